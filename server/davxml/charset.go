@@ -1,0 +1,115 @@
+package davxml
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// declaration is XML 1.0 production [23].
+var declaration = regexp.MustCompile(`^<\?xml` +
+	`[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"1\.0"|'1\.0')` +
+	`(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(?:"([A-Za-z][A-Za-z0-9._-]*)"|'([A-Za-z][A-Za-z0-9._-]*)'))?` +
+	`(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:"(?:yes|no)"|'(?:yes|no)'))?` +
+	`[ \t\r\n]*\?>`)
+
+// foreign are the first bytes of documents in encodings that are told by them and not read here (XML 1.0 appendix F):
+// UTF-32, UTF-16 without the byte order mark that it must have (§4.3.3), EBCDIC.
+var foreign = []string{"\xff\xfe\x00\x00", "\x00\x00\xfe\xff", "<\x00", "\x00<", "\x00\x00\x00<", "\x4c\x6f\xa7\x94"}
+
+const (
+	bomUTF8    = "\xef\xbb\xbf"
+	bomUTF16LE = "\xff\xfe"
+	bomUTF16BE = "\xfe\xff"
+)
+
+// decode returns the document in UTF-8, without byte order mark and XML declaration.
+func decode(body []byte) ([]byte, error) {
+	for _, f := range foreign {
+		if bytes.HasPrefix(body, []byte(f)) {
+			return nil, fmt.Errorf("%w: neither UTF-8 nor UTF-16 with a byte order mark", ErrCharset)
+		}
+	}
+	var wide bool
+	var err error
+	switch {
+	case bytes.HasPrefix(body, []byte(bomUTF16LE)):
+		wide = true
+		body, err = fromUTF16(body[2:], binary.LittleEndian)
+	case bytes.HasPrefix(body, []byte(bomUTF16BE)):
+		wide = true
+		body, err = fromUTF16(body[2:], binary.BigEndian)
+	default:
+		body = bytes.TrimPrefix(body, []byte(bomUTF8))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if isSpace(body) {
+		return nil, ErrEmpty
+	}
+	if len(body) < 6 || string(body[:5]) != "<?xml" || !isSpace(body[5:6]) {
+		return body, nil
+	}
+	m := declaration.FindSubmatch(body)
+	if m == nil {
+		return nil, malformed(0, "the XML declaration")
+	}
+	rest := body[len(m[0]):]
+	if name := string(m[1]) + string(m[2]); name != "" {
+		if err := checkEncoding(name, wide, rest); err != nil {
+			return nil, err
+		}
+	}
+	return rest, nil
+}
+
+// checkEncoding compares the declared encoding with the one found: to be in another than declared is a fatal error
+// (XML 1.0 §4.3.3).
+func checkEncoding(name string, wide bool, rest []byte) error {
+	var fits bool
+	switch strings.ToLower(name) {
+	case "utf-8":
+		fits = !wide
+	case "us-ascii":
+		fits = !wide && bytes.IndexFunc(rest, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+	case "utf-16":
+		fits = wide
+	default:
+		return fmt.Errorf("%w: %.40q", ErrCharset, name)
+	}
+	if !fits {
+		return malformed(0, fmt.Sprintf("not in the declared encoding %q", name))
+	}
+	return nil
+}
+
+// fromUTF16 is stricter than golang.org/x/text, which replaces what is not UTF-16 by U+FFFD: XML 1.0 §4.3.3 makes it
+// a fatal error.
+func fromUTF16(b []byte, order binary.ByteOrder) ([]byte, error) {
+	if len(b)%2 != 0 {
+		return nil, malformed(0, "half a UTF-16 code unit")
+	}
+	out := make([]byte, 0, len(b)/2+len(b)/8)
+	for i := 0; i < len(b); i += 2 {
+		r := rune(order.Uint16(b[i:]))
+		if utf16.IsSurrogate(r) {
+			var low rune
+			if i += 2; i < len(b) {
+				low = rune(order.Uint16(b[i:]))
+			}
+			if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
+				return nil, malformed(len(out), "half a UTF-16 surrogate pair")
+			}
+		}
+		out = utf8.AppendRune(out, r)
+	}
+	return out, nil
+}
+
+// isSpace reports whether b has nothing but white space: production [3], which is not that of Unicode.
+func isSpace(b []byte) bool { return len(bytes.TrimLeft(b, " \t\r\n")) == 0 }

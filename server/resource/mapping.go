@@ -1,0 +1,96 @@
+package resource
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Mapping translates between the paths of URLs and Paths: it knows the prefix under which the tree is served.
+// The zero value serves it at "/".
+type Mapping struct {
+	prefix  Path
+	escaped string // the prefix as it stands in URLs, without a trailing slash
+}
+
+// NewMapping returns the mapping for a decoded prefix such as "/dav"; "" and "/" mean none.
+func NewMapping(prefix string) (Mapping, error) {
+	p, err := Clean(prefix)
+	if err != nil {
+		return Mapping{}, err
+	}
+	return Mapping{prefix: p, escaped: string(appendEscaped(nil, p.s))}, nil
+}
+
+// Prefix returns the prefix as a path from the root of the URL space.
+func (m Mapping) Prefix() Path { return m.prefix }
+
+// Parse turns the still escaped path of a URL into a Path. It decodes once, resolves dot segments and takes the
+// prefix away. The error wraps ErrMalformed or ErrOutside; with ErrOutside the returned path is the whole
+// one, the prefix not taken away.
+//
+// An encoded slash is refused: as data it cannot be a part of a name on the file systems served, and as a separator it
+// would let one resource be spelled in two ways.
+func (m Mapping) Parse(escaped string) (Path, error) {
+	segments := strings.Split(escaped, "/")
+	if segments[0] != "" {
+		return Path{}, fmt.Errorf("%w: not absolute", ErrMalformed)
+	}
+	for i, s := range segments {
+		decoded, err := url.PathUnescape(s)
+		if err != nil {
+			return Path{}, fmt.Errorf("%w: bad escape", ErrMalformed)
+		}
+		if strings.IndexByte(decoded, '/') >= 0 {
+			return Path{}, fmt.Errorf("%w: encoded slash", ErrMalformed)
+		}
+		segments[i] = decoded
+	}
+	var b strings.Builder
+	whole, err := build(&b, segments)
+	if err != nil {
+		return Path{}, err
+	}
+	if !m.prefix.Contains(whole) {
+		return whole, ErrOutside
+	}
+	return whole.Rebase(m.prefix, Root), nil
+}
+
+// Href returns p as it stands in a DAV:href: an absolute path, escaped, with a trailing slash after a collection
+// (RFC 4918 §5.2, §8.3).
+func (m Mapping) Href(p Path, collection bool) string {
+	return string(m.AppendHref(nil, p, collection))
+}
+
+// AppendHref appends Href(p, collection) to b.
+func (m Mapping) AppendHref(b []byte, p Path, collection bool) []byte {
+	b = append(b, m.escaped...)
+	b = appendEscaped(b, p.s)
+	if collection || p.s == "" {
+		b = append(b, '/')
+	}
+	return b
+}
+
+// plain marks the bytes that stand for themselves in an href: the pchar of RFC 3986 §3.3, less the two that XML
+// would want escaped.
+var plain = func() (t [256]bool) {
+	for c := range t {
+		t[c] = 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
+			c < 128 && strings.IndexByte("-._~!$()*+,;=:@/", byte(c)) >= 0
+	}
+	return
+}()
+
+func appendEscaped(b []byte, s string) []byte {
+	const hex = "0123456789ABCDEF"
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; plain[c] {
+			b = append(b, c)
+		} else {
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return b
+}

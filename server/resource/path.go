@@ -1,0 +1,213 @@
+// Package resource names resources: the one canonical path that rules, locks, properties and file systems take.
+//
+// A Path can only be made by this package, so whoever holds one knows that it was decoded exactly once, is
+// absolute, has no empty and no dot segment, no NUL and no trailing slash. Two spellings of a URL that mean the same
+// resource give equal Paths; nothing is ever compared as a string prefix that is not cut at a segment.
+//
+// It does not look at any file system: whether a Path names something, and whether that is a collection, is not its
+// business.
+package resource
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Path is the canonical name of a resource below the root of the server. The zero value is the root itself.
+// Paths are comparable with == and can be map keys.
+type Path struct {
+	s string // "" for the root, otherwise "/a/b": a slash before every segment and none at the end
+}
+
+// Root is the path of the topmost collection.
+var Root = Path{}
+
+var (
+	// ErrMalformed is wrapped by the errors of Parse for what can never name a resource: a bad escape, a NUL, an
+	// encoded slash, or dot segments that lead above the root.
+	ErrMalformed = errors.New("malformed path")
+	// ErrOutside is wrapped by the errors of Mapping.Parse for a URL path that is not below the prefix.
+	ErrOutside = errors.New("outside of the served prefix")
+)
+
+// Clean makes a Path from a decoded, slash-separated name, with or without a leading or trailing slash.
+// Dot segments are resolved; those that lead above the root, and a NUL, are refused with ErrMalformed.
+func Clean(name string) (Path, error) {
+	var b strings.Builder
+	return build(&b, strings.Split(name, "/"))
+}
+
+// Must is Clean for names known to be good: tests, examples, constants. It panics on the others.
+func Must(name string) Path {
+	p, err := Clean(name)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// build joins decoded segments, resolving "" "." and "..".
+func build(b *strings.Builder, segments []string) (Path, error) {
+	kept := segments[:0:0]
+	for _, s := range segments {
+		switch {
+		case s == "" || s == ".":
+		case s == "..":
+			if len(kept) == 0 {
+				return Path{}, fmt.Errorf("%w: dot segments lead above the root", ErrMalformed)
+			}
+			kept = kept[:len(kept)-1]
+		case strings.IndexByte(s, 0) >= 0:
+			return Path{}, fmt.Errorf("%w: NUL in a segment", ErrMalformed)
+		default:
+			kept = append(kept, s)
+		}
+	}
+	for _, s := range kept {
+		b.WriteByte('/')
+		b.WriteString(s)
+	}
+	return Path{b.String()}, nil
+}
+
+// String returns the decoded name: "/" for the root, "/a/b" otherwise.
+func (p Path) String() string {
+	if p.s == "" {
+		return "/"
+	}
+	return p.s
+}
+
+// IsRoot reports whether p is the root.
+func (p Path) IsRoot() bool { return p.s == "" }
+
+// Name returns the last segment, or "" for the root.
+func (p Path) Name() string { return p.s[strings.LastIndexByte(p.s, '/')+1:] }
+
+// Parent returns the collection that p is a member of; the root is its own parent.
+func (p Path) Parent() Path {
+	if p.s == "" {
+		return p
+	}
+	return Path{p.s[:strings.LastIndexByte(p.s, '/')]}
+}
+
+// Child returns the path of the member called segment, as a file system listed it. It panics where segment is not
+// one: see ValidSegment.
+func (p Path) Child(segment string) Path {
+	if !ValidSegment(segment) {
+		panic(fmt.Sprintf("resource: %q is not a segment", segment))
+	}
+	return Path{p.s + "/" + segment}
+}
+
+// Contains reports whether q is p or lies below it.
+func (p Path) Contains(q Path) bool {
+	return strings.HasPrefix(q.s, p.s) && (len(q.s) == len(p.s) || q.s[len(p.s)] == '/')
+}
+
+// Rebase returns what p is called once the tree at from stands at to. It panics unless from contains p.
+func (p Path) Rebase(from, to Path) Path {
+	if !from.Contains(p) {
+		panic(fmt.Sprintf("resource: %s is not below %s", p, from))
+	}
+	return Path{to.s + p.s[len(from.s):]}
+}
+
+// Segments yields the names on the way from the root to p.
+func (p Path) Segments() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for rest := p.s; rest != ""; {
+			s, more, _ := strings.Cut(rest[1:], "/")
+			if !yield(s) {
+				return
+			}
+			if rest = ""; more != "" {
+				rest = "/" + more
+			}
+		}
+	}
+}
+
+// Compare orders paths so that a collection comes directly before its members and siblings stand in byte order of
+// their names: the order of a depth-first walk.
+func (p Path) Compare(q Path) int {
+	n := min(len(p.s), len(q.s))
+	for i := range n {
+		if a, b := p.s[i], q.s[i]; a != b {
+			switch {
+			case a == '/':
+				return -1
+			case b == '/':
+				return 1
+			case a < b:
+				return -1
+			}
+			return 1
+		}
+	}
+	return len(p.s) - len(q.s)
+}
+
+// ValidSegment reports whether a file system's name for a member can be a segment of a Path.
+func ValidSegment(s string) bool {
+	return s != "" && s != "." && s != ".." && strings.IndexByte(s, '/') < 0 && strings.IndexByte(s, 0) < 0
+}
+
+// Reserved reports whether a segment belongs to the server itself: its state directory and the files it writes aside
+// before they replace another. Such names are never served, listed, copied or created, in any mix of case.
+func Reserved(segment string) bool {
+	const reserved = ".dav207"
+	if len(segment) < len(reserved) || !strings.EqualFold(segment[:len(reserved)], reserved) {
+		return false
+	}
+	rest := segment[len(reserved):]
+	return rest == "" || rest[0] == '-'
+}
+
+// AsidePrefix begins the name of every file or collection that a back end writes aside before it replaces another.
+// What follows is random. Such names are Reserved.
+const AsidePrefix = ".dav207-"
+
+// Aside reports whether a segment is the name of something written aside.
+func Aside(segment string) bool { return Reserved(segment) && len(segment) > len(".dav207") }
+
+// Reserved reports whether any segment of p is: see the function of that name.
+func (p Path) Reserved() bool {
+	for s := range p.Segments() {
+		if Reserved(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxSegment and maxPath bound the names that may be created, in bytes: what every system that could
+// hold them agrees on. Existing longer ones are served.
+const (
+	maxSegment = 255
+	maxPath    = 4096
+)
+
+// Creatable reports, as an error that wraps ErrMalformed, why a resource of this name may not be created although
+// an existing one is served: its last segment is not UTF-8 or holds characters that XML cannot carry (RFC 4918 §8.3
+// wants names that clients can read back), or it is too long.
+func (p Path) Creatable() error {
+	name := p.Name()
+	if len(name) > maxSegment || len(p.s) > maxPath {
+		return fmt.Errorf("%w: too long", ErrMalformed)
+	}
+	if !utf8.ValidString(name) {
+		return fmt.Errorf("%w: not UTF-8", ErrMalformed)
+	}
+	for _, r := range name {
+		if unicode.IsControl(r) || r == '\uFFFE' || r == '\uFFFF' {
+			return fmt.Errorf("%w: control character", ErrMalformed)
+		}
+	}
+	return nil
+}
