@@ -1,0 +1,244 @@
+package multistatus
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"dav207/server/davxml"
+)
+
+const (
+	header = `<?xml version="1.0" encoding="utf-8"?>` + "\n"
+	open   = header + `<D:multistatus xmlns:D="DAV:">`
+	end    = `</D:multistatus>`
+)
+
+// AppendError appends the body of an error response: a DAV:error with c in it (§16).
+func AppendError(b []byte, c *Condition) []byte {
+	b = append(b, header...)
+	b = append(b, `<D:error xmlns:D="DAV:">`...)
+	b = appendCondition(b, c)
+	return append(b, `</D:error>`...)
+}
+
+// AppendProp appends a document whose root is a DAV:prop with these properties: the body of a successful LOCK
+// (§9.10.1). It fails where a property's name is not an XML name.
+func AppendProp(b []byte, properties ...Property) ([]byte, error) {
+	b = append(b, header...)
+	b = append(b, `<D:prop xmlns:D="DAV:">`...)
+	for i := range properties {
+		var err error
+		if b, err = AppendProperty(b, &properties[i]); err != nil {
+			return b, err
+		}
+	}
+	return append(b, `</D:prop>`...), nil
+}
+
+func appendResponse(b []byte, r *Response) ([]byte, error) {
+	if (r.Status == 0) == (len(r.Propstat) == 0) {
+		return b, errors.New("multistatus: a response has either a status or propstats")
+	}
+	b = append(b, `<D:response><D:href>`...)
+	b = davxml.EscapeText(b, r.Href)
+	b = append(b, `</D:href>`...)
+	if r.Status != 0 {
+		b = appendStatus(b, r.Status)
+	}
+	for i := range r.Propstat {
+		ps := &r.Propstat[i]
+		b = append(b, `<D:propstat><D:prop>`...)
+		for j := range ps.Prop {
+			var err error
+			if b, err = AppendProperty(b, &ps.Prop[j]); err != nil {
+				return b, err
+			}
+		}
+		b = append(b, `</D:prop>`...)
+		b = appendStatus(b, ps.Status)
+		b = appendReason(b, ps.Error, ps.Description)
+		b = append(b, `</D:propstat>`...)
+	}
+	b = appendReason(b, r.Error, r.Description)
+	return append(b, `</D:response>`...), nil
+}
+
+// appendStatus writes the whole status line, which §14.28 wants and some clients insist on.
+func appendStatus(b []byte, status int) []byte {
+	if status == http.StatusOK {
+		return append(b, `<D:status>HTTP/1.1 200 OK</D:status>`...)
+	}
+	b = append(b, `<D:status>HTTP/1.1 `...)
+	b = strconv.AppendInt(b, int64(status), 10)
+	b = append(b, ' ')
+	b = append(b, http.StatusText(status)...)
+	return append(b, `</D:status>`...)
+}
+
+func appendReason(b []byte, c *Condition, description string) []byte {
+	if c != nil {
+		b = append(b, `<D:error>`...)
+		b = appendCondition(b, c)
+		b = append(b, `</D:error>`...)
+	}
+	if description != "" {
+		b = append(b, `<D:responsedescription>`...)
+		b = davxml.EscapeText(b, description)
+		b = append(b, `</D:responsedescription>`...)
+	}
+	return b
+}
+
+func appendCondition(b []byte, c *Condition) []byte {
+	if len(c.Hrefs) == 0 {
+		b = append(b, '<')
+		b, _ = appendName(b, c.Name, nil)
+		return append(b, `/>`...)
+	}
+	b = append(b, '<')
+	b, tag := appendName(b, c.Name, nil)
+	b = append(b, '>')
+	for _, h := range c.Hrefs {
+		b = append(b, `<D:href>`...)
+		b = davxml.EscapeText(b, h)
+		b = append(b, `</D:href>`...)
+	}
+	return appendEnd(b, tag, c.Name)
+}
+
+// AppendProperty appends the element of one property, for where the prefix D is bound to DAV:. It fails where the name
+// is not an XML name.
+func AppendProperty(b []byte, p *Property) ([]byte, error) {
+	if !validName(p.XMLName.Local) {
+		return b, fmt.Errorf("multistatus: %q is not the name of an XML element", p.XMLName.Local)
+	}
+	b = append(b, '<')
+	b, prefix := appendName(b, p.XMLName, p.Attr)
+	if p.Lang != "" {
+		b = append(b, ` xml:lang="`...)
+		b = davxml.EscapeAttr(b, p.Lang)
+		b = append(b, '"')
+	}
+	for i, a := range p.Attr {
+		b = append(b, ' ')
+		switch {
+		case a.Name.Space == "xmlns":
+			b = append(b, `xmlns:`...)
+			b = append(b, a.Name.Local...)
+		case a.Name.Space == "":
+			b = append(b, a.Name.Local...)
+		default:
+			q := declared(p.Attr, a.Name.Space)
+			if q == "" {
+				q = "a" + strconv.Itoa(i)
+				b = append(b, `xmlns:`...)
+				b = append(b, q...)
+				b = append(b, `="`...)
+				b = davxml.EscapeAttr(b, a.Name.Space)
+				b = append(b, `" `...)
+			}
+			b = append(b, q...)
+			b = append(b, ':')
+			b = append(b, a.Name.Local...)
+		}
+		b = append(b, `="`...)
+		b = davxml.EscapeAttr(b, a.Value)
+		b = append(b, '"')
+	}
+	if len(p.InnerXML) == 0 {
+		return append(b, `/>`...), nil
+	}
+	b = append(b, '>')
+	b = append(b, p.InnerXML...)
+	return appendEnd(b, prefix, p.XMLName), nil
+}
+
+// appendName appends the qualified name of a start tag, after its '<', and the declaration of its namespace
+// where it needs one. It returns the prefix for the end tag.
+func appendName(b []byte, n xml.Name, attr []xml.Attr) ([]byte, string) {
+	switch n.Space {
+	case Namespace:
+		b = append(b, `D:`...)
+		return append(b, n.Local...), "D"
+	case "":
+		return append(b, n.Local...), ""
+	case xmlNamespace:
+		b = append(b, `xml:`...)
+		return append(b, n.Local...), "xml"
+	}
+	if prefix := declared(attr, n.Space); prefix != "" {
+		b = append(b, prefix...)
+		b = append(b, ':')
+		return append(b, n.Local...), prefix
+	}
+	prefix := "ns"
+	for i := 1; taken(attr, prefix); i++ {
+		prefix = "ns" + strconv.Itoa(i)
+	}
+	b = append(b, prefix...)
+	b = append(b, ':')
+	b = append(b, n.Local...)
+	b = append(b, ` xmlns:`...)
+	b = append(b, prefix...)
+	b = append(b, `="`...)
+	b = davxml.EscapeAttr(b, n.Space)
+	return append(b, '"'), prefix
+}
+
+func appendEnd(b []byte, prefix string, n xml.Name) []byte {
+	b = append(b, `</`...)
+	if prefix != "" {
+		b = append(b, prefix...)
+		b = append(b, ':')
+	}
+	b = append(b, n.Local...)
+	return append(b, '>')
+}
+
+const xmlNamespace = "http://www.w3.org/XML/1998/namespace"
+
+// declared returns the prefix that attr binds to the namespace, or "".
+func declared(attr []xml.Attr, namespace string) string {
+	if namespace == Namespace {
+		return "D"
+	}
+	if namespace == xmlNamespace {
+		return "xml"
+	}
+	for _, a := range attr {
+		if a.Name.Space == "xmlns" && a.Value == namespace {
+			return a.Name.Local
+		}
+	}
+	return ""
+}
+
+func taken(attr []xml.Attr, prefix string) bool {
+	for _, a := range attr {
+		if a.Name.Space == "xmlns" && a.Name.Local == prefix {
+			return true
+		}
+	}
+	return false
+}
+
+// validName keeps a caller's mistake from making the document ill-formed: it refuses what could end a tag. What
+// clients send was held against the full grammar when it was parsed.
+func validName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c >= 0x80, c == '-', c == '.', c == '_':
+		case '0' <= c && c <= '9':
+			if i == 0 {
+				return false
+			}
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
+		default:
+			return false
+		}
+	}
+	return s != "" && s[0] != '-' && s[0] != '.'
+}

@@ -1,0 +1,5 @@
+//go:build !windows
+
+package multistatus
+
+func fullVolume(error) bool { return false }

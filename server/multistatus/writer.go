@@ -1,0 +1,105 @@
+package multistatus
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	// sendAt is how many bytes are gathered before they are handed to the connection.
+	sendAt = 32 << 10
+	// silence is the longest a started answer keeps what it has to itself: clients give up on a server that is
+	// silent for half a minute.
+	silence = 2 * time.Second
+)
+
+// Writer streams a 207 Multi-Status. The zero value is not usable; see NewWriter. It is not safe for concurrent use.
+type Writer struct {
+	w       http.ResponseWriter
+	buf     []byte
+	started bool
+	sent    bool
+	err     error
+	last    time.Time
+	now     func() time.Time
+}
+
+// NewWriter returns a Writer on w. Nothing is sent before the first Write.
+func NewWriter(w http.ResponseWriter) *Writer {
+	return &Writer{w: w, now: time.Now}
+}
+
+// Started reports whether a Response was written: false means that the handler may still answer with a plain status.
+func (w *Writer) Started() bool { return w.started }
+
+// Sent reports whether a part of the answer has left for the client. Until then Discard takes everything back.
+func (w *Writer) Sent() bool { return w.sent }
+
+// Discard forgets what was written, so that another status can be sent. It reports false, and does nothing, once a
+// part has left for the client.
+func (w *Writer) Discard() bool {
+	if w.sent {
+		return false
+	}
+	w.buf, w.started = w.buf[:0], false
+	return true
+}
+
+// Write adds one response; the first one commits the answer to 207. The Writer keeps nothing of r. After an error, which
+// means that the client is gone or that r cannot be written as XML, the answer cannot be completed: end the connection with
+// panic(http.ErrAbortHandler), for a well-formed half-truth would be worse.
+func (w *Writer) Write(r *Response) error {
+	if w.err != nil {
+		return w.err
+	}
+	if !w.started {
+		w.buf = append(w.buf[:0], open...)
+		w.started, w.last = true, w.now()
+	}
+	if w.buf, w.err = appendResponse(w.buf, r); w.err != nil {
+		return w.err
+	}
+	if len(w.buf) >= sendAt {
+		return w.send()
+	}
+	return nil
+}
+
+// Tick lets time pass: it sends what has been held back for too long. Handlers whose work is slow call it between
+// resources.
+func (w *Writer) Tick() error {
+	if !w.started || len(w.buf) == 0 || w.now().Sub(w.last) < silence {
+		return w.err
+	}
+	if w.send() == nil {
+		w.err = http.NewResponseController(w.w).Flush()
+	}
+	return w.err
+}
+
+// Close ends the document. It writes nothing if no response was written.
+func (w *Writer) Close() error {
+	if w.err != nil || !w.started {
+		return w.err
+	}
+	w.buf = append(w.buf, end...)
+	if !w.sent {
+		w.w.Header().Set("Content-Length", strconv.Itoa(len(w.buf)))
+	}
+	return w.send()
+}
+
+func (w *Writer) send() error {
+	if !w.sent {
+		w.w.Header().Set("Content-Type", ContentType)
+		w.w.WriteHeader(http.StatusMultiStatus)
+		w.sent = true
+	}
+	_, w.err = w.w.Write(w.buf)
+	w.buf, w.last = w.buf[:0], w.now()
+	return w.err
+}
+
+// ContentType is that of every XML body a WebDAV server sends (§8.2).
+const ContentType = "application/xml; charset=utf-8"
