@@ -1,0 +1,245 @@
+package locks
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"dav207/server/resource"
+)
+
+// verify checks what must always be true of the inside of a table.
+func verify(t testing.TB, table *Table) {
+	t.Helper()
+	seen := 0
+	var check func(n *node, path string) (count, exclusive int)
+	check = func(n *node, path string) (count, exclusive int) {
+		path += n.label
+		if n.parent != nil && n.own() == 0 && len(n.children) < 2 {
+			t.Fatalf("the node at %q is of no use", path)
+		}
+		if n.children != nil && len(n.children) == 0 {
+			t.Fatalf("the node at %q keeps an empty map", path)
+		}
+		for _, e := range append(slices.Clone(n.infinite), n.single...) {
+			if key(e.Root) != path || e.node != n || table.token[e.Token] != e || table.next[e.index] != e {
+				t.Fatalf("the lock of %s at %q is not where it says", e.Root, path)
+			}
+			seen++
+			count++
+			if !e.Shared {
+				exclusive++
+			}
+		}
+		for name, child := range n.children {
+			if child.parent != n || firstSegment(child.label) != name {
+				t.Fatalf("the child %q of %q does not belong there", name, path)
+			}
+			c, x := check(child, path)
+			count, exclusive = count+c, exclusive+x
+		}
+		if count != n.count || exclusive != n.exclusive {
+			t.Fatalf("counts at %q: got %d, %d, want %d, %d", path, n.count, n.exclusive, count, exclusive)
+		}
+		return count, exclusive
+	}
+	check(table.root, "")
+	held := 0
+	for _, n := range table.held {
+		held += n
+	}
+	if seen != len(table.token) || seen != len(table.next) || seen != held {
+		t.Fatalf("%d in the tree, %d tokens, %d in the schedule, %d of principals", seen, len(table.token), len(table.next), held)
+	}
+	for i := 1; i < len(table.next); i++ {
+		if table.next.Less(i, (i-1)/2) {
+			t.Fatal("the schedule is no heap")
+		}
+	}
+}
+
+// model is a table that looks at every lock every time.
+type model struct{ held []Lock } // in order of creation
+
+func (m *model) expire(now time.Time) {
+	m.held = slices.DeleteFunc(m.held, func(l Lock) bool { return !l.Expires.After(now) })
+}
+
+// ordered returns what keep says, as the table orders it.
+func (m *model) ordered(keep func(Lock) bool) (found []Lock) {
+	for _, l := range m.held {
+		if keep(l) {
+			found = append(found, l)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b Lock) int {
+		if c := a.Root.Compare(b.Root); c != 0 || a.Infinite == b.Infinite {
+			return c
+		}
+		if a.Infinite {
+			return -1
+		}
+		return 1
+	})
+	return found
+}
+
+func (m *model) covering(p resource.Path) []Lock {
+	return m.ordered(func(l Lock) bool { return l.Covers(p) })
+}
+
+func (m *model) below(p resource.Path) []Lock {
+	return m.ordered(func(l Lock) bool { return l.Root != p && p.Contains(l.Root) })
+}
+
+func (m *model) conflicts(n Lock) []Lock {
+	return m.ordered(func(l Lock) bool {
+		return !(l.Shared && n.Shared) && (l.Covers(n.Root) || n.Covers(l.Root))
+	})
+}
+
+func tokens(locks []Lock) (all []string) {
+	for _, l := range locks {
+		all = append(all, fmt.Sprint(l.Root, " ", l.Token, " ", l.Timeout, l.Expires.UnixNano()))
+	}
+	return all
+}
+
+// TestAgainstModel plays random calls to a table and to the model, and compares all that can be asked. The journal fails
+// now and then, and must hold the same whenever it does not.
+func TestAgainstModel(t *testing.T) {
+	names := []string{"a", "b", "a!", "ab", "a b", "\xff", "é", "A"}
+	for seed := range uint64(30) {
+		rng := rand.New(rand.NewPCG(seed, 207))
+		path := func() resource.Path {
+			p := resource.Root
+			for range rng.IntN(6) {
+				p = p.Child(names[rng.IntN(1+rng.IntN(len(names)))])
+			}
+			return p
+		}
+		var c clock
+		var m model
+		j := newMemory()
+		table := New(&Options{Now: c.now, Journal: j})
+		same := func(what string, got, want []Lock) {
+			t.Helper()
+			if g, w := tokens(got), tokens(want); !slices.Equal(g, w) {
+				t.Fatalf("seed %d: %s:\n got %q\nwant %q", seed, what, g, w)
+			}
+		}
+		for range 400 {
+			if rng.IntN(10) == 0 {
+				j.fail = syscall.EIO
+			}
+			failing := func(err error) bool {
+				if (err != nil) != (j.fail != nil) {
+					t.Fatalf("seed %d: got %v while the journal says %v", seed, err, j.fail)
+				}
+				return err != nil
+			}
+			some := func() (int, string) {
+				if len(m.held) == 0 {
+					return -1, "none"
+				}
+				i := rng.IntN(len(m.held))
+				return i, m.held[i].Token
+			}
+			m.expire(c.now())
+			switch k := rng.IntN(20); {
+			case k < 11:
+				n := Lock{Root: path(), Shared: rng.IntN(4) > 0, Infinite: rng.IntN(3) == 0,
+					Timeout: time.Duration(1+rng.IntN(100)) * time.Second, Principal: names[rng.IntN(3)]}
+				got, err := table.Create(n)
+				var conflict *ConflictError
+				if errors.As(err, &conflict) {
+					same("conflicts", conflict.Locks, m.conflicts(n))
+					break
+				}
+				if want := m.conflicts(n); want != nil {
+					t.Fatalf("seed %d: %v granted in spite of %v", seed, n, want)
+				}
+				if !failing(err) {
+					m.held = append(m.held, got)
+				}
+			case k < 13:
+				i, token := some()
+				got, err := table.Refresh(token, time.Duration(rng.IntN(100))*time.Second)
+				if i < 0 {
+					if !errors.Is(err, ErrNoSuchLock) {
+						t.Fatalf("seed %d: got %v", seed, err)
+					}
+				} else if !failing(err) {
+					m.held[i] = got
+				}
+			case k < 15:
+				i, token := some()
+				err := table.Unlock(token)
+				if i < 0 {
+					if !errors.Is(err, ErrNoSuchLock) {
+						t.Fatalf("seed %d: got %v", seed, err)
+					}
+				} else if !failing(err) {
+					m.held = slices.Delete(m.held, i, i+1)
+				}
+			case k < 17:
+				p := path()
+				if p.IsRoot() && rng.IntN(4) > 0 {
+					break
+				}
+				gone := func(l Lock) bool { return p.Contains(l.Root) }
+				same("removed", table.Remove(p), m.ordered(gone))
+				m.held = slices.DeleteFunc(m.held, gone)
+			default:
+				c.advance(time.Duration(rng.IntN(20_000)) * time.Millisecond)
+				m.expire(c.now())
+			}
+			p := path()
+			same("Covering", table.Covering(p), m.covering(p))
+			same("Below", table.Below(p), m.below(p))
+			if got, want := table.AnyBelow(p), m.below(p) != nil; got != want {
+				t.Fatalf("seed %d: AnyBelow(%s) = %v, want %v", seed, p, got, want)
+			}
+			if got, want := table.Len(), len(m.held); got != want {
+				t.Fatalf("seed %d: Len = %d, want %d", seed, got, want)
+			}
+			verify(t, table)
+			if j.fail = nil; len(table.owed) == 0 {
+				j.sameAs(t, table)
+			}
+		}
+		again := New(&Options{Now: c.now})
+		if dropped := again.Restore(m.held); dropped != nil {
+			t.Fatalf("seed %d: a table did not take back its own locks: %s", seed, describe(dropped))
+		}
+		same("restored", again.Below(resource.Root), m.below(resource.Root))
+		verify(t, again)
+	}
+}
+
+// TestDeep has roots so deep that a node for each segment would be felt.
+func TestDeep(t *testing.T) {
+	table := New(&Options{MaxLocksPerPrincipal: 10_000})
+	p := resource.Root
+	for range 3000 {
+		p = p.Child("d")
+		if _, err := table.Create(Lock{Root: p, Shared: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(table.Below(resource.Root)); got != 3000 {
+		t.Errorf("below the root: got %d, want 3000", got)
+	}
+	middle := p
+	for range 1500 {
+		middle = middle.Parent()
+	}
+	if got := len(table.Remove(middle)); got != 1501 {
+		t.Errorf("removed: got %d, want 1501", got)
+	}
+	verify(t, table)
+}
