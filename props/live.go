@@ -1,0 +1,70 @@
+package props
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"slices"
+
+	"dav207/server/multistatus"
+)
+
+// ErrUndefined is what Live.Append returns for a resource that does not have the property, such as
+// DAV:getcontentlength for a collection: it is then unknown there (404), and not named by allprop and propname.
+var ErrUndefined = errors.New("the property is not defined for this resource")
+
+// Live is a property whose value the server makes.
+type Live struct {
+	Name xml.Name
+	// Hidden leaves the property out of allprop: it is given when asked for by name (RFC 4918 §9.1, RFC 4331 §2).
+	Hidden bool
+	// Append appends the content of the property, XML in which D is bound to DAV:, to b and returns it, or ErrUndefined.
+	// It is called for every member of a listing: it should not open the file. May be nil if Stored is set.
+	Append func(ctx context.Context, b []byte, r Resource) ([]byte, error)
+	// Stored lets clients set the property: it is kept as a dead one then, and takes the place of what Append makes.
+	// Without it a change of the property is refused (403, cannot-modify-protected-property) unless Set is there.
+	Stored bool
+	// Set, if not nil, is asked to change the property. It checks the value and changes nothing yet. apply is called once
+	// all other changes of the request are known to be possible, undo if one fails all the same. err refuses the value.
+	Set func(ctx context.Context, r Resource, value *Property) (apply, undo func() error, err error)
+}
+
+// Registry holds the live properties in the order in which allprop gives them. Register everything before the first
+// use; after that it is safe for concurrent use.
+type Registry struct {
+	live  []Live
+	index map[xml.Name]int
+}
+
+// Register adds live properties. It panics where one of that name is there, or has no way to a value.
+func (g *Registry) Register(live ...Live) {
+	if g.index == nil {
+		g.index = make(map[xml.Name]int)
+	}
+	for _, l := range live {
+		if _, twice := g.index[l.Name]; twice || l.Append == nil && !l.Stored {
+			panic(fmt.Sprintf("props: cannot register %s %s", l.Name.Space, l.Name.Local))
+		}
+		g.index[l.Name] = len(g.live)
+		g.live = append(g.live, l)
+	}
+}
+
+// Clone returns a registry to which more can be added.
+func (g *Registry) Clone() *Registry {
+	c := &Registry{}
+	c.Register(slices.Clone(g.live)...)
+	return c
+}
+
+// lookup returns the live property of that name, or nil.
+func (g *Registry) lookup(n xml.Name) *Live {
+	if i, ok := g.index[n]; ok {
+		return &g.live[i]
+	}
+	return nil
+}
+
+// DAV returns a name in the DAV: namespace.
+func DAV(local string) xml.Name { return xml.Name{Space: multistatus.Namespace, Local: local} }

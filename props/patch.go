@@ -1,0 +1,147 @@
+package props
+
+import (
+	"context"
+	"encoding/xml"
+	"net/http"
+
+	"dav207/server/access"
+	"dav207/server/multistatus"
+)
+
+// Patch makes the changes to r in their order, all of them or none (RFC 4918 §9.2). It returns the propstats of the answer:
+// one 200 if everything was done; otherwise each property that could not be changed with its own status and all others
+// with 424. policy may be nil.
+func (g *Registry) Patch(ctx context.Context, store Store, policy access.PropertyPolicy, r Resource, changes []Change) []multistatus.Propstat {
+	p := patch{changes: changes, errs: make([]error, len(changes))}
+	p.plan(ctx, g, policy, r)
+	if !p.failed() {
+		p.apply(ctx, store, r)
+	}
+	return p.result()
+}
+
+// patch is a PROPPATCH under way.
+type patch struct {
+	changes []Change
+	errs    []error // why the change of that index cannot be made
+	live    []liveChange
+	dead    []Change
+	deadAt  []int // the index of each of dead
+}
+
+type liveChange struct {
+	at          int
+	apply, undo func() error
+}
+
+var errProtected = &multistatus.Error{
+	Status:    http.StatusForbidden,
+	Condition: multistatus.Precondition(multistatus.CannotModifyProtectedProperty),
+}
+
+// plan finds out what can be changed, and changes nothing.
+func (p *patch) plan(ctx context.Context, g *Registry, policy access.PropertyPolicy, r Resource) {
+	for i := range p.changes {
+		c := &p.changes[i]
+		if policy != nil {
+			if p.errs[i] = policy.CheckProperty(ctx, access.WriteProperties, r.Path, c.Property.XMLName); p.errs[i] != nil {
+				continue
+			}
+		}
+		l := g.lookup(c.Property.XMLName)
+		switch {
+		case l == nil || l.Stored:
+			p.dead, p.deadAt = append(p.dead, *c), append(p.deadAt, i)
+		case l.Set == nil || c.Remove:
+			p.errs[i] = errProtected
+		default:
+			change := liveChange{at: i}
+			change.apply, change.undo, p.errs[i] = l.Set(ctx, r, &c.Property)
+			p.live = append(p.live, change)
+		}
+	}
+}
+
+// apply makes the changes. If one fails, those made before it are taken back.
+func (p *patch) apply(ctx context.Context, store Store, r Resource) {
+	done := 0
+	for _, c := range p.live {
+		if p.errs[c.at] = c.apply(); p.errs[c.at] != nil {
+			break
+		}
+		done++
+	}
+	if !p.failed() && len(p.dead) > 0 {
+		if err := store.Patch(ctx, r.Path, p.dead); err != nil {
+			for _, i := range p.deadAt {
+				p.errs[i] = err
+			}
+		}
+	}
+	if !p.failed() {
+		return
+	}
+	for ; done > 0; done-- {
+		c := p.live[done-1]
+		if err := c.undo(); err != nil {
+			p.errs[c.at] = err
+		}
+	}
+}
+
+func (p *patch) failed() bool {
+	for _, err := range p.errs {
+		if err != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// result groups the names of the properties by what became of them, each once and in document order.
+func (p *patch) result() []multistatus.Propstat {
+	failed := p.failed()
+	outcome := make(map[xml.Name]*multistatus.Error)
+	var names []xml.Name
+	for i := range p.changes {
+		n := p.changes[i].Property.XMLName
+		before, seen := outcome[n]
+		if !seen {
+			names = append(names, n)
+		}
+		if e := multistatus.AsError(p.errs[i]); e != nil && before == nil {
+			outcome[n] = e
+		} else if !seen {
+			outcome[n] = nil
+		}
+	}
+	var out []multistatus.Propstat
+	for _, n := range names {
+		ps := multistatus.Propstat{Status: http.StatusOK}
+		if e := outcome[n]; e != nil {
+			ps.Status, ps.Error, ps.Description = e.Status, e.Condition, e.Description
+		} else if failed {
+			ps.Status = http.StatusFailedDependency
+		}
+		at := -1
+		for i := range out {
+			if out[i].Status == ps.Status && same(out[i].Error, ps.Error) && out[i].Description == ps.Description {
+				at = i
+			}
+		}
+		if at < 0 {
+			out, at = append(out, ps), len(out)
+		}
+		out[at].Prop = append(out[at].Prop, Property{XMLName: n})
+	}
+	return out
+}
+
+// same reports whether two conditions read alike, so that their properties can share a propstat.
+func same(a, b *multistatus.Condition) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Name == b.Name && len(a.Hrefs) == 0 && len(b.Hrefs) == 0
+}

@@ -1,0 +1,243 @@
+// Package propstest holds the test that every props.Store must pass.
+package propstest
+
+import (
+	"context"
+	"encoding/xml"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"dav207/props"
+	"dav207/server/resource"
+)
+
+// Test runs the contract of props.Store against stores that open returns: a new and empty one for each call.
+func Test(t *testing.T, open func(t *testing.T) props.Store) {
+	for _, tt := range []struct {
+		rule  string // what props.Store, or the section of RFC 4918 named, promises
+		steps string // one call a line, see run
+		want  string // what is stored afterwards, a resource a line
+	}{
+		{"a resource has no properties at first", "", ""},
+		{"§9.2 properties are set", "set /a x=1 y=2", "/a x=1 y=2"},
+		{"§9.2 in their order: the last one counts", "set /a x=1 x=2", "/a x=2"},
+		{"§9.2 in their order: set, then remove", "set /a x=1 -x", "/a"},
+		{"§9.2 in their order: remove, then set", "set /a x=1\nset /a -x x=2", "/a x=2"},
+		{"§14.23 removing what is not there is no error", "set /a -x y=1", "/a y=1"},
+		{"a property that is set again keeps its place", "set /a x=1 y=2\nset /a x=3", "/a x=3 y=2"},
+		{"the root has properties, too", "set / x=1", "/ x=1"},
+		{"resources are told apart", "set /a x=1\nset /ab x=2\nset /a/b x=3", "/a x=1\n/a/b x=3\n/ab x=2"},
+		{"Delete takes everything below", "set /a x=1\nset /a/b x=2\nset /a/b/c x=3\nset /ab x=4\ndelete /a", "/ab x=4"},
+		{"Delete of what has none", "delete /a", ""},
+		{"Delete of the root takes all", "set / x=1\nset /a x=2\ndelete /", ""},
+		{"Copy copies one resource", "set /a x=1\nset /a/b x=2\ncopy /a /c", "/a x=1\n/a/b x=2\n/c x=1"},
+		{"Copy leaves the destination no others", "set /a x=1\nset /c y=1\nset /c/d z=1\ncopy /a /c", "/a x=1\n/c x=1\n/c/d z=1"},
+		{"Copy of none removes those of the destination", "set /c y=1\ncopy /a /c", "/c"},
+		{"what was copied is a copy", "set /a x=1\ncopy /a /c\nset /c x=2", "/a x=1\n/c x=2"},
+		{"Move takes everything below", "set /a x=1\nset /a/b x=2\nset /ab x=3\nmove /a /c", "/ab x=3\n/c x=1\n/c/b x=2"},
+		{"Move replaces the whole destination", "set /a x=1\nset /c y=1\nset /c/d z=1\nmove /a /c", "/c x=1"},
+		{"Move of none removes those of the destination", "set /c y=1\nset /c/d z=1\nmove /a /c", ""},
+		{"Move into another collection", "set /a x=1\nset /d/e y=1\nmove /a /d/a", "/d/a x=1\n/d/e y=1"},
+		{"Move up over the own parent's sibling", "set /a/b/c x=1\nmove /a/b /b", "/b/c x=1"},
+		{"names that sort around the separator", "set /a/b x=1\nset /a! x=2\nset /a x=3\nset /a0 x=4\ndelete /a", "/a! x=2\n/a0 x=4"},
+		{"hostile names", "set /ä%2f x=1\nset /\x01\xff/b x=2\nmove /\x01\xff /\xfe", "/ä%2f x=1\n/\xfe/b x=2"},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			s := open(t)
+			for _, step := range strings.Split(tt.steps, "\n") {
+				run(t, s, step)
+			}
+			want := ""
+			for _, line := range strings.Split(tt.want, "\n") {
+				if strings.Contains(line, " ") { // a resource without properties is none
+					want += line + "\n"
+				}
+			}
+			if got := dump(t, s, resource.Root); got != want {
+				t.Errorf("stored: got\n%swant\n%s", got, want)
+			}
+		})
+	}
+	t.Run("Members in the order of a walk", func(t *testing.T) { members(t, open(t)) })
+	t.Run("values come back as they were", func(t *testing.T) { values(t, open(t)) })
+	t.Run("1,000 properties on one resource", func(t *testing.T) { many(t, open(t)) })
+	t.Run("concurrent use", func(t *testing.T) { concurrent(t, open(t)) })
+}
+
+func prop(name, value string) props.Property {
+	return props.Property{XMLName: xml.Name{Space: "urn:t", Local: name}, InnerXML: []byte(value)}
+}
+
+// run makes one call: set PATH name=value -name …, copy SRC DST, move SRC DST, delete PATH.
+func run(t *testing.T, s props.Store, step string) {
+	t.Helper()
+	f := strings.Split(step, " ")
+	var err error
+	switch f[0] {
+	case "":
+		return
+	case "set":
+		var changes []props.Change
+		for _, c := range f[2:] {
+			if name, ok := strings.CutPrefix(c, "-"); ok {
+				changes = append(changes, props.Change{Remove: true, Property: prop(name, "")})
+				continue
+			}
+			name, value, _ := strings.Cut(c, "=")
+			changes = append(changes, props.Change{Property: prop(name, value)})
+		}
+		err = s.Patch(t.Context(), resource.Must(f[1]), changes)
+	case "copy":
+		err = s.Copy(t.Context(), resource.Must(f[1]), resource.Must(f[2]))
+	case "move":
+		err = s.Move(t.Context(), resource.Must(f[1]), resource.Must(f[2]))
+	case "delete":
+		err = s.Delete(t.Context(), resource.Must(f[1]))
+	default:
+		t.Fatalf("unknown step %q", step)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", step, err)
+	}
+}
+
+// dump shows the properties of p and of everything below it: those that have some, and, since Members shows direct members
+// only, those of the names that the tests use.
+func dump(t *testing.T, s props.Store, p resource.Path) string {
+	t.Helper()
+	out := ""
+	ps, err := s.Get(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(ps) > 0 {
+		out = p.String()
+		for _, q := range ps {
+			out += " " + q.XMLName.Local + "=" + string(q.InnerXML)
+		}
+		out += "\n"
+	}
+	members := make(map[string][]props.Property)
+	for e, err := range s.Members(t.Context(), p) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		members[e.Path.Name()] = e.Properties
+	}
+	if strings.Count(p.String(), "/") > 3 {
+		return out
+	}
+	for _, name := range []string{"\x01\xff", "a", "a!", "a0", "ab", "b", "c", "d", "e", "ä%2f", "\xfe"} {
+		got, err := s.Get(t.Context(), p.Child(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprint(got) != fmt.Sprint(members[name]) {
+			t.Errorf("Members of %s has %q as %v, Get says %v", p, name, members[name], got)
+		}
+		out += dump(t, s, p.Child(name))
+	}
+	return out
+}
+
+func members(t *testing.T, s props.Store) {
+	for _, p := range []string{"/c/b", "/c/a", "/c/a/deep", "/c", "/c!", "/c/a!", "/d/x"} {
+		run(t, s, "set "+p+" x=1")
+	}
+	var got []string
+	for e, err := range s.Members(t.Context(), resource.Must("/c")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, e.Path.String())
+	}
+	if want := []string{"/c/a", "/c/a!", "/c/b"}; !slices.Equal(got, want) {
+		t.Errorf("Members(/c) = %q, want %q", got, want)
+	}
+	for range s.Members(t.Context(), resource.Must("/c")) {
+		break // an unfinished scan must not keep anybody waiting
+	}
+	run(t, s, "delete /c")
+}
+
+func values(t *testing.T, s props.Store) {
+	want := props.Property{
+		XMLName:  xml.Name{Space: "urn:é", Local: "été"},
+		Lang:     "de-CH",
+		Attr:     []xml.Attr{{Name: xml.Name{Local: "a"}, Value: "\"<&\n"}, {Name: xml.Name{Space: "xmlns", Local: "p"}, Value: "urn:p"}},
+		InnerXML: []byte("<p:x> \U0001F600 </p:x>" + strings.Repeat("x", 64<<10)),
+	}
+	none := props.Property{XMLName: xml.Name{Local: "none"}}
+	p := resource.Must("/v")
+	if err := s.Patch(t.Context(), p, []props.Change{{Property: want}, {Property: none}}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Get(t.Context(), p)
+	if err != nil || len(got) != 2 {
+		t.Fatalf("Get = %d properties, %v", len(got), err)
+	}
+	if fmt.Sprintf("%q", got[0]) != fmt.Sprintf("%q", want) {
+		t.Errorf("got %.200q, want %.200q", got[0], want)
+	}
+	if got[1].XMLName != none.XMLName || len(got[1].InnerXML) != 0 {
+		t.Errorf("empty property in no namespace: got %q", got[1])
+	}
+}
+
+func many(t *testing.T, s props.Store) {
+	var changes []props.Change
+	for i := range 1000 {
+		changes = append(changes, props.Change{Property: prop(fmt.Sprint("p", i), fmt.Sprint(i))})
+	}
+	if err := s.Patch(t.Context(), resource.Must("/m"), changes); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Get(t.Context(), resource.Must("/m"))
+	if err != nil || len(got) != 1000 {
+		t.Fatalf("Get = %d properties, %v, want 1000", len(got), err)
+	}
+	for i, p := range got {
+		if string(p.InnerXML) != fmt.Sprint(i) {
+			t.Fatalf("property %d = %s", i, p.InnerXML)
+		}
+	}
+}
+
+// concurrent moves one tree to and fro while others read and write it: it must never be seen in two places, or lost.
+func concurrent(t *testing.T, s props.Store) {
+	run(t, s, "set /a/b x=0")
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				for e, err := range s.Members(context.Background(), resource.Must("/c")) {
+					if err != nil || len(e.Properties) != 1 {
+						t.Errorf("Members: %v, %v", e, err)
+					}
+				}
+				if _, err := s.Get(context.Background(), resource.Must("/a/b")); err != nil {
+					t.Errorf("Get: %v", err)
+				}
+			}
+		})
+	}
+	for i := range 200 {
+		run(t, s, "move /a /c")
+		run(t, s, fmt.Sprintf("set /c/b x=%d", i))
+		run(t, s, "move /c /a")
+	}
+	close(stop)
+	wg.Wait()
+	if got, want := dump(t, s, resource.Root), "/a/b x=199\n"; got != want {
+		t.Errorf("stored: got %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,79 @@
+package props
+
+import (
+	"context"
+	"iter"
+
+	"dav207/server/resource"
+)
+
+// Scan reads the dead properties of one resource after another, in the order of a walk: a collection before its
+// members, siblings by name. A listing of a collection then costs one ordered scan of the store, not one look-up for
+// each member. It is not safe for concurrent use; Close ends it.
+type Scan struct {
+	ctx     context.Context
+	store   Store
+	cursors []cursor // the collections that the walk is in
+}
+
+// cursor stands in the members of one collection.
+type cursor struct {
+	collection resource.Path
+	next       func() (Entry, error, bool)
+	stop       func()
+	entry      Entry
+	more       bool
+}
+
+// NewScan returns a Scan of store.
+func NewScan(ctx context.Context, store Store) *Scan {
+	return &Scan{ctx: ctx, store: store}
+}
+
+// Root returns the properties of the resource at which the walk begins.
+func (s *Scan) Root(p resource.Path) ([]Property, error) { return s.store.Get(s.ctx, p) }
+
+// Member returns the properties of a resource that the walk came to below its beginning.
+func (s *Scan) Member(p resource.Path) ([]Property, error) {
+	collection := p.Parent()
+	for len(s.cursors) > 0 && s.top().collection != collection && !s.top().collection.Contains(p) {
+		s.pop()
+	}
+	if len(s.cursors) == 0 || s.top().collection != collection {
+		next, stop := iter.Pull2(s.store.Members(s.ctx, collection))
+		s.cursors = append(s.cursors, cursor{collection: collection, next: next, stop: stop})
+		if err := s.top().advance(); err != nil {
+			return nil, err
+		}
+	}
+	c := s.top()
+	for c.more && c.entry.Path.Compare(p) < 0 {
+		if err := c.advance(); err != nil {
+			return nil, err
+		}
+	}
+	if c.more && c.entry.Path == p {
+		return c.entry.Properties, nil
+	}
+	return nil, nil
+}
+
+func (s *Scan) top() *cursor { return &s.cursors[len(s.cursors)-1] }
+
+func (s *Scan) pop() {
+	s.top().stop()
+	s.cursors = s.cursors[:len(s.cursors)-1]
+}
+
+func (c *cursor) advance() error {
+	e, err, more := c.next()
+	c.entry, c.more = e, more && err == nil
+	return err
+}
+
+// Close ends the scan.
+func (s *Scan) Close() {
+	for len(s.cursors) > 0 {
+		s.pop()
+	}
+}
