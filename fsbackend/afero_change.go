@@ -1,0 +1,188 @@
+package fsbackend
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+)
+
+// Remove removes a file, a link itself, or an empty directory. One that holds only what was written aside counts as
+// empty; with other members the error is syscall.ENOTEMPTY. What the back end says it removed and still shows is
+// fs.ErrPermission.
+func (f *FS) Remove(_ context.Context, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.remove(clean(name)); err != nil {
+		return reading("remove", name, err)
+	}
+	return nil
+}
+
+func (f *FS) remove(name string) error {
+	if name == "/" {
+		return fs.ErrPermission
+	}
+	fi, err := f.lstat(name)
+	if err != nil {
+		return err
+	}
+	if fi.IsDir() {
+		if err := f.empty(name); err != nil {
+			return err
+		}
+	}
+	p, _ := backend(name)
+	if err := f.fs.Remove(p); err != nil {
+		// A layer below may refuse what the one above shows.
+		if _, look := f.lstat(name); look == nil && errors.Is(err, fs.ErrNotExist) {
+			return fs.ErrPermission
+		}
+		return err
+	}
+	return f.vanished(name)
+}
+
+// vanished looks whether what was removed is gone: a back end with a layer that is not written to says yes and does
+// nothing.
+func (f *FS) vanished(name string) error {
+	_, err := f.lstat(name)
+	if err == nil {
+		return fs.ErrPermission
+	}
+	if cause(err) == syscall.ENOTDIR || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// empty returns nil if the directory name has no members, or none once those written aside are removed.
+func (f *FS) empty(name string) error {
+	p, _ := backend(name)
+	dir, err := f.fs.Open(p)
+	if err != nil {
+		return err
+	}
+	names, err := dir.Readdirnames(-1)
+	dir.Close()
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if !isAside(n) {
+			return syscall.ENOTEMPTY
+		}
+	}
+	for _, n := range names {
+		if err := f.removeAll(path.Join(name, n)); err != nil {
+			return syscall.ENOTEMPTY
+		}
+	}
+	return nil
+}
+
+// RemoveAll removes name and all below; that it does not exist is no error. What the back end says it removed and
+// still shows is fs.ErrPermission.
+func (f *FS) RemoveAll(_ context.Context, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.removeAll(clean(name)); err != nil {
+		return reading("removeall", name, err)
+	}
+	return nil
+}
+
+func (f *FS) removeAll(name string) error {
+	if name == "/" {
+		return fs.ErrPermission
+	}
+	if f.vanished(name) == nil {
+		return nil
+	}
+	p, ok := backend(name)
+	if !ok {
+		return nil
+	}
+	if err := f.fs.RemoveAll(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return f.vanished(name)
+}
+
+// Rename moves a file or a directory with all its members. A file replaces a file, a directory an empty directory; all
+// else is refused as rename(2) does: EISDIR, ENOTDIR, ENOTEMPTY, EINVAL.
+func (f *FS) Rename(_ context.Context, oldName, newName string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.rename(clean(oldName), clean(newName)); err != nil {
+		return renaming(oldName, newName, err)
+	}
+	return nil
+}
+
+func (f *FS) rename(from, to string) error {
+	if from == "/" || to == "/" {
+		return fs.ErrPermission
+	}
+	old, err := f.lstat(from)
+	if err != nil {
+		return cause(reading("rename", from, err))
+	}
+	if from == to {
+		return nil
+	}
+	if strings.HasPrefix(to, from+"/") {
+		return syscall.EINVAL
+	}
+	if err := f.room(to); err != nil {
+		return err
+	}
+	p, _ := backend(from)
+	q, _ := backend(to)
+	there, err := f.lstat(to)
+	if err != nil || sameFile(old, there) {
+		return f.fs.Rename(p, q)
+	}
+	switch {
+	case !old.IsDir() && there.IsDir():
+		return syscall.EISDIR
+	case old.IsDir() && !there.IsDir():
+		return syscall.ENOTDIR
+	case !old.IsDir():
+		return f.replace(p, q)
+	}
+	if err := f.remove(to); err != nil {
+		return err
+	}
+	if err := f.fs.Rename(p, q); err != nil {
+		return errors.Join(err, f.fs.Mkdir(q, there.Mode().Perm()))
+	}
+	return nil
+}
+
+// replace renames the file p to q, where a file is. Some back ends refuse that: then the file at q is moved away
+// first, and back if it does not work out.
+func (f *FS) replace(p, q string) error {
+	err := f.fs.Rename(p, q)
+	if err == nil || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EXDEV) {
+		return err
+	}
+	aside := parent(q) + asideName()
+	if f.fs.Rename(q, aside) != nil {
+		return err
+	}
+	if err := f.fs.Rename(p, q); err != nil {
+		return errors.Join(err, f.fs.Rename(aside, q))
+	}
+	return f.fs.Remove(aside)
+}
+
+func sameFile(a, b fs.FileInfo) bool {
+	if s, ok := a.(interface{ SameFile(fs.FileInfo) bool }); ok {
+		return s.SameFile(b)
+	}
+	return os.SameFile(a, b)
+}

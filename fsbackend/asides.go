@@ -1,0 +1,50 @@
+package fsbackend
+
+import (
+	"sync"
+	"time"
+)
+
+// asides remembers what this process wrote or moved aside and has not put in place yet, so that Sweep takes none of
+// it for the left-over of a crash: a collection moved aside keeps its old times. It is one for the process, because
+// several trees may lead to one directory; the names are random and therefore enough.
+var asides = asideSet{started: time.Now()}
+
+type asideSet struct {
+	started time.Time
+	mu      sync.Mutex
+	live    map[string]struct{}
+}
+
+// made notes that p is about to be created, if its last segment is a name written aside.
+func (s *asideSet) made(p string) {
+	name := baseOf(p)
+	if !isAside(name) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live == nil {
+		s.live = make(map[string]struct{})
+	}
+	s.live[name] = struct{}{}
+}
+
+// gone notes that p was removed or put in its place.
+func (s *asideSet) gone(p string) {
+	name := baseOf(p)
+	if !isAside(name) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.live, name)
+}
+
+// stale reports whether something of this name and time was left by an earlier process.
+func (s *asideSet) stale(name string, mtime time.Time) bool {
+	s.mu.Lock()
+	_, live := s.live[name]
+	s.mu.Unlock()
+	return !live && mtime.Before(s.started)
+}

@@ -1,0 +1,187 @@
+package fsbackend
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+)
+
+// Stage opens a file beside name that commit puts in its place. Where name is a link that stays inside, what it leads to
+// is replaced. The mode of the replaced file is kept, and its owner where the system allows; hard links to it keep the
+// old content. A file that may not be written is fs.ErrPermission, although its directory may be; so is a link that is
+// broken or leads out.
+//
+// commit fails without a trace when ctx is done, or when name has become a directory. With Sync, an error of the last
+// step, writing the directory to the disk, comes after the content is in place.
+func (d *Disk) Stage(ctx context.Context, name string) (io.WriteCloser, func() error, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	s, err := d.stage(name, nil)
+	if err != nil {
+		return nil, nil, d.creating("stage", name, err)
+	}
+	return s, func() error { return s.commit(ctx) }, nil
+}
+
+// staged is a file written aside.
+type staged struct {
+	disk         *Disk
+	name         string
+	file         *os.File
+	temp, target string
+	done         bool
+}
+
+// stage begins a file with the permissions of like, or if that is nil with those of what it replaces, or new ones.
+func (d *Disk) stage(name string, like fs.FileInfo) (*staged, error) {
+	p, ok := host(name)
+	if !ok {
+		return nil, fs.ErrInvalid
+	}
+	target, old, err := d.resolve(p)
+	if err != nil {
+		return nil, err
+	}
+	perm := fs.FileMode(0o666)
+	if old != nil {
+		if err := d.writable(target, old); err != nil {
+			return nil, err
+		}
+		perm = old.Mode().Perm()
+	}
+	if like != nil {
+		perm = like.Mode().Perm()
+	}
+	s := &staged{disk: d, name: name, temp: parent(target) + asideName(), target: target}
+	asides.made(s.temp)
+	s.file, err = d.root.OpenFile(s.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		asides.gone(s.temp)
+		return nil, err
+	}
+	if old != nil && like == nil {
+		chown(s.file, old)
+	}
+	if old != nil || like != nil {
+		// The umask is for new files; this one was given its mode before. Where modes mean nothing it fails.
+		if err := s.file.Chmod(perm); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission) {
+			s.discard()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// writable refuses what a rename would replace without asking.
+func (d *Disk) writable(p string, fi fs.FileInfo) error {
+	switch {
+	case fi.IsDir():
+		return syscall.EISDIR
+	case !fi.Mode().IsRegular():
+		return fs.ErrPermission
+	}
+	f, err := d.root.OpenFile(p, os.O_WRONLY|openFlags, 0)
+	if errors.Is(err, syscall.ETXTBSY) { // a running program can be replaced, not written
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func (s *staged) Write(p []byte) (int, error) {
+	n, err := s.file.Write(p)
+	if err != nil {
+		err = creating("write", s.name, err)
+	}
+	return n, err
+}
+
+// Close discards what was written, unless it was committed.
+func (s *staged) Close() error {
+	s.discard()
+	return nil
+}
+
+func (s *staged) discard() {
+	if s.done {
+		return
+	}
+	s.done = true
+	s.file.Close()
+	s.remove()
+}
+
+func (s *staged) remove() {
+	// Where it cannot be removed any more, since its directory has been moved, Sweep will find it.
+	_ = s.disk.root.Remove(s.temp)
+	asides.gone(s.temp)
+}
+
+func (s *staged) commit(ctx context.Context) error {
+	if s.done {
+		return creating("commit", s.name, fs.ErrClosed)
+	}
+	if err := ctx.Err(); err != nil {
+		s.discard()
+		return err
+	}
+	s.done = true
+	if err := s.place(); err != nil {
+		s.remove()
+		return s.disk.creating("commit", s.name, err)
+	}
+	asides.gone(s.temp)
+	if s.disk.Sync {
+		if err := s.disk.syncParent(s.target); err != nil {
+			return s.disk.creating("commit", s.name, err)
+		}
+	}
+	return nil
+}
+
+func (s *staged) place() error {
+	var err error
+	if s.disk.Sync {
+		err = s.file.Sync()
+	}
+	if e := s.file.Close(); err == nil { // the error of a delayed write may only come now
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	// After the last write and by name: Windows sets the time of a written file when it is closed.
+	root := s.disk.root
+	if err := root.Chtimes(s.temp, time.Time{}, times.now()); err != nil {
+		return err
+	}
+	err = root.Rename(s.temp, s.target)
+	if errors.Is(err, fs.ErrExist) {
+		err = syscall.EISDIR
+	}
+	return err
+}
+
+// syncParent makes a rename in the directory of p durable, as far as the platform has a way.
+func (d *Disk) syncParent(p string) error {
+	dir := parent(p)
+	if dir == "" {
+		dir = "."
+	}
+	f, _, err := d.open(dir, 0, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package faultfs
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"time"
+)
+
+// What the inner file system may offer besides.
+type (
+	remover interface {
+		Remove(ctx context.Context, name string) error
+	}
+	lstater interface {
+		Lstat(ctx context.Context, name string) (fs.FileInfo, error)
+	}
+	stager interface {
+		Stage(ctx context.Context, name string) (io.WriteCloser, func() error, error)
+	}
+	fileCopier interface {
+		CopyFile(ctx context.Context, src, dst string) error
+	}
+	chtimer interface {
+		Chtimes(ctx context.Context, name string, mtime time.Time) error
+	}
+	spacer interface {
+		Space(ctx context.Context, name string) (used, available uint64, err error)
+	}
+)
+
+// Remove removes one resource: errors.ErrUnsupported where the inner file system cannot.
+func (f *FS) Remove(ctx context.Context, name string) error {
+	inner, ok := f.inner.(remover)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	if err := f.fault(ctx, Remove, clean(name)); err != nil {
+		return err
+	}
+	return inner.Remove(ctx, name)
+}
+
+// Lstat describes a link itself: errors.ErrUnsupported where the inner file system cannot.
+func (f *FS) Lstat(ctx context.Context, name string) (fs.FileInfo, error) {
+	inner, ok := f.inner.(lstater)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	if err := f.fault(ctx, Stat, clean(name)); err != nil {
+		return nil, err
+	}
+	return inner.Lstat(ctx, name)
+}
+
+// Stage writes a file aside: errors.ErrUnsupported where the inner file system cannot.
+func (f *FS) Stage(ctx context.Context, name string) (io.WriteCloser, func() error, error) {
+	inner, ok := f.inner.(stager)
+	if !ok {
+		return nil, nil, errors.ErrUnsupported
+	}
+	whole := clean(name)
+	if err := f.fault(ctx, Create, whole); err != nil {
+		return nil, nil, err
+	}
+	w, commit, err := inner.Stage(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &staged{w, f, ctx, whole}, func() error {
+		if err := f.fault(ctx, Commit, whole); err != nil {
+			w.Close()
+			return err
+		}
+		return commit()
+	}, nil
+}
+
+type staged struct {
+	io.WriteCloser
+	fs   *FS
+	ctx  context.Context
+	name string
+}
+
+func (s *staged) Write(p []byte) (int, error) { return s.fs.write(s.ctx, s.name, s.WriteCloser, p) }
+
+// write writes one half of p when a rule fires: what was written before a failure must not show either.
+func (f *FS) write(ctx context.Context, name string, w io.Writer, p []byte) (int, error) {
+	if len(p) == 0 {
+		return w.Write(p)
+	}
+	failure := f.fault(ctx, Write, name)
+	if failure == nil {
+		return w.Write(p)
+	}
+	n, err := w.Write(p[:(len(p)+1)/2])
+	if err != nil {
+		return n, err
+	}
+	return n, failure
+}
+
+// ETag makes the entity tag of a file as the inner file system does.
+func (f *FS) ETag(info fs.FileInfo) (tag string, ok bool) {
+	if inner, offered := f.inner.(interface {
+		ETag(fs.FileInfo) (string, bool)
+	}); offered {
+		return inner.ETag(info)
+	}
+	return "", false
+}
+
+// CopyFile copies inside the inner file system, as one call each of Open and Read for src and of Create, Write and
+// Commit for dst: errors.ErrUnsupported where the inner file system cannot.
+func (f *FS) CopyFile(ctx context.Context, src, dst string) error {
+	inner, ok := f.inner.(fileCopier)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	from, to := clean(src), clean(dst)
+	for _, step := range []struct {
+		op   Op
+		name string
+	}{{Open, from}, {Create, to}, {Read, from}, {Write, to}, {Commit, to}} {
+		if err := blame(step.op, step.name, f.fault(ctx, step.op, step.name)); err != nil {
+			return err
+		}
+	}
+	return inner.CopyFile(ctx, src, dst)
+}

@@ -1,0 +1,101 @@
+package fsbackend
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/net/webdav"
+)
+
+// ETag returns the strong entity tag of a regular file, quotes included, made from the time of modification, the size
+// and, where the platform has it, the inode. fi is an info of this package, or what package os says about the same file:
+// both give the same tag. It says false for whatever is not a regular file and for infos of other origin.
+//
+// Renaming a file and changing its mode keep the tag.
+func ETag(fi fs.FileInfo) (tag string, ok bool) {
+	if t, ok := fi.(webdav.ETager); ok {
+		tag, err := t.ETag(context.Background())
+		return tag, err == nil
+	}
+	if !fi.Mode().IsRegular() {
+		return "", false
+	}
+	id, _, ok := identity(fi)
+	if !ok {
+		return "", false
+	}
+	return formatTag(uint64(fi.ModTime().UnixNano()), uint64(fi.Size()), id.ino), true
+}
+
+func formatTag(parts ...uint64) string {
+	b := make([]byte, 1, 48)
+	b[0] = '"'
+	for i, p := range parts {
+		if i > 0 {
+			b = append(b, '-')
+		}
+		b = strconv.AppendUint(b, p, 16)
+	}
+	return string(append(b, '"'))
+}
+
+// fileID tells one file of a host from another. The zero value means that it is not known.
+type fileID struct{ dev, ino uint64 }
+
+// info describes what was found on the disk at one moment.
+type info struct {
+	name  string
+	size  int64
+	mode  fs.FileMode
+	mtime time.Time
+	birth time.Time
+	id    fileID
+	raw   fs.FileInfo // as package os has it; nil where we asked the system ourselves
+}
+
+func newInfo(name string, fi fs.FileInfo) *info {
+	id, birth, _ := identity(fi)
+	return &info{name: name, size: fi.Size(), mode: fi.Mode(), mtime: fi.ModTime(), birth: birth, id: id, raw: fi}
+}
+
+func (i *info) Name() string       { return i.name }
+func (i *info) Size() int64        { return i.size }
+func (i *info) Mode() fs.FileMode  { return i.mode }
+func (i *info) ModTime() time.Time { return i.mtime }
+func (i *info) IsDir() bool        { return i.mode.IsDir() }
+
+func (i *info) Sys() any {
+	if i.raw == nil {
+		return nil
+	}
+	return i.raw.Sys()
+}
+
+// ETag implements webdav.ETager; for what is not a regular file the error is webdav.ErrNotImplemented.
+func (i *info) ETag(context.Context) (string, error) {
+	if !i.mode.IsRegular() {
+		return "", webdav.ErrNotImplemented
+	}
+	return formatTag(uint64(i.mtime.UnixNano()), uint64(i.size), i.id.ino), nil
+}
+
+// CreationTime returns the birth time, zero where the file system does not keep it.
+func (i *info) CreationTime() time.Time { return i.birth }
+
+// SameFile reports whether other describes the same file, be it an info of ours or of package os.
+func (i *info) SameFile(other fs.FileInfo) bool {
+	var raw fs.FileInfo = other
+	id := fileID{}
+	if o, ok := other.(*info); ok {
+		raw, id = o.raw, o.id
+	} else if other != nil {
+		id, _, _ = identity(other)
+	}
+	if i.id != (fileID{}) || id != (fileID{}) {
+		return i.id == id
+	}
+	return i.raw != nil && raw != nil && os.SameFile(i.raw, raw)
+}

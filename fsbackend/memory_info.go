@@ -1,0 +1,48 @@
+package fsbackend
+
+import (
+	"context"
+	"io/fs"
+	"time"
+
+	"golang.org/x/net/webdav"
+)
+
+// memInfo describes a node at one moment.
+type memInfo struct {
+	name    string
+	size    int64
+	mode    fs.FileMode
+	mtime   time.Time
+	birth   time.Time
+	seed    uint64
+	version uint64
+	node    *node // compared only
+}
+
+// info is called with the lock held.
+func (m *Mem) info(name string, n *node) *memInfo {
+	return &memInfo{name, int64(len(n.data)), n.mode, n.mtime, n.birth, m.seed, n.version, n}
+}
+
+func (i *memInfo) Name() string            { return i.name }
+func (i *memInfo) Size() int64             { return i.size }
+func (i *memInfo) Mode() fs.FileMode       { return i.mode }
+func (i *memInfo) ModTime() time.Time      { return i.mtime }
+func (i *memInfo) IsDir() bool             { return i.mode.IsDir() }
+func (i *memInfo) Sys() any                { return nil }
+func (i *memInfo) CreationTime() time.Time { return i.birth }
+
+// ETag implements webdav.ETager: no two contents of a tree ever have the same one.
+func (i *memInfo) ETag(context.Context) (string, error) {
+	if i.IsDir() {
+		return "", webdav.ErrNotImplemented
+	}
+	return formatTag(i.seed, i.version), nil
+}
+
+// SameFile reports whether other describes the same node.
+func (i *memInfo) SameFile(other fs.FileInfo) bool {
+	o, ok := other.(*memInfo)
+	return ok && o.node == i.node
+}

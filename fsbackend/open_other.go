@@ -1,0 +1,5 @@
+//go:build !unix
+
+package fsbackend
+
+const openFlags = 0
