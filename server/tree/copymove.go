@@ -1,0 +1,187 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+
+	"dav207/props"
+	"dav207/server/access"
+	"dav207/server/resource"
+)
+
+// Copy makes dst a copy of src, with its properties and, unless depth is Zero, its members (RFC 4918 §9.8). What is at dst
+// is replaced, not merged. A member that cannot be copied is reported, under its own URL or that of its copy, whichever
+// caused it; what was at the destination under its name stays. Other subtrees go on.
+//
+// Before anything changes it refuses with ErrOverlap, ErrNoParent, what Stat says of src, and what the guard says of
+// both. A symbolic link is copied as what it leads to.
+func (t *Tree) Copy(ctx context.Context, src, dst resource.Path, depth Depth, report Report) error {
+	r, err := t.apart(ctx, src, dst)
+	if err != nil {
+		return err
+	}
+	if err := t.check(ctx, access.Read, src); err != nil {
+		return err
+	}
+	x := &transfer{t: t, ctx: ctx, report: report}
+	return x.finish(r, dst, x.resource(r, dst, depth))
+}
+
+// Move gives src, its members and their properties the name dst (RFC 4918 §9.9). What is at dst is replaced. If the guard
+// allows it for every member that is one rename: all or nothing. Otherwise, and where the file system cannot rename
+// that far, it goes member by member: what cannot be moved is reported and stays, with its ancestors.
+//
+// Before anything changes it refuses as Copy does. A symbolic link is moved itself.
+func (t *Tree) Move(ctx context.Context, src, dst resource.Path, report Report) error {
+	old, err := t.lstat(ctx, dst)
+	if err != nil && !missing(err) {
+		return err
+	}
+	info, srcErr := t.lstat(ctx, src)
+	if srcErr == nil && err == nil && recased(src, dst) && sameFile(info, old) {
+		return t.recase(ctx, src, dst)
+	}
+	r, err := t.apart(ctx, src, dst)
+	if err != nil {
+		return err
+	}
+	if srcErr == nil && isLink(info) {
+		r.Info = info
+	}
+	x := &transfer{t: t, ctx: ctx, report: report, move: true}
+	if err := t.check(ctx, access.Unbind, src); err != nil {
+		return err
+	}
+	if t.allowed(ctx, src, r.Info) && (old == nil || t.check(ctx, access.Unbind, dst) == nil && t.allowed(ctx, dst, old)) {
+		if err := t.check(ctx, access.Bind, dst); err != nil {
+			return err
+		}
+		err := t.moveWhole(ctx, src, dst, r.Info, old)
+		if !tooFar(err) {
+			return x.finish(r, dst, x.whole(err))
+		}
+	}
+	if isLink(r.Info) {
+		return x.finish(r, dst, x.file(r, dst, old))
+	}
+	return x.finish(r, dst, x.resource(r, dst, Infinity))
+}
+
+// whole takes note of what a failure of moveWhole means: only that of the properties comes after the change.
+func (x *transfer) whole(err error) error {
+	if p := (*propsError)(nil); errors.As(err, &p) {
+		x.changed = true
+	}
+	return err
+}
+
+// propsError is a failure of the properties after the files have changed.
+type propsError struct{ error }
+
+func (e *propsError) Unwrap() error { return e.error }
+
+// moveWhole renames src to dst, whatever is there.
+func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old fs.FileInfo) error {
+	rename := func() error { return t.FS.Rename(ctx, src.String(), dst.String()) }
+	var err error
+	switch {
+	case old == nil:
+		err = rename()
+	case !info.IsDir() && !old.IsDir():
+		err = t.replace(ctx, src, dst)
+	default:
+		err = t.swap(ctx, dst, rename)
+	}
+	if err != nil {
+		return err
+	}
+	t.gone(src, false)
+	t.gone(dst, true)
+	if err := t.Props.Move(context.WithoutCancel(ctx), src, dst); err != nil {
+		return &propsError{err}
+	}
+	return nil
+}
+
+// allowed reports whether the guard lets every resource below p be removed.
+func (t *Tree) allowed(ctx context.Context, p resource.Path, info fs.FileInfo) bool {
+	if !info.IsDir() || t.clear(p) {
+		return true
+	}
+	l, err := t.list(ctx, p)
+	if err != nil {
+		return false
+	}
+	defer l.close()
+	for e := range l.entries {
+		if e.err != nil || t.check(ctx, access.Unbind, e.path) != nil || !t.allowed(ctx, e.path, e.info) {
+			return false
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// apart looks at src and makes sure that dst has a parent and that neither is within the other, also by way
+// of links.
+func (t *Tree) apart(ctx context.Context, src, dst resource.Path) (props.Resource, error) {
+	r, err := t.Stat(ctx, src)
+	if err != nil {
+		return r, err
+	}
+	if src.Contains(dst) || dst.Contains(src) {
+		return r, ErrOverlap
+	}
+	if err := t.Parent(ctx, dst); err != nil {
+		return r, err
+	}
+	if r.Info.IsDir() {
+		for p := dst.Parent(); ; p = p.Parent() {
+			if info, err := t.FS.Stat(ctx, p.String()); err == nil && sameFile(r.Info, info) {
+				return r, ErrOverlap
+			}
+			if p.IsRoot() {
+				break
+			}
+		}
+	}
+	old, err := t.lstat(ctx, dst)
+	if err != nil {
+		return r, nil // it is free, or what is wrong with it will show
+	}
+	// One file under two names: a link to it, or another hard link, of which a rename would remove neither.
+	if to, err := t.FS.Stat(ctx, dst.String()); err == nil && sameFile(r.Info, to) {
+		return r, ErrOverlap
+	}
+	if old.IsDir() {
+		for p := src; !p.IsRoot(); p = p.Parent() {
+			if info, err := t.FS.Stat(ctx, p.String()); err == nil && sameFile(old, info) {
+				return r, ErrOverlap
+			}
+		}
+	}
+	return r, nil
+}
+
+// recased reports whether two names differ in case only: on some file systems they are one.
+func recased(a, b resource.Path) bool {
+	return a != b && a.Parent() == b.Parent() && strings.EqualFold(a.Name(), b.Name())
+}
+
+// recase renames a resource to another spelling of its own name, which is not there to be replaced.
+func (t *Tree) recase(ctx context.Context, src, dst resource.Path) error {
+	for _, c := range []struct {
+		priv access.Privilege
+		path resource.Path
+	}{{access.Unbind, src}, {access.Bind, dst}} {
+		if err := t.check(ctx, c.priv, c.path); err != nil {
+			return err
+		}
+	}
+	if err := t.FS.Rename(ctx, src.String(), dst.String()); err != nil {
+		return err
+	}
+	t.gone(src, false)
+	return t.Props.Move(context.WithoutCancel(ctx), src, dst)
+}

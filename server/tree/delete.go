@@ -1,0 +1,191 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"dav207/server/access"
+	"dav207/server/resource"
+)
+
+// errKept says that a collection stays because something in it does; that something was reported.
+var errKept = errors.New("kept: a member could not be removed")
+
+// errHidden says that a collection stays because something in it does that may not be told of.
+var errHidden = fmt.Errorf("kept: a hidden member could not be removed: %w", fs.ErrPermission)
+
+// Delete removes p with all its members, and their properties (RFC 4918 §9.6). What can be removed is; a member that cannot
+// be is reported and keeps its ancestors, which are not. A symbolic link is removed, not what it leads to.
+func (t *Tree) Delete(ctx context.Context, p resource.Path, report Report) error {
+	info, err := t.lstat(ctx, p)
+	if err != nil {
+		if missing(err) {
+			err = fs.ErrNotExist
+		}
+		return err
+	}
+	d := deletion{t: t, ctx: ctx, report: report}
+	err = d.resource(p, info)
+	switch {
+	case err == nil:
+		if err = t.forget(ctx, p); err != nil {
+			report(p, info.IsDir(), err)
+			return ErrPartial
+		}
+		return nil
+	case errors.Is(err, errKept):
+		return ErrPartial
+	case d.changed:
+		// All members went and their collection could not: a bare status would say that nothing was done (§9.6.1).
+		report(p, info.IsDir(), err)
+		return ErrPartial
+	}
+	return err
+}
+
+type deletion struct {
+	t       *Tree
+	ctx     context.Context
+	report  Report
+	changed bool // something was removed
+}
+
+// resource removes p with its members. It returns errKept, or what stopped p itself; members that stay were reported.
+func (d *deletion) resource(p resource.Path, info fs.FileInfo) error {
+	if err := d.t.check(d.ctx, access.Unbind, p); err != nil {
+		return err
+	}
+	return d.allowed(p, info)
+}
+
+// allowed is resource once the guard was asked.
+func (d *deletion) allowed(p resource.Path, info fs.FileInfo) error {
+	if err := d.ctx.Err(); err != nil {
+		return err
+	}
+	for tries := 0; ; tries++ {
+		if info.IsDir() {
+			if err := d.members(p); err != nil {
+				return err
+			}
+		}
+		err := d.t.remove(d.ctx, p, info.IsDir())
+		if err == nil {
+			d.changed = true
+		}
+		if tries == 3 || !errors.Is(err, syscall.ENOTEMPTY) {
+			return err
+		}
+		// Somebody who does not ask this server added a member meanwhile.
+	}
+}
+
+// members removes the members of p.
+func (d *deletion) members(p resource.Path) error {
+	l, err := d.t.list(d.ctx, p)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	// Properties are forgotten once for a whole collection that went; its members' only where it stays.
+	var went []resource.Path
+	kept, hidden := false, false
+	for e := range l.entries {
+		err := d.t.check(d.ctx, access.Unbind, e.path)
+		if errors.Is(err, fs.ErrNotExist) {
+			hidden = true
+			continue
+		}
+		if err == nil {
+			err = e.err
+		}
+		if err == nil {
+			err = d.allowed(e.path, e.info)
+		}
+		switch {
+		case err == nil, errors.Is(err, fs.ErrNotExist): // gone, by us or by somebody else
+			went = append(went, e.path)
+			continue
+		case d.ctx.Err() != nil:
+			d.forget(went)
+			return d.ctx.Err()
+		case !errors.Is(err, errKept):
+			d.report(e.path, e.info != nil && e.info.IsDir(), err)
+		}
+		kept = true
+	}
+	if kept || hidden {
+		d.forget(went)
+	}
+	switch {
+	case kept:
+		return errKept
+	case hidden:
+		return errHidden
+	}
+	return nil
+}
+
+func (d *deletion) forget(paths []resource.Path) {
+	for _, p := range paths {
+		if err := d.t.forget(d.ctx, p); err != nil {
+			d.report(p, false, err)
+		}
+	}
+}
+
+// forget ends what belongs to p and its members, which are gone.
+func (t *Tree) forget(ctx context.Context, p resource.Path) error {
+	t.gone(p, false)
+	return t.Props.Delete(context.WithoutCancel(ctx), p)
+}
+
+// remove removes one resource, a collection only if it is empty but for what an upload that was cut off left there.
+func (t *Tree) remove(ctx context.Context, p resource.Path, collection bool) error {
+	err := t.removeOne(ctx, p, collection)
+	if !collection || !errors.Is(err, syscall.ENOTEMPTY) {
+		return err
+	}
+	l, listErr := t.listAll(ctx, p)
+	if listErr != nil {
+		return err
+	}
+	l.close()
+	for _, name := range l.all() {
+		if resource.Aside(name) {
+			if err := t.FS.RemoveAll(ctx, p.Child(name).String()); err != nil {
+				return err
+			}
+		}
+	}
+	return t.removeOne(ctx, p, collection)
+}
+
+func (t *Tree) removeOne(ctx context.Context, p resource.Path, collection bool) error {
+	if r, ok := t.FS.(Remover); ok {
+		if err := r.Remove(ctx, p.String()); !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	if collection {
+		l, err := t.listAll(ctx, p)
+		if err != nil {
+			return err
+		}
+		l.close()
+		if len(l.all()) > 0 {
+			return &fs.PathError{Op: "remove", Path: p.String(), Err: syscall.ENOTEMPTY}
+		}
+	}
+	if err := t.FS.RemoveAll(ctx, p.String()); err != nil {
+		return err
+	}
+	// Some file systems say that they removed what they could not (a layer below that is read-only).
+	if _, err := t.lstat(ctx, p); err == nil {
+		return fmt.Errorf("%s is still there after its removal: %w", p, fs.ErrPermission)
+	}
+	return nil
+}

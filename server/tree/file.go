@@ -1,0 +1,151 @@
+package tree
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+
+	"dav207/server/resource"
+)
+
+// Stage opens a file to be written aside and put at p in one step: see Stager. Where the file system does not offer that,
+// a hidden sibling is written and renamed.
+func (t *Tree) Stage(ctx context.Context, p resource.Path) (w io.WriteCloser, commit func() error, err error) {
+	if s, ok := t.FS.(Stager); ok {
+		if w, commit, err = s.Stage(ctx, p.String()); !errors.Is(err, errors.ErrUnsupported) {
+			return w, commit, err
+		}
+	}
+	aside := t.aside(p)
+	f, err := t.FS.OpenFile(ctx, aside.String(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &staged{file: f, t: t, ctx: context.WithoutCancel(ctx), aside: aside, to: p}
+	return s, s.commit, nil
+}
+
+// staged is a file written aside on a file system that knows nothing of it.
+type staged struct {
+	file      io.WriteCloser
+	t         *Tree
+	ctx       context.Context // the request's, but an end of the request must not keep us from cleaning up
+	aside, to resource.Path
+	closed    bool
+}
+
+func (s *staged) Write(b []byte) (int, error) { return s.file.Write(b) }
+
+func (s *staged) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return errors.Join(s.file.Close(), s.t.FS.RemoveAll(s.ctx, s.aside.String()))
+}
+
+func (s *staged) commit() error {
+	if s.closed {
+		return fs.ErrClosed
+	}
+	s.closed = true
+	err := s.file.Close()
+	if err == nil {
+		err = s.t.replace(s.ctx, s.aside, s.to)
+	}
+	if err != nil {
+		if left := s.t.FS.RemoveAll(s.ctx, s.aside.String()); left != nil {
+			s.t.warn("a file written aside is left over", s.aside, left)
+		}
+	}
+	return err
+}
+
+// aside returns a hidden name beside p.
+func (t *Tree) aside(p resource.Path) resource.Path {
+	return p.Parent().Child(resource.AsidePrefix + rand.Text())
+}
+
+// replace renames the file from over the file to, also on file systems whose Rename refuses what is in the way.
+func (t *Tree) replace(ctx context.Context, from, to resource.Path) error {
+	err := t.FS.Rename(ctx, from.String(), to.String())
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return t.swap(ctx, to, func() error { return t.FS.Rename(ctx, from.String(), to.String()) })
+}
+
+// swap puts what is at p aside while put puts something else there, and then removes it. Where put fails it is put
+// back. Members of a collection put aside are removed without asking the guard: that must have been done.
+func (t *Tree) swap(ctx context.Context, p resource.Path, put func() error) error {
+	aside := t.aside(p)
+	if err := t.FS.Rename(ctx, p.String(), aside.String()); err != nil {
+		return err
+	}
+	if err := put(); err != nil {
+		if back := t.FS.Rename(context.WithoutCancel(ctx), aside.String(), p.String()); back != nil {
+			t.warn("what was to be replaced could not be put back", aside, back)
+		}
+		return err
+	}
+	if err := t.FS.RemoveAll(context.WithoutCancel(ctx), aside.String()); err != nil {
+		t.warn("what was replaced is left over", aside, err)
+	}
+	return nil
+}
+
+// sideError marks a failure of the source of a copy, whose URL then stands in the report; others are the destination's.
+type sideError struct{ error }
+
+func (e sideError) Unwrap() error { return e.error }
+
+// copyFile copies the content of src to dst, replacing a file there in one step. The failure of the source is a
+// sideError.
+func (t *Tree) copyFile(ctx context.Context, src, dst resource.Path) error {
+	if c, ok := t.FS.(FileCopier); ok {
+		err := c.CopyFile(ctx, src.String(), dst.String())
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, errors.ErrUnsupported) {
+			if at := (*fs.PathError)(nil); errors.As(err, &at) && at.Path == src.String() {
+				err = sideError{err}
+			}
+			return err
+		}
+	}
+	r, err := t.FS.OpenFile(ctx, src.String(), os.O_RDONLY, 0)
+	if err != nil {
+		return sideError{err}
+	}
+	defer r.Close()
+	w, commit, err := t.Stage(ctx, dst)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if _, err := io.Copy(w, sourceReader{ctx, r}); err != nil {
+		return err
+	}
+	return commit()
+}
+
+// sourceReader marks the errors of a copy's source, and ends with the request.
+type sourceReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (s sourceReader) Read(b []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := s.r.Read(b)
+	if err != nil && err != io.EOF {
+		err = sideError{err}
+	}
+	return n, err
+}

@@ -1,0 +1,71 @@
+package tree
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"time"
+)
+
+// What a webdav.FileSystem may offer besides, discovered by type assertion. A method may answer errors.ErrUnsupported,
+// as a wrapper does whose inner file system lacks it: the engine then does without, correctly and slower. Names are
+// those of webdav.FileSystem: absolute, slash-separated, canonical. Errors are io/fs errors.
+
+// Remover removes one resource. A collection that still has members is an error; a symbolic link is removed itself,
+// never what it leads to.
+type Remover interface {
+	Remove(ctx context.Context, name string) error
+}
+
+// Lstater looks at a name without following it where it is a symbolic link.
+type Lstater interface {
+	Lstat(ctx context.Context, name string) (fs.FileInfo, error)
+}
+
+// Stager writes a file aside. Nothing is seen at name until commit puts the whole content there in one step,
+// replacing the file that may be there. Close without commit discards what was written; after commit it does nothing. The
+// parent of name must exist.
+type Stager interface {
+	Stage(ctx context.Context, name string) (w io.WriteCloser, commit func() error, err error)
+}
+
+// FileCopier copies the content of the file src to dst inside the back end, replacing a file at dst in one step. When it
+// fails, dst is what it was. A failure of the source is an *fs.PathError with the name src; others are the destination's.
+type FileCopier interface {
+	CopyFile(ctx context.Context, src, dst string) error
+}
+
+// Chtimer sets the time of the last modification.
+type Chtimer interface {
+	Chtimes(ctx context.Context, name string, mtime time.Time) error
+}
+
+// Spacer tells how many bytes are used and how many are available to the user on the volume that holds name (RFC 4331).
+type Spacer interface {
+	Space(ctx context.Context, name string) (used, available uint64, err error)
+}
+
+// NameLister is what a webdav.File of a collection may offer: its names without a look at each, and one look at a time
+// that does not follow a symbolic link. Listing a large collection then needs memory for its names only.
+type NameLister interface {
+	Readdirnames(n int) ([]string, error)
+	Lstat(name string) (fs.FileInfo, error)
+}
+
+// What a fs.FileInfo may offer besides webdav.ETager.
+
+// CreationTimer tells when the resource was created; the zero time means that it is not known.
+type CreationTimer interface {
+	CreationTime() time.Time
+}
+
+// SameFiler tells whether two infos describe one file, as os.SameFile does for those of package os.
+type SameFiler interface {
+	SameFile(fs.FileInfo) bool
+}
+
+// Tagger makes the entity tag of a file from any info about it that the file system or one of its files handed out:
+// strong, quoted, another one after every change of the content (RFC 9110 §8.8.3). false means that it cannot.
+type Tagger interface {
+	ETag(info fs.FileInfo) (tag string, ok bool)
+}

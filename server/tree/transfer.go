@@ -1,0 +1,373 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"syscall"
+
+	"dav207/props"
+	"dav207/server/access"
+	"dav207/server/resource"
+)
+
+// transfer is a COPY, or a MOVE that goes member by member. What is at the destination is replaced one resource at a
+// time, each in one step, and what has no counterpart in the source is removed last: so where a member fails, the
+// destination's old one is still there, and nobody loses both.
+type transfer struct {
+	t       *Tree
+	ctx     context.Context
+	report  Report
+	move    bool
+	changed bool          // something was created, replaced or removed
+	above   []fs.FileInfo // the source collections that the transfer is in
+	links   int           // how many of them were reached through a link
+	into    fs.FileInfo   // the destination, once it is a collection: a link in the source may lead to it
+}
+
+// finish turns the outcome of the resource that the request named into that of the operation.
+func (x *transfer) finish(src props.Resource, dst resource.Path, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errKept):
+		return ErrPartial
+	case x.changed:
+		x.fail(src, dst, err)
+		return ErrPartial
+	}
+	return err
+}
+
+// fail reports err for the resource that caused it.
+func (x *transfer) fail(src props.Resource, dst resource.Path, err error) {
+	collection := src.Info != nil && src.Info.IsDir()
+	if errors.As(err, &sideError{}) {
+		x.report(src.Path, collection, err)
+	} else {
+		x.report(dst, collection, err)
+	}
+}
+
+// resource transfers src, whose link is followed, to dst. It returns errKept where members failed, which were
+// reported, or what stopped src itself.
+func (x *transfer) resource(src props.Resource, dst resource.Path, depth Depth) error {
+	old, err := x.t.lstat(x.ctx, dst)
+	if missing(err) {
+		old, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	if src.Info.IsDir() {
+		return x.collection(src, dst, old, depth)
+	}
+	return x.file(src, dst, old)
+}
+
+func (x *transfer) file(src props.Resource, dst resource.Path, old fs.FileInfo) error {
+	if old != nil && old.IsDir() {
+		return x.fileOverCollection(src, dst, old)
+	}
+	priv := access.WriteContent
+	if old == nil {
+		priv = access.Bind
+	}
+	if err := x.t.check(x.ctx, priv, dst); err != nil {
+		return err
+	}
+	if x.move {
+		return x.moveFile(src.Path, dst, old)
+	}
+	if err := x.t.copyFile(x.ctx, src.Path, dst); err != nil {
+		return err
+	}
+	x.changed = true
+	return x.t.Props.Copy(context.WithoutCancel(x.ctx), src.Path, dst)
+}
+
+// fileOverCollection writes the file aside first, so that the collection goes only when its successor is whole.
+func (x *transfer) fileOverCollection(src props.Resource, dst resource.Path, old fs.FileInfo) error {
+	if err := errors.Join(x.t.check(x.ctx, access.Unbind, dst), x.t.check(x.ctx, access.Bind, dst)); err != nil {
+		return err
+	}
+	aside := x.t.aside(dst)
+	if err := x.t.copyFile(x.ctx, src.Path, aside); err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(x.ctx)
+	d := deletion{t: x.t, ctx: x.ctx, report: x.report}
+	err := d.allowed(dst, old)
+	x.changed = x.changed || d.changed
+	if err == nil {
+		err = errors.Join(x.t.forget(ctx, dst), x.t.FS.Rename(ctx, aside.String(), dst.String()))
+	}
+	if err != nil {
+		if left := x.t.remove(ctx, aside, false); left != nil {
+			x.t.warn("a file written aside is left over", aside, left)
+		}
+		return err
+	}
+	if err := x.t.Props.Copy(ctx, src.Path, dst); err != nil || !x.move {
+		return err
+	}
+	return x.removeSource(src.Path, false)
+}
+
+// moveFile renames one file, or copies and removes it where the file system cannot rename that far.
+func (x *transfer) moveFile(src, dst resource.Path, old fs.FileInfo) error {
+	ctx := context.WithoutCancel(x.ctx)
+	err := x.t.replace(x.ctx, src, dst)
+	if err == nil {
+		x.changed = true
+		x.t.gone(src, false)
+		return x.t.Props.Move(ctx, src, dst)
+	}
+	if !tooFar(err) {
+		return x.blame(src, err)
+	}
+	if err := x.t.copyFile(x.ctx, src, dst); err != nil {
+		return err
+	}
+	x.changed = true
+	if err := x.t.Props.Copy(ctx, src, dst); err != nil {
+		return err
+	}
+	if err = x.removeSource(src, false); err != nil && old == nil {
+		// A resource is at one URL or at the other: take the copy back.
+		if back := x.t.remove(ctx, dst, false); back == nil {
+			back = x.t.forget(ctx, dst)
+			return errors.Join(err, back)
+		}
+	}
+	return err
+}
+
+// blame decides whose failure a failed rename is: the source's, unless the file system says otherwise.
+func (x *transfer) blame(src resource.Path, err error) error {
+	if at := (*fs.PathError)(nil); errors.As(err, &at) && at.Path != src.String() {
+		return err
+	}
+	return sideError{err}
+}
+
+// removeSource ends the move of one resource that was copied.
+func (x *transfer) removeSource(src resource.Path, collection bool) error {
+	if err := x.t.remove(x.ctx, src, collection); err != nil {
+		return sideError{err}
+	}
+	x.changed = true
+	return x.t.forget(x.ctx, src)
+}
+
+func (x *transfer) collection(src props.Resource, dst resource.Path, old fs.FileInfo, depth Depth) error {
+	// The source first: a collection that cannot be listed must not replace anything.
+	var members *listing
+	if depth != Zero {
+		l, err := x.t.list(x.ctx, src.Path)
+		if err != nil {
+			return sideError{err}
+		}
+		defer l.close()
+		members = l
+	}
+	if err := x.container(dst, old); err != nil {
+		return err
+	}
+	if x.into == nil {
+		var err error
+		if x.into, err = x.t.FS.Stat(x.ctx, dst.String()); err != nil {
+			return err
+		}
+	}
+	ctx := context.WithoutCancel(x.ctx)
+	if err := x.t.Props.Copy(ctx, src.Path, dst); err != nil {
+		return err
+	}
+	kept := false
+	if members != nil {
+		x.above = append(x.above, src.Info)
+		defer func(level int) { x.above = x.above[:level] }(len(x.above) - 1)
+		for e := range members.entries {
+			ok, err := x.member(e, dst)
+			if err != nil {
+				return err
+			}
+			kept = kept || !ok
+		}
+	}
+	if old != nil && old.IsDir() {
+		if err := x.surplus(dst, members); errors.Is(err, errKept) {
+			kept = true
+		} else if err != nil {
+			return err
+		}
+	}
+	if kept {
+		return errKept
+	}
+	if x.move {
+		return x.removeSource(src.Path, true)
+	}
+	return nil
+}
+
+// container makes sure that a collection is at dst. One that is there stays, with its members.
+func (x *transfer) container(dst resource.Path, old fs.FileInfo) error {
+	if old != nil && old.IsDir() {
+		if err := x.t.check(x.ctx, access.WriteContent, dst); err != nil {
+			return err
+		}
+		x.changed = true
+		return nil
+	}
+	if old != nil {
+		if err := x.t.check(x.ctx, access.Unbind, dst); err != nil {
+			return err
+		}
+	}
+	if err := x.t.check(x.ctx, access.Bind, dst); err != nil {
+		return err
+	}
+	mkdir := func() error { return x.t.FS.Mkdir(x.ctx, dst.String(), 0o777) }
+	var err error
+	if old == nil {
+		err = mkdir()
+	} else {
+		err = x.t.swap(x.ctx, dst, mkdir)
+	}
+	x.changed = x.changed || err == nil
+	return err
+}
+
+// member transfers one member into the collection dst. It reports a failure itself and returns false then; an
+// error ends the transfer.
+func (x *transfer) member(e entry, dst resource.Path) (bool, error) {
+	src := props.Resource{Path: e.path, Info: e.info}
+	to := dst.Child(e.path.Name())
+	err := x.ctx.Err()
+	if err != nil {
+		return false, err
+	}
+	priv := access.Read
+	if x.move {
+		priv = access.Unbind
+	}
+	if err = x.t.check(x.ctx, priv, e.path); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			if !x.move {
+				return true, nil
+			}
+			src.Path, src.Info, err = e.path.Parent(), x.above[len(x.above)-1], errHidden
+		}
+		err = sideError{err}
+	} else if err = e.err; err != nil {
+		err = sideError{err}
+	} else {
+		err = x.found(src, to)
+	}
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, errKept):
+		return false, nil
+	case x.ctx.Err() != nil:
+		return false, x.ctx.Err()
+	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &sideError{}):
+		if _, gone := x.t.lstat(x.ctx, e.path); missing(gone) {
+			return true, nil // it vanished meanwhile: no longer a member
+		}
+	}
+	x.fail(src, to, err)
+	return false, nil
+}
+
+// found transfers a member that could be looked at.
+func (x *transfer) found(src props.Resource, dst resource.Path) error {
+	if x.move {
+		whole := !src.Info.IsDir() || x.t.clear(src.Path)
+		if _, err := x.t.lstat(x.ctx, dst); whole && missing(err) {
+			return x.rename(src, dst)
+		}
+		if isLink(src.Info) || servable(src.Info) != nil { // moved as it is, never followed
+			return x.file(src, dst, nil)
+		}
+		return x.resource(src, dst, Infinity)
+	}
+	to, err := x.t.follow(x.ctx, src)
+	if isLink(src.Info) {
+		x.links++
+		defer func() { x.links-- }()
+	}
+	if err == nil && x.links > 0 && (holds(x.above, to.Info) || sameFile(x.into, to.Info)) {
+		err = ErrLoop
+	}
+	if err != nil {
+		return sideError{err}
+	}
+	return x.resource(to, dst, Infinity)
+}
+
+// rename moves a member with all that is below it to a name that is free.
+func (x *transfer) rename(src props.Resource, dst resource.Path) error {
+	if err := x.t.check(x.ctx, access.Bind, dst); err != nil {
+		return err
+	}
+	if !src.Info.IsDir() {
+		return x.moveFile(src.Path, dst, nil)
+	}
+	err := x.t.FS.Rename(x.ctx, src.Path.String(), dst.String())
+	if tooFar(err) {
+		return x.collection(src, dst, nil, Infinity)
+	}
+	if err != nil {
+		return x.blame(src.Path, err)
+	}
+	x.changed = true
+	x.t.gone(src.Path, false)
+	return x.t.Props.Move(context.WithoutCancel(x.ctx), src.Path, dst)
+}
+
+// surplus removes the members of the collection dst that have no counterpart in the source.
+func (x *transfer) surplus(dst resource.Path, source *listing) error {
+	l, err := x.t.list(x.ctx, dst)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	d := deletion{t: x.t, ctx: x.ctx, report: x.report}
+	var result error
+	for e := range l.entries {
+		if source != nil {
+			if _, ok := slices.BinarySearch(source.names, e.path.Name()); ok {
+				continue
+			}
+		}
+		err := e.err
+		if err == nil {
+			err = d.resource(e.path, e.info)
+		}
+		switch {
+		case err == nil:
+			if err = x.t.forget(x.ctx, e.path); err == nil {
+				continue
+			}
+			x.report(e.path, e.info.IsDir(), err)
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case x.ctx.Err() != nil:
+			return x.ctx.Err()
+		case !errors.Is(err, errKept):
+			x.report(e.path, e.info != nil && e.info.IsDir(), err)
+		}
+		result = errKept
+	}
+	return result
+}
+
+// tooFar reports whether a rename failed because the file system cannot rename between the two places, or not a
+// collection as a whole.
+func tooFar(err error) bool {
+	return errors.Is(err, syscall.EXDEV) || errors.Is(err, errors.ErrUnsupported)
+}

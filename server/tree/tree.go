@@ -1,0 +1,175 @@
+// Package tree applies DELETE, COPY and MOVE to a resource and its members, and walks them for PROPFIND.
+//
+// An engine call returns an error only when it changed nothing. Every other failure is reported as it happens, once,
+// with its own cause; what fails only because of it is not (RFC 4918 §9.6.1, §9.8.3, §9.9.4). So a returned error is a plain
+// status and any report is a 207.
+//
+// An operation is not atomic: stopped halfway it leaves a valid tree, partly done, in which every file is whole.
+package tree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/net/webdav"
+
+	"dav207/props"
+	"dav207/server/access"
+	"dav207/server/resource"
+)
+
+// Depth is how far down an operation goes (RFC 4918 §10.2).
+type Depth int
+
+// The depths of RFC 4918 §10.2.
+const (
+	Zero     Depth = 0
+	One      Depth = 1
+	Infinity Depth = -1
+)
+
+// ErrPartial is returned by an operation that was done in part: every failure was reported.
+var ErrPartial = errors.New("done in part")
+
+var (
+	// ErrNoParent means that a resource cannot be created because its parent is not an existing collection (409).
+	ErrNoParent = errors.New("the parent is not an existing collection")
+	// ErrOverlap means that source and destination of a COPY or MOVE are one resource or that one holds the other (403).
+	ErrOverlap = errors.New("source and destination overlap")
+	// ErrLoop means that a collection is, through a symbolic link, a member of itself (RFC 5842 §7.2, 508).
+	ErrLoop = errors.New("the collection holds itself")
+	// ErrSpecial means that what is there is neither a file nor a collection, such as a pipe or a device: it is listed
+	// with a status of its own, and never opened. errors.Is(ErrSpecial, fs.ErrPermission) holds.
+	ErrSpecial = fmt.Errorf("neither a file nor a collection: %w", fs.ErrPermission)
+)
+
+// Report is called once for each resource that failed. collection tells how its href is written.
+type Report func(path resource.Path, collection bool, err error)
+
+// Guard says what the request may do: the policy, and the locks whose tokens were not submitted. A collection is asked
+// about before its members; refused, it is left alone with all of them.
+type Guard interface {
+	// Check returns nil to allow.
+	Check(ctx context.Context, p access.Privilege, path resource.Path) error
+	// Clear reports whether Check is sure to allow everything for every resource below path, so that the engine need
+	// not ask for each.
+	Clear(path resource.Path) bool
+}
+
+// Tree is a file system with what belongs to its resources. Its methods are safe for concurrent use on trees that do not
+// overlap; keeping others apart is the caller's business. Guard and Gone belong to one request: make a copy for each.
+type Tree struct {
+	FS    webdav.FileSystem
+	Props props.Store
+	// Guard may be nil: everything is allowed.
+	Guard Guard
+	// Gone may be nil. It is called after the resource at path went, with all its members; if below is true, only the
+	// members went. What belongs to them, other than properties, ends then.
+	Gone func(path resource.Path, below bool)
+	// Warn may be nil. It hears of failures that change nothing for the client, such as a remainder that could
+	// not be cleaned away.
+	Warn func(msg string, path resource.Path, err error)
+}
+
+// Stat looks at one resource, following a link. The error is fs.ErrNotExist for what is not there, and ErrSpecial for
+// what can not be served.
+func (t *Tree) Stat(ctx context.Context, p resource.Path) (props.Resource, error) {
+	info, err := t.FS.Stat(ctx, p.String())
+	if err != nil {
+		if missing(err) {
+			err = &fs.PathError{Op: "stat", Path: p.String(), Err: fs.ErrNotExist}
+		}
+		return props.Resource{Path: p}, err
+	}
+	return props.Resource{Path: p, Info: info}, servable(info)
+}
+
+// Parent checks that p's parent is an existing collection and returns ErrNoParent where it is not (RFC 4918 §9.3.1,
+// §9.7.1, §9.8.5).
+func (t *Tree) Parent(ctx context.Context, p resource.Path) error {
+	r, err := t.Stat(ctx, p.Parent())
+	switch {
+	case err == nil && r.Info.IsDir():
+		return nil
+	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrSpecial):
+		return ErrNoParent
+	}
+	return err
+}
+
+// ETag returns the entity tag of the file that info describes: quoted, strong where the file system can tell contents
+// apart.
+func (t *Tree) ETag(ctx context.Context, info fs.FileInfo) (string, error) {
+	if tagger, ok := t.FS.(Tagger); ok {
+		if tag, ok := tagger.ETag(info); ok {
+			return tag, nil
+		}
+	}
+	if e, ok := info.(webdav.ETager); ok {
+		if tag, err := e.ETag(ctx); !errors.Is(err, webdav.ErrNotImplemented) {
+			return tag, err
+		}
+	}
+	b := append([]byte{'"'}, strconv.FormatInt(info.ModTime().UnixNano(), 16)...)
+	b = append(b, '-')
+	b = strconv.AppendInt(b, info.Size(), 16)
+	return string(append(b, '"')), nil
+}
+
+func servable(info fs.FileInfo) error {
+	if info.IsDir() || info.Mode().IsRegular() {
+		return nil
+	}
+	return ErrSpecial
+}
+
+// lstat looks at a name without following it, where the file system can.
+func (t *Tree) lstat(ctx context.Context, p resource.Path) (fs.FileInfo, error) {
+	if l, ok := t.FS.(Lstater); ok {
+		if info, err := l.Lstat(ctx, p.String()); !errors.Is(err, errors.ErrUnsupported) {
+			return info, err
+		}
+	}
+	return t.FS.Stat(ctx, p.String())
+}
+
+func (t *Tree) check(ctx context.Context, priv access.Privilege, p resource.Path) error {
+	if t.Guard == nil {
+		return nil
+	}
+	return t.Guard.Check(ctx, priv, p)
+}
+
+func (t *Tree) clear(p resource.Path) bool { return t.Guard == nil || t.Guard.Clear(p) }
+
+func (t *Tree) gone(p resource.Path, below bool) {
+	if t.Gone != nil {
+		t.Gone(p, below)
+	}
+}
+
+func (t *Tree) warn(msg string, p resource.Path, err error) {
+	if t.Warn != nil {
+		t.Warn(msg, p, err)
+	}
+}
+
+func sameFile(a, b fs.FileInfo) bool {
+	if s, ok := a.(SameFiler); ok {
+		return s.SameFile(b)
+	}
+	return os.SameFile(a, b)
+}
+
+func isLink(info fs.FileInfo) bool { return info.Mode()&fs.ModeSymlink != 0 }
+
+// missing reports whether a look at a name found that nothing is there: a file has no members, and what cannot be a name is
+// the name of nothing.
+func missing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrInvalid)
+}

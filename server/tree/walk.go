@@ -1,0 +1,116 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+
+	"dav207/props"
+	"dav207/server/access"
+)
+
+// Walk yields r and, as deep as depth says, its members: a collection before its members, siblings in the byte order of
+// their names. r is what Stat returned.
+//
+// A member that cannot be looked at, or a collection whose members cannot be listed, comes with its error instead: it then
+// appears once, and the walk goes on. If r itself is such a collection its error is all there is. Left out are members that
+// vanished while the walk went on, and what the guard hides by fs.ErrNotExist.
+//
+// Memory grows with the length of the names in the collections between r and the place of the walk, not with the number of
+// resources.
+func (t *Tree) Walk(ctx context.Context, r props.Resource, depth Depth) iter.Seq2[props.Resource, error] {
+	return func(yield func(props.Resource, error) bool) {
+		w := walk{t: t, ctx: ctx, yield: yield}
+		w.resource(r, depth)
+	}
+}
+
+type walk struct {
+	t     *Tree
+	ctx   context.Context
+	yield func(props.Resource, error) bool
+	above []fs.FileInfo // the collections that the walk is in
+	links int           // how many of them were reached through a link: without one there is no way back up
+}
+
+// resource walks r and reports whether to go on.
+func (w *walk) resource(r props.Resource, depth Depth) bool {
+	if !r.Info.IsDir() || depth == Zero {
+		return w.yield(r, nil)
+	}
+	l, err := w.t.list(w.ctx, r.Path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) && len(w.above) > 0 {
+			return true
+		}
+		return w.yield(r, err)
+	}
+	defer l.close()
+	if !w.yield(r, nil) {
+		return false
+	}
+	w.above = append(w.above, r.Info)
+	defer func() { w.above = w.above[:len(w.above)-1] }()
+	if depth == One {
+		depth = Zero
+	}
+	for e := range l.entries {
+		if !w.member(e, depth) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *walk) member(e entry, depth Depth) bool {
+	r := props.Resource{Path: e.path, Info: e.info}
+	if err := w.ctx.Err(); err != nil {
+		w.yield(r, err)
+		return false
+	}
+	if err := w.t.check(w.ctx, access.Read, e.path); err != nil {
+		return errors.Is(err, fs.ErrNotExist) || w.yield(r, err)
+	}
+	if e.err != nil {
+		return w.yield(r, e.err)
+	}
+	r, err := w.t.follow(w.ctx, r)
+	if isLink(e.info) {
+		w.links++
+		defer func() { w.links-- }()
+	}
+	if err == nil && depth != Zero && w.links > 0 && holds(w.above, r.Info) {
+		err = ErrLoop
+	}
+	if err != nil {
+		return w.yield(r, err)
+	}
+	return w.resource(r, depth)
+}
+
+// follow looks at what a member found by a listing leads to. For a link that leads nowhere the error is
+// fs.ErrNotExist, for what can not be served ErrSpecial.
+func (t *Tree) follow(ctx context.Context, r props.Resource) (props.Resource, error) {
+	if isLink(r.Info) {
+		to, err := t.Stat(ctx, r.Path)
+		if to.Info == nil {
+			to.Info = r.Info
+		}
+		return to, err
+	}
+	return r, servable(r.Info)
+}
+
+// holds reports whether a collection is one of those above it.
+func holds(above []fs.FileInfo, info fs.FileInfo) bool {
+	if !info.IsDir() {
+		return false
+	}
+	for _, a := range above {
+		if sameFile(a, info) {
+			return true
+		}
+	}
+	return false
+}
