@@ -1,0 +1,87 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"dav207/props"
+	"dav207/server/access"
+	"dav207/server/tree"
+)
+
+// conditions evaluates what the request says must be true before it is done: the If header of RFC 4918 §10.4, then the
+// conditional headers of RFC 9110 §13 in the order of its §13.2.2. r is what is at the Request-URI; exists is false where
+// nothing is. It is called when no other reason to refuse was found (RFC 9110 §13.2.1), and again before a change
+// that had to wait.
+func (h *Handler) conditions(q *request, t *tree.Tree, r props.Resource, exists bool) error {
+	if err := h.evaluateIf(q, t); err != nil {
+		return err
+	}
+	head := q.Header
+	if head.Get("If-Match") == "" && head.Get("If-None-Match") == "" && head.Get("If-Unmodified-Since") == "" {
+		return nil // If-Modified-Since is for GET and HEAD only (RFC 9110 §13.1.3)
+	}
+	tag := ""
+	if exists && !r.Info.IsDir() {
+		var err error
+		if tag, err = t.ETag(q.ctx, r.Info); err != nil {
+			return err
+		}
+	}
+	failed := false
+	if values := head.Values("If-Match"); len(values) > 0 {
+		failed = !listed(values, tag, exists, true)
+	} else if since, err := http.ParseTime(head.Get("If-Unmodified-Since")); err == nil && exists {
+		failed = r.Info.ModTime().Truncate(time.Second).After(since)
+	}
+	if values := head.Values("If-None-Match"); len(values) > 0 && listed(values, tag, exists, false) {
+		failed = true
+	}
+	if failed {
+		return plain(http.StatusPreconditionFailed, "")
+	}
+	return nil
+}
+
+// listed reports whether a list of entity tags names the current one: "*" is any that exists. The comparison is strong for
+// If-Match, weak for If-None-Match (RFC 9110 §8.8.3.2); the tags of this server are strong.
+func listed(values []string, tag string, exists, strong bool) bool {
+	for s := strings.TrimSpace(strings.Join(values, ",")); s != ""; s = strings.TrimLeft(s, ", \t") {
+		if s[0] == '*' {
+			return exists
+		}
+		etag, rest, ok := entityTag(s)
+		if !ok {
+			return false
+		}
+		if !strong {
+			etag = strings.TrimPrefix(etag, "W/")
+		}
+		if tag != "" && etag == tag {
+			return true
+		}
+		s = rest
+	}
+	return false
+}
+
+// existing looks at the resource of the request for a method that needs one, with the privilege it needs there.
+func (h *Handler) existing(q *request, t *tree.Tree, p access.Privilege) (props.Resource, error) {
+	r, err := t.Stat(q.ctx, q.path)
+	if err != nil && !errors.Is(err, tree.ErrSpecial) {
+		return r, err
+	}
+	// What is hidden is as if it were not there; so the policy comes first.
+	if perr := h.allowed(q.ctx, access.Read, q.path); perr != nil {
+		return r, perr
+	}
+	if err != nil {
+		return r, err
+	}
+	if err := h.conditions(q, t, r, true); err != nil {
+		return r, err
+	}
+	return r, t.Guard.Check(q.ctx, p, q.path)
+}

@@ -1,0 +1,116 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"dav207/server/multistatus"
+	"dav207/server/resource"
+	"dav207/server/tree"
+)
+
+// depth reads the Depth header (RFC 4918 §10.2); missing is what a request without one means.
+func depth(h http.Header, missing tree.Depth) (tree.Depth, error) {
+	values := h.Values("Depth")
+	if len(values) == 0 {
+		return missing, nil
+	}
+	if len(values) == 1 {
+		switch strings.ToLower(strings.TrimSpace(values[0])) {
+		case "0":
+			return tree.Zero, nil
+		case "1":
+			return tree.One, nil
+		case "infinity":
+			return tree.Infinity, nil
+		}
+	}
+	return 0, plain(http.StatusBadRequest, "Depth must be 0, 1 or infinity.")
+}
+
+// overwrite reads the Overwrite header (§10.6); a missing one means T, for MOVE, too.
+func overwrite(h http.Header) (bool, error) {
+	switch values := h.Values("Overwrite"); {
+	case len(values) == 0:
+		return true, nil
+	case len(values) == 1 && strings.EqualFold(values[0], "T"):
+		return true, nil
+	case len(values) == 1 && strings.EqualFold(values[0], "F"):
+		return false, nil
+	}
+	return false, plain(http.StatusBadRequest, "Overwrite must be T or F.")
+}
+
+// maxURL bounds the bytes of a URL in a header.
+const maxURL = 8 << 10
+
+// destination reads the Destination header (§10.3): an absolute URL of this server, or an absolute path. The scheme is not
+// looked at: behind a proxy it is the proxy's, and some clients write their own.
+func (h *Handler) destination(q *request) (resource.Path, error) {
+	values := q.Header.Values("Destination")
+	if len(values) != 1 {
+		return resource.Path{}, plain(http.StatusBadRequest, "There must be one Destination.")
+	}
+	p, err := h.parseURL(q, values[0])
+	switch {
+	case errors.Is(err, errForeign), errors.Is(err, resource.ErrOutside):
+		return p, &multistatus.Error{Status: http.StatusBadGateway, Err: err, // §9.8.5
+			Description: "The Destination is not on this server."}
+	case err != nil:
+		return p, &multistatus.Error{Status: http.StatusBadRequest, Err: err,
+			Description: "The Destination is not a URL that can name a resource."}
+	}
+	return p, nil
+}
+
+// errForeign says that a URL is another server's.
+var errForeign = errors.New("the host is not ours")
+
+// parseURL turns the URL of a header into a path: a Simple-ref of §8.3, an absolute URI or an absolute path.
+func (h *Handler) parseURL(q *request, s string) (resource.Path, error) {
+	s = strings.TrimSpace(s)
+	if len(s) > maxURL {
+		return resource.Path{}, resource.ErrMalformed
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return resource.Path{}, errors.Join(resource.ErrMalformed, err)
+	}
+	switch {
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(s, "#"):
+		return resource.Path{}, resource.ErrMalformed
+	case u.Scheme == "" && u.Host == "" && strings.HasPrefix(s, "/"):
+	case u.Scheme == "" || u.Host == "" || u.Opaque != "":
+		return resource.Path{}, resource.ErrMalformed
+	case !h.ours(q, u.Host):
+		return resource.Path{}, errForeign
+	}
+	escaped := u.EscapedPath()
+	if escaped == "" {
+		escaped = "/"
+	}
+	return h.mapping.Parse(escaped)
+}
+
+// ours reports whether a host is one under which clients know this server.
+func (h *Handler) ours(q *request, host string) bool {
+	host = canonicalHost(host)
+	if host == canonicalHost(q.Host) {
+		return true
+	}
+	for _, known := range h.hosts {
+		if host == known {
+			return true
+		}
+	}
+	return false
+}
+
+// canonicalHost makes the spellings of a host comparable. The ports of HTTP go, since the scheme is not looked at.
+func canonicalHost(host string) string {
+	host = strings.ToLower(host)
+	host = strings.TrimSuffix(host, ":80")
+	return strings.TrimSuffix(host, ":443")
+}

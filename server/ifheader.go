@@ -1,0 +1,220 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"dav207/server/resource"
+	"dav207/server/tree"
+)
+
+// ifHeader is the If header of a request (RFC 4918 §10.4): lists of conditions, one of which must hold as a whole.
+type ifHeader struct {
+	lists []ifList
+}
+
+// ifList is a List with the resource it speaks of.
+type ifList struct {
+	tag        string // the Resource-Tag, "" for none: the Request-URI
+	conditions []ifCondition
+}
+
+// ifCondition is a Condition: exactly one of token and etag is set.
+type ifCondition struct {
+	not   bool
+	token string
+	etag  string // as sent: W/ and quotes included
+}
+
+// What an If header may at most have: no client needs a tenth of it.
+const (
+	maxIf           = 16 << 10
+	maxIfConditions = 128
+)
+
+var errIf = errors.New("malformed If header")
+
+// submits reports whether a state token stands in the header: "the actual form doesn't matter; what's relevant is that the
+// lock token appears in the If header, and that the If header itself evaluates to true" (§7.5.2).
+func (f ifHeader) submits(token string) bool {
+	for _, l := range f.lists {
+		for _, c := range l.conditions {
+			if c.token == token {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// parseIf reads the If header of the request. Repeated lines are taken as one.
+func (q *request) parseIf() error {
+	values := q.Header.Values("If")
+	if len(values) == 0 {
+		return nil
+	}
+	var err error
+	if q.ifs, err = parseIf(strings.Join(values, " ")); err != nil {
+		return plain(http.StatusBadRequest, "The If header cannot be read.")
+	}
+	return nil
+}
+
+// parseIf parses 1*No-tag-list | 1*Tagged-list (§10.4.2).
+func parseIf(s string) (ifHeader, error) {
+	var f ifHeader
+	if len(s) > maxIf {
+		return f, errIf
+	}
+	tag, tagged, used := "", false, true
+	count := 0
+	for s = skipSpace(s); s != ""; s = skipSpace(s) {
+		switch s[0] {
+		case '<':
+			url, rest, ok := angle(s)
+			if !ok || !used || len(f.lists) > 0 && !tagged {
+				return f, errIf
+			}
+			tag, tagged, used, s = url, true, false, rest
+		case '(':
+			list := ifList{tag: tag}
+			rest, err := list.parse(s[1:])
+			if err != nil {
+				return f, err
+			}
+			if count += len(list.conditions); count > maxIfConditions {
+				return f, errIf
+			}
+			f.lists, used, s = append(f.lists, list), true, rest
+		default:
+			return f, errIf
+		}
+	}
+	if len(f.lists) == 0 || !used {
+		return f, errIf
+	}
+	return f, nil
+}
+
+// parse reads the conditions up to the closing parenthesis and returns what follows it.
+func (l *ifList) parse(s string) (rest string, err error) {
+	for s = skipSpace(s); s != "" && s[0] != ')'; s = skipSpace(s) {
+		var c ifCondition
+		if len(s) > 3 && strings.EqualFold(s[:3], "Not") && strings.IndexByte(" \t<[", s[3]) >= 0 {
+			c.not = true
+			s = skipSpace(s[3:])
+		}
+		var ok bool
+		switch {
+		case strings.HasPrefix(s, "<"):
+			c.token, s, ok = angle(s)
+			ok = ok && strings.Contains(c.token, ":")
+		case strings.HasPrefix(s, "["):
+			c.etag, s, ok = bracket(s)
+		}
+		if !ok {
+			return "", errIf
+		}
+		l.conditions = append(l.conditions, c)
+	}
+	if s == "" || len(l.conditions) == 0 {
+		return "", errIf
+	}
+	return s[1:], nil
+}
+
+// angle reads <URL>.
+func angle(s string) (url, rest string, ok bool) {
+	url, rest, ok = strings.Cut(s[1:], ">")
+	return url, rest, ok && url != "" && !strings.ContainsAny(url, " \t<\"")
+}
+
+// bracket reads [entity-tag].
+func bracket(s string) (etag, rest string, ok bool) {
+	etag, rest, ok = entityTag(skipSpace(s[1:]))
+	rest = skipSpace(rest)
+	if !ok || rest == "" || rest[0] != ']' {
+		return "", "", false
+	}
+	return etag, rest[1:], true
+}
+
+// entityTag reads an entity-tag of RFC 9110 §8.8.3 at the start of s.
+func entityTag(s string) (etag, rest string, ok bool) {
+	n := 0
+	if strings.HasPrefix(s, "W/") {
+		n = 2
+	}
+	if len(s) <= n || s[n] != '"' {
+		return "", s, false
+	}
+	end := strings.IndexByte(s[n+1:], '"')
+	if end < 0 {
+		return "", s, false
+	}
+	end += n + 2
+	return s[:end], s[end:], true
+}
+
+func skipSpace(s string) string { return strings.TrimLeft(s, " \t") }
+
+// evaluateIf answers 412 where the If header is there and false (§10.4.1).
+func (h *Handler) evaluateIf(q *request, t *tree.Tree) error {
+	if len(q.ifs.lists) == 0 {
+		return nil
+	}
+	for i := range q.ifs.lists {
+		if h.holds(q, t, &q.ifs.lists[i]) {
+			return nil
+		}
+	}
+	return plain(http.StatusPreconditionFailed, "The If header does not hold.")
+}
+
+// holds reports whether every condition of a list is true of its resource.
+func (h *Handler) holds(q *request, t *tree.Tree, l *ifList) bool {
+	path, known := q.path, true
+	if l.tag != "" {
+		var err error
+		path, err = h.parseURL(q, l.tag)
+		known = err == nil // a resource that is not ours has no lock and no entity tag here
+	}
+	for _, c := range l.conditions {
+		matches := known
+		switch {
+		case !known:
+		case c.token != "":
+			matches = h.lockedWith(q, path, c.token, l.tag == "")
+		default:
+			matches = c.etag == h.currentTag(q, t, path)
+		}
+		if matches == c.not {
+			return false
+		}
+	}
+	return true
+}
+
+// lockedWith reports whether the lock of that token covers path. We also take it for one of the Request-URI if it is on
+// a member of what a DELETE or MOVE is about to take away, since the client of macOS names the locks of members so.
+func (h *Handler) lockedWith(q *request, path resource.Path, token string, untagged bool) bool {
+	l, ok := h.locks.Lookup(token)
+	if !ok {
+		return false
+	}
+	return l.Covers(path) || untagged && (q.Method == "DELETE" || q.Method == "MOVE") && path.Contains(l.Root)
+}
+
+// currentTag returns the entity tag of what is at path, "" where there is none, or where the requester may not know.
+func (h *Handler) currentTag(q *request, t *tree.Tree, path resource.Path) string {
+	r, err := t.Stat(q.ctx, path)
+	if err != nil || r.Info.IsDir() || path.Reserved() {
+		return ""
+	}
+	tag, err := t.ETag(q.ctx, r.Info)
+	if err != nil {
+		return ""
+	}
+	return tag
+}

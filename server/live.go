@@ -1,0 +1,92 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"dav207/props"
+	"dav207/server/access"
+	"dav207/server/davxml"
+	"dav207/server/locks"
+	"dav207/server/multistatus"
+	"dav207/server/resource"
+	"dav207/server/tree"
+)
+
+// lockProperties are the live properties that speak of locks (RFC 4918 §15.8, §15.10).
+func (h *Handler) lockProperties() []props.Live {
+	const supported = `<D:lockentry><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockentry>` +
+		`<D:lockentry><D:lockscope><D:shared/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockentry>`
+	return []props.Live{
+		{Name: props.DAV("lockdiscovery"), Append: func(ctx context.Context, b []byte, r props.Resource) ([]byte, error) {
+			return h.appendLocks(ctx, b, r.Path), nil
+		}},
+		{Name: props.DAV("supportedlock"), Append: func(_ context.Context, b []byte, _ props.Resource) ([]byte, error) {
+			return append(b, supported...), nil
+		}},
+	}
+}
+
+// appendLocks appends a DAV:activelock for each lock that covers p (§14.1). The token of a lock is its holder's alone
+// to know.
+func (h *Handler) appendLocks(ctx context.Context, b []byte, p resource.Path) []byte {
+	for _, l := range h.locks.Covering(p) {
+		b = append(b, `<D:activelock><D:lockscope>`...)
+		if l.Shared {
+			b = append(b, `<D:shared/>`...)
+		} else {
+			b = append(b, `<D:exclusive/>`...)
+		}
+		b = append(b, `</D:lockscope><D:locktype><D:write/></D:locktype><D:depth>`...)
+		if l.Infinite {
+			b = append(b, `infinity`...)
+		} else {
+			b = append(b, '0')
+		}
+		b = append(b, `</D:depth>`...)
+		if l.Owner != nil {
+			owner := multistatus.Property{XMLName: props.DAV("owner"), Lang: l.OwnerLang, Attr: l.OwnerAttr, InnerXML: l.Owner}
+			b, _ = multistatus.AppendProperty(b, &owner) // its name is one
+		}
+		b = append(b, `<D:timeout>`...)
+		b = append(b, locks.FormatTimeout(h.locks.Remaining(l))...)
+		b = append(b, `</D:timeout>`...)
+		if l.Principal == access.Principal(ctx) {
+			b = append(b, `<D:locktoken><D:href>`...)
+			b = append(b, l.Token...)
+			b = append(b, `</D:href></D:locktoken>`...)
+		}
+		b = append(b, `<D:lockroot><D:href>`...)
+		b = davxml.EscapeText(b, h.lockRoot(ctx, l))
+		b = append(b, `</D:href></D:lockroot></D:activelock>`...)
+	}
+	return b
+}
+
+// quotaProperties are those of RFC 4331. They are hidden from allprop (§2 there), and defined for collections on file
+// systems that can tell.
+func (h *Handler) quotaProperties() []props.Live {
+	quota := func(pick func(used, available uint64) uint64) func(context.Context, []byte, props.Resource) ([]byte, error) {
+		return func(ctx context.Context, b []byte, r props.Resource) ([]byte, error) {
+			s, ok := h.tree.FS.(tree.Spacer)
+			if !ok || !r.Info.IsDir() {
+				return b, props.ErrUndefined
+			}
+			used, available, err := s.Space(ctx, r.Path.String())
+			if errors.Is(err, errors.ErrUnsupported) {
+				return b, props.ErrUndefined
+			}
+			if err != nil {
+				return b, &multistatus.Error{Status: http.StatusInternalServerError, Err: err}
+			}
+			const most = 1<<63 - 1 // clients read it into a signed number
+			return strconv.AppendUint(b, min(pick(used, available), most), 10), nil
+		}
+	}
+	return []props.Live{
+		{Name: props.DAV("quota-available-bytes"), Hidden: true, Append: quota(func(_, available uint64) uint64 { return available })},
+		{Name: props.DAV("quota-used-bytes"), Hidden: true, Append: quota(func(used, _ uint64) uint64 { return used })},
+	}
+}

@@ -1,0 +1,283 @@
+package server
+
+import (
+	"errors"
+	"io/fs"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dav207/props"
+	"dav207/server/access"
+	"dav207/server/davxml"
+	"dav207/server/locks"
+	"dav207/server/multistatus"
+	"dav207/server/reserve"
+	"dav207/server/tree"
+)
+
+// lock answers LOCK (RFC 4918 §9.10): a new lock, or without a body the refresh of one.
+func (h *Handler) lock(q *request) error {
+	timeout := locks.ParseTimeout(q.Header.Values("Timeout"))
+	body, err := h.parseBody(q)
+	if err != nil {
+		return err
+	}
+	if body == nil {
+		return h.refresh(q)
+	}
+	wanted, err := parseLockInfo(body)
+	if err != nil {
+		return err
+	}
+	d, err := depth(q.Header, tree.Infinity)
+	if err == nil && d == tree.One {
+		err = plain(http.StatusBadRequest, "A lock has Depth 0 or infinity.") // §9.10.3
+	}
+	if err != nil {
+		return err
+	}
+	wanted.Root, wanted.Infinite = q.path, d == tree.Infinity
+	wanted.Principal, wanted.Timeout = q.principal, timeout
+
+	release, err := h.reserve(q, reserve.Claim{Path: q.path, Subtree: wanted.Infinite, Write: true})
+	if err != nil {
+		return err
+	}
+	defer release()
+	t := h.treeFor(q)
+	r, err := t.Stat(q.ctx, q.path)
+	created := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case created:
+		err = h.mayLockUnmapped(q, t)
+	case err == nil:
+		if err = h.conditions(q, t, r, true); err == nil {
+			err = h.allowed(q.ctx, access.WriteContent, q.path)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if wanted.Infinite && !created && r.Info.IsDir() {
+		if refused, err := h.refusesLock(q, t, r, wanted); refused || err != nil {
+			return err
+		}
+	}
+	granted, err := h.locks.Create(wanted)
+	if err != nil {
+		return h.lockError(q, err)
+	}
+	if created {
+		// §9.10.4: an empty resource.
+		if err := h.createEmpty(q, t); err != nil {
+			h.locks.Unlock(granted.Token)
+			return err
+		}
+	}
+	q.w.Header().Set("Lock-Token", "<"+granted.Token+">")
+	status := http.StatusOK
+	if created {
+		status = http.StatusCreated
+	}
+	return h.sayLock(q, status)
+}
+
+// mayLockUnmapped says why no resource may be created by a LOCK.
+func (h *Handler) mayLockUnmapped(q *request, t *tree.Tree) error {
+	if strings.HasSuffix(q.URL.Path, "/") {
+		return plain(http.StatusMethodNotAllowed, "The URL is that of a collection, see MKCOL.")
+	}
+	return h.mayCreate(q, t)
+}
+
+func (h *Handler) createEmpty(q *request, t *tree.Tree) error {
+	w, commit, err := t.Stage(q.ctx, q.path)
+	if err != nil {
+		return parentGone(err)
+	}
+	defer w.Close()
+	return parentGone(commit())
+}
+
+// refusesLock answers a LOCK of a collection that cannot be had because of some of its members: 207 with the status of each,
+// and 424 for the Request-URI (§9.10.3, §9.10.9).
+func (h *Handler) refusesLock(q *request, t *tree.Tree, r props.Resource, wanted locks.Lock) (bool, error) {
+	if covering := h.locks.Covering(q.path); slices.ContainsFunc(covering, func(l locks.Lock) bool { return !l.Shared || !wanted.Shared }) {
+		return false, nil // the collection itself is locked, which Create finds
+	}
+	out := multistatus.NewWriter(q.w)
+	var last string
+	for _, l := range h.locks.Below(q.path) {
+		if l.Shared && wanted.Shared {
+			continue
+		}
+		href := h.lockRoot(q.ctx, l)
+		if href == last {
+			continue // another shared lock on the same member
+		}
+		last = href
+		out.Write(failure(href, condition(http.StatusLocked, multistatus.NoConflictingLock, href))) // Close returns the error
+	}
+	if h.policy != nil {
+		for member, err := range t.Walk(q.ctx, r, tree.Infinity) {
+			if err == nil {
+				err = h.allowed(q.ctx, access.WriteContent, member.Path)
+			} else if errors.Is(err, fs.ErrPermission) {
+				err = fs.ErrPermission
+			} else if q.ctx.Err() != nil {
+				return true, giveUp(out, err)
+			} else {
+				continue // a member that cannot be looked at can be locked all the same
+			}
+			if err != nil {
+				h.warnMember(q, member.Path, err)
+				out.Write(failure(h.mapping.Href(member.Path, member.Info != nil && member.Info.IsDir()), err))
+			}
+		}
+	}
+	if !out.Started() {
+		return false, nil
+	}
+	out.Write(&multistatus.Response{Href: h.mapping.Href(q.path, true), Status: http.StatusFailedDependency})
+	if err := out.Close(); err != nil {
+		return true, abort(err)
+	}
+	return true, nil
+}
+
+// lockError answers for a lock that was not granted.
+func (h *Handler) lockError(q *request, err error) error {
+	if conflict := (*locks.ConflictError)(nil); errors.As(err, &conflict) {
+		var hrefs []string
+		for _, l := range conflict.Locks {
+			if href := h.lockRoot(q.ctx, l); !slices.Contains(hrefs, href) {
+				hrefs = append(hrefs, href)
+			}
+		}
+		return condition(http.StatusLocked, multistatus.NoConflictingLock, hrefs...)
+	}
+	switch {
+	case errors.Is(err, locks.ErrTooMany):
+		return &multistatus.Error{Status: http.StatusInsufficientStorage, Err: err, Description: "There are too many locks."}
+	case errors.Is(err, locks.ErrOwnerTooLarge):
+		return &multistatus.Error{Status: http.StatusRequestEntityTooLarge, Err: err, Description: "DAV:owner is too large."}
+	}
+	return err
+}
+
+// refresh restarts the time of the lock whose token is in the If header (§9.10.2), whatever the other headers say.
+func (h *Handler) refresh(q *request) error {
+	if len(q.ifs.lists) == 0 {
+		return invalid("A LOCK without a body refreshes the lock named in an If header.")
+	}
+	t := h.treeFor(q)
+	if err := h.evaluateIf(q, t); err != nil {
+		return condition(http.StatusPreconditionFailed, multistatus.LockTokenMatchesRequestURI)
+	}
+	for _, l := range h.locks.Covering(q.path) {
+		if !q.ifs.submits(l.Token) {
+			continue
+		}
+		if l.Principal != q.principal {
+			return plain(http.StatusForbidden, "The lock is somebody else's.")
+		}
+		if _, err := h.locks.Refresh(l.Token, locks.ParseTimeout(q.Header.Values("Timeout"))); errors.Is(err, locks.ErrNoSuchLock) {
+			break
+		} else if err != nil {
+			return err
+		}
+		return h.sayLock(q, http.StatusOK)
+	}
+	return condition(http.StatusPreconditionFailed, multistatus.LockTokenMatchesRequestURI)
+}
+
+// sayLock answers with the lockdiscovery of the resource (§9.10.1).
+func (h *Handler) sayLock(q *request, status int) error {
+	discovery := h.appendLocks(q.ctx, nil, q.path)
+	body, err := multistatus.AppendProp(nil, multistatus.Property{XMLName: props.DAV("lockdiscovery"), InnerXML: discovery})
+	if err != nil {
+		return err
+	}
+	head := q.w.Header()
+	head.Set("Content-Type", multistatus.ContentType)
+	head.Set("Content-Length", strconv.Itoa(len(body)))
+	q.w.WriteHeader(status)
+	q.w.Write(body)
+	return nil
+}
+
+// unlock answers UNLOCK (§9.11).
+func (h *Handler) unlock(q *request) error {
+	token, ok := codedURL(q.Header.Values("Lock-Token"))
+	if !ok {
+		return invalid("There must be one Lock-Token, a URL in angle brackets.") // §9.11.1
+	}
+	if err := h.evaluateIf(q, h.treeFor(q)); err != nil {
+		return err
+	}
+	l, ok := h.locks.Lookup(token)
+	if !ok || !l.Covers(q.path) {
+		return condition(http.StatusConflict, multistatus.LockTokenMatchesRequestURI)
+	}
+	if l.Principal != q.principal {
+		if h.policy == nil {
+			return plain(http.StatusForbidden, "The lock is somebody else's.")
+		}
+		if err := h.policy.Check(q.ctx, access.Unlock, q.path); err != nil {
+			return err
+		}
+	}
+	if err := h.locks.Unlock(token); errors.Is(err, locks.ErrNoSuchLock) {
+		return condition(http.StatusConflict, multistatus.LockTokenMatchesRequestURI)
+	} else if err != nil {
+		return err
+	}
+	q.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// codedURL reads the value of a Lock-Token header (§10.5).
+func codedURL(values []string) (string, bool) {
+	if len(values) != 1 {
+		return "", false
+	}
+	s := strings.TrimSpace(values[0])
+	if !strings.HasPrefix(s, "<") {
+		return "", false
+	}
+	url, rest, ok := angle(s)
+	return url, ok && rest == ""
+}
+
+// parseLockInfo reads a DAV:lockinfo (§14.11).
+func parseLockInfo(root *davxml.Element) (locks.Lock, error) {
+	var l locks.Lock
+	if !isDAV(root, "lockinfo") {
+		return l, invalid("The body must be a DAV:lockinfo.")
+	}
+	exclusive, shared := childOf(root, "lockscope", "exclusive"), childOf(root, "lockscope", "shared")
+	if (exclusive == nil) == (shared == nil) || childOf(root, "locktype", "write") == nil {
+		return l, invalid("A DAV:lockinfo has the lockscope exclusive or shared, and the locktype write.")
+	}
+	l.Shared = shared != nil
+	if owner := root.Child(multistatus.Namespace, "owner"); owner != nil {
+		l.OwnerAttr, l.Owner = owner.Content()
+		l.OwnerLang = owner.Lang
+		if l.Owner == nil {
+			l.Owner = []byte{} // there is one, and it is empty
+		}
+	}
+	return l, nil
+}
+
+// childOf walks down by the names of DAV: elements.
+func childOf(e *davxml.Element, names ...string) *davxml.Element {
+	for _, n := range names {
+		if e = e.Child(multistatus.Namespace, n); e == nil {
+			return nil
+		}
+	}
+	return e
+}

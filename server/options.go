@@ -1,0 +1,89 @@
+package server
+
+import (
+	"net/http"
+	"os"
+	"time"
+
+	"dav207/props"
+	"dav207/server/multistatus"
+	"dav207/server/resource"
+	"dav207/server/tree"
+)
+
+// options answers OPTIONS (RFC 4918 §10.1), the same for every URL: clients ask for the share, its parents, the root of
+// the host and names that do not exist, and take what they hear for the whole server.
+func (h *Handler) options(q *request) error {
+	head := q.w.Header()
+	head.Set("DAV", "1, 2, 3")
+	head.Set("MS-Author-Via", "DAV") // without it Office opens documents read-only
+	head.Set("Allow", h.allow(""))
+	head.Set("Content-Length", "0")
+	q.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// outside answers for a URL that is not below the prefix. Some clients look at every collection on the way to what they
+// mount: those on the way to the prefix are there, and hold nothing but the way.
+func (h *Handler) outside(q *request, whole resource.Path) error {
+	prefix := h.mapping.Prefix()
+	if !whole.Contains(prefix) {
+		return plain(http.StatusNotFound, "")
+	}
+	switch q.Method {
+	case http.MethodHead, http.MethodGet:
+		q.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		q.w.WriteHeader(http.StatusOK)
+		return nil
+	case "PROPFIND":
+	default:
+		return plain(http.StatusForbidden, "")
+	}
+	body, err := h.parseBody(q)
+	if err != nil {
+		return err
+	}
+	query, err := parsePropfind(body)
+	if err != nil {
+		return err
+	}
+	d, err := depth(q.Header, tree.Infinity)
+	if err != nil {
+		return err
+	}
+	if d == tree.Infinity {
+		return condition(http.StatusForbidden, multistatus.PropfindFiniteDepth)
+	}
+	registry := &props.Registry{}
+	registry.Register(props.Standard(h.tree.ETag)...)
+	finder := registry.NewFinder(query, nil)
+	out := multistatus.NewWriter(q.w)
+	way := []resource.Path{whole}
+	if d == tree.One {
+		next := prefix
+		for next.Parent() != whole {
+			next = next.Parent()
+		}
+		way = append(way, next)
+	}
+	for _, p := range way {
+		out.Write(&multistatus.Response{ // Close returns the error
+			Href:     resource.Mapping{}.Href(p, true),
+			Propstat: finder.Find(q.ctx, props.Resource{Path: p, Info: wayInfo(p.Name())}, nil),
+		})
+	}
+	if err := out.Close(); err != nil {
+		return abort(err)
+	}
+	return nil
+}
+
+// wayInfo describes a collection that exists only because the prefix has more than one segment. It has no time.
+type wayInfo string
+
+func (n wayInfo) Name() string     { return string(n) }
+func (wayInfo) Size() int64        { return 0 }
+func (wayInfo) Mode() os.FileMode  { return os.ModeDir | 0o555 }
+func (wayInfo) ModTime() time.Time { return time.Time{} }
+func (wayInfo) IsDir() bool        { return true }
+func (wayInfo) Sys() any           { return nil }

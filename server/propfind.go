@@ -1,0 +1,125 @@
+package server
+
+import (
+	"encoding/xml"
+	"errors"
+	"net/http"
+
+	"dav207/props"
+	"dav207/server/access"
+	"dav207/server/davxml"
+	"dav207/server/multistatus"
+	"dav207/server/tree"
+)
+
+// propfind answers PROPFIND (RFC 4918 §9.1). Each member has one response: with its properties, or with the status
+// that says why it has none.
+func (h *Handler) propfind(q *request) error {
+	body, err := h.parseBody(q)
+	if err != nil {
+		return err
+	}
+	query, err := parsePropfind(body)
+	if err != nil {
+		return err
+	}
+	depth, err := depth(q.Header, tree.Infinity)
+	if err != nil {
+		return err
+	}
+	t := h.treeFor(q)
+	r, err := h.existing(q, t, access.Read)
+	if err != nil {
+		return err
+	}
+	if depth == tree.Infinity && h.finite && r.Info.IsDir() {
+		return condition(http.StatusForbidden, multistatus.PropfindFiniteDepth)
+	}
+	return h.list(q, t, r, depth, query)
+}
+
+// list writes the multistatus of a PROPFIND. It returns an error only as long as nothing has left for the client, or
+// one to abort with.
+func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.Depth, query props.Query) error {
+	out := multistatus.NewWriter(q.w)
+	finder := h.registry.NewFinder(query, h.propertyPolicy())
+	scan := props.NewScan(q.ctx, t.Props)
+	defer scan.Close()
+	var response multistatus.Response
+	for member, err := range t.Walk(q.ctx, r, depth) {
+		root := member.Path == r.Path
+		if err == nil {
+			var dead []props.Property
+			if finder.Dead() {
+				if root {
+					dead, err = scan.Root(member.Path)
+				} else {
+					dead, err = scan.Member(member.Path)
+				}
+				if err != nil {
+					return giveUp(out, err)
+				}
+			}
+			response = multistatus.Response{Propstat: finder.Find(q.ctx, member, dead)}
+		} else if root || q.ctx.Err() != nil {
+			return giveUp(out, err)
+		} else {
+			h.warnMember(q, member.Path, err)
+			response = *failure("", err)
+		}
+		response.Href = h.mapping.Href(member.Path, member.Info != nil && member.Info.IsDir())
+		if err := errors.Join(out.Write(&response), out.Tick()); err != nil {
+			return giveUp(out, err)
+		}
+	}
+	if err := out.Close(); err != nil {
+		return abort(err)
+	}
+	return nil
+}
+
+// giveUp ends a multistatus that cannot be completed: with a plain status while that is possible.
+func giveUp(out *multistatus.Writer, err error) error {
+	if out.Discard() {
+		return err
+	}
+	return abort(err)
+}
+
+// proppatch answers PROPPATCH (§9.2): always a 207, in which every property of the request has its outcome.
+func (h *Handler) proppatch(q *request) error {
+	body, err := h.parseBody(q)
+	if err != nil {
+		return err
+	}
+	changes, err := parseUpdate(body)
+	if err != nil {
+		return err
+	}
+	release, err := h.reserve(q, writes(q.path))
+	if err != nil {
+		return err
+	}
+	defer release()
+	t := h.treeFor(q)
+	r, err := h.existing(q, t, access.WriteProperties)
+	if err != nil {
+		return err
+	}
+	out := multistatus.NewWriter(q.w)
+	err = out.Write(&multistatus.Response{
+		Href:     h.mapping.Href(r.Path, r.Info.IsDir()),
+		Propstat: h.registry.Patch(q.ctx, t.Props, h.propertyPolicy(), r, changes),
+	})
+	if err = errors.Join(err, out.Close()); err != nil {
+		return abort(err)
+	}
+	return nil
+}
+
+func appendNames(names []xml.Name, prop *davxml.Element) []xml.Name {
+	for _, e := range prop.Children {
+		names = append(names, e.Name)
+	}
+	return names
+}

@@ -1,0 +1,199 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"dav207/props"
+	"dav207/server/access"
+	"dav207/server/multistatus"
+	"dav207/server/reserve"
+	"dav207/server/resource"
+	"dav207/server/tree"
+)
+
+// writes claims one resource.
+func writes(p resource.Path) reserve.Claim { return reserve.Claim{Path: p, Write: true} }
+
+// put answers PUT (RFC 4918 §9.7): the body is written aside while others go on, and takes its place in one step once all
+// of it is there.
+func (h *Handler) put(q *request) error {
+	if q.Header.Get("Content-Range") != "" {
+		return plain(http.StatusBadRequest, "PUT of a part of a resource is not supported.") // RFC 9110 §14.5
+	}
+	length, err := announced(q.Request)
+	if err != nil {
+		return err
+	}
+	t := h.treeFor(q)
+	if _, err := h.mayPut(q, t); err != nil {
+		return err
+	}
+	if err := h.room(q, t, length); err != nil {
+		return err
+	}
+	w, commit, err := t.Stage(q.ctx, q.path)
+	if err != nil {
+		return parentGone(err)
+	}
+	defer w.Close()
+	n, err := io.Copy(w, body{q.Body})
+	if err != nil {
+		return err
+	}
+	if length >= 0 && n != length {
+		return plain(http.StatusBadRequest, fmt.Sprintf("The body has %d bytes, not the %d that were announced.", n, length))
+	}
+
+	release, err := h.reserve(q, writes(q.path))
+	if err != nil {
+		return err
+	}
+	defer release()
+	existed, err := h.mayPut(q, t) // things may have changed while the body came in
+	if err != nil {
+		return err
+	}
+	if err := commit(); err != nil {
+		return parentGone(err)
+	}
+	return h.stored(q, t, existed)
+}
+
+// stored answers for a file that was written.
+func (h *Handler) stored(q *request, t *tree.Tree, existed bool) error {
+	r, err := t.Stat(q.ctx, q.path)
+	if err != nil {
+		return err
+	}
+	tag, err := t.ETag(q.ctx, r.Info)
+	if err != nil {
+		return err
+	}
+	q.w.Header().Set("ETag", tag)
+	q.w.Header().Set("Last-Modified", r.Info.ModTime().UTC().Format(http.TimeFormat))
+	h.done(q, existed)
+	return nil
+}
+
+// done answers for something that was put at a URL: 201 if nothing was there before.
+func (h *Handler) done(q *request, existed bool) {
+	if existed {
+		q.w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	q.w.Header().Set("Content-Length", "0")
+	q.w.WriteHeader(http.StatusCreated)
+}
+
+// mayPut reports whether a file is there, and why none may be put there.
+func (h *Handler) mayPut(q *request, t *tree.Tree) (existed bool, err error) {
+	r, err := t.Stat(q.ctx, q.path)
+	switch {
+	case err == nil && r.Info.IsDir():
+		return false, plain(http.StatusMethodNotAllowed, "A collection has no content.") // §9.7.2
+	case err == nil:
+		if err := h.conditions(q, t, r, true); err != nil {
+			return false, err
+		}
+		return true, t.Guard.Check(q.ctx, access.WriteContent, q.path)
+	case !errors.Is(err, fs.ErrNotExist):
+		return false, err
+	case strings.HasSuffix(q.URL.Path, "/"):
+		return false, plain(http.StatusMethodNotAllowed, "The URL is that of a collection, see MKCOL.")
+	}
+	return false, h.mayCreate(q, t)
+}
+
+// mayCreate says why nothing may be created at the URL of the request, where nothing is.
+func (h *Handler) mayCreate(q *request, t *tree.Tree) error {
+	if err := creatable(q.path); err != nil {
+		return err
+	}
+	if err := t.Parent(q.ctx, q.path); err != nil {
+		return err
+	}
+	if err := h.conditions(q, t, props.Resource{Path: q.path}, false); err != nil {
+		return err
+	}
+	return t.Guard.Check(q.ctx, access.Bind, q.path)
+}
+
+// parentGone gives the failure to create something its place: that the parent went meanwhile.
+func parentGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return errors.Join(tree.ErrNoParent, err)
+	}
+	return err
+}
+
+// announced returns the length of the body as the request tells it, -1 if it does not. The client of macOS sends its
+// uploads chunked and tells the length in a header of its own.
+func announced(r *http.Request) (int64, error) {
+	expected := r.Header.Get("X-Expected-Entity-Length")
+	if expected == "" || r.ContentLength >= 0 {
+		return r.ContentLength, nil
+	}
+	n, err := strconv.ParseInt(expected, 10, 64)
+	if err != nil || n < 0 {
+		return -1, plain(http.StatusBadRequest, "X-Expected-Entity-Length is not a length.")
+	}
+	return n, nil
+}
+
+// room refuses a body that is known to be larger than the space there is, before it is sent (RFC 4331 §6).
+func (h *Handler) room(q *request, t *tree.Tree, length int64) error {
+	s, ok := t.FS.(tree.Spacer)
+	if !ok || length <= 0 {
+		return nil
+	}
+	_, available, err := s.Space(q.ctx, q.path.Parent().String())
+	if err == nil && uint64(length) > available {
+		return condition(http.StatusInsufficientStorage, multistatus.SufficientDiskSpace)
+	}
+	return nil
+}
+
+// body marks the errors of a request's body, which are the client's and not the file system's.
+type body struct{ r io.Reader }
+
+func (b body) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = &multistatus.Error{Status: http.StatusBadRequest, Description: "The body ended early.", Err: err}
+	}
+	return n, err
+}
+
+// mkcol answers MKCOL (§9.3).
+func (h *Handler) mkcol(q *request) error {
+	if err := noBody(q.Request); err != nil {
+		return err
+	}
+	release, err := h.reserve(q, writes(q.path))
+	if err != nil {
+		return err
+	}
+	defer release()
+	t := h.treeFor(q)
+	switch _, err := t.Stat(q.ctx, q.path); {
+	case err == nil, errors.Is(err, tree.ErrSpecial):
+		return plain(http.StatusMethodNotAllowed, "There is a resource at this URL.") // §9.3.1
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if err := h.mayCreate(q, t); err != nil {
+		return err
+	}
+	if err := t.FS.Mkdir(q.ctx, q.path.String(), 0o777); err != nil {
+		return parentGone(err)
+	}
+	h.done(q, false)
+	return nil
+}

@@ -1,0 +1,221 @@
+// Package server is an http.Handler that serves a webdav.FileSystem with the whole of RFC 4918 classes 1, 2 and 3, and
+// says of every resource that a request touched what became of it.
+//
+// A request for one resource answers with a plain status; one that failed for some of many answers 207 with the status of
+// each that failed. Nothing is left out silently, nothing partial is shown as whole: an answer that cannot be
+// completed ends in a broken connection.
+//
+// It does not authenticate (whoever does puts the name into the context, see package access), does not limit rates
+// or connections, and does not speak TLS: that is for middleware and net/http.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/net/webdav"
+
+	"dav207/props"
+	"dav207/server/access"
+	"dav207/server/locks"
+	"dav207/server/reserve"
+	"dav207/server/resource"
+	"dav207/server/tree"
+)
+
+// Options are the choices of a Handler. The zero value, and a nil pointer, have all the defaults.
+type Options struct {
+	// Prefix is the decoded URL path under which the tree is served, such as "/dav". Default: "/".
+	// The handler takes it away itself: do not put http.StripPrefix in front.
+	Prefix string
+	// Locks holds the write locks. Default: a table in memory.
+	Locks *locks.Table
+	// Props holds the dead properties. Default: memory.
+	Props props.Store
+	// Live are live properties in addition to those of RFC 4918 and RFC 4331.
+	Live []props.Live
+	// Policy says who may do what. Default: everybody everything. If it is an access.PropertyPolicy it is asked about single
+	// properties, too.
+	Policy access.Policy
+	// PublicURLs are further URLs under which clients know the root of this server, such as that of a proxy in front: their
+	// hosts are accepted in Destination and If. The host of the request always is.
+	PublicURLs []*url.URL
+	// DenyInfinity answers a PROPFIND with Depth: infinity with 403 and propfind-finite-depth (RFC 4918 §9.1).
+	DenyInfinity bool
+	// MaxXML bounds the bytes of an XML body; more is answered with 413. Default: 1 MiB.
+	MaxXML int64
+	// Logger gets a line for each failure of a member, a failed request at level Debug (4xx) or Error (5xx). Default: none.
+	Logger *slog.Logger
+}
+
+// Handler serves a file system. Make one with New. It is safe for concurrent use.
+type Handler struct {
+	tree     tree.Tree // without Guard and Gone: each request has its own
+	mapping  resource.Mapping
+	locks    *locks.Table
+	policy   access.Policy
+	registry *props.Registry
+	methods  []method
+	hosts    []string // those of PublicURLs
+	queue    reserve.Queue
+	log      *slog.Logger
+	maxXML   int64
+	finite   bool
+}
+
+// New returns a handler that serves fs. opts may be nil. What fs offers besides the methods of webdav.FileSystem
+// (package tree) is found by type assertion. It panics where opts are wrong: a prefix that is no path, or a live
+// property that is there already.
+func New(fs webdav.FileSystem, opts *Options) *Handler {
+	o := Options{}
+	if opts != nil {
+		o = *opts
+	}
+	mapping, err := resource.NewMapping(o.Prefix)
+	if err != nil {
+		panic(fmt.Sprintf("server: prefix %q: %v", o.Prefix, err))
+	}
+	h := &Handler{
+		tree:    tree.Tree{FS: fs, Props: o.Props},
+		mapping: mapping,
+		locks:   o.Locks,
+		policy:  o.Policy,
+		log:     o.Logger,
+		maxXML:  o.MaxXML,
+		finite:  o.DenyInfinity,
+	}
+	if h.tree.Props == nil {
+		h.tree.Props = &props.Memory{}
+	}
+	if h.locks == nil {
+		h.locks = locks.New(nil)
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	if h.maxXML <= 0 {
+		h.maxXML = 1 << 20
+	}
+	for _, u := range o.PublicURLs {
+		h.hosts = append(h.hosts, canonicalHost(u.Host))
+	}
+	h.methods = h.methodTable()
+	h.tree.Warn = func(msg string, p resource.Path, err error) {
+		h.log.Warn(msg, slog.String("name", p.String()), slog.Any("err", err))
+	}
+	h.registry = &props.Registry{}
+	h.registry.Register(props.Standard(h.tree.ETag)...)
+	h.registry.Register(h.lockProperties()...)
+	h.registry.Register(h.quotaProperties()...)
+	h.registry.Register(o.Live...)
+	return h
+}
+
+// method is what the server does for one method.
+type method struct {
+	name  string
+	serve func(*request) error
+}
+
+// methodTable is every method there is, in the order of the Allow header.
+func (h *Handler) methodTable() []method {
+	return []method{
+		{"OPTIONS", h.options},
+		{"GET", h.get},
+		{"HEAD", h.get},
+		{"PUT", h.put},
+		{"DELETE", h.delete},
+		{"MKCOL", h.mkcol},
+		{"COPY", h.copy},
+		{"MOVE", h.move},
+		{"PROPFIND", h.propfind},
+		{"PROPPATCH", h.proppatch},
+		{"LOCK", h.lock},
+		{"UNLOCK", h.unlock},
+	}
+}
+
+// allow returns the Allow header without one method.
+func (h *Handler) allow(without string) string {
+	names := make([]string, 0, len(h.methods))
+	for _, m := range h.methods {
+		if m.name != without {
+			names = append(names, m.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// request is a request under way.
+type request struct {
+	*http.Request
+	w         http.ResponseWriter
+	ctx       context.Context
+	path      resource.Path
+	principal string
+	ifs       ifHeader
+}
+
+// ServeHTTP answers one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q := &request{Request: r, w: w, ctx: r.Context(), principal: access.Principal(r.Context())}
+	if err := h.serve(q); err != nil {
+		h.fail(q, err)
+	}
+}
+
+func (h *Handler) serve(q *request) error {
+	i := slices.IndexFunc(h.methods, func(m method) bool { return m.name == q.Method })
+	if i < 0 {
+		return errMethod(q.Method)
+	}
+	if q.Method == http.MethodOptions { // for every URL, what no resource can have included
+		return h.options(q)
+	}
+	path, err := h.mapping.Parse(q.URL.EscapedPath())
+	if errors.Is(err, resource.ErrOutside) {
+		return h.outside(q, path)
+	}
+	if err != nil {
+		return badRequest(err)
+	}
+	if path.Reserved() {
+		return errReserved
+	}
+	q.path = path
+	if err := q.parseIf(); err != nil {
+		return err
+	}
+	return h.methods[i].serve(q)
+}
+
+// treeFor returns the engine with what this request may do, and what ends when it removes something.
+func (h *Handler) treeFor(q *request) *tree.Tree {
+	t := h.tree
+	t.Guard = &guard{h: h, q: q}
+	t.Gone = func(p resource.Path, below bool) {
+		if !below {
+			h.locks.Remove(p)
+			return
+		}
+		for _, l := range h.locks.Below(p) {
+			h.locks.Unlock(l.Token)
+		}
+	}
+	return &t
+}
+
+// reserve waits for earlier requests that this one would disturb, as long as the request lives. release must be called.
+func (h *Handler) reserve(q *request, claims ...reserve.Claim) (release func(), err error) {
+	return h.queue.Acquire(q.ctx, claims...)
+}
+
+// readDeadline bounds the time for an XML body; uploads have no such bound.
+const readDeadline = 30 * time.Second
