@@ -3,12 +3,13 @@ module dav207
 go 1.26.6
 
 require (
-	github.com/google/uuid v1.6.0 // indirect
-	github.com/spf13/afero v1.15.0 // indirect
-	github.com/spf13/pflag v1.1.0 // indirect
-	github.com/studio-b12/gowebdav v0.13.0 // indirect
-	golang.org/x/net v0.62.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
-	golang.org/x/text v0.43.0 // indirect
-	golang.org/x/tools v0.52.0 // indirect
+	github.com/google/uuid v1.6.0
+	github.com/spf13/afero v1.15.0
+	github.com/spf13/pflag v1.1.0
+	github.com/studio-b12/gowebdav v0.13.0
+	golang.org/x/net v0.62.0
+	golang.org/x/sys v0.49.0
+	golang.org/x/tools v0.52.0
 )
+
+require golang.org/x/text v0.43.0 // indirect

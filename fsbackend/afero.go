@@ -22,8 +22,9 @@ import (
 //
 // All methods may be called concurrently where those of the back end may.
 type FS struct {
-	fs afero.Fs
-	mu sync.Locker
+	fs      afero.Fs
+	mu      sync.Locker
+	staging stagingSet
 }
 
 // New serves a back end of afero.

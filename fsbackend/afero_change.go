@@ -142,9 +142,13 @@ func (f *FS) rename(from, to string) error {
 	}
 	p, _ := backend(from)
 	q, _ := backend(to)
+	move := func() error { return f.fs.Rename(p, q) }
+	if old.IsDir() {
+		move = func() error { return f.staging.follow(from, to, func() error { return f.fs.Rename(p, q) }) }
+	}
 	there, err := f.lstat(to)
 	if err != nil || sameFile(old, there) {
-		return f.fs.Rename(p, q)
+		return move()
 	}
 	switch {
 	case !old.IsDir() && there.IsDir():
@@ -157,7 +161,7 @@ func (f *FS) rename(from, to string) error {
 	if err := f.remove(to); err != nil {
 		return err
 	}
-	if err := f.fs.Rename(p, q); err != nil {
+	if err := move(); err != nil {
 		return errors.Join(err, f.fs.Mkdir(q, there.Mode().Perm()))
 	}
 	return nil

@@ -61,9 +61,11 @@ func (f *FS) stage(name string, like fs.FileInfo) (*aferoStaged, error) {
 	}
 	s := &aferoStaged{fs: f, name: name, temp: path.Join(path.Dir(target), asideName()), target: target}
 	p, _ := backend(s.temp)
-	var err error
 	// Without O_EXCL: nobody can foresee the name, and not every back end knows the flag.
-	if s.file, err = f.fs.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm); err != nil {
+	if err := f.staging.begin(s, func() (err error) {
+		s.file, err = f.fs.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	if like != nil {
@@ -94,12 +96,12 @@ func (s *aferoStaged) discard() {
 	}
 	s.done = true
 	s.file.Close()
-	s.remove()
+	_ = s.fs.staging.end(s, s.remove)
 }
 
-func (s *aferoStaged) remove() {
-	p, _ := backend(s.temp)
-	_ = s.fs.fs.Remove(p)
+func (s *aferoStaged) remove(temp string) error {
+	p, _ := backend(temp)
+	return s.fs.fs.Remove(p)
 }
 
 func (s *aferoStaged) commit(ctx context.Context) error {
@@ -113,22 +115,31 @@ func (s *aferoStaged) commit(ctx context.Context) error {
 		return err
 	}
 	s.done = true
-	if err := s.place(); err != nil {
-		s.remove()
+	err := s.file.Close()
+	err = s.fs.staging.end(s, func(temp string) error {
+		if err == nil {
+			err = s.place(temp)
+		}
+		if err != nil {
+			_ = s.remove(temp)
+		}
+		return err
+	})
+	if err != nil {
 		return creating("commit", s.name, err)
 	}
 	return nil
 }
 
-func (s *aferoStaged) place() error {
-	if err := s.file.Close(); err != nil {
-		return err
-	}
+func (s *aferoStaged) place(temp string) error {
 	// A back end that cannot set times has other means to tell contents apart, or none.
-	p, _ := backend(s.temp)
+	if path.Dir(temp) != path.Dir(s.target) {
+		return fs.ErrNotExist // its directory has another name now, and the file must not follow it
+	}
+	p, _ := backend(temp)
 	now := times.now()
 	_ = s.fs.fs.Chtimes(p, now, now)
-	return s.fs.rename(s.temp, s.target)
+	return s.fs.rename(temp, s.target)
 }
 
 // CopyFile copies the content and the permissions of the regular file src to dst, replacing a file there in one step.

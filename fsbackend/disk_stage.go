@@ -1,6 +1,7 @@
 package fsbackend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -33,6 +34,7 @@ type staged struct {
 	disk         *Disk
 	name         string
 	file         *os.File
+	dir          *os.Root // the directory of temp, whatever it is called by now
 	temp, target string
 	done         bool
 }
@@ -58,10 +60,14 @@ func (d *Disk) stage(name string, like fs.FileInfo) (*staged, error) {
 		perm = like.Mode().Perm()
 	}
 	s := &staged{disk: d, name: name, temp: parent(target) + asideName(), target: target}
+	if s.dir, err = d.root.OpenRoot(cmp.Or(parent(target), ".")); err != nil {
+		return nil, err
+	}
 	asides.made(s.temp)
-	s.file, err = d.root.OpenFile(s.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	s.file, err = s.dir.OpenFile(baseOf(s.temp), os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		asides.gone(s.temp)
+		s.dir.Close()
 		return nil, err
 	}
 	if old != nil && like == nil {
@@ -119,8 +125,9 @@ func (s *staged) discard() {
 }
 
 func (s *staged) remove() {
-	// Where it cannot be removed any more, since its directory has been moved, Sweep will find it.
-	_ = s.disk.root.Remove(s.temp)
+	// Where it cannot be removed any more Sweep will find it.
+	_ = s.dir.Remove(baseOf(s.temp))
+	s.dir.Close()
 	asides.gone(s.temp)
 }
 
@@ -138,6 +145,7 @@ func (s *staged) commit(ctx context.Context) error {
 		return s.disk.creating("commit", s.name, err)
 	}
 	asides.gone(s.temp)
+	s.dir.Close()
 	if s.disk.Sync {
 		if err := s.disk.syncParent(s.target); err != nil {
 			return s.disk.creating("commit", s.name, err)
@@ -158,11 +166,11 @@ func (s *staged) place() error {
 		return err
 	}
 	// After the last write and by name: Windows sets the time of a written file when it is closed.
-	root := s.disk.root
-	if err := root.Chtimes(s.temp, time.Time{}, times.now()); err != nil {
+	if err := s.dir.Chtimes(baseOf(s.temp), time.Time{}, times.now()); err != nil {
 		return err
 	}
-	err = root.Rename(s.temp, s.target)
+	// By its whole name: where the directory has been moved meanwhile, the file must not follow it.
+	err = s.disk.root.Rename(s.temp, s.target)
 	if errors.Is(err, fs.ErrExist) {
 		err = syscall.EISDIR
 	}

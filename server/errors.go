@@ -22,7 +22,7 @@ func (h *Handler) fail(q *request, err error) {
 	}
 	e := asError(err)
 	level := slog.LevelDebug
-	if e.Status >= 500 {
+	if e.Status >= 500 && e.Status != http.StatusNotImplemented { // a strange method is no failure of ours
 		level = slog.LevelError
 	}
 	h.log.LogAttrs(q.ctx, level, "request failed", slog.String("method", q.Method), slog.String("name", q.path.String()),

@@ -54,10 +54,15 @@ func (t *Tree) Move(ctx context.Context, src, dst resource.Path, report Report) 
 	if err := t.check(ctx, access.Unbind, src); err != nil {
 		return err
 	}
-	if t.allowed(ctx, src, r.Info) && (old == nil || t.check(ctx, access.Unbind, dst) == nil && t.allowed(ctx, dst, old)) {
-		if err := t.check(ctx, access.Bind, dst); err != nil {
+	if old != nil { // a member leaves the destination's parent, and another one comes (§9.9.3)
+		if err := t.check(ctx, access.Unbind, dst); err != nil {
 			return err
 		}
+	}
+	if err := t.check(ctx, access.Bind, dst); err != nil {
+		return err
+	}
+	if t.allowed(ctx, src, r.Info) && (old == nil || t.allowed(ctx, dst, old)) {
 		err := t.moveWhole(ctx, src, dst, r.Info, old)
 		if !tooFar(err) {
 			return x.finish(r, dst, x.whole(err))
@@ -84,7 +89,7 @@ func (e *propsError) Unwrap() error { return e.error }
 
 // moveWhole renames src to dst, whatever is there.
 func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old fs.FileInfo) error {
-	rename := func() error { return t.FS.Rename(ctx, src.String(), dst.String()) }
+	rename := func() error { return t.rename(ctx, src, dst, info.IsDir()) }
 	var err error
 	switch {
 	case old == nil:
@@ -92,7 +97,7 @@ func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old 
 	case !info.IsDir() && !old.IsDir():
 		err = t.replace(ctx, src, dst)
 	default:
-		err = t.swap(ctx, dst, rename)
+		err = t.swap(ctx, dst, old.IsDir(), rename)
 	}
 	if err != nil {
 		return err
@@ -179,7 +184,7 @@ func (t *Tree) recase(ctx context.Context, src, dst resource.Path) error {
 			return err
 		}
 	}
-	if err := t.FS.Rename(ctx, src.String(), dst.String()); err != nil {
+	if err := t.rename(ctx, src, dst, true); err != nil {
 		return err
 	}
 	t.gone(src, false)

@@ -19,12 +19,14 @@ func (t *Tree) Stage(ctx context.Context, p resource.Path) (w io.WriteCloser, co
 			return w, commit, err
 		}
 	}
-	aside := t.aside(p)
-	f, err := t.FS.OpenFile(ctx, aside.String(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	s := &staged{t: t, ctx: context.WithoutCancel(ctx), aside: t.aside(p), to: p}
+	err = t.Uploads.begin(s, func() error {
+		s.file, err = t.FS.OpenFile(ctx, s.aside.String(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &staged{file: f, t: t, ctx: context.WithoutCancel(ctx), aside: aside, to: p}
 	return s, s.commit, nil
 }
 
@@ -44,7 +46,9 @@ func (s *staged) Close() error {
 		return nil
 	}
 	s.closed = true
-	return errors.Join(s.file.Close(), s.t.FS.RemoveAll(s.ctx, s.aside.String()))
+	return errors.Join(s.file.Close(), s.t.Uploads.end(s, func(aside resource.Path) error {
+		return s.t.FS.RemoveAll(s.ctx, aside.String())
+	}))
 }
 
 func (s *staged) commit() error {
@@ -53,15 +57,20 @@ func (s *staged) commit() error {
 	}
 	s.closed = true
 	err := s.file.Close()
-	if err == nil {
-		err = s.t.replace(s.ctx, s.aside, s.to)
-	}
-	if err != nil {
-		if left := s.t.FS.RemoveAll(s.ctx, s.aside.String()); left != nil {
-			s.t.warn("a file written aside is left over", s.aside, left)
+	return s.t.Uploads.end(s, func(aside resource.Path) error {
+		if err == nil && aside.Parent() != s.to.Parent() {
+			err = fs.ErrNotExist // the collection it was to come into has another name now
 		}
-	}
-	return err
+		if err == nil {
+			err = s.t.replace(s.ctx, aside, s.to)
+		}
+		if err != nil {
+			if left := s.t.FS.RemoveAll(s.ctx, aside.String()); left != nil {
+				s.t.warn("a file written aside is left over", aside, left)
+			}
+		}
+		return err
+	})
 }
 
 // aside returns a hidden name beside p.
@@ -71,22 +80,36 @@ func (t *Tree) aside(p resource.Path) resource.Path {
 
 // replace renames the file from over the file to, also on file systems whose Rename refuses what is in the way.
 func (t *Tree) replace(ctx context.Context, from, to resource.Path) error {
-	err := t.FS.Rename(ctx, from.String(), to.String())
+	err := t.rename(ctx, from, to, false)
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return t.swap(ctx, to, func() error { return t.FS.Rename(ctx, from.String(), to.String()) })
+	return t.makeWay(ctx, from, to)
+}
+
+// makeWay renames the file from over the file to on a file system whose Rename refuses what is in the way.
+func (t *Tree) makeWay(ctx context.Context, from, to resource.Path) error {
+	return t.swap(ctx, to, false, func() error { return t.rename(ctx, from, to, false) })
+}
+
+// rename renames a resource to a name that is free, or a file over a file.
+func (t *Tree) rename(ctx context.Context, from, to resource.Path, collection bool) error {
+	rename := func() error { return t.FS.Rename(ctx, from.String(), to.String()) }
+	if !collection {
+		return rename()
+	}
+	return t.Uploads.follow(from, to, rename)
 }
 
 // swap puts what is at p aside while put puts something else there, and then removes it. Where put fails it is put
 // back. Members of a collection put aside are removed without asking the guard: that must have been done.
-func (t *Tree) swap(ctx context.Context, p resource.Path, put func() error) error {
+func (t *Tree) swap(ctx context.Context, p resource.Path, collection bool, put func() error) error {
 	aside := t.aside(p)
-	if err := t.FS.Rename(ctx, p.String(), aside.String()); err != nil {
+	if err := t.rename(ctx, p, aside, collection); err != nil {
 		return err
 	}
 	if err := put(); err != nil {
-		if back := t.FS.Rename(context.WithoutCancel(ctx), aside.String(), p.String()); back != nil {
+		if back := t.rename(context.WithoutCancel(ctx), aside, p, collection); back != nil {
 			t.warn("what was to be replaced could not be put back", aside, back)
 		}
 		return err

@@ -235,7 +235,7 @@ func (x *transfer) container(dst resource.Path, old fs.FileInfo) error {
 	if old == nil {
 		err = mkdir()
 	} else {
-		err = x.t.swap(x.ctx, dst, mkdir)
+		err = x.t.swap(x.ctx, dst, old.IsDir(), mkdir)
 	}
 	x.changed = x.changed || err == nil
 	return err
@@ -317,7 +317,7 @@ func (x *transfer) rename(src props.Resource, dst resource.Path) error {
 	if !src.Info.IsDir() {
 		return x.moveFile(src.Path, dst, nil)
 	}
-	err := x.t.FS.Rename(x.ctx, src.Path.String(), dst.String())
+	err := x.t.rename(x.ctx, src.Path, dst, true)
 	if tooFar(err) {
 		return x.collection(src, dst, nil, Infinity)
 	}

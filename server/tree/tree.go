@@ -66,6 +66,9 @@ type Guard interface {
 type Tree struct {
 	FS    webdav.FileSystem
 	Props props.Store
+	// Uploads knows the files being written aside where the file system does not stage files itself. All Trees of one file
+	// system share it; nil is for where no collection moves while a file is written.
+	Uploads *Uploads
 	// Guard may be nil: everything is allowed.
 	Guard Guard
 	// Gone may be nil. It is called after the resource at path went, with all its members; if below is true, only the

@@ -1,0 +1,195 @@
+package multistatus_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+
+	"dav207/server/davxml"
+	"dav207/server/davxml/xmltest"
+	"dav207/server/multistatus"
+)
+
+func TestDecode(t *testing.T) {
+	name := func(space, local string) xml.Name { return xml.Name{Space: space, Local: local} }
+	const ns = "http://ns.example.com/boxschema/"
+	for _, tt := range []struct {
+		rule, body string
+		want       []multistatus.Response
+	}{
+		{"14.16 an empty multistatus", `<multistatus xmlns="DAV:"/>`, nil},
+		{"9.6.2 a failed member", `<d:multistatus xmlns:d="DAV:"><d:response><d:href>http://www.example.com/container/resource3</d:href>
+			<d:status>HTTP/1.1 423 Locked</d:status><d:error><d:lock-token-submitted/></d:error></d:response></d:multistatus>`,
+			[]multistatus.Response{{Href: "http://www.example.com/container/resource3", Status: 423,
+				Error: multistatus.Precondition(multistatus.LockTokenSubmitted)}}},
+		{"14.24 one status for several hrefs", `<multistatus xmlns="DAV:"><response><href>/a</href><href> /b&amp;c
+			</href><status>HTTP/1.1 403</status><responsedescription>no</responsedescription></response></multistatus>`,
+			[]multistatus.Response{{Href: "/a", Status: 403, Description: "no"}, {Href: "/b&c", Status: 403, Description: "no"}}},
+		{"9.1.3 propstats", `<D:multistatus xmlns:D="DAV:"><D:response xmlns:R="` + ns + `"><D:href>/file</D:href>
+			<D:propstat><D:prop><R:author xml:lang="en"><R:Name>J.J.</R:Name></R:author></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>
+			<D:propstat><D:prop><R:Random/></D:prop><D:status>HTTP/1.1 403 Forbidden</D:status>
+			<D:error><D:cannot-modify-protected-property/></D:error></D:propstat></D:response></D:multistatus>`,
+			[]multistatus.Response{{Href: "/file", Propstat: []multistatus.Propstat{
+				{Status: 200, Prop: []multistatus.Property{{XMLName: name(ns, "author"), Lang: "en",
+					Attr:     []xml.Attr{{Name: name("xmlns", "R"), Value: ns}},
+					InnerXML: []byte("<R:Name>J.J.</R:Name>")}}},
+				{Status: 403, Prop: []multistatus.Property{{XMLName: name(ns, "Random")}},
+					Error: multistatus.Precondition(multistatus.CannotModifyProtectedProperty)},
+			}}}},
+		{"16 a condition with hrefs", `<multistatus xmlns="DAV:"><response><href>/c/</href><status>HTTP/1.1 423 Locked</status>
+			<error><no-conflicting-lock><href>/c/1</href><href>/c/2</href></no-conflicting-lock></error></response></multistatus>`,
+			[]multistatus.Response{{Href: "/c/", Status: 423,
+				Error: multistatus.Precondition(multistatus.NoConflictingLock, "/c/1", "/c/2")}}},
+		{"17 what is unknown is passed over", `<multistatus xmlns="DAV:" xmlns:x="x:"><x:y/><response><href>/a</href>
+			<x:status>HTTP/1.1 200 OK</x:status><location><href>/z</href></location><status>HTTP/1.0 299 Fine</status></response>
+			<responsedescription>all</responsedescription></multistatus>`, []multistatus.Response{{Href: "/a", Status: 299}}},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			got, err := multistatus.Decode(strings.NewReader(tt.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !equal(got, tt.want) {
+				t.Errorf("Decode = %+v\nwant     %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	in := func(response string) string {
+		return `<multistatus xmlns="DAV:"><response>` + response + `</response></multistatus>`
+	}
+	const ok = `<status>HTTP/1.1 200 OK</status>`
+	propstat := func(s string) string { return in(`<href>/a</href><propstat>` + s + `</propstat>`) }
+	for _, tt := range []struct {
+		rule, body string
+		want       error
+	}{
+		{"14.16 another root", `<D:multistat xmlns:D="DAV:"/>`, multistatus.ErrInvalid},
+		{"14.16 a root in another namespace", `<multistatus xmlns="DAV"/>`, multistatus.ErrInvalid},
+		{"14.24 no href", in(ok), multistatus.ErrInvalid},
+		{"14.24 an empty href", in(`<href> </href>` + ok), multistatus.ErrInvalid},
+		{"14.24 no outcome", in(`<href>/a</href>`), multistatus.ErrInvalid},
+		{"14.24 status and propstat", in(`<href>/a</href>` + ok + `<propstat><prop/>` + ok + `</propstat>`), multistatus.ErrInvalid},
+		{"14.24 two statuses", in(`<href>/a</href>` + ok + ok), multistatus.ErrInvalid},
+		{"14.24 two hrefs for propstats", in(`<href>/a</href><href>/b</href><propstat><prop/>` + ok + `</propstat>`), multistatus.ErrInvalid},
+		{"14.22 a propstat without status", propstat(`<prop/>`), multistatus.ErrInvalid},
+		{"14.22 a propstat without prop", propstat(ok), multistatus.ErrInvalid},
+		{"14.22 a propstat with two props", propstat(`<prop/><prop/>` + ok), multistatus.ErrInvalid},
+		{"9.1 a property with two outcomes", in(`<href>/a</href><propstat><prop><x/></prop>` + ok + `</propstat>` +
+			`<propstat><prop><x/></prop><status>HTTP/1.1 404 Not Found</status></propstat>`), multistatus.ErrInvalid},
+		{"14.28 no status line", in(`<href>/a</href><status>200 OK</status>`), multistatus.ErrInvalid},
+		{"14.28 a version without its two digits", in(`<href>/a</href><status>HTTP/2 200 OK</status>`), multistatus.ErrInvalid},
+		{"14.28 a status of two digits", in(`<href>/a</href><status>HTTP/1.1 20 OK</status>`), multistatus.ErrInvalid},
+		{"14.28 a status that is no number", in(`<href>/a</href><status>HTTP/1.1 2x0 OK</status>`), multistatus.ErrInvalid},
+		{"14.5 an empty error", in(`<href>/a</href>` + ok + `<error/>`), multistatus.ErrInvalid},
+		{"8.2 a document cut off", `<multistatus xmlns="DAV:"><response>`, davxml.ErrMalformed},
+		{"8.2 something after the root", `<multistatus xmlns="DAV:"/>x`, davxml.ErrMalformed},
+		{"8.2 no document", "", davxml.ErrEmpty},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			if got, err := multistatus.Decode(strings.NewReader(tt.body)); !errors.Is(err, tt.want) {
+				t.Errorf("Decode = %+v, %v, want error %v", got, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestDecodeError(t *testing.T) {
+	for _, want := range []*multistatus.Condition{
+		multistatus.Precondition(multistatus.PropfindFiniteDepth),
+		multistatus.Precondition(multistatus.LockTokenSubmitted, "/locked/", "/x%20y/"),
+		{Name: xml.Name{Space: "http://example.com/", Local: "quota"}, Hrefs: []string{"/a&b"}},
+	} {
+		got, err := multistatus.DecodeError(bytes.NewReader(multistatus.AppendError(nil, want)))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("DecodeError = %+v, %v, want %+v", got, err, want)
+		}
+	}
+	for _, body := range []string{`<error xmlns="DAV:"/>`, `<multistatus xmlns="DAV:"/>`, `<error><a/></error>`} {
+		if got, err := multistatus.DecodeError(strings.NewReader(body)); !errors.Is(err, multistatus.ErrInvalid) {
+			t.Errorf("DecodeError(%s) = %+v, %v, want ErrInvalid", body, got, err)
+		}
+	}
+}
+
+// FuzzDecode feeds what a hostile server could send. What is accepted must come back the same from a Writer.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`<d:multistatus xmlns:d="DAV:"><d:response><d:href>/a</d:href><d:status>HTTP/1.1 423 Locked</d:status>` +
+		`<d:error><d:lock-token-submitted><d:href>/a</d:href></d:lock-token-submitted></d:error></d:response></d:multistatus>`))
+	f.Add([]byte(`<multistatus xmlns="DAV:" xml:lang="de"><response><href>/a</href><propstat><prop><x xmlns="" a="&quot;">` +
+		`<D:y xmlns:D="e:" D:b=" &#13; "/>]]&gt;</x></prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>`))
+	f.Add([]byte(`<a:multistatus xmlns:a="DAV:"><a:response><a:href>&#x85;</a:href><a:href>/b</a:href><a:status>HTTP/1.1 507 x` +
+		`</a:status><a:error><z xmlns="&lt;"/></a:error><a:responsedescription> x </a:responsedescription></a:response></a:multistatus>`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		first, err := multistatus.Decode(bytes.NewReader(body))
+		if err != nil {
+			if first != nil {
+				t.Errorf("responses %+v beside the error %v", first, err)
+			}
+			if !errors.Is(err, multistatus.ErrInvalid) && !errors.Is(err, davxml.ErrMalformed) &&
+				!errors.Is(err, davxml.ErrEmpty) && !errors.Is(err, davxml.ErrCharset) {
+				t.Errorf("error of an unknown kind: %v", err)
+			}
+			return
+		}
+		if len(first) == 0 {
+			return // a Writer says nothing about nothing
+		}
+		written := write(t, first)
+		again, err := multistatus.Decode(bytes.NewReader(written))
+		if err != nil {
+			t.Fatalf("%v\n via %s", err, written)
+		}
+		// As documents, for prefixes may be others.
+		got, gotErr := xmltest.Canonical(write(t, again))
+		want, wantErr := xmltest.Canonical(written)
+		if got != want || gotErr != nil || wantErr != nil {
+			t.Errorf("round trip: %v, %v\n got %s\nwant %s\n via %s", gotErr, wantErr, got, want, written)
+		}
+	})
+}
+
+func write(t *testing.T, responses []multistatus.Response) []byte {
+	rec := httptest.NewRecorder()
+	w := multistatus.NewWriter(rec)
+	for i := range responses {
+		if err := w.Write(&responses[i]); err != nil {
+			t.Fatalf("what was decoded cannot be written: %v\n%+v", err, responses[i])
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return rec.Body.Bytes()
+}
+
+// equal is reflect.DeepEqual, but that an empty value is as good as none.
+func equal(a, b []multistatus.Response) bool {
+	return reflect.DeepEqual(normal(a), normal(b))
+}
+
+func normal(in []multistatus.Response) []multistatus.Response {
+	out := append([]multistatus.Response{}, in...)
+	for i := range out {
+		out[i].Propstat = append([]multistatus.Propstat{}, out[i].Propstat...)
+		for j := range out[i].Propstat {
+			ps := &out[i].Propstat[j]
+			ps.Prop = append([]multistatus.Property{}, ps.Prop...)
+			for k := range ps.Prop {
+				if len(ps.Prop[k].InnerXML) == 0 {
+					ps.Prop[k].InnerXML = nil
+				}
+				if len(ps.Prop[k].Attr) == 0 {
+					ps.Prop[k].Attr = nil
+				}
+			}
+		}
+	}
+	return out
+}
