@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/afero"
+	"github.com/spf13/pflag"
+
+	"dav207/fsbackend"
+	"dav207/fsbackend/faultfs"
+	"dav207/props"
+	"dav207/server"
+	"dav207/server/access"
+	"dav207/server/locks"
+	"dav207/server/resource"
+)
+
+var demoCommand = command{
+	name:  "demo",
+	about: "show each kind of multistatus on a tree in which things go wrong on purpose",
+	more: `It serves a small tree in memory and prints commands for curl, to be pasted into another terminal. Each can be run as
+often as you like.
+`,
+	flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
+		flags := newFlags("demo")
+		addr := flags.String("addr", "127.0.0.1:8207", "`HOST:PORT` to listen on; port 0 takes a free one")
+		return flags, func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+			if len(args) > 0 {
+				return usagef("demo takes no argument, such as %q", args[0])
+			}
+			return demo(ctx, *addr, stdout, stderr)
+		}
+	},
+}
+
+func demo(ctx context.Context, addr string, stdout, stderr io.Writer) error {
+	log := newLogger(stderr, "text", "info")
+	files, opts, err := newDemo(ctx)
+	if err != nil {
+		return err
+	}
+	opts.Logger = log
+	return start(ctx, addr, resource.Mapping{}, server.New(files, opts), log, time.Second, func(base string, open bool) {
+		var b strings.Builder
+		fmt.Fprintf(&b, "dav207 serves a tree at %s in which things go wrong on purpose.\n", base)
+		fmt.Fprintf(&b, "Paste these into another terminal, once or more often:\n")
+		for i, s := range demoSteps {
+			fmt.Fprintf(&b, "\n# %d. %s\n%s\n", i+1, s.about, s.command(base))
+		}
+		io.WriteString(stdout, b.String())
+		if open {
+			log.Warn("other machines can reach this address")
+		}
+	})
+}
+
+// boxes is the namespace of the properties in the example of RFC 4918 §9.1.3.
+const boxes = "http://ns.example.com/boxschema/"
+
+// newDemo makes the tree, and what goes wrong in it. Each step has a collection of its own, and none needs what another
+// changes.
+func newDemo(ctx context.Context) (*faultfs.FS, *server.Options, error) {
+	tree := fsbackend.Memory()
+	for _, name := range []string{
+		"/propfind/file.html",
+		"/listing/a.txt", "/listing/secret.txt", "/listing/z.txt",
+		"/proppatch/file.html",
+		"/copy/from/a.txt", "/copy/from/huge.iso", "/copy/from/z.txt",
+		"/move/from/a.txt", "/move/from/stuck.txt", "/move/from/z.txt",
+		"/delete/a.txt", "/delete/sub/undying.txt", "/delete/z.txt",
+		"/locked/delete/a.txt", "/locked/delete/taken.txt", "/locked/delete/z.txt",
+		"/locked/lock/a.txt", "/locked/lock/taken.txt",
+		"/locked/file.txt",
+	} {
+		if err := tree.MkdirAll(path.Dir(name), 0o777); err != nil {
+			return nil, nil, err
+		}
+		if err := afero.WriteFile(tree, name, []byte("This is "+path.Base(name)+"\n"), 0o666); err != nil {
+			return nil, nil, err
+		}
+	}
+
+	files := faultfs.New(fsbackend.New(tree))
+	files.Fail(faultfs.Stat, "/listing/secret.txt", fs.ErrPermission)
+	files.Fail(faultfs.Write, "/copy/to/huge.iso", syscall.ENOSPC)
+	files.Fail(faultfs.Rename, "/move/from/stuck.txt", fs.ErrPermission)
+	files.Fail(faultfs.Remove, "/delete/sub/undying.txt", fs.ErrPermission)
+
+	store := &props.Memory{}
+	var changes []props.Change
+	for _, p := range []struct{ name, content string }{
+		{"bigbox", "<R:BoxType>Box type A</R:BoxType>"},
+		{"author", "<R:Name>J.J. Johnson</R:Name>"},
+		{"DingALing", "secret"},
+		{"Random", "secret"},
+	} {
+		changes = append(changes, props.Change{Property: props.Property{
+			XMLName:  xml.Name{Space: boxes, Local: p.name},
+			Attr:     []xml.Attr{{Name: xml.Name{Space: "xmlns", Local: "R"}, Value: boxes}},
+			InnerXML: []byte(p.content),
+		}})
+	}
+	if err := store.Patch(ctx, resource.Must("/propfind/file.html"), changes); err != nil {
+		return nil, nil, err
+	}
+
+	const always = math.MaxUint32 * time.Second // the longest there is (RFC 4918 §10.7)
+	table := locks.New(&locks.Options{MaxTimeout: always})
+	for _, name := range []string{"/locked/delete/taken.txt", "/locked/lock/taken.txt", "/locked/file.txt"} {
+		if _, err := table.Create(locks.Lock{Root: resource.Must(name), Principal: "somebody else", Timeout: always}); err != nil {
+			return nil, nil, err
+		}
+	}
+	return files, &server.Options{Props: store, Locks: table, Policy: boxPolicy{}}, nil
+}
+
+// boxPolicy refuses what the example of RFC 4918 §9.1.3 refuses: two properties.
+type boxPolicy struct{}
+
+// Check implements access.Policy.
+func (boxPolicy) Check(context.Context, access.Privilege, resource.Path) error { return nil }
+
+// CheckProperty implements access.PropertyPolicy.
+func (boxPolicy) CheckProperty(_ context.Context, _ access.Privilege, _ resource.Path, property xml.Name) error {
+	if property.Space == boxes && (property.Local == "DingALing" || property.Local == "Random") {
+		return fs.ErrPermission
+	}
+	return nil
+}

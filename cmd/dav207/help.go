@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+	"io"
+)
+
+// help writes what a command can do, or which commands there are.
+func help(w io.Writer, args []string) error {
+	switch len(args) {
+	case 0:
+		fmt.Fprint(w, "dav207 is a WebDAV server that says of every resource a request touched what became of it.\n\n")
+		for _, c := range commands() {
+			fmt.Fprintf(w, "  %-26s %s\n", "dav207 "+c.name+c.args, c.about)
+		}
+		fmt.Fprintf(w, "  %-26s %s\n", "dav207 help [NAME]", "say what a command can do, with its flags")
+		return nil
+	case 1:
+		c, ok := lookup(args[0])
+		if !ok {
+			return usagef("there is no command %q", args[0])
+		}
+		fmt.Fprintf(w, "dav207 %s%s: %s\n", c.name, c.args, c.about)
+		if c.more != "" {
+			fmt.Fprintf(w, "\n%s", c.more)
+		}
+		if flags, _ := c.flags(); flags.HasFlags() {
+			fmt.Fprintf(w, "\n%s", flags.FlagUsagesWrapped(110))
+		}
+		return nil
+	}
+	return usagef("help takes the name of one command")
+}

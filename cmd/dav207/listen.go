@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"net/url"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"dav207/server/resource"
+)
+
+// listen opens the address of --addr.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
+	}
+	if err != nil {
+		return nil, usagef("--addr %q is not an address such as 127.0.0.1:8080", addr)
+	}
+	var config net.ListenConfig
+	ln, err := config.Listen(ctx, "tcp", addr)
+	switch unknown := (*net.DNSError)(nil); {
+	case err == nil:
+		return ln, nil
+	case errors.Is(err, syscall.EADDRINUSE), isWindows(err, wsaeaddrinuse):
+		return nil, fmt.Errorf("%s is in use: choose another with --addr, such as 127.0.0.1:0 for any free port", addr)
+	case errors.Is(err, syscall.EADDRNOTAVAIL), isWindows(err, wsaeaddrnotavail):
+		return nil, fmt.Errorf("%s is not an address of this machine: choose another with --addr", addr)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("not allowed to listen on %s: choose another with --addr, with a port above 1023", addr)
+	case errors.As(err, &unknown):
+		return nil, fmt.Errorf("the host of %s is not known: choose another with --addr", addr)
+	}
+	return nil, fmt.Errorf("cannot listen on %s: %w; choose another with --addr", addr, cause(err))
+}
+
+// What Windows says for EADDRINUSE and EADDRNOTAVAIL, which package syscall does not know as such there.
+const (
+	wsaeaddrinuse    = syscall.Errno(10048)
+	wsaeaddrnotavail = syscall.Errno(10049)
+)
+
+func isWindows(err error, code syscall.Errno) bool {
+	return runtime.GOOS == "windows" && errors.Is(err, code)
+}
+
+// cause returns what is at the bottom of an error of net or os, which repeat the address or the name.
+func cause(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
+// baseURL is the URL of the root of the server, for people on this machine: with the host that they gave, the port that
+// is open, and a slash at the end. Nothing in it means anything to a shell.
+func baseURL(addr string, ln net.Listener, mapping resource.Mapping) string {
+	host, _, _ := net.SplitHostPort(addr)
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	root := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}
+	return root.String() + shellSafe.Replace(mapping.Href(resource.Root, true))
+}
+
+// shellSafe escapes what URLs and shells both have a use for.
+var shellSafe = strings.NewReplacer("!", "%21", "$", "%24", "(", "%28", ")", "%29", "*", "%2A", ";", "%3B")
+
+// loopback reports whether only this machine reaches ln.
+func loopback(ln net.Listener) bool {
+	a, ok := ln.Addr().(*net.TCPAddr)
+	return ok && a.IP.IsLoopback()
+}

@@ -1,0 +1,161 @@
+// Command dav207 serves a directory with WebDAV (RFC 4918), and says of every resource that a request touched what
+// became of it.
+//
+//	dav207 serve [DIR]   serves a directory, by default the current one
+//	dav207 demo          shows each kind of multistatus on a tree in which things go wrong on purpose
+//	dav207 version       says what was built, and with which Go
+//	dav207 help [NAME]   says what a command can do
+//
+// What it prints for people goes to standard output, the log to standard error. The exit status is 0 when all went
+// well, 2 where the command line was wrong, 1 for every other failure.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"unicode"
+
+	"github.com/spf13/pflag"
+)
+
+func main() {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2) // room for both, so that a quick second one is not lost
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(exitFailure)
+	}()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// The values that the process ends with.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// command is what stands after "dav207" on the command line.
+type command struct {
+	name  string
+	args  string // as help shows them
+	about string // one line
+	more  string // what help for this command says besides
+	// flags returns the command's flags and what to do once they are parsed, which ends when ctx does.
+	flags func() (*pflag.FlagSet, func(ctx context.Context, args []string, stdout, stderr io.Writer) error)
+}
+
+// commands returns every command but help, which speaks of the others.
+func commands() []command {
+	return []command{serveCommand, demoCommand, versionCommand}
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// run is the whole program but for the signals, which end ctx.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		fmt.Fprintln(stderr, `dav207: say what to do, such as "dav207 serve DIR"; "dav207 help" lists the commands`)
+		return exitUsage
+	}
+	name, args := args[0], args[1:]
+	switch name {
+	case "help", "-h", "--help":
+		return exit(stderr, "help", help(stdout, args))
+	case "--version":
+		name = "version"
+	}
+	c, ok := lookup(name)
+	if !ok {
+		return exit(stderr, "help", usagef("there is no command %q", name))
+	}
+	flags, do := c.flags()
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		err = help(stdout, []string{name})
+	case err != nil:
+		err = usageError{err}
+	default:
+		err = do(ctx, flags.Args(), stdout, stderr)
+	}
+	return exit(stderr, "help "+name, err)
+}
+
+func lookup(name string) (command, bool) {
+	for _, c := range commands() {
+		if c.name == name {
+			return c, true
+		}
+	}
+	return command{}, false
+}
+
+// exit says in one line why the program ends, and returns the value it ends with.
+func exit(stderr io.Writer, help string, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if usage := (usageError{}); errors.As(err, &usage) {
+		fmt.Fprintf(stderr, "dav207: %s; see \"dav207 %s\"\n", oneLine(err.Error()), help)
+		return exitUsage
+	}
+	fmt.Fprintf(stderr, "dav207: %s\n", oneLine(err.Error()))
+	return exitFailure
+}
+
+// oneLine keeps what stands in an argument or a file name from writing lines of its own, or to the terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// newFlags returns the flags of a command, which print nothing themselves.
+func newFlags(name string) *pflag.FlagSet {
+	flags := pflag.NewFlagSet(name, pflag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	flags.SortFlags = false
+	return flags
+}
+
+// choice is a flag that takes one of a few words, the first of which is the default.
+type choice struct {
+	words []string
+	value string
+}
+
+func newChoice(words ...string) *choice { return &choice{words, words[0]} }
+
+// String implements pflag.Value.
+func (c *choice) String() string { return c.value }
+
+// Type implements pflag.Value: it is what help shows.
+func (c *choice) Type() string { return strings.Join(c.words, "|") }
+
+// Set implements pflag.Value.
+func (c *choice) Set(s string) error {
+	for _, w := range c.words {
+		if s == w {
+			c.value = s
+			return nil
+		}
+	}
+	return fmt.Errorf("must be %s", strings.Join(c.words, " or "))
+}

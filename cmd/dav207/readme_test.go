@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"go/format"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+var update = flag.Bool("update", false, "write what the commands in README.md answer into it")
+
+const readme = "../../README.md"
+
+// volatile is what differs from run to run in the answers that README.md shows, and nothing else may: times, entity
+// tags, lock tokens. Each match is replaced before answers are compared.
+var volatile = []struct {
+	pattern     *regexp.Regexp
+	replacement string
+}{
+	{regexp.MustCompile(`(?m)^(Date|Last-Modified): \w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT$`), "$1: TIME"},
+	{regexp.MustCompile(`(?m)^(Etag): "[^"]+"$`), `$1: "TAG"`},
+	{regexp.MustCompile(`urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`), "urn:uuid:UUID"},
+}
+
+func withoutVolatile(s string) string {
+	for _, v := range volatile {
+		s = v.pattern.ReplaceAllString(s, v.replacement)
+	}
+	return s
+}
+
+// exchange is a command in README.md with what it answers there.
+type exchange struct {
+	command, answer string
+	from, to        int // the lines of the answer
+}
+
+// exchanges returns the curl commands of a text in Markdown: lines that begin with "$ curl " in a fenced block of
+// kind console, each with the lines up to the next command or the end of the block.
+func exchanges(lines []string) []exchange {
+	var out []exchange
+	console, open := false, -1
+	end := func(i int) {
+		if open >= 0 {
+			e := &out[open]
+			e.to, e.answer = i, strings.Join(lines[e.from:i], "\n")
+		}
+		open = -1
+	}
+	for i, line := range lines {
+		switch {
+		case strings.HasPrefix(line, "```"):
+			end(i)
+			console = line == "```console"
+		case console && strings.HasPrefix(line, "$ "):
+			end(i)
+			if command := strings.TrimPrefix(line, "$ "); strings.HasPrefix(command, "curl ") {
+				out, open = append(out, exchange{command: command, from: i + 1}), len(out)
+			}
+		}
+	}
+	return out
+}
+
+// TestReadme runs every curl command of README.md as it stands, in its order, against "dav207 serve --memory" (port
+// 8080 there) and "dav207 demo" (port 8207 there), and compares the answers.
+func TestReadme(t *testing.T) {
+	for _, program := range []string{"sh", "curl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			if os.Getenv("DAV207_REQUIRE_CLIENTS") == "1" {
+				t.Fatalf("%s is missing: install it (apt-get install curl)", program)
+			}
+			t.Skipf("%s is missing: install it (apt-get install curl)", program)
+		}
+	}
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")
+	all := exchanges(lines)
+	servers := []struct{ there, here string }{
+		{"http://127.0.0.1:8080/", startCommand(t, "serve", "--memory", "--addr", "127.0.0.1:0").base},
+		{"http://127.0.0.1:8207/", startCommand(t, "demo", "--addr", "127.0.0.1:0").base},
+	}
+	answers := make([]string, len(all))
+	for i, e := range all {
+		command := e.command
+		for _, s := range servers {
+			command = strings.ReplaceAll(command, s.there, s.here)
+		}
+		if command == e.command {
+			t.Errorf("line %d: %s is for none of the servers", e.from, e.command)
+			continue
+		}
+		got := shell(t, command)
+		for _, s := range servers {
+			got = strings.ReplaceAll(got, s.here, s.there)
+		}
+		answers[i] = got
+		if withoutVolatile(got) == withoutVolatile(e.answer) {
+			answers[i] = e.answer
+		} else if !*update {
+			t.Errorf("line %d: %s\nanswers\n%s\nREADME.md says\n%s", e.from, e.command, got, e.answer)
+		}
+	}
+	if *update {
+		for i, e := range slices.Backward(all) {
+			lines = slices.Replace(lines, e.from, e.to, strings.Split(answers[i], "\n")...)
+		}
+		if err := os.WriteFile(readme, []byte(strings.Join(lines, "\n")), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// shell returns what a command prints, with the line ends of text and none at the end.
+func shell(t *testing.T, command string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", command)
+	cmd.Dir = t.TempDir()
+	// Neither a proxy nor the settings of whoever runs the test.
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "SystemRoot=" + os.Getenv("SystemRoot")}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s: %v", command, err)
+	}
+	return strings.TrimRight(strings.ReplaceAll(string(out), "\r\n", "\n"), "\n")
+}
+
+// README.md shows the commands of the demonstration, all of them and no others.
+func TestReadmeShowsDemo(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const base = "http://127.0.0.1:8207/"
+	var got, want []string
+	for _, e := range exchanges(strings.Split(string(text), "\n")) {
+		if strings.Contains(e.command, base) {
+			got = append(got, e.command)
+		}
+	}
+	for _, s := range demoSteps {
+		want = append(want, s.command(base))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("README.md has\n%s\nthe demonstration has\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// README.md shows what "dav207 serve" prints.
+func TestReadmeShowsServe(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const base = "http://127.0.0.1:8080/"
+	if want := " at " + base + "\n" + mountHints(base); !strings.Contains(string(text), want) {
+		t.Errorf("README.md does not hold\n%s", want)
+	}
+}
+
+// README.md names every flag.
+func TestReadmeNamesFlags(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range commands() {
+		flags, _ := c.flags()
+		flags.VisitAll(func(f *pflag.Flag) {
+			if !strings.Contains(string(text), "`--"+f.Name) {
+				t.Errorf("README.md does not speak of dav207 %s --%s", c.name, f.Name)
+			}
+		})
+	}
+}
+
+// The programs in README.md are formatted as gofmt does it, and so they are Go.
+func TestReadmeGo(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, block := range strings.Split(string(text), "\n```go\n")[1:] {
+		block, _, _ = strings.Cut(block, "```")
+		if got, err := format.Source([]byte(block)); err != nil || string(got) != block {
+			t.Errorf("block %d: %v, formatted\n%s", i+1, err, got)
+		}
+	}
+}
+
+func TestExchanges(t *testing.T) {
+	text := "# x\n```console\n$ curl a\nA\n\nB\n$ other\nO\n$ curl b\n```\n$ curl no\n```sh\n$ curl no\n```\n```console\n$ curl c\nC\n```\n"
+	var got []string
+	for _, e := range exchanges(strings.Split(text, "\n")) {
+		got = append(got, e.command+"="+e.answer)
+	}
+	if want := []string{"curl a=A\n\nB", "curl b=", "curl c=C"}; !slices.Equal(got, want) {
+		t.Errorf("exchanges = %q, want %q", got, want)
+	}
+}
+
+// What is volatile is replaced, and what only looks like it is not.
+func TestWithoutVolatile(t *testing.T) {
+	now := time.Now().UTC().Format(http.TimeFormat)
+	for in, want := range map[string]string{
+		"Date: " + now:                     "Date: TIME",
+		"a\nLast-Modified: " + now + "\nb": "a\nLast-Modified: TIME\nb",
+		`Etag: "1-2"`:                      `Etag: "TAG"`,
+		`Etag: W/"1-2"`:                    `Etag: W/"1-2"`,
+		"<urn:uuid:01234567-89ab-cdef-0123-456789abcdef>":        "<urn:uuid:UUID>",
+		"<D:status>HTTP/1.1 507 Insufficient Storage</D:status>": "<D:status>HTTP/1.1 507 Insufficient Storage</D:status>",
+		"<D:href>/Date: " + now + "</D:href>":                    "<D:href>/Date: " + now + "</D:href>",
+		"Content-Length: 12":                                     "Content-Length: 12",
+	} {
+		if got := withoutVolatile(in); got != want {
+			t.Errorf("withoutVolatile(%q) = %q, want %q", in, got, want)
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/net/webdav"
+
+	"dav207/fsbackend"
+	"dav207/server"
+	"dav207/server/access"
+	"dav207/server/resource"
+)
+
+var serveCommand = command{
+	name:  "serve",
+	args:  " [DIR]",
+	about: "serve a directory, by default the current one",
+	more: `It serves DIR for reading and writing until it gets SIGINT or SIGTERM; then running requests have the grace
+period to finish, and a second signal ends at once. Nothing outside of DIR can be reached through it.
+`,
+	flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
+		o := serveOptions{
+			infinity: newChoice("allow", "deny"),
+			format:   newChoice("text", "json"),
+			level:    newChoice("info", "debug", "warn", "error"),
+		}
+		flags := newFlags("serve")
+		flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`HOST:PORT` to listen on; port 0 takes a free one")
+		flags.StringVar(&o.prefix, "prefix", "/", "`PATH` of the URL under which the tree is served")
+		flags.BoolVar(&o.readOnly, "read-only", false, "refuse every change")
+		flags.BoolVar(&o.memory, "memory", false, "serve an empty tree in memory instead of DIR; it ends with the process")
+		flags.Var(o.infinity, "depth-infinity", "answer PROPFIND with Depth: infinity, or refuse it")
+		flags.Var(o.format, "log", "format of the log on standard error")
+		flags.Var(o.level, "log-level", "least level that is logged: each request is info, why one was refused is debug")
+		flags.DurationVar(&o.grace, "grace", 10*time.Second, "`TIME` that running requests have to finish after a signal")
+		return flags, o.run
+	},
+}
+
+type serveOptions struct {
+	addr, prefix            string
+	readOnly, memory        bool
+	infinity, format, level *choice
+	grace                   time.Duration
+}
+
+func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	dir := "."
+	switch {
+	case len(args) > 1:
+		return usagef("serve takes one directory, not %d", len(args))
+	case len(args) == 1 && o.memory:
+		return usagef("serve takes --memory or a directory, not both")
+	case len(args) == 1:
+		dir = args[0]
+	}
+	if o.grace < 0 {
+		return usagef("--grace %v is before the signal", o.grace)
+	}
+	mapping, err := resource.NewMapping(o.prefix)
+	if err != nil {
+		return usagef("--prefix %q is not the path of a URL such as /dav", o.prefix)
+	}
+	log := newLogger(stderr, o.format.value, o.level.value)
+
+	var files webdav.FileSystem
+	what := "an empty tree in memory"
+	if o.memory {
+		files = fsbackend.New(fsbackend.Memory())
+	} else {
+		disk, err := openDisk(dir)
+		if err != nil {
+			return err
+		}
+		defer disk.Close()
+		if !o.readOnly {
+			defer sweep(ctx, disk, log)()
+		}
+		files, what = disk, show(dir)
+	}
+
+	opts := &server.Options{Prefix: o.prefix, DenyInfinity: o.infinity.value == "deny", Logger: log}
+	mode, change := "", "read and change it"
+	if o.readOnly {
+		opts.Policy = access.ReadOnly
+		mode, change = ", read-only", "read it"
+	}
+	return start(ctx, o.addr, mapping, server.New(files, opts), log, o.grace, func(base string, open bool) {
+		fmt.Fprintf(stdout, "dav207 serves %s at %s%s\n%s", what, base, mode, mountHints(base))
+		if open {
+			log.Warn("no password is asked for: whoever reaches this address can "+change, slog.String("addr", o.addr))
+		}
+	})
+}
+
+// start listens, says so, and serves until ctx ends. open tells that other machines may reach the address.
+func start(ctx context.Context, addr string, mapping resource.Mapping, handler http.Handler, log *slog.Logger, grace time.Duration,
+	say func(base string, open bool)) error {
+	ln, err := listen(ctx, addr)
+	if err != nil && ctx.Err() != nil {
+		return nil // a signal came first
+	}
+	if err != nil {
+		return err
+	}
+	say(baseURL(addr, ln, mapping), !loopback(ln))
+	s := site{handler: handler, log: log, grace: grace}
+	return s.serve(ctx, ln)
+}
+
+// openDisk opens the directory that is to be served.
+func openDisk(dir string) (*fsbackend.Disk, error) {
+	// Looked at first: opening a pipe would wait for its other end.
+	fi, err := os.Stat(dir)
+	if err == nil && !fi.IsDir() {
+		return nil, fmt.Errorf("%q is not a directory: give the directory that holds it", dir)
+	}
+	var disk *fsbackend.Disk
+	if err == nil {
+		disk, err = fsbackend.Root(dir)
+	}
+	switch {
+	case err == nil:
+		return disk, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no directory %q: make it first, or give another", dir)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("not allowed to read the directory %q: change its permissions, or give another", dir)
+	}
+	return nil, fmt.Errorf("cannot serve %q: %w; give another directory", dir, cause(err))
+}
+
+// show returns the whole name of a directory for people.
+func show(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	if oneLine(dir) != dir {
+		return fmt.Sprintf("%q", dir)
+	}
+	return dir
+}
+
+// sweep takes away, in the background, what uploads left that were cut off when an earlier process was killed. The
+// function it returns ends that.
+func sweep(ctx context.Context, disk *fsbackend.Disk, log *slog.Logger) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	done.Go(func() {
+		if err := disk.Sweep(ctx); err != nil && ctx.Err() == nil {
+			log.Warn("cannot look everywhere for what broken uploads left", slog.Any("err", err))
+		}
+	})
+	return func() {
+		cancel()
+		done.Wait()
+	}
+}
+
+// newLogger returns a log in one of the formats, from one of the levels on.
+func newLogger(w io.Writer, format, level string) *slog.Logger {
+	var opts slog.HandlerOptions
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(level)); err == nil {
+		opts.Level = least
+	}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, &opts))
+	}
+	return slog.New(slog.NewTextHandler(w, &opts))
+}

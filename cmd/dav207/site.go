@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"dav207/server/middleware"
+)
+
+// site is a handler on its way to the network.
+type site struct {
+	handler http.Handler
+	log     *slog.Logger
+	grace   time.Duration // how long running requests have once ctx ends
+}
+
+// cleanup is how long requests that were cut have to take away what they left half done.
+const cleanup = 2 * time.Second
+
+// serve answers on ln until ctx ends. Then it stops listening and lets running requests finish for the grace period. What
+// still runs after it is cut, which is an error.
+func (s *site) serve(ctx context.Context, ln net.Listener) error {
+	base, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	var running atomic.Int64
+	handler := middleware.Log(s.log)(middleware.Recover(s.log)(s.handler))
+	srv := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			running.Add(1)
+			defer running.Add(-1)
+			handler.ServeHTTP(w, r)
+		}),
+		BaseContext: func(net.Listener) context.Context { return base },
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		// Uploads and downloads take what they take, so nothing bounds a whole request: the server sets deadlines
+		// for the bodies that it reads at once.
+		ReadHeaderTimeout:            10 * time.Second,
+		IdleTimeout:                  time.Minute,
+		MaxHeaderBytes:               64 << 10,
+		DisableGeneralOptionsHandler: true, // "OPTIONS *" is asked of a WebDAV server, too
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(ln) }()
+	select {
+	case err := <-ended:
+		return err // the listener failed
+	case <-ctx.Done():
+	}
+
+	if n := running.Load(); n > 0 {
+		s.log.Info("stopping", slog.Int64("running", n), slog.Duration("grace", s.grace))
+	}
+	graceful, cancel := context.WithTimeout(base, s.grace)
+	defer cancel()
+	err := srv.Shutdown(graceful)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	left := running.Load()
+	srv.Close()
+	cut()
+	for end := time.Now().Add(cleanup); running.Load() > 0 && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if left == 0 {
+		return nil // connections without a request
+	}
+	return fmt.Errorf("cut requests that had not finished after %v: %d; --grace gives them longer", s.grace, left)
+}
