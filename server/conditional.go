@@ -67,6 +67,18 @@ func listed(values []string, tag string, exists, strong bool) bool {
 	return false
 }
 
+// ask puts the questions that come before a change in their order: may it be done at all, is what the request says true,
+// is a lock in the way (RFC 9110 §13.2.1, RFC 4918 §8.1).
+func (h *Handler) ask(q *request, t *tree.Tree, p access.Privilege, r props.Resource, exists bool) error {
+	if err := h.allowed(q.ctx, p, q.path); err != nil {
+		return err
+	}
+	if err := h.conditions(q, t, r, exists); err != nil {
+		return err
+	}
+	return t.Guard.Check(q.ctx, p, q.path)
+}
+
 // existing looks at the resource of the request for a method that needs one, with the privilege it needs there.
 func (h *Handler) existing(q *request, t *tree.Tree, p access.Privilege) (props.Resource, error) {
 	r, err := t.Stat(q.ctx, q.path)
@@ -80,8 +92,5 @@ func (h *Handler) existing(q *request, t *tree.Tree, p access.Privilege) (props.
 	if err != nil {
 		return r, err
 	}
-	if err := h.conditions(q, t, r, true); err != nil {
-		return r, err
-	}
-	return r, t.Guard.Check(q.ctx, p, q.path)
+	return r, h.ask(q, t, p, r, true)
 }

@@ -73,15 +73,15 @@ func (h *Handler) mayRemove(q *request, t *tree.Tree, d tree.Depth) error {
 	}
 	r, err := t.Stat(q.ctx, q.path)
 	switch {
-	case err == nil:
-		if r.Info.IsDir() && d != tree.Infinity {
-			return plain(http.StatusBadRequest, "A collection goes with its members: Depth must be infinity.") // §9.6.1, §9.9.3
-		}
-		return h.conditions(q, t, r, true)
-	case r.Info != nil:
-		return h.conditions(q, t, r, true)
+	case r.Info == nil:
+		return nil // a link that leads nowhere, or nothing, as the engine will find
+	case err == nil && r.Info.IsDir() && d != tree.Infinity:
+		return plain(http.StatusBadRequest, "A collection goes with its members: Depth must be infinity.") // §9.6.1, §9.9.3
 	}
-	return nil
+	if err := h.allowed(q.ctx, access.Unbind, q.path); err != nil {
+		return err
+	}
+	return h.conditions(q, t, r, true) // the locks come last, and are the engine's to ask for
 }
 
 // copy answers COPY (§9.8).

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"dav207/server/locks"
 	"dav207/server/multistatus"
 	"dav207/server/reserve"
+	"dav207/server/resource"
 	"dav207/server/tree"
 )
 
@@ -53,8 +55,9 @@ func (h *Handler) lock(q *request) error {
 	case created:
 		err = h.mayLockUnmapped(q, t)
 	case err == nil:
-		if err = h.conditions(q, t, r, true); err == nil {
-			err = h.allowed(q.ctx, access.WriteContent, q.path)
+		// Another lock is no reason to ask for its token, but a conflict or none (§9.10.5).
+		if err = h.allowed(q.ctx, access.WriteContent, q.path); err == nil {
+			err = h.conditions(q, t, r, true)
 		}
 	}
 	if err != nil {
@@ -107,44 +110,57 @@ func (h *Handler) refusesLock(q *request, t *tree.Tree, r props.Resource, wanted
 	if covering := h.locks.Covering(q.path); slices.ContainsFunc(covering, func(l locks.Lock) bool { return !l.Shared || !wanted.Shared }) {
 		return false, nil // the collection itself is locked, which Create finds
 	}
-	out := multistatus.NewWriter(q.w)
-	var last string
+	refused, err := h.refusedMembers(q, t, r)
+	if err != nil {
+		return false, err
+	}
 	for _, l := range h.locks.Below(q.path) {
-		if l.Shared && wanted.Shared {
+		if _, twice := refused[l.Root]; twice || l.Shared && wanted.Shared {
 			continue
 		}
 		href := h.lockRoot(q.ctx, l)
-		if href == last {
-			continue // another shared lock on the same member
-		}
-		last = href
-		out.Write(failure(href, condition(http.StatusLocked, multistatus.NoConflictingLock, href))) // Close returns the error
+		refused[l.Root] = failure(href, condition(http.StatusLocked, multistatus.NoConflictingLock, href))
 	}
-	if h.policy != nil {
-		for member, err := range t.Walk(q.ctx, r, tree.Infinity) {
-			if err == nil {
-				err = h.allowed(q.ctx, access.WriteContent, member.Path)
-			} else if errors.Is(err, fs.ErrPermission) {
-				err = fs.ErrPermission
-			} else if q.ctx.Err() != nil {
-				return true, giveUp(out, err)
-			} else {
-				continue // a member that cannot be looked at can be locked all the same
-			}
-			if err != nil {
-				h.warnMember(q, member.Path, err)
-				out.Write(failure(h.mapping.Href(member.Path, member.Info != nil && member.Info.IsDir()), err))
-			}
-		}
-	}
-	if !out.Started() {
+	if len(refused) == 0 {
 		return false, nil
+	}
+	out := multistatus.NewWriter(q.w)
+	for _, p := range slices.SortedFunc(maps.Keys(refused), resource.Path.Compare) {
+		out.Write(refused[p]) // Close returns the error
 	}
 	out.Write(&multistatus.Response{Href: h.mapping.Href(q.path, true), Status: http.StatusFailedDependency})
 	if err := out.Close(); err != nil {
 		return true, abort(err)
 	}
 	return true, nil
+}
+
+// refusedMembers returns a response for each member that the policy does not let be locked. What cannot be looked at can
+// be locked all the same.
+func (h *Handler) refusedMembers(q *request, t *tree.Tree, r props.Resource) (map[resource.Path]*multistatus.Response, error) {
+	refused := make(map[resource.Path]*multistatus.Response)
+	if h.policy == nil {
+		return refused, nil
+	}
+	all := *t
+	all.Guard = nil
+	for member := range all.Walk(q.ctx, r, tree.Infinity) {
+		if q.ctx.Err() != nil {
+			return nil, q.ctx.Err()
+		}
+		if member.Path == r.Path {
+			continue // the request itself was asked about
+		}
+		err := h.allowed(q.ctx, access.Read, member.Path)
+		if err == nil {
+			err = h.allowed(q.ctx, access.WriteContent, member.Path)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // what is hidden is not told of
+			h.warnMember(q, member.Path, err)
+			refused[member.Path] = failure(h.mapping.Href(member.Path, member.Info != nil && member.Info.IsDir()), err)
+		}
+	}
+	return refused, nil
 }
 
 // lockError answers for a lock that was not granted.

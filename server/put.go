@@ -99,10 +99,7 @@ func (h *Handler) mayPut(q *request, t *tree.Tree) (existed bool, err error) {
 	case err == nil && r.Info.IsDir():
 		return false, plain(http.StatusMethodNotAllowed, "A collection has no content.") // §9.7.2
 	case err == nil:
-		if err := h.conditions(q, t, r, true); err != nil {
-			return false, err
-		}
-		return true, t.Guard.Check(q.ctx, access.WriteContent, q.path)
+		return true, h.ask(q, t, access.WriteContent, r, true)
 	case !errors.Is(err, fs.ErrNotExist):
 		return false, err
 	case strings.HasSuffix(q.URL.Path, "/"):
@@ -119,10 +116,7 @@ func (h *Handler) mayCreate(q *request, t *tree.Tree) error {
 	if err := t.Parent(q.ctx, q.path); err != nil {
 		return err
 	}
-	if err := h.conditions(q, t, props.Resource{Path: q.path}, false); err != nil {
-		return err
-	}
-	return t.Guard.Check(q.ctx, access.Bind, q.path)
+	return h.ask(q, t, access.Bind, props.Resource{Path: q.path}, false)
 }
 
 // parentGone gives the failure to create something its place: that the parent went meanwhile.

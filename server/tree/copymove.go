@@ -62,7 +62,15 @@ func (t *Tree) Move(ctx context.Context, src, dst resource.Path, report Report) 
 	if err := t.check(ctx, access.Bind, dst); err != nil {
 		return err
 	}
-	if t.allowed(ctx, src, r.Info) && (old == nil || t.allowed(ctx, dst, old)) {
+	leaves := func(p resource.Path) error { return t.check(ctx, access.Unbind, p) }
+	moves := func(p resource.Path) error {
+		if err := leaves(p); err != nil {
+			return err
+		}
+		return t.check(ctx, access.Bind, p.Rebase(src, dst))
+	}
+	clear := t.clear(src) && t.clear(dst)
+	if clear || t.below(ctx, src, r.Info, moves) && (old == nil || t.below(ctx, dst, old, leaves)) {
 		err := t.moveWhole(ctx, src, dst, r.Info, old)
 		if !tooFar(err) {
 			return x.finish(r, dst, x.whole(err))
@@ -110,9 +118,9 @@ func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old 
 	return nil
 }
 
-// allowed reports whether the guard lets every resource below p be removed.
-func (t *Tree) allowed(ctx context.Context, p resource.Path, info fs.FileInfo) bool {
-	if !info.IsDir() || t.clear(p) {
+// below reports whether allowed says yes to every resource below p.
+func (t *Tree) below(ctx context.Context, p resource.Path, info fs.FileInfo, allowed func(resource.Path) error) bool {
+	if !info.IsDir() {
 		return true
 	}
 	l, err := t.list(ctx, p)
@@ -121,7 +129,7 @@ func (t *Tree) allowed(ctx context.Context, p resource.Path, info fs.FileInfo) b
 	}
 	defer l.close()
 	for e := range l.entries {
-		if e.err != nil || t.check(ctx, access.Unbind, e.path) != nil || !t.allowed(ctx, e.path, e.info) {
+		if e.err != nil || allowed(e.path) != nil || !t.below(ctx, e.path, e.info, allowed) {
 			return false
 		}
 	}

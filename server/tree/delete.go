@@ -29,6 +29,9 @@ func (t *Tree) Delete(ctx context.Context, p resource.Path, report Report) error
 	}
 	d := deletion{t: t, ctx: ctx, report: report}
 	err = d.resource(p, info)
+	if d.changed && missing(err) {
+		err = nil // somebody else took the rest away
+	}
 	switch {
 	case err == nil:
 		if err = t.forget(ctx, p); err != nil {

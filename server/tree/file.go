@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"dav207/server/resource"
 )
@@ -114,7 +115,12 @@ func (t *Tree) swap(ctx context.Context, p resource.Path, collection bool, put f
 		}
 		return err
 	}
-	if err := t.FS.RemoveAll(context.WithoutCancel(ctx), aside.String()); err != nil {
+	var err error = syscall.ENOTEMPTY
+	for tries := 0; tries < 10 && errors.Is(err, syscall.ENOTEMPTY); tries++ {
+		// Not empty where an upload that began before the rename has only now made its file.
+		err = t.FS.RemoveAll(context.WithoutCancel(ctx), aside.String())
+	}
+	if err != nil {
 		t.warn("what was replaced is left over", aside, err)
 	}
 	return nil

@@ -45,9 +45,12 @@ func (x *transfer) fail(src props.Resource, dst resource.Path, err error) {
 	collection := src.Info != nil && src.Info.IsDir()
 	if errors.As(err, &sideError{}) {
 		x.report(src.Path, collection, err)
-	} else {
-		x.report(dst, collection, err)
+		return
 	}
+	if old, err := x.t.lstat(x.ctx, dst); err == nil { // it is named as what it is, not as what it was to become
+		collection = old.IsDir()
+	}
+	x.report(dst, collection, err)
 }
 
 // resource transfers src, whose link is followed, to dst. It returns errKept where members failed, which were
@@ -154,7 +157,7 @@ func (x *transfer) blame(src resource.Path, err error) error {
 
 // removeSource ends the move of one resource that was copied.
 func (x *transfer) removeSource(src resource.Path, collection bool) error {
-	if err := x.t.remove(x.ctx, src, collection); err != nil {
+	if err := x.t.remove(x.ctx, src, collection); err != nil && !missing(err) { // who took it did what was to be done
 		return sideError{err}
 	}
 	x.changed = true
@@ -186,19 +189,23 @@ func (x *transfer) collection(src props.Resource, dst resource.Path, old fs.File
 		return err
 	}
 	kept := false
+	var came []string // the names of the members that were there to be transferred, whether they could be or not
 	if members != nil {
 		x.above = append(x.above, src.Info)
 		defer func(level int) { x.above = x.above[:level] }(len(x.above) - 1)
 		for e := range members.entries {
-			ok, err := x.member(e, dst)
+			out, err := x.member(e, dst)
 			if err != nil {
 				return err
 			}
-			kept = kept || !ok
+			kept = kept || out == failed
+			if out != vanished {
+				came = append(came, e.path.Name())
+			}
 		}
 	}
 	if old != nil && old.IsDir() {
-		if err := x.surplus(dst, members); errors.Is(err, errKept) {
+		if err := x.surplus(dst, came); errors.Is(err, errKept) {
 			kept = true
 		} else if err != nil {
 			return err
@@ -241,14 +248,22 @@ func (x *transfer) container(dst resource.Path, old fs.FileInfo) error {
 	return err
 }
 
-// member transfers one member into the collection dst. It reports a failure itself and returns false then; an
-// error ends the transfer.
-func (x *transfer) member(e entry, dst resource.Path) (bool, error) {
+// outcome is what became of a member.
+type outcome uint8
+
+const (
+	transferred outcome = iota
+	failed              // and was reported
+	vanished            // meanwhile, or is hidden: it is no member
+)
+
+// member transfers one member into the collection dst. It reports a failure itself; an error ends the transfer.
+func (x *transfer) member(e entry, dst resource.Path) (outcome, error) {
 	src := props.Resource{Path: e.path, Info: e.info}
 	to := dst.Child(e.path.Name())
 	err := x.ctx.Err()
 	if err != nil {
-		return false, err
+		return failed, err
 	}
 	priv := access.Read
 	if x.move {
@@ -257,7 +272,7 @@ func (x *transfer) member(e entry, dst resource.Path) (bool, error) {
 	if err = x.t.check(x.ctx, priv, e.path); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			if !x.move {
-				return true, nil
+				return vanished, nil
 			}
 			src.Path, src.Info, err = e.path.Parent(), x.above[len(x.above)-1], errHidden
 		}
@@ -269,24 +284,24 @@ func (x *transfer) member(e entry, dst resource.Path) (bool, error) {
 	}
 	switch {
 	case err == nil:
-		return true, nil
+		return transferred, nil
 	case errors.Is(err, errKept):
-		return false, nil
+		return failed, nil
 	case x.ctx.Err() != nil:
-		return false, x.ctx.Err()
+		return failed, x.ctx.Err()
 	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &sideError{}):
 		if _, gone := x.t.lstat(x.ctx, e.path); missing(gone) {
-			return true, nil // it vanished meanwhile: no longer a member
+			return vanished, nil
 		}
 	}
 	x.fail(src, to, err)
-	return false, nil
+	return failed, nil
 }
 
 // found transfers a member that could be looked at.
 func (x *transfer) found(src props.Resource, dst resource.Path) error {
 	if x.move {
-		whole := !src.Info.IsDir() || x.t.clear(src.Path)
+		whole := !src.Info.IsDir() || x.t.clear(src.Path) && x.t.clear(dst)
 		if _, err := x.t.lstat(x.ctx, dst); whole && missing(err) {
 			return x.rename(src, dst)
 		}
@@ -329,8 +344,8 @@ func (x *transfer) rename(src props.Resource, dst resource.Path) error {
 	return x.t.Props.Move(context.WithoutCancel(x.ctx), src.Path, dst)
 }
 
-// surplus removes the members of the collection dst that have no counterpart in the source.
-func (x *transfer) surplus(dst resource.Path, source *listing) error {
+// surplus removes the members of the collection dst that have no counterpart in the source, whose sorted names are given.
+func (x *transfer) surplus(dst resource.Path, source []string) error {
 	l, err := x.t.list(x.ctx, dst)
 	if err != nil {
 		return err
@@ -339,10 +354,8 @@ func (x *transfer) surplus(dst resource.Path, source *listing) error {
 	d := deletion{t: x.t, ctx: x.ctx, report: x.report}
 	var result error
 	for e := range l.entries {
-		if source != nil {
-			if _, ok := slices.BinarySearch(source.names, e.path.Name()); ok {
-				continue
-			}
+		if _, ok := slices.BinarySearch(source, e.path.Name()); ok {
+			continue
 		}
 		err := e.err
 		if err == nil {

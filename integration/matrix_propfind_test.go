@@ -1,0 +1,77 @@
+package integration
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestMatrixPropfind(t *testing.T) {
+	w := grow(tree...)
+	for _, depth := range []string{"0", "1", "infinity"} {
+		for _, target := range []string{"/c/", "/c/m"} {
+			for _, name := range slices.Sorted(maps.Keys(w)) {
+				for _, f := range faults(name) {
+					if f.name == "/" && f.cause == vanished {
+						continue // the root does not vanish
+					}
+					t.Run(safe("PROPFIND "+depth+" "+target+" "+f.String()), func(t *testing.T) {
+						t.Parallel()
+						c := newCell(t, w, f)
+						m := newModel(w, f)
+						want := m.foretellPropfind(target, depth)
+						got := c.srv.Send("PROPFIND", target, `<propfind xmlns="DAV:"><prop><resourcetype/></prop></propfind>`, "Depth: "+depth)
+						c.check(t, got, want, m.world)
+						if len(got.Responses) > 0 && got.Responses[0].Href != target {
+							t.Errorf("the first response is for %s, want %s", got.Responses[0].Href, target)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// foretellPropfind foretells PROPFIND of resourcetype (§9.1).
+//   - Each resource in scope has one response: with its properties, or with the status that says why it has none. Those
+//     that a collection holds are not told of where it cannot be listed, and then it has that status.
+//   - A lock is nothing to who only reads (§7).
+//   - What vanished is not there.
+//   - Where it is the Request-URI that fails, the request does.
+func (m *model) foretellPropfind(target, depth string) string {
+	responses := map[string]string{}
+	m.find(target, depth, responses)
+	if len(responses) == 0 {
+		return "404"
+	}
+	if m.href(target) != target && responses[m.href(target)] != "" || !strings.HasPrefix(responses[target], "200") {
+		return m.outcome()
+	}
+	out := "207"
+	for _, href := range slices.Sorted(maps.Keys(responses)) {
+		out += " " + href + "=" + responses[href]
+	}
+	return out
+}
+
+func (m *model) find(name, depth string, responses map[string]string) {
+	listed := strings.HasSuffix(name, "/") && depth != "0"
+	if m.fails(name, look, unreadable) || listed && m.fails(name, "open", "list") {
+		responses[m.href(name)] = m.outcome()
+		return
+	}
+	if m.goes(name, look) || listed && m.goes(name, "open", "list") {
+		return
+	}
+	responses[name] = "200[resourcetype]"
+	if !listed {
+		return
+	}
+	if depth == "1" {
+		depth = "0"
+	}
+	for _, member := range m.members(name) {
+		m.find(member, depth, responses)
+	}
+}

@@ -1,0 +1,59 @@
+package davtest_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log"
+	"syscall"
+	"testing"
+
+	"dav207/fsbackend/faultfs"
+	"dav207/server/davtest"
+)
+
+// A client must be able to tell what is left after a DELETE that failed for some of the members.
+func ExampleNewServer() {
+	test := func(t testing.TB) {
+		srv := davtest.NewServer(t, nil)
+		srv.Put("/c/1", "/c/2", "/c/d/3")
+		srv.Files.Fail(faultfs.Remove, "/c/d/3", fs.ErrPermission)
+		srv.Lock("/c/2")
+
+		fmt.Println(srv.Do("DELETE", "/c/"))
+		fmt.Println(srv.Tree())
+
+		srv.Files.Reset()
+		srv.Files.Fail(faultfs.Write, "/c/*", syscall.ENOSPC).Nth(2) // not the first file, but the second
+		fmt.Println(srv.Send("PUT", "/c/4", "four").StatusCode)
+		fmt.Println(srv.Send("PUT", "/c/5", "five"))
+	}
+	run(test)
+	// Output:
+	// 207 /c/2=423 lock-token-submitted(/c/2) /c/d/3=403
+	// / /c/ /c/2 /c/d/ /c/d/3
+	// 201
+	// 507 sufficient-disk-space
+}
+
+// run does what "go test" does with a test, since an example has no testing.T.
+func run(test func(testing.TB)) {
+	t := &stand{}
+	defer func() {
+		for _, f := range t.cleanups {
+			f()
+		}
+	}()
+	test(t)
+}
+
+type stand struct {
+	testing.TB
+	cleanups []func()
+}
+
+func (t *stand) Helper()                   {}
+func (t *stand) Context() context.Context  { return context.Background() }
+func (t *stand) Cleanup(f func())          { t.cleanups = append(t.cleanups, f) }
+func (t *stand) Errorf(f string, a ...any) { log.Printf(f, a...) }
+func (t *stand) Fatalf(f string, a ...any) { log.Fatalf(f, a...) }
