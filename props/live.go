@@ -27,8 +27,11 @@ type Live struct {
 	Stored bool
 	// Set, if not nil, is asked to change the property. It checks the value and changes nothing yet. apply is called once
 	// all other changes of the request are known to be possible, undo if one fails all the same. err refuses the value.
-	Set func(ctx context.Context, r Resource, value *Property) (apply, undo func() error, err error)
+	Set SetFunc
 }
+
+// SetFunc prepares the change of a live property: see Live.Set.
+type SetFunc func(ctx context.Context, r Resource, value *Property) (apply, undo func() error, err error)
 
 // Registry holds the live properties in the order in which allprop gives them. Register everything before the first
 // use; after that it is safe for concurrent use.

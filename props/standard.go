@@ -11,17 +11,18 @@ import (
 )
 
 // Standard returns the live properties of RFC 4918 §15 that need no more than a look at the resource. etag makes the
-// entity tag of a file. Those that speak of locks are the server's to add.
-func Standard(etag func(ctx context.Context, info fs.FileInfo) (string, error)) []Live {
+// entity tag of a file, setTime is the Set of DAV:getlastmodified, which is protected if it is nil. Those that speak of
+// locks are the server's to add.
+func Standard(etag func(ctx context.Context, info fs.FileInfo) (string, error), setTime SetFunc) []Live {
 	return []Live{
-		{Name: DAV("creationdate"), Append: creationDate},               // §15.1
-		{Name: DAV("displayname"), Append: displayName, Stored: true},   // §15.2
-		{Name: DAV("getcontentlanguage"), Stored: true},                 // §15.3
-		{Name: DAV("getcontentlength"), Append: onFiles(contentLength)}, // §15.4
-		{Name: DAV("getcontenttype"), Append: onFiles(contentType)},     // §15.5
-		{Name: DAV("getetag"), Append: onFiles(entityTag(etag))},        // §15.6
-		{Name: DAV("getlastmodified"), Append: lastModified},            // §15.7
-		{Name: DAV("resourcetype"), Append: resourceType},               // §15.9
+		{Name: DAV("creationdate"), Append: creationDate},                  // §15.1
+		{Name: DAV("displayname"), Append: displayName, Stored: true},      // §15.2
+		{Name: DAV("getcontentlanguage"), Stored: true},                    // §15.3
+		{Name: DAV("getcontentlength"), Append: onFiles(contentLength)},    // §15.4
+		{Name: DAV("getcontenttype"), Append: onFiles(contentType)},        // §15.5
+		{Name: DAV("getetag"), Append: onFiles(entityTag(etag))},           // §15.6
+		{Name: DAV("getlastmodified"), Append: lastModified, Set: setTime}, // §15.7
+		{Name: DAV("resourcetype"), Append: resourceType},                  // §15.9
 	}
 }
 

@@ -19,7 +19,7 @@ func (h *Handler) partial(q *request, operation func(tree.Report) error) (done b
 	out := multistatus.NewWriter(q.w)
 	report := func(p resource.Path, collection bool, err error) {
 		h.warnMember(q, p, err)
-		out.Write(failure(h.mapping.Href(p, collection), err)) // Close returns the error
+		out.Write(failure(h.hrefs(q.ctx).Href(p, collection), err)) // Close returns the error
 		out.Tick()
 	}
 	switch err = operation(report); {
@@ -157,6 +157,7 @@ func (h *Handler) transfer(q *request, claim reserve.Claim, operation func(*tree
 	}
 	done, err := h.partial(q, func(report tree.Report) error { return operation(t, dst, report) })
 	if done {
+		h.setWantedTime(q, dst)
 		h.done(q, existed)
 	}
 	return err

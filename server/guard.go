@@ -75,5 +75,5 @@ func (h *Handler) propertyPolicy() access.PropertyPolicy {
 // lockRoot returns the href of what a lock was taken on.
 func (h *Handler) lockRoot(ctx context.Context, l locks.Lock) string {
 	info, err := h.tree.FS.Stat(ctx, l.Root.String())
-	return h.mapping.Href(l.Root, err == nil && info.IsDir())
+	return h.hrefs(ctx).Href(l.Root, err == nil && info.IsDir())
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"dav207/server/multistatus"
@@ -91,21 +92,17 @@ func (h *Handler) parseURL(q *request, s string) (resource.Path, error) {
 	if escaped == "" {
 		escaped = "/"
 	}
-	return h.mapping.Parse(escaped)
+	direct := canonicalHost(q.Host)
+	if host := canonicalHost(u.Host); host == direct && host != q.origin.host && !slices.Contains(h.hosts, host) {
+		return h.mapping.Parse(escaped) // a client that does not come by the proxy
+	}
+	return q.origin.mapping.Parse(escaped)
 }
 
 // ours reports whether a host is one under which clients know this server.
 func (h *Handler) ours(q *request, host string) bool {
 	host = canonicalHost(host)
-	if host == canonicalHost(q.Host) {
-		return true
-	}
-	for _, known := range h.hosts {
-		if host == known {
-			return true
-		}
-	}
-	return false
+	return host == q.origin.host || host == canonicalHost(q.Host) || slices.Contains(h.hosts, host)
 }
 
 // canonicalHost makes the spellings of a host comparable. The ports of HTTP go, since the scheme is not looked at.

@@ -40,9 +40,9 @@ func (h *Handler) index(q *request, t *tree.Tree, r props.Resource) error {
 	// Links are relative to the URL that the client used, with or without its slash.
 	base := ""
 	if !strings.HasSuffix(q.URL.Path, "/") {
-		base = path.Base(h.mapping.Href(r.Path, false)) + "/"
+		base = path.Base(h.hrefs(q.ctx).Href(r.Path, false)) + "/"
 	}
-	title := h.mapping.Prefix().String()
+	title := h.hrefs(q.ctx).Prefix().String()
 	if !r.Path.IsRoot() {
 		title = strings.TrimSuffix(title, "/") + r.Path.String() + "/"
 	}
@@ -80,7 +80,7 @@ func (h *Handler) index(q *request, t *tree.Tree, r props.Resource) error {
 			}
 			row.Size = http.StatusText(asError(err).Status)
 		} else {
-			href := h.mapping.Href(member.Path, member.Info.IsDir())
+			href := h.hrefs(q.ctx).Href(member.Path, member.Info.IsDir())
 			name := strings.TrimSuffix(href, "/")
 			name = href[strings.LastIndexByte(name, '/')+1:]
 			row.Href = template.URL("./" + base + name) // "./", since a name may hold a colon

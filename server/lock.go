@@ -128,7 +128,7 @@ func (h *Handler) refusesLock(q *request, t *tree.Tree, r props.Resource, wanted
 	for _, p := range slices.SortedFunc(maps.Keys(refused), resource.Path.Compare) {
 		out.Write(refused[p]) // Close returns the error
 	}
-	out.Write(&multistatus.Response{Href: h.mapping.Href(q.path, true), Status: http.StatusFailedDependency})
+	out.Write(&multistatus.Response{Href: h.hrefs(q.ctx).Href(q.path, true), Status: http.StatusFailedDependency})
 	if err := out.Close(); err != nil {
 		return true, abort(err)
 	}
@@ -157,7 +157,7 @@ func (h *Handler) refusedMembers(q *request, t *tree.Tree, r props.Resource) (ma
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // what is hidden is not told of
 			h.warnMember(q, member.Path, err)
-			refused[member.Path] = failure(h.mapping.Href(member.Path, member.Info != nil && member.Info.IsDir()), err)
+			refused[member.Path] = failure(h.hrefs(q.ctx).Href(member.Path, member.Info != nil && member.Info.IsDir()), err)
 		}
 	}
 	return refused, nil

@@ -55,7 +55,7 @@ func (h *Handler) outside(q *request, whole resource.Path) error {
 		return condition(http.StatusForbidden, multistatus.PropfindFiniteDepth)
 	}
 	registry := &props.Registry{}
-	registry.Register(props.Standard(h.tree.ETag)...)
+	registry.Register(props.Standard(h.tree.ETag, nil)...)
 	finder := registry.NewFinder(query, nil)
 	out := multistatus.NewWriter(q.w)
 	way := []resource.Path{whole}

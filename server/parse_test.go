@@ -30,7 +30,7 @@ func clientError(t *testing.T, err error) int {
 }
 
 func testHandler() *Handler {
-	proxy, _ := url.Parse("https://files.example.com:8443/")
+	proxy, _ := url.Parse("https://files.example.com:8443/dav")
 	return New(webdav.NewMemFS(), &Options{Prefix: "/dav", PublicURLs: []*url.URL{proxy}})
 }
 
@@ -39,7 +39,7 @@ func copyRequest(headers ...string) *request {
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
 	}
-	return &request{Request: r, ctx: r.Context(), path: resource.Must("/a")}
+	return &request{Request: r, ctx: r.Context(), path: resource.Must("/a"), origin: testHandler().originOf(r)}
 }
 
 func TestDestination(t *testing.T) {
@@ -105,7 +105,7 @@ func FuzzDestination(f *testing.F) {
 			clientError(t, err)
 			return
 		}
-		if again, err := h.destination(copyRequest("Destination", h.mapping.Href(p, false))); err != nil || again != p {
+		if again, err := h.destination(copyRequest("Destination", h.hrefs(t.Context()).Href(p, false))); err != nil || again != p {
 			t.Errorf("%q is %s, whose href is %s, %v", s, p, again, err)
 		}
 	})

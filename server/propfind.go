@@ -67,7 +67,7 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 			h.warnMember(q, member.Path, err)
 			response = *failure("", err)
 		}
-		response.Href = h.mapping.Href(member.Path, member.Info != nil && member.Info.IsDir())
+		response.Href = h.hrefs(q.ctx).Href(member.Path, member.Info != nil && member.Info.IsDir())
 		if err := errors.Join(out.Write(&response), out.Tick()); err != nil {
 			return giveUp(out, err)
 		}
@@ -108,7 +108,7 @@ func (h *Handler) proppatch(q *request) error {
 	}
 	out := multistatus.NewWriter(q.w)
 	err = out.Write(&multistatus.Response{
-		Href:     h.mapping.Href(r.Path, r.Info.IsDir()),
+		Href:     h.hrefs(q.ctx).Href(r.Path, r.Info.IsDir()),
 		Propstat: h.registry.Patch(q.ctx, t.Props, h.propertyPolicy(), r, changes),
 	})
 	if err = errors.Join(err, out.Close()); err != nil {

@@ -63,6 +63,7 @@ func (h *Handler) put(q *request) error {
 	if err := commit(); err != nil {
 		return parentGone(err)
 	}
+	h.setWantedTime(q, q.path)
 	return h.stored(q, t, existed)
 }
 

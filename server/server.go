@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -44,9 +45,13 @@ type Options struct {
 	// Policy says who may do what. Default: everybody everything. If it is an access.PropertyPolicy it is asked about single
 	// properties, too.
 	Policy access.Policy
-	// PublicURLs are further URLs under which clients know the root of this server, such as that of a proxy in front: their
-	// hosts are accepted in Destination and If. The host of the request always is.
+	// PublicURLs are URLs under which clients know the root of the tree when a proxy is in front: their hosts are accepted
+	// in Destination and If, as the host of the request always is, and the path of the first one stands in hrefs
+	// instead of Prefix, for a proxy that takes a part of the path away.
 	PublicURLs []*url.URL
+	// TrustedProxies are the addresses of proxies whose Forwarded, X-Forwarded-Host and X-Forwarded-Prefix headers say how
+	// the client knows this server. From other addresses these headers mean nothing.
+	TrustedProxies []netip.Prefix
 	// DenyInfinity answers a PROPFIND with Depth: infinity with 403 and propfind-finite-depth (RFC 4918 §9.1).
 	DenyInfinity bool
 	// MaxXML bounds the bytes of an XML body; more is answered with 413. Default: 1 MiB.
@@ -63,7 +68,9 @@ type Handler struct {
 	policy   access.Policy
 	registry *props.Registry
 	methods  []method
-	hosts    []string // those of PublicURLs
+	hosts    []string          // those of PublicURLs
+	public   *resource.Mapping // how the first of PublicURLs maps the tree, nil for none
+	trusted  []netip.Prefix    // the proxies
 	queue    reserve.Queue
 	log      *slog.Logger
 	maxXML   int64
@@ -90,6 +97,7 @@ func New(fs webdav.FileSystem, opts *Options) *Handler {
 		log:     o.Logger,
 		maxXML:  o.MaxXML,
 		finite:  o.DenyInfinity,
+		trusted: slices.Clone(o.TrustedProxies),
 	}
 	if h.tree.Props == nil {
 		h.tree.Props = &props.Memory{}
@@ -106,12 +114,20 @@ func New(fs webdav.FileSystem, opts *Options) *Handler {
 	for _, u := range o.PublicURLs {
 		h.hosts = append(h.hosts, canonicalHost(u.Host))
 	}
+	if len(o.PublicURLs) > 0 {
+		public, err := resource.NewMapping(o.PublicURLs[0].Path)
+		if err != nil {
+			panic(fmt.Sprintf("server: public URL %q: %v", o.PublicURLs[0], err))
+		}
+		h.public = &public
+	}
 	h.methods = h.methodTable()
 	h.tree.Warn = func(msg string, p resource.Path, err error) {
 		h.log.Warn(msg, slog.String("name", p.String()), slog.Any("err", err))
 	}
 	h.registry = &props.Registry{}
-	h.registry.Register(props.Standard(h.tree.ETag)...)
+	h.registry.Register(props.Standard(h.tree.ETag, h.setLastModified())...)
+	h.registry.Register(h.timeProperties()...)
 	h.registry.Register(h.lockProperties()...)
 	h.registry.Register(h.quotaProperties()...)
 	h.registry.Register(o.Live...)
@@ -160,12 +176,16 @@ type request struct {
 	ctx       context.Context
 	path      resource.Path
 	principal string
+	origin    origin
 	ifs       ifHeader
 }
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := &request{Request: r, w: w, ctx: r.Context(), principal: access.Principal(r.Context())}
+	q := &request{Request: r, w: w, ctx: r.Context(), principal: access.Principal(r.Context()), origin: h.originOf(r)}
+	if q.origin.mapping != h.mapping {
+		q.ctx = context.WithValue(q.ctx, originKey{}, q.origin)
+	}
 	if err := h.serve(q); err != nil {
 		h.fail(q, err)
 	}
