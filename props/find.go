@@ -80,7 +80,7 @@ func (f *Finder) Find(ctx context.Context, r Resource, dead []Property) []multis
 	case AllProp, PropName:
 		for i := range f.registry.live {
 			l := &f.registry.live[i]
-			if f.query.Kind == AllProp && l.Hidden && !f.include[l.Name] {
+			if (l.Alias || l.Hidden && f.query.Kind == AllProp) && !f.include[l.Name] {
 				continue
 			}
 			f.one(ctx, r, l.Name, l, dead, !f.include[l.Name])

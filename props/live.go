@@ -19,6 +19,8 @@ type Live struct {
 	Name xml.Name
 	// Hidden leaves the property out of allprop: it is given when asked for by name (RFC 4918 §9.1, RFC 4331 §2).
 	Hidden bool
+	// Alias leaves the property out of propname, too: it is another name for what stands there already.
+	Alias bool
 	// Append appends the content of the property, XML in which D is bound to DAV:, to b and returns it, or ErrUndefined.
 	// It is called for every member of a listing: it should not open the file. May be nil if Stored is set.
 	Append func(ctx context.Context, b []byte, r Resource) ([]byte, error)

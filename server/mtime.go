@@ -20,11 +20,11 @@ import (
 const microsoft = "urn:schemas-microsoft-com:"
 
 // timeProperties are the names under which clients read and set the time of the last modification, besides
-// DAV:getlastmodified: Windows and rclone have their own. They are hidden from allprop, where they would only repeat it.
+// DAV:getlastmodified: Windows and rclone have their own. They are answered only when asked for by name.
 func (h *Handler) timeProperties() []props.Live {
 	return []props.Live{
-		{Name: xml.Name{Space: microsoft, Local: "Win32LastModifiedTime"}, Hidden: true, Append: appendHTTPTime, Set: h.timeSetter(parseHTTPTime)},
-		{Name: props.DAV("lastmodified"), Hidden: true, Append: appendEpoch, Set: h.timeSetter(parseEpoch)},
+		{Name: xml.Name{Space: microsoft, Local: "Win32LastModifiedTime"}, Alias: true, Append: appendHTTPTime, Set: h.timeSetter(parseHTTPTime)},
+		{Name: props.DAV("lastmodified"), Alias: true, Append: appendEpoch, Set: h.timeSetter(parseEpoch)},
 	}
 }
 
