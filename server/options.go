@@ -39,15 +39,7 @@ func (h *Handler) outside(q *request, whole resource.Path) error {
 	default:
 		return plain(http.StatusForbidden, "")
 	}
-	body, err := h.parseBody(q)
-	if err != nil {
-		return err
-	}
-	query, err := parsePropfind(body)
-	if err != nil {
-		return err
-	}
-	d, err := depth(q.Header, tree.Infinity)
+	query, d, err := h.parseFind(q)
 	if err != nil {
 		return err
 	}

@@ -15,15 +15,7 @@ import (
 // propfind answers PROPFIND (RFC 4918 §9.1). Each member has one response: with its properties, or with the status
 // that says why it has none.
 func (h *Handler) propfind(q *request) error {
-	body, err := h.parseBody(q)
-	if err != nil {
-		return err
-	}
-	query, err := parsePropfind(body)
-	if err != nil {
-		return err
-	}
-	depth, err := depth(q.Header, tree.Infinity)
+	query, depth, err := h.parseFind(q)
 	if err != nil {
 		return err
 	}
@@ -36,6 +28,20 @@ func (h *Handler) propfind(q *request) error {
 		return condition(http.StatusForbidden, multistatus.PropfindFiniteDepth)
 	}
 	return h.list(q, t, r, depth, query)
+}
+
+// parseFind reads what a PROPFIND asks for, and how deep.
+func (h *Handler) parseFind(q *request) (props.Query, tree.Depth, error) {
+	body, err := h.parseBody(q)
+	if err != nil {
+		return props.Query{}, 0, err
+	}
+	query, err := parsePropfind(body)
+	if err != nil {
+		return query, 0, err
+	}
+	d, err := depth(q.Header, tree.Infinity)
+	return query, d, err
 }
 
 // list writes the multistatus of a PROPFIND. It returns an error only as long as nothing has left for the client, or
@@ -84,37 +90,6 @@ func giveUp(out *multistatus.Writer, err error) error {
 		return err
 	}
 	return abort(err)
-}
-
-// proppatch answers PROPPATCH (§9.2): always a 207, in which every property of the request has its outcome.
-func (h *Handler) proppatch(q *request) error {
-	body, err := h.parseBody(q)
-	if err != nil {
-		return err
-	}
-	changes, err := parseUpdate(body)
-	if err != nil {
-		return err
-	}
-	release, err := h.reserve(q, writes(q.path))
-	if err != nil {
-		return err
-	}
-	defer release()
-	t := h.treeFor(q)
-	r, err := h.existing(q, t, access.WriteProperties)
-	if err != nil {
-		return err
-	}
-	out := multistatus.NewWriter(q.w)
-	err = out.Write(&multistatus.Response{
-		Href:     h.hrefs(q.ctx).Href(r.Path, r.Info.IsDir()),
-		Propstat: h.registry.Patch(q.ctx, t.Props, h.propertyPolicy(), r, changes),
-	})
-	if err = errors.Join(err, out.Close()); err != nil {
-		return abort(err)
-	}
-	return nil
 }
 
 func appendNames(names []xml.Name, prop *davxml.Element) []xml.Name {

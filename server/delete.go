@@ -1,0 +1,55 @@
+package server
+
+import (
+	"errors"
+	"io/fs"
+	"net/http"
+
+	"dav207/server/access"
+	"dav207/server/reserve"
+	"dav207/server/tree"
+)
+
+// delete answers DELETE (RFC 4918 §9.6).
+func (h *Handler) delete(q *request) error {
+	d, err := depth(q.Header, tree.Infinity)
+	if err != nil {
+		return err
+	}
+	if q.path.IsRoot() {
+		return plain(http.StatusForbidden, "The root cannot be removed.")
+	}
+	release, err := h.reserve(q, reserve.Claim{Path: q.path, Subtree: true, Write: true})
+	if err != nil {
+		return err
+	}
+	defer release()
+	t := h.treeFor(q)
+	if err := h.mayRemove(q, t, d); err != nil {
+		return err
+	}
+	done, err := h.partial(q, func(report tree.Report) error { return t.Delete(q.ctx, q.path, report) })
+	if done {
+		q.w.WriteHeader(http.StatusNoContent)
+	}
+	return err
+}
+
+// mayRemove checks a request that takes its resource away: what the engine does not. A link that leads nowhere and
+// what is neither file nor collection can be removed although it can not be served.
+func (h *Handler) mayRemove(q *request, t *tree.Tree, d tree.Depth) error {
+	if err := h.allowed(q.ctx, access.Read, q.path); errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	r, err := t.Stat(q.ctx, q.path)
+	switch {
+	case r.Info == nil:
+		return nil // a link that leads nowhere, or nothing, as the engine will find
+	case err == nil && r.Info.IsDir() && d != tree.Infinity:
+		return plain(http.StatusBadRequest, "A collection goes with its members: Depth must be infinity.") // §9.6.1, §9.9.3
+	}
+	if err := h.allowed(q.ctx, access.Unbind, q.path); err != nil {
+		return err
+	}
+	return h.conditions(q, t, r, true) // the locks come last, and are the engine's to ask for
+}

@@ -1,0 +1,36 @@
+package server
+
+import (
+	"errors"
+	"io/fs"
+	"net/http"
+
+	"dav207/server/tree"
+)
+
+// mkcol answers MKCOL (§9.3).
+func (h *Handler) mkcol(q *request) error {
+	if err := noBody(q.Request); err != nil {
+		return err
+	}
+	release, err := h.reserve(q, writes(q.path))
+	if err != nil {
+		return err
+	}
+	defer release()
+	t := h.treeFor(q)
+	switch _, err := t.Stat(q.ctx, q.path); {
+	case err == nil, errors.Is(err, tree.ErrSpecial):
+		return plain(http.StatusMethodNotAllowed, "There is a resource at this URL.") // §9.3.1
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if err := h.mayCreate(q, t); err != nil {
+		return err
+	}
+	if err := t.FS.Mkdir(q.ctx, q.path.String(), 0o777); err != nil {
+		return parentGone(err)
+	}
+	h.done(q, false)
+	return nil
+}

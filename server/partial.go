@@ -1,0 +1,37 @@
+package server
+
+import (
+	"errors"
+	"log/slog"
+
+	"dav207/server/multistatus"
+	"dav207/server/resource"
+	"dav207/server/tree"
+)
+
+// partial runs an operation of the engine and answers for it: what it returns is for the request as a whole, and each
+// failure that it reports is a response of a 207. done reports that all went well and nothing was answered yet.
+func (h *Handler) partial(q *request, operation func(tree.Report) error) (done bool, err error) {
+	out := multistatus.NewWriter(q.w)
+	report := func(p resource.Path, collection bool, err error) {
+		h.warnMember(q, p, err)
+		out.Write(failure(h.hrefs(q.ctx).Href(p, collection), err)) // Close returns the error
+		out.Tick()
+	}
+	switch err = operation(report); {
+	case err == nil:
+		return true, nil
+	case !errors.Is(err, tree.ErrPartial):
+		return false, err
+	}
+	if err := out.Close(); err != nil {
+		return false, abort(err)
+	}
+	return false, nil
+}
+
+// warnMember logs why one of many resources failed.
+func (h *Handler) warnMember(q *request, p resource.Path, err error) {
+	h.log.LogAttrs(q.ctx, slog.LevelWarn, "member failed", slog.String("method", q.Method), slog.String("name", p.String()),
+		slog.Int("status", asError(err).Status), slog.Any("err", err))
+}

@@ -1,0 +1,39 @@
+package server
+
+import (
+	"errors"
+
+	"dav207/server/access"
+	"dav207/server/multistatus"
+)
+
+// proppatch answers PROPPATCH (§9.2): always a 207, in which every property of the request has its outcome.
+func (h *Handler) proppatch(q *request) error {
+	body, err := h.parseBody(q)
+	if err != nil {
+		return err
+	}
+	changes, err := parseUpdate(body)
+	if err != nil {
+		return err
+	}
+	release, err := h.reserve(q, writes(q.path))
+	if err != nil {
+		return err
+	}
+	defer release()
+	t := h.treeFor(q)
+	r, err := h.existing(q, t, access.WriteProperties)
+	if err != nil {
+		return err
+	}
+	out := multistatus.NewWriter(q.w)
+	err = out.Write(&multistatus.Response{
+		Href:     h.hrefs(q.ctx).Href(r.Path, r.Info.IsDir()),
+		Propstat: h.registry.Patch(q.ctx, t.Props, h.propertyPolicy(), r, changes),
+	})
+	if err = errors.Join(err, out.Close()); err != nil {
+		return abort(err)
+	}
+	return nil
+}
