@@ -8,43 +8,37 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
-	"dav207/server/tree"
 )
 
 // get answers GET and HEAD. A file goes out through http.ServeContent, which knows ranges and conditions; a collection
 // is shown as an index.
 func (h *Handler) get(q *request) error {
 	t := h.treeFor(q)
-	r, err := t.Stat(q.ctx, q.path)
-	if err != nil && !errors.Is(err, tree.ErrSpecial) {
-		return err
-	}
-	if denied := h.allowed(q.ctx, access.Read, q.path); denied != nil {
-		return denied
-	}
-	if err != nil {
-		return err
-	}
-	if err := h.evaluateIf(q, t); err != nil {
-		return err
-	}
-	if r.Info.IsDir() {
-		if err := h.conditions(q, t, r, true); err != nil {
-			return err
-		}
-		return h.index(q, t, r)
-	}
 	f, err := t.FS.OpenFile(q.ctx, q.path.String(), os.O_RDONLY, 0)
+	if err == nil {
+		defer f.Close()
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		if denied := h.allowed(q.ctx, access.Read, q.path); denied != nil {
+			return denied
+		}
+	}
 	if err != nil {
 		return err
 	}
-	defer f.Close()
 	info, err := f.Stat() // what was opened, whatever has the name by now
 	if err != nil {
 		return err
 	}
 	if info.IsDir() {
-		return fs.ErrNotExist
+		r, err := h.existing(q, t, access.Read)
+		if err != nil {
+			return err
+		}
+		return h.index(q, t, r)
+	}
+	if err := h.evaluateIf(q, t); err != nil {
+		return err
 	}
 	tag, err := t.ETag(q.ctx, info)
 	if err != nil {
