@@ -1,6 +1,7 @@
 package fsbackend
 
 import (
+	"os"
 	"sync"
 	"time"
 )
@@ -13,7 +14,7 @@ var asides = asideSet{started: time.Now()}
 type asideSet struct {
 	started time.Time
 	mu      sync.Mutex
-	live    map[string]struct{}
+	live    map[string]*os.File // the handle keeps a directory locked, for other processes to see; nil for what needs none
 }
 
 // made notes that p is about to be created, if its last segment is a name written aside.
@@ -25,9 +26,20 @@ func (s *asideSet) made(p string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.live == nil {
-		s.live = make(map[string]struct{})
+		s.live = make(map[string]*os.File)
 	}
-	s.live[name] = struct{}{}
+	s.live[name] = nil
+}
+
+// hold keeps the directory p, written aside, locked until it is gone.
+func (s *asideSet) hold(p string, dir *os.File) {
+	if !isAside(baseOf(p)) || !flock(dir) {
+		dir.Close()
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live[baseOf(p)] = dir
 }
 
 // gone notes that p was removed or put in its place.
@@ -38,6 +50,9 @@ func (s *asideSet) gone(p string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if dir := s.live[name]; dir != nil {
+		dir.Close()
+	}
 	delete(s.live, name)
 }
 

@@ -149,7 +149,13 @@ func (d *Disk) Mkdir(_ context.Context, name string, perm fs.FileMode) error {
 	}
 	asides.made(p)
 	if err := d.root.Mkdir(p, perm.Perm()); err != nil {
+		asides.gone(p)
 		return d.creating("mkdir", name, err)
+	}
+	if isAside(baseOf(p)) {
+		if dir, err := d.root.Open(p); err == nil {
+			asides.hold(p, dir)
+		}
 	}
 	return nil
 }

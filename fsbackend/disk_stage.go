@@ -70,6 +70,7 @@ func (d *Disk) stage(name string, like fs.FileInfo) (*staged, error) {
 		s.dir.Close()
 		return nil, err
 	}
+	flock(s.file) // so that no other process sweeps it away
 	if old != nil && like == nil {
 		chown(s.file, old)
 	}

@@ -5,20 +5,26 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
 )
 
 // Sweep removes what an earlier process wrote aside and left when it was killed: files and directories whose names
-// begin with resource.AsidePrefix and that were neither made by this process nor modified since it started. Links
-// are neither followed nor removed. It goes through the whole tree, reading each directory once, and may run while
-// the tree is served. What it cannot read or remove it passes over; the first such error is returned at the end. It stops
-// when ctx is done.
-func (d *Disk) Sweep(ctx context.Context) error {
+// resource.AsideName can have made and that no living process is at work on, be it this one or another that serves the same
+// files. Links are neither followed nor removed. It goes through the whole tree, reading each directory once, and may run
+// while the tree is served. What was moved aside to make room for something that then did not come gets its name again.
+// done, if not nil, hears of each name that was dealt with. What it cannot read or remove it passes
+// over; the first such error is returned at the end. It stops when ctx is done.
+//
+// Where the platform has no flock, only what was not modified for an hour is taken for left over.
+func (d *Disk) Sweep(ctx context.Context, done func(name string)) error {
 	var first error
 	todo := []string{"."}
 	for len(todo) > 0 {
 		dir := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		below, err := d.sweep(ctx, dir)
+		below, err := d.sweep(ctx, dir, done)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -32,7 +38,7 @@ func (d *Disk) Sweep(ctx context.Context) error {
 }
 
 // sweep does one directory and returns the directories in it.
-func (d *Disk) sweep(ctx context.Context, dir string) (below []string, first error) {
+func (d *Disk) sweep(ctx context.Context, dir string, done func(string)) (below []string, first error) {
 	f, _, err := d.open(dir, 0, 0)
 	if err != nil {
 		return nil, err
@@ -48,8 +54,12 @@ func (d *Disk) sweep(ctx context.Context, dir string) (below []string, first err
 					below = append(below, p)
 				}
 			case e.IsDir() || e.Type().IsRegular():
-				if err := d.sweepOne(p); err != nil && first == nil {
+				dealt, err := d.sweepOne(p)
+				if err != nil && first == nil {
 					first = err
+				}
+				if dealt && done != nil {
+					done("/" + filepath.ToSlash(p))
 				}
 			}
 		}
@@ -63,13 +73,52 @@ func (d *Disk) sweep(ctx context.Context, dir string) (below []string, first err
 	return below, first
 }
 
-func (d *Disk) sweepOne(p string) error {
+// settled is how old something must be where there are no locks: another process may be at work on a younger one.
+var settled = time.Hour
+
+func (d *Disk) sweepOne(p string) (bool, error) {
 	fi, err := d.root.Lstat(p)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !asides.stale(fi.Name(), fi.ModTime()) {
-		return nil
+		return false, nil
 	}
-	return d.root.RemoveAll(p)
+	if !canFlock && time.Since(fi.ModTime()) < settled {
+		return false, nil
+	}
+	f, _, err := d.open(p, os.O_RDONLY, 0)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if !flock(f) {
+		return false, nil
+	}
+	if fi.IsDir() {
+		if restored, err := d.restore(p, f); restored || err != nil {
+			return restored, err
+		}
+	}
+	return true, d.root.RemoveAll(p)
+}
+
+// restore gives what was moved aside, into a directory made for it, its name again if nothing has come in its place: the
+// process was killed in between.
+func (d *Disk) restore(p string, dir *os.File) (bool, error) {
+	names, err := dir.Readdirnames(2)
+	if len(names) != 1 {
+		if err == io.EOF {
+			err = nil
+		}
+		return false, err
+	}
+	to := parent(p) + names[0]
+	if _, err := d.root.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	if err := d.root.Rename(within(p, names[0]), to); err != nil {
+		return false, err
+	}
+	return true, d.root.Remove(p)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -194,47 +195,65 @@ func must2[T any](v T, err error) T {
 func TestSweep(t *testing.T) {
 	d, root, outside := served(t)
 	old := time.Now().Add(-24 * time.Hour)
-	for _, dir := range []string{"d/e", ".dav207", ".dav207-dir/sub", "d/.dav207-dir", "collection/x"} {
+	const left, moved, fresh, foreign = ".dav207-ABCDEFGHIJKLMNOPQRSTUVWXY2", ".dav207-ABCDEFGHIJKLMNOPQRSTUVWXY3",
+		".dav207-ABCDEFGHIJKLMNOPQRSTUVWXY4", ".dav207-ABCDEFGHIJKLMNOPQRSTUVWXY5"
+	const killed = ".dav207-ABCDEFGHIJKLMNOPQRSTUVWXY7" // holds what a killed process was about to replace
+	for _, dir := range []string{"d/e", ".dav207", ".dav207-notes", left + "/sub", left + "/other", "collection/x", killed + "/replaced/x"} {
 		must(t, os.MkdirAll(filepath.Join(root, dir), 0o777))
 	}
 	for _, f := range []string{
-		"f", ".dav207/state", ".dav207-left", "d/e/.dav207-left", ".dav207-dir/sub/f", ".DAV207-other", "dav207-x", "d/.dav207",
+		"f", ".dav207/state", "d/" + left, "d/e/" + left, left + "/sub/f", foreign,
+		// Names that only look alike are somebody's own.
+		".dav207-notes/thesis", ".dav207-left", ".DAV207-ABCDEFGHIJKLMNOPQRSTUVWXY2", "dav207-x", "d/.dav207",
 	} {
 		write(t, filepath.Join(root, f), f)
 	}
-	write(t, filepath.Join(outside, ".dav207-left"), "x")
+	write(t, filepath.Join(outside, left), "x")
 	symlink(t, "../outside", filepath.Join(root, "out"))
-	symlink(t, "f", filepath.Join(root, ".dav207-link"))
+	symlink(t, "f", filepath.Join(root, ".dav207-ABCDEFGHIJKLMNOPQRSTUVWXY6"))
 	must(t, filepath.WalkDir(filepath.Dir(root), func(p string, e fs.DirEntry, err error) error {
 		if err == nil && e.Type() != fs.ModeSymlink {
 			err = os.Chtimes(p, old, old)
 		}
 		return err
 	}))
-	// What this process does must stay: an upload, and a collection that was moved aside with its old times.
+	// What somebody is at work on must stay: an upload, a collection that was moved aside with its old times, a new
+	// file, and the upload of another process, however long it pauses.
 	w, commit, err := d.Stage(ctx, "/upload")
 	must(t, err)
-	must(t, d.Rename(ctx, "/collection", "/.dav207-moved"))
-	write(t, filepath.Join(root, ".dav207-new"), "another process just made it")
+	must(t, d.Rename(ctx, "/collection", "/"+moved))
+	write(t, filepath.Join(root, fresh), "another process just made it")
+	other, err := os.Open(filepath.Join(root, foreign))
+	must(t, err)
+	defer other.Close()
+	if !fsbackend.Flock(other) {
+		t.Fatal("cannot lock")
+	}
 
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	if err := d.Sweep(cancelled); !errors.Is(err, context.Canceled) {
+	if err := d.Sweep(cancelled, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("Sweep = %v, want %v", err, context.Canceled)
 	}
-	must(t, d.Sweep(ctx))
+	defer fsbackend.SetSettled(0)()
+	var heard []string
+	must(t, d.Sweep(ctx, func(name string) { heard = append(heard, name) }))
+	slices.Sort(heard)
+	if got, want := strings.Join(heard, " "), "/"+left+" /"+killed+" /d/"+left+" /d/e/"+left; got != want {
+		t.Errorf("told of %s, want %s", got, want)
+	}
 	must(t, commit())
 	must(t, w.Close())
-	var left []string
+	var stays []string
 	must(t, filepath.WalkDir(filepath.Dir(root), func(p string, e fs.DirEntry, err error) error {
 		rel, _ := filepath.Rel(filepath.Dir(root), p)
-		left = append(left, filepath.ToSlash(rel))
+		stays = append(stays, filepath.ToSlash(rel))
 		return err
 	}))
-	want := ". outside outside/.dav207-left outside/secret root root/.DAV207-other root/.dav207 root/.dav207/state " +
-		"root/.dav207-link root/.dav207-moved root/.dav207-moved/x root/.dav207-new root/d root/d/.dav207 root/d/e " +
-		"root/dav207-x root/f root/out root/upload"
-	if got := strings.Join(left, " "); got != want {
+	want := ". outside outside/" + left + " outside/secret root root/.DAV207-ABCDEFGHIJKLMNOPQRSTUVWXY2 root/.dav207 root/.dav207/state " +
+		"root/" + moved + " root/" + moved + "/x root/" + fresh + " root/" + foreign + " root/.dav207-ABCDEFGHIJKLMNOPQRSTUVWXY6 " +
+		"root/.dav207-left root/.dav207-notes root/.dav207-notes/thesis root/d root/d/.dav207 root/d/e root/dav207-x root/f root/out root/replaced root/replaced/x root/upload"
+	if got := strings.Join(stays, " "); got != want {
 		t.Errorf("left: %s\nwant: %s", got, want)
 	}
 }
@@ -250,7 +269,7 @@ func TestDeepTree(t *testing.T) {
 	if got, err := readAll(d, name+"/f"); got != "deep" || err != nil {
 		t.Errorf("content = %q, %v", got, err)
 	}
-	must(t, d.Sweep(ctx))
+	must(t, d.Sweep(ctx, nil))
 	must(t, d.RemoveAll(ctx, "/"+strings.Repeat("n", 200)))
 }
 

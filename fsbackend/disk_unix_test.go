@@ -286,7 +286,7 @@ func TestPermissions(t *testing.T) {
 		"RemoveAll in a closed directory":   d.RemoveAll(ctx, "/closed"),
 		"Rename out of a read-only one":     d.Rename(ctx, "/fixed/f", "/f"),
 		"Rename into a read-only directory": d.Rename(ctx, "/unreadable", "/fixed/u"),
-		"Sweep of a closed directory":       d.Sweep(ctx),
+		"Sweep of a closed directory":       d.Sweep(ctx, nil),
 	} {
 		if !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("%s = %v, want %v", what, err, fs.ErrPermission)

@@ -1,7 +1,6 @@
 package fsbackend
 
 import (
-	"crypto/rand"
 	"path"
 	"path/filepath"
 	"strings"
@@ -32,8 +31,8 @@ func isSegment(name string) bool {
 	return resource.ValidSegment(name) && !strings.ContainsRune(name, filepath.Separator)
 }
 
-// asideName returns a fresh name for what is written aside. Nobody can foresee it, so nothing can wait there.
-func asideName() string { return resource.AsidePrefix + rand.Text() }
+// asideName returns a fresh name for what is written aside.
+func asideName() string { return resource.AsideName() }
 
 // isAside reports whether a segment is a name that asideName or the server's engine could have made.
-func isAside(segment string) bool { return strings.HasPrefix(segment, resource.AsidePrefix) }
+func isAside(segment string) bool { return resource.Aside(segment) }

@@ -297,7 +297,7 @@ func TestPipelining(t *testing.T) {
 			{"PROPFIND /dav/ HTTP/1.1\r\nHost: x\r\nDepth: 1\r\nContent-Length: 0\r\n\r\n", 207},
 			{"PROPFIND /dav/ HTTP/1.1\r\nHost: x\r\nDepth: 1\r\nContent-Length: 5\r\n\r\n<bad>", 400},
 			{"MKCOL /dav/c HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody", 415},
-			{"DELETE /dav/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n", 204},
+			{"DELETE /dav/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n", 415},
 			{"BREW /dav/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody", 501},
 			{"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 200},
 			{"HEAD /dav/locked HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 200},

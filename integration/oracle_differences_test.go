@@ -74,10 +74,9 @@ const oracleDifferences = `
 		PROPFIND /missing | Depth: 1 | two roots
 		PROPFIND /missing | Depth: 1 | undeclared
 		PROPFIND /missing | Depth: 1 | wrong root
-§10.2: a Depth that is none is 400, be the resource there or not; its values are those of a token, in any case
+§10.2: a Depth that is none is 400; its values are those of a token, in any case
 	207 -> 400
 		PROPFIND /d/ | Depth:  | prop
-		PROPFIND /f | Depth:  | prop
 	400 -> 201
 		COPY /d/ | Destination: /new | Depth: Infinity
 		COPY /f | Destination: /new | Depth: Infinity
@@ -86,10 +85,13 @@ const oracleDifferences = `
 	400 -> 207
 		PROPFIND /d/ | Depth: Infinity | prop
 		PROPFIND /f | Depth: Infinity | prop
-	404 -> 400
-		PROPFIND /missing | Depth:  | prop
-		PROPFIND /missing | Depth: -1 | prop
-		PROPFIND /missing | Depth: 2 | prop
+§10.2: "If a resource does not have internal members, then the Depth header MUST be ignored."
+	400 -> 207
+		PROPFIND /f | Depth: -1 | prop
+		PROPFIND /f | Depth: 2 | prop
+	400 -> 201
+		COPY /f | Destination: /new | Depth: 1
+		COPY /f | Destination: /new | Depth: x
 §14.19, §9.2: a propertyupdate that cannot be read, or changes nothing, is 400 before anything is asked of locks
 	207 -> 400
 		PROPPATCH /d/ | patches none

@@ -27,6 +27,8 @@ type Live struct {
 	// Stored lets clients set the property: it is kept as a dead one then, and takes the place of what Append makes.
 	// Without it a change of the property is refused (403, cannot-modify-protected-property) unless Set is there.
 	Stored bool
+	// Check, if not nil, refuses values that a Stored property cannot have (409).
+	Check func(value *Property) error
 	// Set, if not nil, is asked to change the property. It checks the value and changes nothing yet. apply is called once
 	// all other changes of the request are known to be possible, undo if one fails all the same. err refuses the value.
 	Set SetFunc

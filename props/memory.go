@@ -133,7 +133,7 @@ func (m *Memory) Patch(_ context.Context, p resource.Path, changes []Change) err
 	after := Apply(n.properties, changes)
 	size := 0
 	for i := range after {
-		size += len(after[i].InnerXML) + len(after[i].XMLName.Space) + len(after[i].XMLName.Local)
+		size += after[i].Size()
 	}
 	if len(after) > max(maxProperties, len(n.properties)) || size > maxBytes {
 		return errTooMany

@@ -51,6 +51,9 @@ func (p *patch) plan(ctx context.Context, g *Registry, policy access.PropertyPol
 		}
 		l := g.lookup(c.Property.XMLName)
 		switch {
+		case l != nil && l.Check != nil && !c.Remove && l.Check(&c.Property) != nil:
+			p.errs[i] = &multistatus.Error{Status: http.StatusConflict, Err: l.Check(&c.Property),
+				Description: "The property cannot have this value."} // §9.2.1
 		case l == nil || l.Stored:
 			p.dead, p.deadAt = append(p.dead, *c), append(p.deadAt, i)
 		case l.Set == nil || c.Remove:

@@ -1,9 +1,12 @@
 package props
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io/fs"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -15,14 +18,14 @@ import (
 // locks are the server's to add.
 func Standard(etag func(ctx context.Context, info fs.FileInfo) (string, error), setTime SetFunc) []Live {
 	return []Live{
-		{Name: DAV("creationdate"), Append: creationDate},                  // §15.1
-		{Name: DAV("displayname"), Append: displayName, Stored: true},      // §15.2
-		{Name: DAV("getcontentlanguage"), Stored: true},                    // §15.3
-		{Name: DAV("getcontentlength"), Append: onFiles(contentLength)},    // §15.4
-		{Name: DAV("getcontenttype"), Append: onFiles(contentType)},        // §15.5
-		{Name: DAV("getetag"), Append: onFiles(entityTag(etag))},           // §15.6
-		{Name: DAV("getlastmodified"), Append: lastModified, Set: setTime}, // §15.7
-		{Name: DAV("resourcetype"), Append: resourceType},                  // §15.9
+		{Name: DAV("creationdate"), Append: creationDate},                              // §15.1
+		{Name: DAV("displayname"), Append: displayName, Stored: true, Check: onlyText}, // §15.2
+		{Name: DAV("getcontentlanguage"), Stored: true, Check: languageTags},           // §15.3
+		{Name: DAV("getcontentlength"), Append: onFiles(contentLength)},                // §15.4
+		{Name: DAV("getcontenttype"), Append: onFiles(contentType)},                    // §15.5
+		{Name: DAV("getetag"), Append: onFiles(entityTag(etag))},                       // §15.6
+		{Name: DAV("getlastmodified"), Append: lastModified, Set: setTime},             // §15.7
+		{Name: DAV("resourcetype"), Append: resourceType},                              // §15.9
 	}
 }
 
@@ -68,14 +71,37 @@ func entityTag(etag func(context.Context, fs.FileInfo) (string, error)) appendFu
 	}
 }
 
-// lastModified is undefined for times that RFC 9110 §5.6.7 clients trip over.
+// lastModified is undefined for times that clients trip over: see Dated.
 func lastModified(_ context.Context, b []byte, r Resource) ([]byte, error) {
-	t := r.Info.ModTime().UTC()
-	if t.Year() < 1970 || t.Year() > 9999 {
+	if !Dated(r.Info.ModTime()) {
 		return b, ErrUndefined
 	}
-	return t.AppendFormat(b, http.TimeFormat), nil
+	return r.Info.ModTime().UTC().AppendFormat(b, http.TimeFormat), nil
 }
+
+// Dated reports whether a time can be given as a Last-Modified (RFC 9110 §5.6.7): one before 1970 or in its first second is that
+// of a file system that knows none, and breaks clients.
+func Dated(t time.Time) bool { return t.Unix() > 0 && t.UTC().Year() <= 9999 }
+
+// onlyText refuses elements in a property that is #PCDATA (RFC 4918 §17).
+func onlyText(value *Property) error {
+	if bytes.IndexByte(value.InnerXML, '<') >= 0 {
+		return errors.New("elements in a property that is text")
+	}
+	return nil
+}
+
+// languageTags accepts what can stand in a Content-Language header (RFC 9110 §8.5), since GET gives it there (RFC 4918 §15.3).
+func languageTags(value *Property) error {
+	for tag := range bytes.SplitSeq(value.InnerXML, []byte{','}) {
+		if !languageTag.Match(bytes.TrimSpace(tag)) {
+			return errors.New("not a list of language tags")
+		}
+	}
+	return nil
+}
+
+var languageTag = regexp.MustCompile(`^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,8}$`)
 
 func resourceType(_ context.Context, b []byte, r Resource) ([]byte, error) {
 	if r.Info.IsDir() {

@@ -8,17 +8,23 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/multistatus"
 	"dav207/server/tree"
 )
 
-// conditions evaluates what the request says must be true before it is done: the If header of RFC 4918 §10.4, then the
-// conditional headers of RFC 9110 §13 in the order of its §13.2.2. r is what is at the Request-URI; exists is false where
-// nothing is. It is called when no other reason to refuse was found (RFC 9110 §13.2.1), and again before a change
-// that had to wait.
+// conditions evaluates all that the request says must be true before it is done: the If header of RFC 4918 §10.4, then the
+// conditional headers of RFC 9110 §13.
 func (h *Handler) conditions(q *request, t *tree.Tree, r props.Resource, exists bool) error {
 	if err := h.evaluateIf(q, t); err != nil {
 		return err
 	}
+	return h.httpConditions(q, t, r, exists)
+}
+
+// httpConditions evaluates the conditional headers of RFC 9110 §13 in the order of its §13.2.2. r is what is at the
+// Request-URI; exists is false where nothing is. It is called when no other reason to refuse was found (§13.2.1 there),
+// and again before a change that had to wait.
+func (h *Handler) httpConditions(q *request, t *tree.Tree, r props.Resource, exists bool) error {
 	head := q.Header
 	if head.Get("If-Match") == "" && head.Get("If-None-Match") == "" && head.Get("If-Unmodified-Since") == "" {
 		return nil // If-Modified-Since is for GET and HEAD only (RFC 9110 §13.1.3)
@@ -36,7 +42,10 @@ func (h *Handler) conditions(q *request, t *tree.Tree, r props.Resource, exists 
 	} else if since, err := http.ParseTime(head.Get("If-Unmodified-Since")); err == nil && exists {
 		failed = r.Info.ModTime().Truncate(time.Second).After(since)
 	}
-	if values := head.Values("If-None-Match"); len(values) > 0 && listed(values, tag, exists, false) {
+	if values := head.Values("If-None-Match"); len(values) > 0 && !failed && listed(values, tag, exists, false) {
+		if q.Method == http.MethodGet || q.Method == http.MethodHead {
+			return &multistatus.Error{Status: http.StatusNotModified}
+		}
 		failed = true
 	}
 	if failed {
@@ -67,20 +76,38 @@ func listed(values []string, tag string, exists, strong bool) bool {
 	return false
 }
 
-// ask puts the questions that come before a change in their order: may it be done at all, is what the request says true,
-// is a lock in the way (RFC 9110 §13.2.1, RFC 4918 §8.1).
+// ask puts the questions that come before a change in their order: may it be done at all, is the If header true, is a lock in
+// the way, and, as RFC 9110 §13.2.1 wants it, last whether HTTP's own conditions hold.
 func (h *Handler) ask(q *request, t *tree.Tree, p access.Privilege, r props.Resource, exists bool) error {
 	if err := h.allowed(q.ctx, p, q.path); err != nil {
 		return err
 	}
-	if err := h.conditions(q, t, r, exists); err != nil {
+	if err := h.evaluateIf(q, t); err != nil {
 		return err
 	}
-	return t.Guard.Check(q.ctx, p, q.path)
+	if err := t.Guard.Check(q.ctx, p, q.path); err != nil {
+		return err
+	}
+	return h.httpConditions(q, t, r, exists)
+}
+
+// ready evaluates the If header, and has the engine evaluate HTTP's own conditions when nothing else stands in the way.
+func (h *Handler) ready(q *request, t *tree.Tree, r props.Resource, exists bool) error {
+	t.Before = func() error { return h.httpConditions(q, t, r, exists) }
+	return h.evaluateIf(q, t)
 }
 
 // existing looks at the resource of the request for a method that needs one, with the privilege it needs there.
 func (h *Handler) existing(q *request, t *tree.Tree, p access.Privilege) (props.Resource, error) {
+	r, err := h.readable(q, t)
+	if err != nil {
+		return r, err
+	}
+	return r, h.ask(q, t, p, r, true)
+}
+
+// readable looks at the resource of the request.
+func (h *Handler) readable(q *request, t *tree.Tree) (props.Resource, error) {
 	r, err := t.Stat(q.ctx, q.path)
 	if err != nil && !errors.Is(err, tree.ErrSpecial) {
 		return r, err
@@ -89,8 +116,5 @@ func (h *Handler) existing(q *request, t *tree.Tree, p access.Privilege) (props.
 	if perr := h.allowed(q.ctx, access.Read, q.path); perr != nil {
 		return r, perr
 	}
-	if err != nil {
-		return r, err
-	}
-	return r, h.ask(q, t, p, r, true)
+	return r, err
 }

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"net/http"
 
-	"dav207/server/access"
 	"dav207/server/reserve"
 	"dav207/server/resource"
 	"dav207/server/tree"
@@ -13,18 +12,21 @@ import (
 
 // copy answers COPY (§9.8).
 func (h *Handler) copy(q *request) error {
-	d, err := depth(q.Header, tree.Infinity)
-	if err == nil && d == tree.One {
-		err = plain(http.StatusBadRequest, "COPY has no Depth: 1.") // §9.8.3
-	}
-	if err != nil {
-		return err
+	d, depthErr := depth(q.Header, tree.Infinity)
+	if depthErr == nil && d == tree.One {
+		depthErr = plain(http.StatusBadRequest, "COPY has no Depth: 1.") // §9.8.3
 	}
 	return h.transfer(q, reserve.Claim{Path: q.path, Subtree: true}, func(t *tree.Tree, dst resource.Path, report tree.Report) error {
 		return t.Copy(q.ctx, q.path, dst, d, report)
 	}, func(t *tree.Tree) error {
-		_, err := h.existing(q, t, access.Read)
-		return err
+		r, err := h.readable(q, t)
+		if err == nil && r.Info.IsDir() {
+			err = depthErr // for what has no members the header means nothing (§10.2)
+		}
+		if err != nil {
+			return err
+		}
+		return h.ready(q, t, r, true)
 	})
 }
 
@@ -50,6 +52,9 @@ func (h *Handler) move(q *request) error {
 // transfer is what COPY and MOVE share: the destination, and whether it may be overwritten. source checks the request's own
 // resource.
 func (h *Handler) transfer(q *request, claim reserve.Claim, operation func(*tree.Tree, resource.Path, tree.Report) error, source func(*tree.Tree) error) error {
+	if err := h.oldBody(q); err != nil {
+		return err
+	}
 	dst, err := h.destination(q)
 	if err != nil {
 		return err
@@ -71,7 +76,7 @@ func (h *Handler) transfer(q *request, claim reserve.Claim, operation func(*tree
 		return err
 	}
 	_, err = t.Stat(q.ctx, dst)
-	existed := err == nil || errors.Is(err, tree.ErrSpecial)
+	existed := err == nil || errors.Is(err, tree.ErrSpecial) || t.Present(q.ctx, dst) // a link that leads nowhere is something, too
 	switch {
 	case !existed && !errors.Is(err, fs.ErrNotExist):
 		return err

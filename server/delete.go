@@ -12,6 +12,9 @@ import (
 
 // delete answers DELETE (RFC 4918 §9.6).
 func (h *Handler) delete(q *request) error {
+	if err := q.noBody(); err != nil {
+		return err
+	}
 	d, err := depth(q.Header, tree.Infinity)
 	if err != nil {
 		return err
@@ -43,13 +46,13 @@ func (h *Handler) mayRemove(q *request, t *tree.Tree, d tree.Depth) error {
 	}
 	r, err := t.Stat(q.ctx, q.path)
 	switch {
-	case r.Info == nil:
-		return nil // a link that leads nowhere, or nothing, as the engine will find
+	case r.Info == nil && !t.Present(q.ctx, q.path):
+		return err
 	case err == nil && r.Info.IsDir() && d != tree.Infinity:
 		return plain(http.StatusBadRequest, "A collection goes with its members: Depth must be infinity.") // §9.6.1, §9.9.3
 	}
 	if err := h.allowed(q.ctx, access.Unbind, q.path); err != nil {
 		return err
 	}
-	return h.conditions(q, t, r, true) // the locks come last, and are the engine's to ask for
+	return h.ready(q, t, r, r.Info != nil) // the locks are the engine's to ask for
 }

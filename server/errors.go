@@ -28,6 +28,10 @@ func (h *Handler) fail(q *request, err error) {
 	h.log.LogAttrs(q.ctx, level, "request failed", slog.String("method", q.Method), slog.String("name", q.path.String()),
 		slog.Int("status", e.Status), slog.Any("err", err))
 
+	if e.Status == http.StatusNotModified {
+		q.w.WriteHeader(e.Status)
+		return
+	}
 	var body []byte
 	contentType := "text/plain; charset=utf-8"
 	switch {

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"strings"
+	"time"
 
 	"dav207/props"
 	"dav207/server/access"
@@ -56,7 +58,11 @@ func (h *Handler) get(q *request) error {
 	} else if language != "" {
 		head.Set("Content-Language", language)
 	}
-	http.ServeContent(q.w, rangeOfBytes(q.Request), "", info.ModTime(), f)
+	modified := info.ModTime()
+	if !props.Dated(modified) {
+		modified = time.Time{}
+	}
+	http.ServeContent(q.w, forContent(q.Request), "", modified, f)
 	return nil
 }
 
@@ -67,35 +73,37 @@ func (h *Handler) language(q *request) (string, error) {
 		return "", err
 	}
 	for _, p := range dead {
-		if p.XMLName == props.DAV("getcontentlanguage") && languageTag(p.InnerXML) {
-			return string(p.InnerXML), nil
+		if p.XMLName == props.DAV("getcontentlanguage") {
+			return strings.TrimSpace(string(p.InnerXML)), nil
 		}
 	}
 	return "", nil
 }
 
-// languageTag reports whether b can stand in a Content-Language header: language tags, and what separates them
-// (RFC 9110 §8.5).
-func languageTag(b []byte) bool {
-	for _, c := range b {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == ',' || c == ' ') {
-			return false
-		}
-	}
-	return len(b) > 0
-}
-
 // maxRanges is how many ranges of a file one request gets; more would cost us much and the client nothing.
 const maxRanges = 64
 
-// rangeOfBytes hides a Range header that a server must or may ignore (RFC 9110 §14.2): that of another unit, which
-// http.ServeContent would answer with 416, and one of very many ranges.
-func rangeOfBytes(r *http.Request) *http.Request {
-	if asked := r.Header.Get("Range"); asked == "" || byteRange(asked) {
+// forContent makes a request fit for http.ServeContent, which reads only the first line of a header, knows Range for HEAD, too,
+// and answers 416 to another unit than bytes: RFC 9110 §5.3, §14.2. Nor does it bound the number of ranges.
+func forContent(r *http.Request) *http.Request {
+	asked := r.Header.Get("Range")
+	hide := asked != "" && (r.Method == http.MethodHead || !byteRange(asked))
+	join := false
+	for _, name := range []string{"If-Match", "If-None-Match"} {
+		join = join || len(r.Header.Values(name)) > 1
+	}
+	if !hide && !join {
 		return r
 	}
 	r = r.Clone(r.Context())
-	r.Header.Del("Range")
+	if hide {
+		r.Header.Del("Range")
+	}
+	for _, name := range []string{"If-Match", "If-None-Match"} {
+		if values := r.Header.Values(name); len(values) > 1 {
+			r.Header.Set(name, strings.Join(values, ", "))
+		}
+	}
 	return r
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"dav207/server/access"
 	"dav207/server/locks"
@@ -24,19 +25,40 @@ func (g *guard) Check(ctx context.Context, p access.Privilege, path resource.Pat
 	if p == access.Read || g.h.locks.Len() == 0 {
 		return nil
 	}
-	if err := g.submitted(g.h.locks.Covering(path)); err != nil {
+	if p != access.Bind && p != access.Unbind {
+		return g.submitted(g.h.locks.Covering(g.h.real(ctx, path)))
+	}
+	// The member itself, which may be a link, and the collection, whose lock guards its membership (§7.4): "The collection's
+	// lock token is required in addition to the lock token on the internal member itself, if it is locked separately."
+	path = g.h.realMember(ctx, path)
+	covering := g.h.locks.Covering(path)
+	separate := slices.DeleteFunc(slices.Clone(covering), func(l locks.Lock) bool { return l.Root != path })
+	if len(separate) > 0 {
+		covering = separate
+	}
+	if err := g.submitted(covering); err != nil || path.IsRoot() {
 		return err
 	}
-	if (p == access.Bind || p == access.Unbind) && !path.IsRoot() {
-		// A lock on the collection guards its membership (§7.4).
-		return g.submitted(g.h.locks.Covering(path.Parent()))
-	}
-	return nil
+	return g.submitted(g.h.locks.Covering(path.Parent()))
 }
 
 // Clear implements tree.Guard.
 func (g *guard) Clear(path resource.Path) bool {
-	return g.h.policy == nil && !g.h.locks.AnyBelow(path)
+	return g.h.policy == nil && (g.h.locks.Len() == 0 || !g.h.locks.AnyBelow(g.h.real(context.Background(), path)))
+}
+
+// real returns the one name of a resource that links give several: locks are held under it, so that none is passed by
+// another name (§6.1).
+func (h *Handler) real(ctx context.Context, p resource.Path) resource.Path {
+	return h.tree.Real(ctx, p)
+}
+
+// realMember is real for what is done to a member of a collection, which is not followed where it is a link itself.
+func (h *Handler) realMember(ctx context.Context, p resource.Path) resource.Path {
+	if p.IsRoot() {
+		return p
+	}
+	return h.real(ctx, p.Parent()).Child(p.Name())
 }
 
 // submitted checks that the token of a lock on the resource was submitted by who holds it. One is enough: where there

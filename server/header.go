@@ -47,8 +47,8 @@ func overwrite(h http.Header) (bool, error) {
 // maxURL bounds the bytes of a URL in a header.
 const maxURL = 8 << 10
 
-// destination reads the Destination header (§10.3): an absolute URL of this server, or an absolute path. The scheme is not
-// looked at: behind a proxy it is the proxy's, and some clients write their own.
+// destination reads the Destination header (§10.3): an absolute URL of this server, or an absolute path. Which scheme of
+// HTTP's it has does not matter: behind a proxy it is the proxy's, and some clients write their own.
 func (h *Handler) destination(q *request) (resource.Path, error) {
 	values := q.Header.Values("Destination")
 	if len(values) != 1 {
@@ -82,10 +82,11 @@ func (h *Handler) parseURL(q *request, s string) (resource.Path, error) {
 	switch {
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(s, "#"):
 		return resource.Path{}, resource.ErrMalformed
-	case u.Scheme == "" && u.Host == "" && strings.HasPrefix(s, "/"):
+	case u.Scheme == "" && u.Host == "" && strings.HasPrefix(s, "/"): // an absolute path
+		return q.origin.mapping.Parse(u.EscapedPath())
 	case u.Scheme == "" || u.Host == "" || u.Opaque != "":
 		return resource.Path{}, resource.ErrMalformed
-	case !h.ours(q, u.Host):
+	case !webScheme(u.Scheme) || !h.ours(q, u.Host):
 		return resource.Path{}, errForeign
 	}
 	escaped := u.EscapedPath()
@@ -97,6 +98,15 @@ func (h *Handler) parseURL(q *request, s string) (resource.Path, error) {
 		return h.mapping.Parse(escaped) // a client that does not come by the proxy
 	}
 	return q.origin.mapping.Parse(escaped)
+}
+
+// webScheme reports whether a scheme is one of HTTP's, or one that a client has for WebDAV over it.
+func webScheme(s string) bool {
+	switch strings.ToLower(s) {
+	case "http", "https", "webdav", "webdavs", "dav", "davs":
+		return true
+	}
+	return false
 }
 
 // ours reports whether a host is one under which clients know this server.

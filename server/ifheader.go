@@ -27,10 +27,10 @@ type ifCondition struct {
 	etag  string // as sent: W/ and quotes included
 }
 
-// What an If header may at most have: no client needs a tenth of it.
+// What an If header may at most have: enough for the tokens of a large collection's members.
 const (
-	maxIf           = 16 << 10
-	maxIfConditions = 128
+	maxIf           = 256 << 10
+	maxIfConditions = 2048
 )
 
 var errIf = errors.New("malformed If header")
@@ -41,6 +41,18 @@ func (f ifHeader) submits(token string) bool {
 	for _, l := range f.lists {
 		for _, c := range l.conditions {
 			if c.token == token {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// names reports whether a state token stands in the header as one that must match.
+func (f ifHeader) names(token string) bool {
+	for _, l := range f.lists {
+		for _, c := range l.conditions {
+			if c.token == token && !c.not {
 				return true
 			}
 		}
@@ -185,7 +197,7 @@ func (h *Handler) holds(q *request, t *tree.Tree, l *ifList) bool {
 		switch {
 		case !known:
 		case c.token != "":
-			matches = h.lockedWith(q, path, c.token, l.tag == "")
+			matches = h.lockedWith(q, path, c.token, l.tag == "" && !c.not)
 		default:
 			matches = c.etag == h.currentTag(q, t, path)
 		}
@@ -203,6 +215,7 @@ func (h *Handler) lockedWith(q *request, path resource.Path, token string, untag
 	if !ok {
 		return false
 	}
+	path = h.real(q.ctx, path)
 	return l.Covers(path) || untagged && (q.Method == "DELETE" || q.Method == "MOVE") && path.Contains(l.Root)
 }
 

@@ -44,7 +44,7 @@ func (h *Handler) index(q *request, t *tree.Tree, r props.Resource) error {
 	}
 	title := h.hrefs(q.ctx).Prefix().String()
 	if !r.Path.IsRoot() {
-		title = strings.TrimSuffix(title, "/") + r.Path.String() + "/"
+		title = strings.ToValidUTF8(strings.TrimSuffix(title, "/")+r.Path.String()+"/", "\uFFFD")
 	}
 	w := bufio.NewWriterSize(q.w, 32<<10)
 	for member, err := range t.Walk(q.ctx, r, tree.One) {
@@ -56,6 +56,7 @@ func (h *Handler) index(q *request, t *tree.Tree, r props.Resource) error {
 			head.Set("Content-Type", "text/html; charset=utf-8")
 			head.Set("X-Content-Type-Options", "nosniff")
 			head.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+			h.sayCollection(q, r)
 			if q.Method == http.MethodHead {
 				return nil
 			}
@@ -73,7 +74,7 @@ func (h *Handler) index(q *request, t *tree.Tree, r props.Resource) error {
 			}
 			continue
 		}
-		row := indexRow{Name: member.Path.Name()}
+		row := indexRow{Name: strings.ToValidUTF8(member.Path.Name(), "\uFFFD")}
 		if err != nil {
 			if q.ctx.Err() != nil {
 				return abort(err)

@@ -29,10 +29,18 @@ func (h *Handler) lockProperties() []props.Live {
 	}
 }
 
+// covering returns the locks on a resource, by whatever name it is asked for.
+func (h *Handler) covering(ctx context.Context, p resource.Path) []locks.Lock {
+	if h.locks.Len() == 0 {
+		return nil
+	}
+	return h.locks.Covering(h.real(ctx, p))
+}
+
 // appendLocks appends a DAV:activelock for each lock that covers p (§14.1). The token of a lock is its holder's alone
 // to know.
 func (h *Handler) appendLocks(ctx context.Context, b []byte, p resource.Path) []byte {
-	for _, l := range h.locks.Covering(p) {
+	for _, l := range h.covering(ctx, p) {
 		b = append(b, `<D:activelock><D:lockscope>`...)
 		if l.Shared {
 			b = append(b, `<D:shared/>`...)

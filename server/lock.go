@@ -40,7 +40,7 @@ func (h *Handler) lock(q *request) error {
 	if err != nil {
 		return err
 	}
-	wanted.Root, wanted.Infinite = q.path, d == tree.Infinity
+	wanted.Infinite = d == tree.Infinity
 	wanted.Principal, wanted.Timeout = q.principal, timeout
 
 	release, err := h.reserve(q, reserve.Claim{Path: q.path, Subtree: wanted.Infinite, Write: true})
@@ -68,6 +68,7 @@ func (h *Handler) lock(q *request) error {
 			return err
 		}
 	}
+	wanted.Root = h.real(q.ctx, q.path)
 	granted, err := h.locks.Create(wanted)
 	if err != nil {
 		return h.lockError(q, err)
@@ -78,7 +79,9 @@ func (h *Handler) lock(q *request) error {
 			h.locks.Unlock(granted.Token)
 			return err
 		}
+		h.born(q, t)
 	}
+	release() // nobody waits for how fast this client reads
 	q.w.Header().Set("Lock-Token", "<"+granted.Token+">")
 	status := http.StatusOK
 	if created {
@@ -107,14 +110,14 @@ func (h *Handler) createEmpty(q *request, t *tree.Tree) error {
 // refusesLock answers a LOCK of a collection that cannot be had because of some of its members: 207 with the status of each,
 // and 424 for the Request-URI (§9.10.3, §9.10.9).
 func (h *Handler) refusesLock(q *request, t *tree.Tree, r props.Resource, wanted locks.Lock) (bool, error) {
-	if covering := h.locks.Covering(q.path); slices.ContainsFunc(covering, func(l locks.Lock) bool { return !l.Shared || !wanted.Shared }) {
+	if covering := h.covering(q.ctx, q.path); slices.ContainsFunc(covering, func(l locks.Lock) bool { return !l.Shared || !wanted.Shared }) {
 		return false, nil // the collection itself is locked, which Create finds
 	}
 	refused, err := h.refusedMembers(q, t, r)
 	if err != nil {
 		return false, err
 	}
-	for _, l := range h.locks.Below(q.path) {
+	for _, l := range h.locks.Below(h.real(q.ctx, q.path)) {
 		if _, twice := refused[l.Root]; twice || l.Shared && wanted.Shared {
 			continue
 		}
@@ -192,8 +195,16 @@ func (h *Handler) refresh(q *request) error {
 	if err := h.evaluateIf(q, t); err != nil {
 		return condition(http.StatusPreconditionFailed, multistatus.LockTokenMatchesRequestURI)
 	}
-	for _, l := range h.locks.Covering(q.path) {
-		if !q.ifs.submits(l.Token) {
+	if r, err := t.Stat(q.ctx, q.path); err == nil {
+		if err := h.httpConditions(q, t, r, true); err != nil {
+			return err
+		}
+	}
+	if err := h.unmapped(q, t, multistatus.LockTokenMatchesRequestURI, http.StatusPreconditionFailed); err != nil {
+		return err
+	}
+	for _, l := range h.covering(q.ctx, q.path) {
+		if !q.ifs.names(l.Token) {
 			continue
 		}
 		if l.Principal != q.principal {

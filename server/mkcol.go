@@ -10,7 +10,7 @@ import (
 
 // mkcol answers MKCOL (§9.3).
 func (h *Handler) mkcol(q *request) error {
-	if err := noBody(q.Request); err != nil {
+	if err := q.noBody(); err != nil {
 		return err
 	}
 	release, err := h.reserve(q, writes(q.path))
@@ -31,6 +31,7 @@ func (h *Handler) mkcol(q *request) error {
 	if err := t.FS.Mkdir(q.ctx, q.path.String(), 0o777); err != nil {
 		return parentGone(err)
 	}
+	h.born(q, t)
 	h.done(q, false)
 	return nil
 }

@@ -39,7 +39,11 @@ func (h *Handler) outside(q *request, whole resource.Path) error {
 	default:
 		return plain(http.StatusForbidden, "")
 	}
-	query, d, err := h.parseFind(q)
+	query, err := h.parseFind(q)
+	if err != nil {
+		return err
+	}
+	d, err := depth(q.Header, tree.Infinity)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (h *Handler) partial(q *request, operation func(tree.Report) error) (done b
 	case err == nil:
 		return true, nil
 	case !errors.Is(err, tree.ErrPartial):
-		return false, err
+		return false, giveUp(out, err)
 	}
 	if err := out.Close(); err != nil {
 		return false, abort(err)

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"net/http"
+	"strings"
 
 	"dav207/props"
 	"dav207/server/access"
@@ -15,7 +16,7 @@ import (
 // propfind answers PROPFIND (RFC 4918 §9.1). Each member has one response: with its properties, or with the status
 // that says why it has none.
 func (h *Handler) propfind(q *request) error {
-	query, depth, err := h.parseFind(q)
+	query, err := h.parseFind(q)
 	if err != nil {
 		return err
 	}
@@ -24,24 +25,34 @@ func (h *Handler) propfind(q *request) error {
 	if err != nil {
 		return err
 	}
-	if depth == tree.Infinity && h.finite && r.Info.IsDir() {
+	depth, err := depth(q.Header, tree.Infinity)
+	switch {
+	case !r.Info.IsDir():
+		depth = tree.Zero // "If a resource does not have internal members, then the Depth header MUST be ignored" (§10.2)
+	case err != nil:
+		return err
+	case depth == tree.Infinity && h.finite:
 		return condition(http.StatusForbidden, multistatus.PropfindFiniteDepth)
+	default:
+		h.sayCollection(q, r)
 	}
 	return h.list(q, t, r, depth, query)
 }
 
-// parseFind reads what a PROPFIND asks for, and how deep.
-func (h *Handler) parseFind(q *request) (props.Query, tree.Depth, error) {
+// parseFind reads what a PROPFIND asks for.
+func (h *Handler) parseFind(q *request) (props.Query, error) {
 	body, err := h.parseBody(q)
 	if err != nil {
-		return props.Query{}, 0, err
+		return props.Query{}, err
 	}
-	query, err := parsePropfind(body)
-	if err != nil {
-		return query, 0, err
+	return parsePropfind(body)
+}
+
+// sayCollection tells a client that left out the slash what the URL of the collection is (§5.2).
+func (h *Handler) sayCollection(q *request, r props.Resource) {
+	if !strings.HasSuffix(q.URL.Path, "/") {
+		q.w.Header().Set("Content-Location", h.hrefs(q.ctx).Href(r.Path, true))
 	}
-	d, err := depth(q.Header, tree.Infinity)
-	return query, d, err
 }
 
 // list writes the multistatus of a PROPFIND. It returns an error only as long as nothing has left for the client, or

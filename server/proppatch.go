@@ -27,11 +27,10 @@ func (h *Handler) proppatch(q *request) error {
 	if err != nil {
 		return err
 	}
+	outcome := h.registry.Patch(q.ctx, t.Props, h.propertyPolicy(), r, changes)
+	release() // nobody waits for how fast this client reads
 	out := multistatus.NewWriter(q.w)
-	err = out.Write(&multistatus.Response{
-		Href:     h.hrefs(q.ctx).Href(r.Path, r.Info.IsDir()),
-		Propstat: h.registry.Patch(q.ctx, t.Props, h.propertyPolicy(), r, changes),
-	})
+	err = out.Write(&multistatus.Response{Href: h.hrefs(q.ctx).Href(r.Path, r.Info.IsDir()), Propstat: outcome})
 	if err = errors.Join(err, out.Close()); err != nil {
 		return abort(err)
 	}

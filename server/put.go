@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,9 @@ func writes(p resource.Path) reserve.Claim { return reserve.Claim{Path: p, Write
 func (h *Handler) put(q *request) error {
 	if q.Header.Get("Content-Range") != "" {
 		return plain(http.StatusBadRequest, "PUT of a part of a resource is not supported.") // RFC 9110 §14.5
+	}
+	if coding := q.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return plain(http.StatusUnsupportedMediaType, "A content coding would be lost: send the content as it is.") // RFC 9110 §8.4
 	}
 	length, err := announced(q.Request)
 	if err != nil {
@@ -63,24 +67,27 @@ func (h *Handler) put(q *request) error {
 	if err := commit(); err != nil {
 		return parentGone(err)
 	}
+	if !existed {
+		h.born(q, t)
+	}
 	h.setWantedTime(q, q.path)
-	return h.stored(q, t, existed)
-}
-
-// stored answers for a file that was written.
-func (h *Handler) stored(q *request, t *tree.Tree, existed bool) error {
-	r, err := t.Stat(q.ctx, q.path)
-	if err != nil {
-		return err
+	// The file is there, whatever comes now: an answer without an entity tag is the worst that may follow.
+	if r, err := t.Stat(q.ctx, q.path); err == nil {
+		if tag, err := t.ETag(q.ctx, r.Info); err == nil {
+			q.w.Header().Set("ETag", tag)
+		}
+		q.w.Header().Set("Last-Modified", r.Info.ModTime().UTC().Format(http.TimeFormat))
 	}
-	tag, err := t.ETag(q.ctx, r.Info)
-	if err != nil {
-		return err
-	}
-	q.w.Header().Set("ETag", tag)
-	q.w.Header().Set("Last-Modified", r.Info.ModTime().UTC().Format(http.TimeFormat))
 	h.done(q, existed)
 	return nil
+}
+
+// born ends the properties that are left at the URL of a resource which was created just now: those of one that was taken
+// away behind the server's back.
+func (h *Handler) born(q *request, t *tree.Tree) {
+	if err := t.Props.Delete(context.WithoutCancel(q.ctx), q.path); err != nil {
+		h.warnMember(q, q.path, err)
+	}
 }
 
 // done answers for something that was put at a URL: 201 if nothing was there before.

@@ -186,7 +186,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if q.origin.mapping != h.mapping {
 		q.ctx = context.WithValue(q.ctx, originKey{}, q.origin)
 	}
-	if err := h.serve(q); err != nil {
+	err := h.serve(q)
+	if r.ContentLength != 0 && r.Method != http.MethodPut {
+		q.hurry() // net/http reads what is left of a body before it answers
+	}
+	if err != nil {
 		h.fail(q, err)
 	}
 }
@@ -221,6 +225,10 @@ func (h *Handler) treeFor(q *request) *tree.Tree {
 	t := h.tree
 	t.Guard = &guard{h: h, q: q}
 	t.Gone = func(p resource.Path, below bool) {
+		if h.locks.Len() == 0 {
+			return
+		}
+		p = h.realMember(context.WithoutCancel(q.ctx), p)
 		if !below {
 			h.locks.Remove(p)
 			return

@@ -2,26 +2,38 @@ package server
 
 import (
 	"errors"
+	"io/fs"
 	"net/http"
 	"strings"
 
 	"dav207/server/access"
 	"dav207/server/locks"
 	"dav207/server/multistatus"
+	"dav207/server/tree"
 )
 
 // unlock answers UNLOCK (§9.11).
 func (h *Handler) unlock(q *request) error {
+	if err := q.noBody(); err != nil {
+		return err
+	}
 	token, ok := codedURL(q.Header.Values("Lock-Token"))
 	if !ok {
 		return invalid("There must be one Lock-Token, a URL in angle brackets.") // §9.11.1
 	}
-	if err := h.evaluateIf(q, h.treeFor(q)); err != nil {
+	t := h.treeFor(q)
+	r, statErr := t.Stat(q.ctx, q.path)
+	if err := h.conditions(q, t, r, statErr == nil); err != nil {
 		return err
 	}
 	l, ok := h.locks.Lookup(token)
-	if !ok || !l.Covers(q.path) {
+	if !ok || !l.Covers(h.real(q.ctx, q.path)) {
 		return condition(http.StatusConflict, multistatus.LockTokenMatchesRequestURI)
+	}
+	if l.Root != h.real(q.ctx, q.path) { // whose resource may be gone behind our back
+		if err := h.unmapped(q, t, multistatus.LockTokenMatchesRequestURI, http.StatusConflict); err != nil {
+			return err
+		}
 	}
 	if l.Principal != q.principal {
 		if h.policy == nil {
@@ -37,6 +49,14 @@ func (h *Handler) unlock(q *request) error {
 		return err
 	}
 	q.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// unmapped refuses a URL that is not that of a resource: no lock covers it yet.
+func (h *Handler) unmapped(q *request, t *tree.Tree, name string, status int) error {
+	if _, err := t.Stat(q.ctx, q.path); errors.Is(err, fs.ErrNotExist) {
+		return condition(status, name)
+	}
 	return nil
 }
 

@@ -158,7 +158,7 @@ func sweep(ctx context.Context, disk *fsbackend.Disk, log *slog.Logger) (end fun
 	ctx, cancel := context.WithCancel(ctx)
 	var done sync.WaitGroup
 	done.Go(func() {
-		if err := disk.Sweep(ctx); err != nil && ctx.Err() == nil {
+		if err := disk.Sweep(ctx, func(name string) { log.Info("cleaned up after a process that was killed", slog.String("name", name)) }); err != nil && ctx.Err() == nil {
 			log.Warn("cannot look everywhere for what broken uploads left", slog.Any("err", err))
 		}
 	})

@@ -86,7 +86,7 @@ func TestServeReadOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What looks like the rest of a broken upload stays, too.
-	aside := filepath.Join(dir, resource.AsidePrefix+"x")
+	aside := filepath.Join(dir, resource.AsideName())
 	if err := os.WriteFile(aside, nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestServeReadOnly(t *testing.T) {
 
 func TestServeSweeps(t *testing.T) {
 	dir := t.TempDir()
-	aside := filepath.Join(dir, resource.AsidePrefix+"x")
+	aside := filepath.Join(dir, resource.AsideName())
 	if err := os.WriteFile(aside, nil, 0o666); err != nil {
 		t.Fatal(err)
 	}

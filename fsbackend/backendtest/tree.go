@@ -112,23 +112,23 @@ func testRenameRefused(s *suite) {
 
 func testRemove(s *suite) {
 	r := s.remover()
-	s.mkdir("/c", "/c/d", "/cd", "/aside", "/aside/.dav207-left", "/mixed")
+	s.mkdir("/c", "/c/d", "/cd", "/aside", "/aside/.dav207-LEFTABCDEFGHIJKLMNOPQRSTUV", "/mixed")
 	s.put("/c/1", "one")
-	s.put("/aside/.dav207-over", "over")
-	s.put("/aside/.dav207-left/x", "x")
-	s.put("/mixed/.dav207-over", "over")
+	s.put("/aside/.dav207-OVERABCDEFGHIJKLMNOPQRSTUV", "over")
+	s.put("/aside/.dav207-LEFTABCDEFGHIJKLMNOPQRSTUV/x", "x")
+	s.put("/mixed/.dav207-OVERABCDEFGHIJKLMNOPQRSTUV", "over")
 	s.put("/mixed/x", "x")
 	s.want("Remove of a directory with members", r.Remove(s.ctx, "/c"), syscall.ENOTEMPTY)
 	s.want("Remove of a directory with an own member", r.Remove(s.ctx, "/mixed"), syscall.ENOTEMPTY)
 	s.want("Remove of nothing", r.Remove(s.ctx, "/none"), fs.ErrNotExist)
 	s.want("Remove of nothing below a file", r.Remove(s.ctx, "/c/1/x"), fs.ErrNotExist)
 	s.want("Remove of the root", r.Remove(s.ctx, "/"), fs.ErrPermission)
-	s.wantTree("after all was refused", "/ /aside/ /aside/.dav207-left/ /aside/.dav207-left/x=x /aside/.dav207-over=over "+
-		"/c/ /c/1=one /c/d/ /cd/ /mixed/ /mixed/.dav207-over=over /mixed/x=x")
+	s.wantTree("after all was refused", "/ /aside/ /aside/.dav207-LEFTABCDEFGHIJKLMNOPQRSTUV/ /aside/.dav207-LEFTABCDEFGHIJKLMNOPQRSTUV/x=x /aside/.dav207-OVERABCDEFGHIJKLMNOPQRSTUV=over "+
+		"/c/ /c/1=one /c/d/ /cd/ /mixed/ /mixed/.dav207-OVERABCDEFGHIJKLMNOPQRSTUV=over /mixed/x=x")
 	for _, name := range []string{"/aside", "/c/1", "/c/d", "/c"} {
 		s.want("Remove "+name, r.Remove(s.ctx, name), nil)
 	}
-	s.wantTree("after", "/ /cd/ /mixed/ /mixed/.dav207-over=over /mixed/x=x")
+	s.wantTree("after", "/ /cd/ /mixed/ /mixed/.dav207-OVERABCDEFGHIJKLMNOPQRSTUV=over /mixed/x=x")
 }
 
 func testRemoveAll(s *suite) {

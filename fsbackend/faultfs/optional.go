@@ -102,6 +102,16 @@ func (f *FS) write(ctx context.Context, name string, w io.Writer, p []byte) (int
 	return n, failure
 }
 
+// Real resolves links as the inner file system does: errors.ErrUnsupported where that cannot.
+func (f *FS) Real(ctx context.Context, name string) (string, error) {
+	if inner, offered := f.inner.(interface {
+		Real(context.Context, string) (string, error)
+	}); offered {
+		return inner.Real(ctx, name)
+	}
+	return "", errors.ErrUnsupported
+}
+
 // ETag makes the entity tag of a file as the inner file system does.
 func (f *FS) ETag(info fs.FileInfo) (tag string, ok bool) {
 	if inner, offered := f.inner.(interface {

@@ -65,6 +65,9 @@ type Journal interface {
 	Delete(tokens ...string) error
 }
 
+// maxShared bounds the locks that cover one resource: DAV:lockdiscovery tells of all of them, for each member of a listing.
+const maxShared = 16
+
 // Options are the limits of a Table. The zero value has all the defaults.
 type Options struct {
 	Now            func() time.Time // the clock, safe for concurrent use; time.Now by default
@@ -72,9 +75,9 @@ type Options struct {
 	DefaultTimeout time.Duration    // what is granted where none was asked for; one hour by default
 
 	// MaxLocks bounds the locks of all principals, 100,000 by default. MaxLocksPerPrincipal bounds those of one,
-	// 1,000 by default; those who are not authenticated have no bound of their own.
+	// 1,000 by default; those who are not authenticated share a quarter of MaxLocks.
 	MaxLocks, MaxLocksPerPrincipal int
-	// MaxOwner bounds the bytes of Owner, OwnerAttr and OwnerLang of one lock, 8 KiB by default. Without it the bound
+	// MaxOwner bounds the bytes of Owner, OwnerAttr and OwnerLang of one lock, 2 KiB by default. Without it the bound
 	// on the number of locks would be none on the memory they take.
 	MaxOwner int
 

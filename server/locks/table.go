@@ -39,7 +39,7 @@ func New(o *Options) *Table {
 		defaultGrant: or(o.DefaultTimeout, time.Hour),
 		maxLocks:     or(o.MaxLocks, 100_000),
 		maxPer:       or(o.MaxLocksPerPrincipal, 1_000),
-		maxOwner:     or(o.MaxOwner, 8<<10),
+		maxOwner:     or(o.MaxOwner, 2<<10),
 		journal:      o.Journal,
 	}
 	if t.now == nil {
@@ -89,8 +89,17 @@ func (t *Table) Create(l Lock) (Lock, error) {
 	if len(t.token) >= t.maxLocks {
 		return Lock{}, fmt.Errorf("%w: %d are held", ErrTooMany, len(t.token))
 	}
-	if n := t.held[l.Principal]; l.Principal != "" && n >= t.maxPer {
+	per := t.maxPer
+	if l.Principal == "" {
+		per = max(per, t.maxLocks/4)
+	}
+	if n := t.held[l.Principal]; n >= per {
 		return Lock{}, fmt.Errorf("%w: %q holds %d", ErrTooMany, l.Principal, n)
+	}
+	covering := 0
+	t.covering(l.Root, false, func(*entry) { covering++ })
+	if covering >= maxShared { // only shared ones can be that many
+		return Lock{}, fmt.Errorf("%w: %d cover %s", ErrTooMany, covering, l.Root)
 	}
 	l.Expires = now.Add(l.Timeout)
 	if err := t.write(l); err != nil {

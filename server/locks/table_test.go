@@ -123,8 +123,8 @@ func TestConflicts(t *testing.T) {
 func TestToken(t *testing.T) {
 	form := regexp.MustCompile(`^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	table, seen := New(nil), make(map[string]bool)
-	for range 100 {
-		l := parse("/a S")
+	for i := range 100 {
+		l := parse(fmt.Sprintf("/a%d S", i))
 		l.Token = "mine"
 		l, err := table.Create(l)
 		if err != nil {

@@ -28,6 +28,15 @@ type Property struct {
 	InnerXML []byte
 }
 
+// Size returns about how many bytes the property takes, written out or kept.
+func (p *Property) Size() int {
+	n := len(p.XMLName.Space) + len(p.XMLName.Local) + len(p.Lang) + len(p.InnerXML)
+	for _, a := range p.Attr {
+		n += len(a.Name.Space) + len(a.Name.Local) + len(a.Value)
+	}
+	return n
+}
+
 // Propstat groups the properties that share an outcome (§14.22).
 type Propstat struct {
 	Prop        []Property

@@ -12,6 +12,9 @@ const (
 	// silence is the longest a started answer keeps what it has to itself: clients give up on a server that is
 	// silent for half a minute.
 	silence = 2 * time.Second
+	// patience is the longest that a client may take to read what is sent at once. A request that holds others up while it
+	// is answered does so no longer for a client that does not read.
+	patience = 30 * time.Second
 )
 
 // Writer streams a 207 Multi-Status. The zero value is not usable; see NewWriter. It is not safe for concurrent use.
@@ -96,7 +99,10 @@ func (w *Writer) send() error {
 		w.w.WriteHeader(http.StatusMultiStatus)
 		w.sent = true
 	}
+	deadline := http.NewResponseController(w.w)
+	deadline.SetWriteDeadline(w.now().Add(patience)) // not supported by every ResponseWriter
 	_, w.err = w.w.Write(w.buf)
+	deadline.SetWriteDeadline(time.Time{})
 	w.buf, w.last = w.buf[:0], w.now()
 	return w.err
 }

@@ -9,6 +9,7 @@
 package resource
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
@@ -173,8 +174,23 @@ func Reserved(segment string) bool {
 // What follows is random. Such names are Reserved.
 const AsidePrefix = ".dav207-"
 
-// Aside reports whether a segment is the name of something written aside.
-func Aside(segment string) bool { return Reserved(segment) && len(segment) > len(".dav207") }
+// AsideName returns a fresh name for something that is written aside. Nobody can foresee it, so nothing can wait there.
+func AsideName() string { return AsidePrefix + rand.Text() }
+
+// Aside reports whether a segment is a name that AsideName can have made: what may be cleaned away. Other names that begin
+// alike are somebody's own.
+func Aside(segment string) bool {
+	random, ok := strings.CutPrefix(segment, AsidePrefix)
+	if !ok || len(random) != len("4PJOVFH3UZX2G6CSIY5QTWEBRN") {
+		return false
+	}
+	for _, c := range []byte(random) {
+		if (c < 'A' || c > 'Z') && (c < '2' || c > '7') {
+			return false
+		}
+	}
+	return true
+}
 
 // Reserved reports whether any segment of p is: see the function of that name.
 func (p Path) Reserved() bool {
@@ -191,14 +207,19 @@ func (p Path) Reserved() bool {
 const (
 	maxSegment = 255
 	maxPath    = 4096
+	maxDepth   = 512 // segments
 )
+
+// TooLong reports whether p is longer or deeper than what may be created: a tree without bounds would cost everybody who
+// walks it.
+func (p Path) TooLong() bool { return len(p.s) > maxPath || strings.Count(p.s, "/") > maxDepth }
 
 // Creatable reports, as an error that wraps ErrMalformed, why a resource of this name may not be created although
 // an existing one is served: its last segment is not UTF-8 or holds characters that XML cannot carry (RFC 4918 §8.3
 // wants names that clients can read back), or it is too long.
 func (p Path) Creatable() error {
 	name := p.Name()
-	if len(name) > maxSegment || len(p.s) > maxPath {
+	if len(name) > maxSegment || p.TooLong() {
 		return fmt.Errorf("%w: too long", ErrMalformed)
 	}
 	if !utf8.ValidString(name) {

@@ -25,7 +25,7 @@ func (t *Tree) Copy(ctx context.Context, src, dst resource.Path, depth Depth, re
 	if err := t.check(ctx, access.Read, src); err != nil {
 		return err
 	}
-	x := &transfer{t: t, ctx: ctx, report: report}
+	x := &transfer{t: t, ctx: ctx, report: report, dst: dst}
 	return x.finish(r, dst, x.resource(r, dst, depth))
 }
 
@@ -50,7 +50,7 @@ func (t *Tree) Move(ctx context.Context, src, dst resource.Path, report Report) 
 	if srcErr == nil && isLink(info) {
 		r.Info = info
 	}
-	x := &transfer{t: t, ctx: ctx, report: report, move: true}
+	x := &transfer{t: t, ctx: ctx, report: report, dst: dst, move: true}
 	if err := t.check(ctx, access.Unbind, src); err != nil {
 		return err
 	}
@@ -71,7 +71,11 @@ func (t *Tree) Move(ctx context.Context, src, dst resource.Path, report Report) 
 	}
 	clear := t.clear(src) && t.clear(dst)
 	if clear || t.below(ctx, src, r.Info, moves) && (old == nil || t.below(ctx, dst, old, leaves)) {
-		err := t.moveWhole(ctx, src, dst, r.Info, old)
+		if err := t.before(); err != nil {
+			return err
+		}
+		x.begun = true
+		err := t.moveWhole(ctx, src, dst, r.Info, old, report)
 		if !tooFar(err) {
 			return x.finish(r, dst, x.whole(err))
 		}
@@ -96,7 +100,7 @@ type propsError struct{ error }
 func (e *propsError) Unwrap() error { return e.error }
 
 // moveWhole renames src to dst, whatever is there.
-func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old fs.FileInfo) error {
+func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old fs.FileInfo, report Report) error {
 	rename := func() error { return t.rename(ctx, src, dst, info.IsDir()) }
 	var err error
 	switch {
@@ -104,8 +108,12 @@ func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old 
 		err = rename()
 	case !info.IsDir() && !old.IsDir():
 		err = t.replace(ctx, src, dst)
+	case !old.IsDir():
+		err = t.swap(ctx, dst, rename)
 	default:
-		err = t.swap(ctx, dst, old.IsDir(), rename)
+		err = t.supplant(ctx, dst, old, report, rename, func() error {
+			return t.rename(context.WithoutCancel(ctx), dst, src, info.IsDir())
+		})
 	}
 	if err != nil {
 		return err
@@ -149,6 +157,11 @@ func (t *Tree) apart(ctx context.Context, src, dst resource.Path) (props.Resourc
 	if err := t.Parent(ctx, dst); err != nil {
 		return r, err
 	}
+	// Links give one resource several names: also what they lead to must not overlap.
+	from, into := t.Real(ctx, src), t.Real(ctx, dst.Parent()).Child(dst.Name())
+	if from.Contains(into) || into.Contains(from) {
+		return r, ErrOverlap
+	}
 	if r.Info.IsDir() {
 		for p := dst.Parent(); ; p = p.Parent() {
 			if info, err := t.FS.Stat(ctx, p.String()); err == nil && sameFile(r.Info, info) {
@@ -191,6 +204,9 @@ func (t *Tree) recase(ctx context.Context, src, dst resource.Path) error {
 		if err := t.check(ctx, c.priv, c.path); err != nil {
 			return err
 		}
+	}
+	if err := t.before(); err != nil {
+		return err
 	}
 	if err := t.rename(ctx, src, dst, true); err != nil {
 		return err

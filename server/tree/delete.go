@@ -27,8 +27,14 @@ func (t *Tree) Delete(ctx context.Context, p resource.Path, report Report) error
 		}
 		return err
 	}
+	if err := t.check(ctx, access.Unbind, p); err != nil {
+		return err
+	}
+	if err := t.before(); err != nil {
+		return err
+	}
 	d := deletion{t: t, ctx: ctx, report: report}
-	err = d.resource(p, info)
+	err = d.allowed(p, info)
 	if d.changed && missing(err) {
 		err = nil // somebody else took the rest away
 	}
@@ -54,6 +60,15 @@ type deletion struct {
 	ctx     context.Context
 	report  Report
 	changed bool // something was removed
+	// as, if not nil, gives the name that what is removed had, and that reports and properties know.
+	as func(resource.Path) resource.Path
+}
+
+func (d *deletion) name(p resource.Path) resource.Path {
+	if d.as == nil {
+		return p
+	}
+	return d.as(p)
 }
 
 // resource removes p with its members. It returns errKept, or what stopped p itself; members that stay were reported.
@@ -69,32 +84,37 @@ func (d *deletion) allowed(p resource.Path, info fs.FileInfo) error {
 	if err := d.ctx.Err(); err != nil {
 		return err
 	}
+	var went []resource.Path
 	for tries := 0; ; tries++ {
 		if info.IsDir() {
-			if err := d.members(p); err != nil {
+			gone, err := d.members(p)
+			went = append(went, gone...)
+			if err != nil {
+				d.forget(went)
 				return err
 			}
 		}
 		err := d.t.remove(d.ctx, p, info.IsDir())
 		if err == nil {
 			d.changed = true
+			return nil
 		}
 		if tries == 3 || !errors.Is(err, syscall.ENOTEMPTY) {
+			d.forget(went)
 			return err
 		}
 		// Somebody who does not ask this server added a member meanwhile.
 	}
 }
 
-// members removes the members of p.
-func (d *deletion) members(p resource.Path) error {
+// members removes the members of p and returns those that went. What belongs to them is forgotten once for a whole
+// collection that went, and for each of its members only where it stays.
+func (d *deletion) members(p resource.Path) (went []resource.Path, err error) {
 	l, err := d.t.list(d.ctx, p)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer l.close()
-	// Properties are forgotten once for a whole collection that went; its members' only where it stays.
-	var went []resource.Path
 	kept, hidden := false, false
 	for e := range l.entries {
 		err := d.t.check(d.ctx, access.Unbind, e.path)
@@ -113,29 +133,25 @@ func (d *deletion) members(p resource.Path) error {
 			went = append(went, e.path)
 			continue
 		case d.ctx.Err() != nil:
-			d.forget(went)
-			return d.ctx.Err()
+			return went, d.ctx.Err()
 		case !errors.Is(err, errKept):
-			d.report(e.path, e.info != nil && e.info.IsDir(), err)
+			d.report(d.name(e.path), e.info != nil && e.info.IsDir(), err)
 		}
 		kept = true
 	}
-	if kept || hidden {
-		d.forget(went)
-	}
 	switch {
 	case kept:
-		return errKept
+		return went, errKept
 	case hidden:
-		return errHidden
+		return went, errHidden
 	}
-	return nil
+	return went, nil
 }
 
 func (d *deletion) forget(paths []resource.Path) {
 	for _, p := range paths {
-		if err := d.t.forget(d.ctx, p); err != nil {
-			d.report(p, false, err)
+		if err := d.t.forget(d.ctx, d.name(p)); err != nil {
+			d.report(d.name(p), false, err)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package tree
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"io"
 	"io/fs"
@@ -76,7 +75,7 @@ func (s *staged) commit() error {
 
 // aside returns a hidden name beside p.
 func (t *Tree) aside(p resource.Path) resource.Path {
-	return p.Parent().Child(resource.AsidePrefix + rand.Text())
+	return p.Parent().Child(resource.AsideName())
 }
 
 // replace renames the file from over the file to, also on file systems whose Rename refuses what is in the way.
@@ -90,7 +89,7 @@ func (t *Tree) replace(ctx context.Context, from, to resource.Path) error {
 
 // makeWay renames the file from over the file to on a file system whose Rename refuses what is in the way.
 func (t *Tree) makeWay(ctx context.Context, from, to resource.Path) error {
-	return t.swap(ctx, to, false, func() error { return t.rename(ctx, from, to, false) })
+	return t.swap(ctx, to, func() error { return t.rename(ctx, from, to, false) })
 }
 
 // rename renames a resource to a name that is free, or a file over a file.
@@ -102,27 +101,54 @@ func (t *Tree) rename(ctx context.Context, from, to resource.Path, collection bo
 	return t.Uploads.follow(from, to, rename)
 }
 
-// swap puts what is at p aside while put puts something else there, and then removes it. Where put fails it is put
-// back. Members of a collection put aside are removed without asking the guard: that must have been done.
-func (t *Tree) swap(ctx context.Context, p resource.Path, collection bool, put func() error) error {
-	aside := t.aside(p)
-	if err := t.rename(ctx, p, aside, collection); err != nil {
-		return err
+// setAside moves what is at p into a hidden collection beside it, under its own name: if the process is killed before
+// something else has come to p, whoever cleans up can tell what it was.
+func (t *Tree) setAside(ctx context.Context, p resource.Path, collection bool) (holder resource.Path, err error) {
+	holder = t.aside(p)
+	if err := t.FS.Mkdir(ctx, holder.String(), 0o777); err != nil {
+		return holder, err
 	}
-	if err := put(); err != nil {
-		if back := t.rename(context.WithoutCancel(ctx), aside, p, collection); back != nil {
-			t.warn("what was to be replaced could not be put back", aside, back)
-		}
-		return err
+	if err := t.rename(ctx, p, holder.Child(p.Name()), collection); err != nil {
+		t.discard(ctx, holder)
+		return holder, err
 	}
+	return holder, nil
+}
+
+// putBack undoes setAside.
+func (t *Tree) putBack(ctx context.Context, holder, p resource.Path, collection bool) {
+	ctx = context.WithoutCancel(ctx)
+	if err := t.rename(ctx, holder.Child(p.Name()), p, collection); err != nil {
+		t.warn("what was to be replaced could not be put back", holder, err)
+		return
+	}
+	t.discard(ctx, holder)
+}
+
+// discard removes what was set aside.
+func (t *Tree) discard(ctx context.Context, holder resource.Path) {
 	var err error = syscall.ENOTEMPTY
 	for tries := 0; tries < 10 && errors.Is(err, syscall.ENOTEMPTY); tries++ {
 		// Not empty where an upload that began before the rename has only now made its file.
-		err = t.FS.RemoveAll(context.WithoutCancel(ctx), aside.String())
+		err = t.FS.RemoveAll(context.WithoutCancel(ctx), holder.String())
 	}
 	if err != nil {
-		t.warn("what was replaced is left over", aside, err)
+		t.warn("what was replaced is left over", holder, err)
 	}
+}
+
+// swap puts the file or link at p aside while put puts something else there, and then removes it. Where put fails it is put
+// back.
+func (t *Tree) swap(ctx context.Context, p resource.Path, put func() error) error {
+	holder, err := t.setAside(ctx, p, false)
+	if err != nil {
+		return err
+	}
+	if err := put(); err != nil {
+		t.putBack(ctx, holder, p, false)
+		return err
+	}
+	t.discard(ctx, holder)
 	return nil
 }
 

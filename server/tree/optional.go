@@ -45,6 +45,12 @@ type Spacer interface {
 	Space(ctx context.Context, name string) (used, available uint64, err error)
 }
 
+// Resolver knows the one name of a resource that symbolic links give several names. What does not exist yet keeps the
+// rest of its name.
+type Resolver interface {
+	Real(ctx context.Context, name string) (string, error)
+}
+
 // NameLister is what a webdav.File of a collection may offer: its names without a look at each, and one look at a time
 // that does not follow a symbolic link. Listing a large collection then needs memory for its names only.
 type NameLister interface {

@@ -20,10 +20,12 @@ type transfer struct {
 	ctx     context.Context
 	report  Report
 	move    bool
+	begun   bool          // the first change was allowed
 	changed bool          // something was created, replaced or removed
 	above   []fs.FileInfo // the source collections that the transfer is in
 	links   int           // how many of them were reached through a link
 	into    fs.FileInfo   // the destination, once it is a collection: a link in the source may lead to it
+	dst     resource.Path // the destination
 }
 
 // finish turns the outcome of the resource that the request named into that of the operation.
@@ -42,7 +44,7 @@ func (x *transfer) finish(src props.Resource, dst resource.Path, err error) erro
 
 // fail reports err for the resource that caused it.
 func (x *transfer) fail(src props.Resource, dst resource.Path, err error) {
-	collection := src.Info != nil && src.Info.IsDir()
+	collection := src.Info != nil && src.Info.IsDir() || errors.Is(err, ErrLoop)
 	if errors.As(err, &sideError{}) {
 		x.report(src.Path, collection, err)
 		return
@@ -56,6 +58,9 @@ func (x *transfer) fail(src props.Resource, dst resource.Path, err error) {
 // resource transfers src, whose link is followed, to dst. It returns errKept where members failed, which were
 // reported, or what stopped src itself.
 func (x *transfer) resource(src props.Resource, dst resource.Path, depth Depth) error {
+	if dst.TooLong() {
+		return &fs.PathError{Op: "transfer", Path: dst.String(), Err: syscall.ENAMETOOLONG}
+	}
 	old, err := x.t.lstat(x.ctx, dst)
 	if missing(err) {
 		old, err = nil, nil
@@ -80,6 +85,9 @@ func (x *transfer) file(src props.Resource, dst resource.Path, old fs.FileInfo) 
 	if err := x.t.check(x.ctx, priv, dst); err != nil {
 		return err
 	}
+	if err := x.begin(); err != nil {
+		return err
+	}
 	if x.move {
 		return x.moveFile(src.Path, dst, old)
 	}
@@ -95,27 +103,41 @@ func (x *transfer) fileOverCollection(src props.Resource, dst resource.Path, old
 	if err := errors.Join(x.t.check(x.ctx, access.Unbind, dst), x.t.check(x.ctx, access.Bind, dst)); err != nil {
 		return err
 	}
+	if err := x.t.refusals(x.ctx, dst, x.report); err != nil {
+		return err
+	}
+	if err := x.begin(); err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(x.ctx)
 	aside := x.t.aside(dst)
 	if err := x.t.copyFile(x.ctx, src.Path, aside); err != nil {
 		return err
 	}
-	ctx := context.WithoutCancel(x.ctx)
-	d := deletion{t: x.t, ctx: x.ctx, report: x.report}
-	err := d.allowed(dst, old)
-	x.changed = x.changed || d.changed
-	if err == nil {
-		err = errors.Join(x.t.forget(ctx, dst), x.t.FS.Rename(ctx, aside.String(), dst.String()))
-	}
+	err := x.t.supplant(x.ctx, dst, old, x.report,
+		func() error { return x.t.rename(ctx, aside, dst, false) },
+		func() error { return x.t.rename(ctx, dst, aside, false) })
 	if err != nil {
-		if left := x.t.remove(ctx, aside, false); left != nil {
+		if left := x.t.remove(ctx, aside, false); left != nil && !missing(left) {
 			x.t.warn("a file written aside is left over", aside, left)
 		}
 		return err
 	}
-	if err := x.t.Props.Copy(ctx, src.Path, dst); err != nil || !x.move {
+	x.changed = true
+	x.t.gone(dst, true) // a lock on dst itself goes on: the URL is still mapped (§6.1)
+	if err := errors.Join(x.t.Props.Delete(ctx, dst), x.t.Props.Copy(ctx, src.Path, dst)); err != nil || !x.move {
 		return err
 	}
 	return x.removeSource(src.Path, false)
+}
+
+// begin asks, before the first change, whether the request still wants it.
+func (x *transfer) begin() error {
+	if x.begun {
+		return nil
+	}
+	x.begun = true
+	return x.t.before()
 }
 
 // moveFile renames one file, or copies and removes it where the file system cannot rename that far.
@@ -133,6 +155,7 @@ func (x *transfer) moveFile(src, dst resource.Path, old fs.FileInfo) error {
 	if err := x.t.copyFile(x.ctx, src, dst); err != nil {
 		return err
 	}
+	before := x.changed
 	x.changed = true
 	if err := x.t.Props.Copy(ctx, src, dst); err != nil {
 		return err
@@ -140,8 +163,8 @@ func (x *transfer) moveFile(src, dst resource.Path, old fs.FileInfo) error {
 	if err = x.removeSource(src, false); err != nil && old == nil {
 		// A resource is at one URL or at the other: take the copy back.
 		if back := x.t.remove(ctx, dst, false); back == nil {
-			back = x.t.forget(ctx, dst)
-			return errors.Join(err, back)
+			x.changed = before
+			return errors.Join(err, x.t.forget(ctx, dst))
 		}
 	}
 	return err
@@ -226,6 +249,9 @@ func (x *transfer) container(dst resource.Path, old fs.FileInfo) error {
 		if err := x.t.check(x.ctx, access.WriteContent, dst); err != nil {
 			return err
 		}
+		if err := x.begin(); err != nil {
+			return err
+		}
 		x.changed = true
 		return nil
 	}
@@ -237,12 +263,15 @@ func (x *transfer) container(dst resource.Path, old fs.FileInfo) error {
 	if err := x.t.check(x.ctx, access.Bind, dst); err != nil {
 		return err
 	}
+	if err := x.begin(); err != nil {
+		return err
+	}
 	mkdir := func() error { return x.t.FS.Mkdir(x.ctx, dst.String(), 0o777) }
 	var err error
 	if old == nil {
 		err = mkdir()
 	} else {
-		err = x.t.swap(x.ctx, dst, old.IsDir(), mkdir)
+		err = x.t.swap(x.ctx, dst, mkdir)
 	}
 	x.changed = x.changed || err == nil
 	return err
@@ -317,6 +346,9 @@ func (x *transfer) found(src props.Resource, dst resource.Path) error {
 	}
 	if err == nil && x.links > 0 && (holds(x.above, to.Info) || sameFile(x.into, to.Info)) {
 		err = ErrLoop
+	}
+	if err == nil && isLink(src.Info) && to.Info.IsDir() && x.t.Real(x.ctx, x.dst).Contains(x.t.Real(x.ctx, src.Path)) {
+		err = ErrLoop // into what is being made
 	}
 	if err != nil {
 		return sideError{err}

@@ -62,7 +62,7 @@ type Guard interface {
 }
 
 // Tree is a file system with what belongs to its resources. Its methods are safe for concurrent use on trees that do not
-// overlap; keeping others apart is the caller's business. Guard and Gone belong to one request: make a copy for each.
+// overlap; keeping others apart is the caller's business. Guard, Before and Gone belong to one request: make a copy for each.
 type Tree struct {
 	FS    webdav.FileSystem
 	Props props.Store
@@ -71,6 +71,9 @@ type Tree struct {
 	Uploads *Uploads
 	// Guard may be nil: everything is allowed.
 	Guard Guard
+	// Before may be nil. It is called once, when nothing else stands in the way of an operation as a whole, before the
+	// first change; its error is the operation's.
+	Before func() error
 	// Gone may be nil. It is called after the resource at path went, with all its members; if below is true, only the
 	// members went. What belongs to them, other than properties, ends then.
 	Gone func(path resource.Path, below bool)
@@ -169,10 +172,40 @@ func sameFile(a, b fs.FileInfo) bool {
 	return os.SameFile(a, b)
 }
 
+func (t *Tree) before() error {
+	if t.Before == nil {
+		return nil
+	}
+	return t.Before()
+}
+
+// Present reports whether there is something at p, be it a link that leads nowhere.
+func (t *Tree) Present(ctx context.Context, p resource.Path) bool {
+	_, err := t.lstat(ctx, p)
+	return err == nil
+}
+
 func isLink(info fs.FileInfo) bool { return info.Mode()&fs.ModeSymlink != 0 }
 
 // missing reports whether a look at a name found that nothing is there: a file has no members, and what cannot be a name is
 // the name of nothing.
 func missing(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrInvalid)
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrInvalid) ||
+		errors.Is(err, syscall.EINVAL) // a link that was replaced while it was followed
+}
+
+// Real returns the name under which p is found without passing a link, where the file system can tell.
+func (t *Tree) Real(ctx context.Context, p resource.Path) resource.Path {
+	r, ok := t.FS.(Resolver)
+	if !ok {
+		return p
+	}
+	name, err := r.Real(ctx, p.String())
+	if err != nil {
+		return p
+	}
+	if real, err := resource.Clean(name); err == nil {
+		return real
+	}
+	return p
 }

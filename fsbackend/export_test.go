@@ -1,0 +1,13 @@
+package fsbackend
+
+import "time"
+
+// Flock is what tells other processes that a file is being written.
+var Flock = flock
+
+// SetSettled changes how old a directory must be to be swept, until the function it returns is called.
+func SetSettled(d time.Duration) (restore func()) {
+	before := settled
+	settled = d
+	return func() { settled = before }
+}

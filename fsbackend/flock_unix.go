@@ -1,0 +1,24 @@
+//go:build unix && !solaris && !aix
+
+package fsbackend
+
+import (
+	"os"
+	"syscall"
+)
+
+// canFlock tells that a file which a process writes aside can be told from one that was left over.
+const canFlock = true
+
+// flock locks a file until it is closed, and reports false where another process, or another handle of this one, has it.
+func flock(f *os.File) bool {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	locked := false
+	err = c.Control(func(fd uintptr) {
+		locked = syscall.Flock(int(fd), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+	})
+	return err == nil && locked
+}
