@@ -38,6 +38,8 @@ period to finish, and a second signal ends at once. Nothing outside of DIR can b
 		flags := newFlags("serve")
 		flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`HOST:PORT` to listen on; port 0 takes a free one")
 		flags.StringVar(&o.prefix, "prefix", "/", "`PATH` of the URL under which the tree is served")
+		flags.Var(&o.public, "public-url", "`URL` under which clients reach the tree when a proxy is in front; may be given more than once")
+		flags.Var(&o.proxies, "trusted-proxy", "`IP|CIDR` of a proxy whose Forwarded and X-Forwarded-* headers count; may be given more than once")
 		flags.BoolVar(&o.readOnly, "read-only", false, "refuse every change")
 		flags.BoolVar(&o.memory, "memory", false, "serve an empty tree in memory instead of DIR; it ends with the process")
 		flags.Var(o.infinity, "depth-infinity", "answer PROPFIND with Depth: infinity, or refuse it")
@@ -50,6 +52,8 @@ period to finish, and a second signal ends at once. Nothing outside of DIR can b
 
 type serveOptions struct {
 	addr, prefix            string
+	public                  publicURLs
+	proxies                 proxies
 	readOnly, memory        bool
 	infinity, format, level *choice
 	grace                   time.Duration
@@ -90,14 +94,19 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 		files, what = disk, show(dir)
 	}
 
-	opts := &server.Options{Prefix: o.prefix, DenyInfinity: o.infinity.value == "deny", Logger: log}
+	opts := &server.Options{Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies,
+		DenyInfinity: o.infinity.value == "deny", Logger: log}
 	mode, change := "", "read and change it"
 	if o.readOnly {
 		opts.Policy = access.ReadOnly
 		mode, change = ", read-only", "read it"
 	}
 	return start(ctx, o.addr, mapping, server.New(files, opts), log, o.grace, func(base string, open bool) {
-		fmt.Fprintf(stdout, "dav207 serves %s at %s%s\n%s", what, base, mode, mountHints(base))
+		public := o.public.base(base)
+		if public != base {
+			mode += ", behind a proxy at " + public
+		}
+		fmt.Fprintf(stdout, "dav207 serves %s at %s%s\n%s", what, base, mode, mountHints(public))
 		if open {
 			log.Warn("no password is asked for: whoever reaches this address can "+change, slog.String("addr", o.addr))
 		}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"dav207/server/resource"
+)
+
+// publicURLs is a flag that collects URLs under which clients reach the root of the tree by way of a proxy.
+type publicURLs []*url.URL
+
+// String implements pflag.Value.
+func (p *publicURLs) String() string {
+	var all []string
+	for _, u := range *p {
+		all = append(all, u.String())
+	}
+	return strings.Join(all, " ")
+}
+
+// Type implements pflag.Value.
+func (p *publicURLs) Type() string { return "URL" }
+
+// Set implements pflag.Value.
+func (p *publicURLs) Set(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.HasSuffix(u.Host, ":") {
+		return errors.New("must be a whole URL such as https://example.com/files/")
+	}
+	if u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#") {
+		return errors.New("must end with the path, and name no user")
+	}
+	path, err := resource.Mapping{}.Parse(u.EscapedPath())
+	if err != nil {
+		return errors.New("must have a path that can be one of a collection")
+	}
+	// Hrefs are paths (RFC 4918 §8.3), so there can be only one for all hosts.
+	if len(*p) > 0 && resource.Must((*p)[0].Path) != path {
+		return errors.New("must have the path of the other public URL")
+	}
+	*p = append(*p, u)
+	return nil
+}
+
+// base returns the URL that clients use, in the form of baseURL, or what stands for none.
+func (p publicURLs) base(none string) string {
+	if len(p) == 0 {
+		return none
+	}
+	root := url.URL{Scheme: p[0].Scheme, Host: p[0].Host}
+	return root.String() + shellSafe.Replace(resource.Mapping{}.Href(resource.Must(p[0].Path), true))
+}
+
+// proxies is a flag that collects addresses of proxies: single ones, and networks.
+type proxies []netip.Prefix
+
+// String implements pflag.Value.
+func (p *proxies) String() string {
+	var all []string
+	for _, n := range *p {
+		all = append(all, n.String())
+	}
+	return strings.Join(all, " ")
+}
+
+// Type implements pflag.Value.
+func (p *proxies) Type() string { return "IP|CIDR" }
+
+// Set implements pflag.Value.
+func (p *proxies) Set(s string) error {
+	addr, err := netip.ParseAddr(s)
+	if err == nil && addr.Zone() == "" {
+		addr = addr.Unmap() // as the server does with the addresses that it sees
+		*p = append(*p, netip.PrefixFrom(addr, addr.BitLen()))
+		return nil
+	}
+	network, err := netip.ParsePrefix(s)
+	if err != nil || network.Addr().Is4In6() {
+		return errors.New("must be an address or a network such as 192.0.2.1 or 192.0.2.0/24")
+	}
+	*p = append(*p, network.Masked())
+	return nil
+}

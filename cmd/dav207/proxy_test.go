@@ -1,0 +1,94 @@
+package main
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// The URL that clients use behind a proxy stands in hrefs, in Destination, and in what is printed for people.
+func TestServePublicURL(t *testing.T) {
+	s := startCommand(t, "serve", "--memory", "--addr", "127.0.0.1:0",
+		"--public-url", "https://example.com/my files/$", "--public-url", "http://intern.example/my%20files/$/")
+	do(t, "PUT", s.base+"f", "content")
+	if code, body := do(t, "PROPFIND", s.base, "", "Depth", "1"); code != 207 || !strings.Contains(body, "<D:href>/my%20files/$/f</D:href>") {
+		t.Errorf("PROPFIND = %d %s, want the path of the public URL in the hrefs", code, body)
+	}
+	for _, tt := range []struct {
+		destination string
+		want        int
+	}{
+		{"https://example.com/my%20files/$/g", 201},
+		{"http://intern.example/my%20files/$/h", 201},
+		{s.base + "i", 201}, // a client that comes directly
+		{"https://example.com/g", 502},
+		{"https://example.net/my%20files/$/g", 502},
+	} {
+		if code, body := do(t, "COPY", s.base+"f", "", "Destination", tt.destination); code != tt.want {
+			t.Errorf("COPY to %s = %d %s, want %d (§9.8.5)", tt.destination, code, body, tt.want)
+		}
+	}
+	const public = "https://example.com/my%20files/%24/"
+	out := s.stdout.String()
+	if want := " at " + s.base + ", behind a proxy at " + public + "\n" + mountHints(public); !strings.HasSuffix(out, want) {
+		t.Errorf("stdout = %q, want %q at its end", out, want)
+	}
+}
+
+// Forwarded and its relatives count when they come from the addresses given, and only then.
+func TestServeTrustedProxy(t *testing.T) {
+	for _, tt := range []struct {
+		proxies []string
+		want    int
+	}{
+		{nil, 502},
+		{[]string{"--trusted-proxy", "192.0.2.1", "--trusted-proxy", "2001:db8::/32"}, 502},
+		{[]string{"--trusted-proxy", "192.0.2.1", "--trusted-proxy", "127.0.0.1"}, 201},
+		{[]string{"--trusted-proxy", "::ffff:127.0.0.1"}, 201},
+		{[]string{"--trusted-proxy", "127.0.0.9/8"}, 201},
+	} {
+		t.Run(strings.Join(tt.proxies, " "), func(t *testing.T) {
+			s := startCommand(t, append([]string{"serve", "--memory", "--addr", "127.0.0.1:0"}, tt.proxies...)...)
+			do(t, "PUT", s.base+"f", "content")
+			for _, headers := range [][]string{
+				{"Forwarded", "for=192.0.2.7;host=example.com;proto=https", "X-Forwarded-Prefix", "/files", "Destination", "https://example.com/files/g"},
+				{"X-Forwarded-Host", "example.com", "X-Forwarded-Prefix", "/files", "Destination", "https://example.com/files/h"},
+			} {
+				if code, body := do(t, "COPY", s.base+"f", "", headers...); code != tt.want {
+					t.Errorf("COPY with %q = %d %s, want %d (§9.8.5)", headers, code, body, tt.want)
+				}
+			}
+		})
+	}
+}
+
+// The values of the two flags read as they were given, an address as the network that it is.
+func TestProxyFlags(t *testing.T) {
+	var public publicURLs
+	var trusted proxies
+	for _, s := range []string{"https://h/a", "http://[2001:db8::1]:8080/a/"} {
+		if err := public.Set(s); err != nil {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+	for _, s := range []string{"192.0.2.1", "192.0.2.77/24", "::1"} {
+		if err := trusted.Set(s); err != nil {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+	if got, want := public.String(), "https://h/a http://[2001:db8::1]:8080/a/"; got != want {
+		t.Errorf("public URLs = %s, want %s", got, want)
+	}
+	if got, want := trusted.String(), "192.0.2.1/32 192.0.2.0/24 ::1/128"; got != want {
+		t.Errorf("proxies = %s, want %s", got, want)
+	}
+	if at := netip.MustParseAddr("192.0.2.200"); !trusted[1].Contains(at) {
+		t.Errorf("%v does not hold %v", trusted[1], at)
+	}
+	if got, want := public.base("x"), "https://h/a/"; got != want {
+		t.Errorf("base = %s, want %s", got, want)
+	}
+	if got, want := publicURLs(nil).base("http://127.0.0.1:8080/"), "http://127.0.0.1:8080/"; got != want {
+		t.Errorf("base without a public URL = %s, want %s", got, want)
+	}
+}
