@@ -1,0 +1,189 @@
+package integration
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if programDir != "" {
+		os.RemoveAll(programDir)
+	}
+	os.Exit(code)
+}
+
+// programDir holds the command, "" before it is built.
+var programDir string
+
+// program builds the command once, as it is shipped, and returns its path. With the race detector in the tests it is in the
+// command, too.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "dav207-integration-")
+	if err != nil {
+		return "", err
+	}
+	programDir = dir
+	args := []string{"build", "-o", dir + string(filepath.Separator)}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "-race" && s.Value == "true" {
+				args = append(args, "-race")
+			}
+		}
+	}
+	out, err := exec.Command("go", append(args, "dav207/cmd/dav207")...).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return filepath.Join(dir, "dav207"), err
+})
+
+// eachProgram runs a test against the command, which serves a tree in memory and then a directory, and looks afterwards
+// that no upload left anything behind. dir is the directory, "" for the tree in memory.
+func eachProgram(t *testing.T, test func(t *testing.T, s *site, dir string), args ...string) {
+	for _, kind := range []string{"memory", "disk"} {
+		t.Run(kind, func(t *testing.T) {
+			dir, what := "", "--memory"
+			if kind == "disk" {
+				dir = t.TempDir()
+				what = dir
+			}
+			test(t, startProgram(t, append([]string{what}, args...)...), dir)
+			noAsides(t, dir)
+		})
+	}
+}
+
+// startProgram starts "dav207 serve" on a free port. It ends with the test, which fails if the command does not end well,
+// or has answered 500 to anything: what a client does is no reason for that.
+func startProgram(t testing.TB, args ...string) *site {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not bound to t.Context, which ends before what the test leaves to Cleanup is done.
+	cmd := exec.Command(path, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-level", "debug"}, args...)...)
+	cmd.Stderr = log
+	stdout, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stopProgram(t, cmd, log) })
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	base := programURL.FindString(line)
+	root, badURL := url.Parse(base)
+	if err != nil || badURL != nil || root.Host == "" {
+		t.Fatalf("dav207 %q says %q, %v", args, line, err)
+	}
+	go io.Copy(io.Discard, stdout)
+	return &site{TB: t, url: "http://" + root.Host, prefix: strings.TrimSuffix(root.Path, "/"), client: &http.Client{}}
+}
+
+var (
+	programURL     = regexp.MustCompile(`http://127\.0\.0\.1:[^ ,\n]+`)
+	programTrouble = regexp.MustCompile(`(?m)^.*(status=500|DATA RACE|panic|http: superfluous).*$`)
+)
+
+func stopProgram(t testing.TB, cmd *exec.Cmd, log *os.File) {
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Errorf("dav207 is gone: %v", err)
+	}
+	late := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("dav207 ended with %v", err)
+	}
+	late.Stop()
+	log.Close()
+	said, err := os.ReadFile(log.Name())
+	if err != nil {
+		t.Error(err)
+	}
+	for _, line := range programTrouble.FindAllString(string(said), -1) {
+		t.Errorf("dav207 logged: %s", line)
+	}
+	if t.Failed() {
+		lines := strings.SplitAfter(string(said), "\n")
+		t.Logf("the last that dav207 logged:\n%s", strings.Join(lines[max(0, len(lines)-50):], ""))
+	}
+}
+
+// client is a program that the test drives, with the environment and the directory that it runs in.
+type client struct {
+	testing.TB
+	path  string
+	dir   string
+	env   []string
+	limit time.Duration
+}
+
+// run runs the client and returns what it wrote to standard output. It fails the test if that does not end well in time.
+func (c *client) run(args ...string) string {
+	c.Helper()
+	out, err := c.try(args...)
+	if err != nil {
+		c.Fatal(err)
+	}
+	return out
+}
+
+func (c *client) try(args ...string) (string, error) {
+	limit := c.limit
+	if limit == 0 {
+		limit = 2 * time.Minute
+	}
+	// Cleanup uses clients, too, when t.Context is over.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, c.path, args...)
+	cmd.Dir, cmd.Env = c.dir, append(cmd.Environ(), c.env...)
+	// Files, since what a client leaves running in the background would keep a pipe open.
+	stdout, stderr := outputFile(c), outputFile(c)
+	defer os.Remove(stdout.Name())
+	defer os.Remove(stderr.Name())
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	err := cmd.Run()
+	stdout.Close()
+	stderr.Close()
+	said, _ := os.ReadFile(stdout.Name())
+	if ctx.Err() != nil {
+		err = errors.Join(err, fmt.Errorf("not done after %v", limit))
+	}
+	if err != nil {
+		complained, _ := os.ReadFile(stderr.Name())
+		err = fmt.Errorf("%s %q: %w\n%s%s", filepath.Base(c.path), args, err, said, complained)
+	}
+	return string(said), err
+}
+
+func outputFile(t testing.TB) *os.File {
+	t.Helper()
+	f, err := os.CreateTemp("", "dav207-output-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
