@@ -15,8 +15,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"dav207/server"
 )
 
 // curl runs curl on the URL of a name and returns its answer: headers as sent, the last ones where there were several.
@@ -49,14 +47,7 @@ func (s *site) curl(name string, args ...string) (status int, header http.Header
 
 // eachCurl runs a test on both kinds of tree.
 func eachCurl(t *testing.T, test func(t *testing.T, s *site)) {
-	for _, b := range backends {
-		t.Run(b.name, func(t *testing.T) {
-			files, dir := b.open(t)
-			s := serve(t, files, &server.Options{Prefix: "/dav"})
-			test(t, s)
-			noAsides(t, dir)
-		})
-	}
+	eachProgram(t, func(t *testing.T, s *site, _ string) { test(t, s) }, "--prefix", "/dav")
 }
 
 // upload writes a file for curl to send.

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // davfs is a server mounted by davfs2.
@@ -54,7 +53,7 @@ func (s *site) newDavfs() *davfs {
 			}
 		}
 	})
-	d := &davfs{client: &client{TB: s, path: mount, limit: time.Minute}, url: s.at("/"), at: filepath.Join(dir, "mnt"),
+	d := &davfs{client: &client{TB: s, path: mount}, url: s.at("/"), at: filepath.Join(dir, "mnt"),
 		config: filepath.Join(dir, "davfs2.conf")}
 	cache := filepath.Join(dir, "cache")
 	for _, err := range []error{
@@ -86,7 +85,7 @@ func (d *davfs) mount() {
 	d.Helper()
 	d.run("-t", "davfs", "-o", "conf="+d.config, d.url, d.at)
 	d.Cleanup(func() {
-		if !d.mounted() {
+		if !mountedAt(d, d.at) {
 			return
 		}
 		if err := d.unmount(); err != nil {
@@ -96,17 +95,9 @@ func (d *davfs) mount() {
 	})
 }
 
-func (d *davfs) mounted() bool {
-	mounts, err := os.ReadFile("/proc/self/mounts")
-	if err != nil {
-		d.Error(err)
-	}
-	return strings.Contains(string(mounts), " "+d.at+" ")
-}
-
 // unmount waits until davfs2 has sent everything.
 func (d *davfs) unmount() error {
-	c := client{TB: d, path: "umount", limit: 5 * time.Minute}
+	c := client{TB: d, path: "umount"}
 	_, err := c.try(d.at)
 	return err
 }
@@ -133,11 +124,11 @@ func (d *davfs) remount() {
 // shell runs a script in the mounted directory. Its arguments are $1 and so on.
 func (d *davfs) shell(script string, args ...string) string {
 	d.Helper()
-	c := client{TB: d, path: "sh", dir: d.at, limit: 5 * time.Minute, env: []string{
+	c := client{TB: d, path: limited(d), dir: d.at, env: []string{
 		"HOME=" + filepath.Dir(d.config), "GIT_CONFIG_NOSYSTEM=1", "LC_ALL=C.UTF-8",
 		"GIT_AUTHOR_NAME=Ann", "GIT_AUTHOR_EMAIL=ann@example.com", "GIT_COMMITTER_NAME=Ann", "GIT_COMMITTER_EMAIL=ann@example.com",
 	}}
-	return c.run(append([]string{"-euc", script, "sh"}, args...)...)
+	return c.run(append([]string{limit, "sh", "-euc", script, "sh"}, args...)...)
 }
 
 // TestDavfs2 works in a mounted directory as people do, and looks at what came of it after a new mount: what davfs2 has in

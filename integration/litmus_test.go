@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"testing"
 	"time"
-
-	"dav207/server"
 )
 
 // litmusSuites is what litmus 0.13 has, with the number of its tests: one that is skipped is missing in the count.
@@ -37,17 +35,12 @@ var (
 // of a member, nothing about multistatus.
 func TestLitmus(t *testing.T) {
 	litmus := realClient(t, "litmus", "apt-get install litmus")
-	for _, b := range backends {
-		for _, prefix := range []string{"", "/a b/dav"} {
-			t.Run(b.name+prefix, func(t *testing.T) {
-				files, dir := b.open(t)
-				s := serve(t, files, &server.Options{Prefix: prefix})
-				for _, suite := range litmusSuites {
-					t.Run(suite.name, func(t *testing.T) { runLitmus(t, s, litmus, suite.name, suite.tests, suite.warnings) })
-				}
-				noAsides(t, dir)
-			})
-		}
+	for _, prefix := range []string{"/", "/a b/dav"} {
+		eachProgram(t, func(t *testing.T, s *site, _ string) {
+			for _, suite := range litmusSuites {
+				t.Run(suite.name, func(t *testing.T) { runLitmus(t, s, litmus, suite.name, suite.tests, suite.warnings) })
+			}
+		}, "--prefix", prefix)
 	}
 }
 

@@ -134,11 +134,19 @@ func stopProgram(t testing.TB, cmd *exec.Cmd, log *os.File) {
 // client is a program that the test drives, with the environment and the directory that it runs in.
 type client struct {
 	testing.TB
-	path  string
-	dir   string
-	env   []string
-	limit time.Duration
+	path string
+	dir  string
+	env  []string
 }
+
+// clientLimit is the time that a client has.
+const clientLimit = 5 * time.Minute
+
+// limited returns the path of a program that runs another, which stands behind the argument limit, and ends it with all
+// that it started when it takes too long: scripts leave processes behind that would keep a mount busy.
+func limited(t testing.TB) string { return realClient(t, "timeout", "apt-get install coreutils") }
+
+const limit = "240"
 
 // run runs the client and returns what it wrote to standard output. It fails the test if that does not end well in time.
 func (c *client) run(args ...string) string {
@@ -151,12 +159,8 @@ func (c *client) run(args ...string) string {
 }
 
 func (c *client) try(args ...string) (string, error) {
-	limit := c.limit
-	if limit == 0 {
-		limit = 2 * time.Minute
-	}
 	// Cleanup uses clients, too, when t.Context is over.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), limit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), clientLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.path, args...)
 	cmd.Dir, cmd.Env = c.dir, append(cmd.Environ(), c.env...)
@@ -170,7 +174,7 @@ func (c *client) try(args ...string) (string, error) {
 	stderr.Close()
 	said, _ := os.ReadFile(stdout.Name())
 	if ctx.Err() != nil {
-		err = errors.Join(err, fmt.Errorf("not done after %v", limit))
+		err = errors.Join(err, fmt.Errorf("not done after %v", clientLimit))
 	}
 	if err != nil {
 		complained, _ := os.ReadFile(stderr.Name())

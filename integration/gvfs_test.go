@@ -1,0 +1,121 @@
+package integration
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// gvfs returns a shell in a D-Bus session of its own, as gvfs needs one; there need be no desktop.
+func (s *site) gvfs() *client {
+	s.Helper()
+	realClient(s, "dbus-run-session", "apt-get install dbus-daemon")
+	realClient(s, "gio", "apt-get install libglib2.0-bin")
+	const backend = "/usr/libexec/gvfsd-dav"
+	if _, err := os.Stat(backend); err != nil {
+		cannotRun(s, backend+" is missing: apt-get install gvfs-backends")
+	}
+	if _, err := os.Stat("/usr/libexec/gvfsd-fuse"); err != nil {
+		cannotRun(s, "/usr/libexec/gvfsd-fuse is missing: apt-get install gvfs-fuse")
+	}
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		cannotRun(s, "gvfs-fuse needs /dev/fuse: modprobe fuse, or give the container the device")
+	}
+	home, err := os.MkdirTemp("", "dav207-gvfs-") // XDG_RUNTIME_DIR holds sockets, whose names must be short
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() {
+		// The session takes its mount with it, but not at once.
+		at := filepath.Join(home, "gvfs")
+		for end := time.Now().Add(10 * time.Second); mountedAt(s, at); time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(end) {
+				s.Errorf("%s is still mounted", at)
+				exec.Command("umount", "--lazy", at).Run()
+				return
+			}
+		}
+		if err := os.RemoveAll(home); err != nil {
+			s.Error(err)
+		}
+	})
+	return &client{TB: s, path: limited(s), dir: home, env: []string{
+		"HOME=" + home, "XDG_RUNTIME_DIR=" + home, "XDG_CONFIG_HOME=" + home, "XDG_DATA_HOME=" + home, "XDG_CACHE_HOME=" + home,
+		"LC_ALL=C.UTF-8", "GIO_USE_VOLUME_MONITOR=unix", "GSETTINGS_BACKEND=memory", "DISPLAY=", "WAYLAND_DISPLAY=", "no_proxy=*",
+	}}
+}
+
+// mountedAt reports whether anything is mounted on a directory.
+func mountedAt(t testing.TB, dir string) bool {
+	t.Helper()
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Error(err)
+	}
+	return strings.Contains(string(mounts), " "+dir+" ")
+}
+
+// TestGvfs does what Files of GNOME does, by gio, and what other programs do in what gvfs mounts for them.
+func TestGvfs(t *testing.T) {
+	eachProgram(t, func(t *testing.T, s *site, dir string) {
+		local := oddTree(t)
+		url := "dav" + strings.TrimPrefix(s.at("/"), "http")
+		session := func(script string) string {
+			const common = `
+			exec 2>&1
+			url=$1 local=$2
+			at() { gio info "$url$1" | sed -n "s/^local path: //p"; }
+			gio mount "$url"`
+			return s.gvfs().run(limit, "dbus-run-session", "--", "bash", "-euc", common+script, "sh", url, local)
+		}
+		said := session(`
+			gio mount -l | grep -qF "${url%%a%20b/}" # it mounts from the root on, where OPTIONS says DAV, too
+
+			# gio, as Files does it.
+			gio mkdir "$url/new%20folder"
+			gio copy "$local/日本語.txt" "$url/new%20folder/"
+			gio cat "$url/new%20folder/日本語.txt" | cmp - "$local/日本語.txt"
+			gio copy "$local/large" "$url/new%20folder/100%25%20large"
+			gio cat "$url/new%20folder/100%25%20large" | cmp - "$local/large"
+			gio copy "$url/new%20folder/100%25%20large" "$url/copy%20é"
+			gio rename "$url/copy%20é" "renamed #1?"
+			gio move "$url/renamed%20%231%3F" "$url/new%20folder/moved"
+			printf changed | gio save "$url/new%20folder/日本語.txt"
+			[ "$(gio cat "$url/new%20folder/日本語.txt")" = changed ]
+			[ "$(gio list "$url/new%20folder" | sort | tr "\n" "|")" = "100% large|moved|日本語.txt|" ]
+			gio rename "$url/new%20folder" "old folder"
+			gio info -a time::modified "$url/old%20folder/moved" | grep -q "time::modified: [0-9]"
+			gio info -f "$url" | grep "filesystem::" || true
+			gio remove "$url/old%20folder/moved"
+			if gio remove "$url/old%20folder/moved"; then echo "removed twice"; exit 1; fi
+
+			# Every other program, by FUSE.
+			cd "$(at /)"
+			cp -r "$local" tree
+			mv tree "moved tree"
+			diff -r "$local" "moved tree"
+			echo new >other && echo old >name && mv other name && [ "$(cat name)" = new ]
+			cd /
+			gio mount -u "$url"`)
+		// With nothing remembered.
+		said += session(`
+			diff -r "$local" "$(at /)/moved tree"
+			gio mount -u "$url"`)
+		if dir != "" {
+			sameTree(t, filepath.Join(dir, "moved tree"), local, false)
+			if !strings.Contains(said, "filesystem::free: ") {
+				t.Errorf("gio says nothing of free space (RFC 4331):\n%s", said)
+			}
+		}
+		got := s.tree("/old folder/")
+		if want := "/old folder/ /old folder/100% large /old folder/日本語.txt"; strings.Join(got, " ") != want {
+			t.Errorf("tree = %q, want %q", got, want)
+		}
+		if t.Failed() {
+			t.Logf("gvfs said:\n%s", said)
+		}
+	}, "--prefix", "/a b")
+}
