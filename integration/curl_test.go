@@ -233,6 +233,7 @@ func TestCurlOptions(t *testing.T) {
 func TestCurlMethods(t *testing.T) {
 	eachCurl(t, func(t *testing.T, s *site) {
 		file, _ := upload(t, 10)
+		token := ""
 		for _, step := range []struct {
 			name   string
 			args   []string
@@ -246,11 +247,19 @@ func TestCurlMethods(t *testing.T) {
 			{"/d/f", []string{"--request", "PROPPATCH", "--data", `<propertyupdate xmlns="DAV:"><set><prop><x xmlns="urn:x"/></prop></set></propertyupdate>`}, 207},
 			{"/d/f", []string{"--request", "LOCK", "--data", lockBody}, 200},
 			{"/d/", []string{"--request", "DELETE"}, 207},
+			{"/d/f", []string{"--request", "UNLOCK", "--header", "Lock-Token: <token>"}, 204},
 			{"/d/f", []string{"--request", "BREW"}, 501},
 			{"/d/f", []string{"--data", "x"}, 405}, // POST
 		} {
-			if status, _, body, _ := s.curl(step.name, step.args...); status != step.status {
+			for i := range step.args {
+				step.args[i] = strings.ReplaceAll(step.args[i], "<token>", token)
+			}
+			status, header, body, _ := s.curl(step.name, step.args...)
+			if status != step.status {
 				t.Errorf("curl %q %s = %d, want %d\n%s", step.args, step.name, status, step.status, body)
+			}
+			if held := header.Get("Lock-Token"); held != "" {
+				token = held
 			}
 		}
 		if got, want := s.tree("/"), []string{"/", "/d/", "/d/f"}; !slices.Equal(got, want) {
