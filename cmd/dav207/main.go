@@ -32,7 +32,7 @@ func main() {
 		<-signals
 		cancel()
 		<-signals
-		os.Exit(exitFailure)
+		os.Exit(exit(os.Stderr, "help", errors.New("ended at once by a second signal: running requests were cut")))
 	}()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -133,6 +133,8 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"serve", dir, "--grace", "soon"}, 2, "--grace", ""},
 		{[]string{"serve", dir, "--grace", "-1s"}, 2, "--grace", ""},
 		{[]string{"serve", dir, "--prefix", "/../x"}, 2, "--prefix", ""},
+		{[]string{"serve", dir, "--prefix", "http://x/dav"}, 2, "--prefix", ""},
+		{[]string{"serve", dir, "--prefix", "/a\nb"}, 2, "--prefix", ""},
 		{[]string{"serve", dir, "--prefix", "/a\x00b"}, 2, "--prefix", ""},
 		{[]string{"serve", dir, "--public-url", "example.com/files"}, 2, "--public-url", ""},
 		{[]string{"serve", dir, "--public-url", "dav://example.com/"}, 2, "such as https://example.com/files/", ""},

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -73,7 +74,7 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 		return usagef("--grace %v is before the signal", o.grace)
 	}
 	mapping, err := resource.NewMapping(o.prefix)
-	if err != nil {
+	if err != nil || strings.Contains(o.prefix, "://") || oneLine(o.prefix) != o.prefix {
 		return usagef("--prefix %q is not the path of a URL such as /dav", o.prefix)
 	}
 	log := newLogger(stderr, o.format.value, o.level.value)
