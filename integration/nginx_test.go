@@ -164,6 +164,32 @@ func throughProxy(t *testing.T, s *site) {
 	}
 }
 
+// TestNginxRefusedUpload refuses an upload that is larger than all buffers on the way, by a client that does not wait for the
+// verdict: a server that answers and closes makes nginx lose the answer and say 502 (RFC 9112 §9.6).
+func TestNginxRefusedUpload(t *testing.T) {
+	realClient(t, "nginx", "apt-get install nginx-light")
+	host, _, _ := nginxBlocks(t)
+	direct := startProgram(t, "--memory")
+	p := startNginx(t, host, strings.TrimPrefix(direct.url, "http://"))
+	direct.want(201, "PUT", "/locked", "old")
+	direct.lock("/locked", "0")
+	content := strings.Repeat("0123456789abcdef", 5<<16)
+	for name, want := range map[string]int{"/locked": 423, "/missing/f": 409} {
+		for _, chunked := range []bool{false, true} {
+			for range 5 {
+				var body io.Reader = strings.NewReader(content)
+				if chunked {
+					body = io.MultiReader(body) // hides the length
+				}
+				s := &site{TB: t, url: "https://dav.example.com", client: p.client(t)} // with a connection of its own
+				if got, err := s.try("PUT", name, body); err != nil || got.Status != want {
+					t.Errorf("PUT %s, chunked %v = %d, %v, want %d", name, chunked, got.Status, err, want)
+				}
+			}
+		}
+	}
+}
+
 // TestNginxLitmus runs litmus through the proxy: it sends URLs in Destination and If, and compares hrefs with its own.
 func TestNginxLitmus(t *testing.T) {
 	litmus := realClient(t, "litmus", "apt-get install litmus")
