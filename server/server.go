@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -191,9 +192,33 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		q.hurry() // net/http reads what is left of a body before it answers
 	}
 	if err != nil {
+		defer q.linger()()
 		h.fail(q, err)
 	}
 }
+
+// linger lets a client that is still sending the body of a refused PUT read the answer: closing at once would reset the
+// connection under it (RFC 9112 §9.6). Call it before the answer, and what it returns after.
+func (q *request) linger() func() {
+	if q.Method != http.MethodPut || q.Body == http.NoBody || q.ProtoMajor != 1 || q.Header.Get("Expect") != "" {
+		return func() {}
+	}
+	rc := http.NewResponseController(q.w)
+	if rc.EnableFullDuplex() != nil { // without it net/http reads some of the body before it answers, and gives up
+		return func() {}
+	}
+	return func() {
+		rc.Flush()
+		rc.SetReadDeadline(time.Now().Add(lingerTime))
+		io.CopyN(io.Discard, q.Body, lingerBytes)
+	}
+}
+
+// How long, and for how many bytes, the rest of a refused body is read.
+const (
+	lingerTime  = 10 * time.Second
+	lingerBytes = 256 << 20
+)
 
 func (h *Handler) serve(q *request) error {
 	i := slices.IndexFunc(h.methods, func(m method) bool { return m.name == q.Method })
