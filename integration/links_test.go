@@ -1,0 +1,262 @@
+package integration
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"dav207/server"
+	"dav207/server/multistatus"
+)
+
+// linked serves a directory with the given resources: "/c/" a collection, "/c/f" a file that holds its name, "/l -> c" a
+// symbolic link.
+func linked(t *testing.T, opts *server.Options, resources ...string) (*site, string) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, r := range resources {
+		name, target, isLink := strings.Cut(r, " -> ")
+		p := filepath.Join(dir, name)
+		err := os.MkdirAll(filepath.Dir(p), 0o777)
+		switch {
+		case err != nil:
+		case isLink:
+			if err := os.Symlink(target, p); err != nil {
+				t.Skip("no symbolic links here: ", err)
+			}
+		case strings.HasSuffix(name, "/"):
+			err = os.MkdirAll(p, 0o777)
+		default:
+			err = os.WriteFile(p, []byte(name), 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return serve(t, diskTree(t, dir), opts), dir
+}
+
+// says tells an answer in one line, as davtest.Response.String does: "423 lock-token-submitted(/k/)", "207 /c/f=403".
+func says(t testing.TB, a answer) string {
+	t.Helper()
+	if a.Status == 207 {
+		members := failures(t, a)
+		out := "207"
+		for _, href := range slices.Sorted(maps.Keys(members)) {
+			out += " " + href + "=" + members[href]
+		}
+		return out
+	}
+	out := fmt.Sprint(a.Status)
+	if a.Header.Get("Content-Type") == multistatus.ContentType && a.Status >= 400 {
+		c, err := multistatus.DecodeError(strings.NewReader(a.Body))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, a.Body)
+		}
+		out += fmt.Sprintf(" %s(%s)", c.Name.Local, strings.Join(c.Hrefs, " "))
+	}
+	return out
+}
+
+// names tells what is in a directory: "c/ c/f l".
+func names(t testing.TB, dir string) string {
+	t.Helper()
+	var out []string
+	err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+		if err == nil && p != dir {
+			rel, _ := filepath.Rel(dir, p)
+			if d.IsDir() {
+				rel += "/"
+			}
+			out = append(out, filepath.ToSlash(rel))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
+
+// A lock is on the resource, and not on one of its names (RFC 4918 §6.1: "a lock either directly or indirectly locks a
+// resource"): links that lead to it, or through which it is reached, are no way round.
+func TestLocksHoldUnderEveryName(t *testing.T) {
+	const submit = "423 lock-token-submitted(/k/)"
+	const update = `<propertyupdate xmlns="DAV:"><set><prop><x xmlns="x:"/></prop></set></propertyupdate>`
+	for _, tt := range []struct{ rule, method, name, dst, body, want string }{
+		{"§7.5 the file by a link to it", "PUT", "/lf", "", "x", submit},
+		{"§7.5 the file by a linked collection", "PUT", "/kk/f", "", "x", submit},
+		{"§7.5 through two links", "PUT", "/k3/f", "", "x", submit},
+		{"§7.5 properties", "PROPPATCH", "/lf", "", update, submit},
+		{"§7.4 a new member", "PUT", "/kk/new", "", "x", submit},
+		{"§7.4 a new collection", "MKCOL", "/kk/new", "", "", submit},
+		{"§7.4 a member goes", "DELETE", "/kk/f", "", "", submit},
+		{"§7.4 a member is moved out", "MOVE", "/kk/f", "/moved", "", submit},
+		{"§7.4 a member is moved in", "MOVE", "/g", "/kk/g", "", submit},
+		{"§7.4 a copy comes", "COPY", "/g", "/kk/g", "", submit},
+		{"§9.8.5 a copy over it", "COPY", "/g", "/lf", "", submit},
+		{"§9.10.4 a locked empty resource", "LOCK", "/kk/new", "", lockBody, submit},
+		{"§9.10.5 another lock on the file", "LOCK", "/lf", "", lockBody, "423 no-conflicting-lock(/k/)"},
+		{"§9.10.5 another lock on the collection", "LOCK", "/kk/", "", lockBody, "423 no-conflicting-lock(/k/)"},
+		{"to read needs no token", "GET", "/lf", "", "", "200"},
+		{"to copy from it needs no token", "COPY", "/lf", "/copy", "", "201"},
+		{"the link itself is not locked: DELETE", "DELETE", "/lf", "", "", "204"},
+		{"the link itself is not locked: DELETE of a linked collection", "DELETE", "/kk", "", "", "204"},
+		{"the link itself is not locked: MOVE", "MOVE", "/lf", "/lf2", "", "201"},
+		{"what is not below is not locked", "PUT", "/g", "", "x", "204"},
+	} {
+		t.Run(safe(tt.rule), func(t *testing.T) {
+			s, dir := linked(t, nil, "/k/f", "/g", "/lf -> k/f", "/kk -> k", "/k3 -> kk")
+			before := names(t, dir)
+			s.lock("/k/", "infinity")
+			var header []string
+			if tt.dst != "" {
+				header = []string{"Destination", "dest:" + tt.dst}
+			}
+			if got := says(t, s.do(tt.method, tt.name, tt.body, header...)); got != tt.want {
+				t.Errorf("%s %s %s = %s, want %s", tt.method, tt.name, tt.dst, got, tt.want)
+			}
+			if b, err := os.ReadFile(filepath.Join(dir, "k", "f")); string(b) != "/k/f" {
+				t.Errorf("/k/f holds %q, %v", b, err)
+			}
+			if got := names(t, dir); strings.HasPrefix(tt.want, "423") && got != before {
+				t.Errorf("there is %s, want %s", got, before)
+			}
+		})
+	}
+}
+
+// What is locked under one name shows and can be unlocked under the others, with the token of either (§6.1, §9.11).
+func TestLockThroughLinks(t *testing.T) {
+	const discovery = `<propfind xmlns="DAV:"><prop><lockdiscovery/></prop></propfind>`
+	for _, tt := range []struct{ rule, locked, other, unlock string }{
+		{"a link to the file", "/k/f", "/lf", "/lf"},
+		{"the file, locked by its link", "/lf", "/k/f", "/k/f"},
+		{"a linked collection", "/k/f", "/kk/f", "/kk/f"},
+		{"a member of a collection, locked by its link", "/kk/", "/k/f", "/lf"},
+		{"a member of a collection by a link to it", "/k/", "/lf", "/kk/f"},
+	} {
+		t.Run(safe(tt.rule), func(t *testing.T) {
+			s, _ := linked(t, nil, "/k/f", "/lf -> k/f", "/kk -> k")
+			token := s.lock(tt.locked, "infinity")
+			for _, name := range []string{tt.locked, tt.other} {
+				if a := s.want(207, "PROPFIND", name, discovery, "Depth", "0"); !strings.Contains(a.Body, token) {
+					t.Errorf("lockdiscovery of %s is %s", name, a.Body)
+				}
+			}
+			if got := says(t, s.do("PUT", tt.other, "x")); !strings.HasPrefix(got, "423") {
+				t.Errorf("PUT %s = %s, want 423", tt.other, got)
+			}
+			s.want(204, "PUT", tt.other, "x", "If", "(<"+token+">)")
+			s.want(200, "LOCK", tt.other, "", "If", "(<"+token+">)")
+			s.want(204, "UNLOCK", tt.unlock, "", "Lock-Token", "<"+token+">")
+			s.want(204, "PUT", tt.other, "x")
+		})
+	}
+}
+
+// A lock ends with the resource that it is on, by whatever name that goes (§6.1), and does not end with a link.
+func TestLocksEndThroughLinks(t *testing.T) {
+	s, _ := linked(t, nil, "/k/f", "/lf -> k/f", "/kk -> k")
+	token := s.lock("/kk/f", "0")
+	s.want(204, "DELETE", "/lf", "")
+	if got, want := says(t, s.do("PUT", "/k/f", "x")), "423 lock-token-submitted(/k/f)"; got != want {
+		t.Errorf("PUT after the link went = %s, want %s", got, want)
+	}
+	s.want(204, "DELETE", "/kk/f", "", "If", "(<"+token+">)")
+	s.want(201, "PUT", "/k/f", "x")
+}
+
+// A link that leads nowhere is there, to be removed or replaced: so the conditions are about something (§9.6, §9.8.5, §10.6).
+func TestBrokenLink(t *testing.T) {
+	for _, tt := range []struct {
+		rule, method, name string
+		header             []string
+		want               string
+		stays              bool
+	}{
+		{"§9.6 DELETE", "DELETE", "/broken", nil, "204", false},
+		{"§10.4 DELETE, If false", "DELETE", "/broken", []string{"If", "(<urn:x:y>)"}, "412", true},
+		{"§10.4 DELETE, If true", "DELETE", "/broken", []string{"If", "(Not <urn:x:y>)"}, "204", false},
+		{"RFC 9110 §13.1.1 DELETE, If-Match of another", "DELETE", "/broken", []string{"If-Match", `"x"`}, "412", true},
+		{"RFC 9110 §13.1.1 DELETE, If-Match of what has no representation", "DELETE", "/broken", []string{"If-Match", "*"}, "412", true},
+		{"§9.8.5 COPY, Overwrite: F", "COPY", "/f", []string{"Destination", "dest:/broken", "Overwrite", "F"}, "412", true},
+		{"§9.9.4 MOVE, Overwrite: F", "MOVE", "/f", []string{"Destination", "dest:/broken", "Overwrite", "F"}, "412", true},
+		{"§9.9.3 MOVE over it", "MOVE", "/f", []string{"Destination", "dest:/broken"}, "204", false},
+	} {
+		t.Run(safe(tt.rule), func(t *testing.T) {
+			s, dir := linked(t, nil, "/f", "/broken -> none/none")
+			if got := says(t, s.do(tt.method, tt.name, "", tt.header...)); got != tt.want {
+				t.Errorf("%s %s %q = %s, want %s", tt.method, tt.name, tt.header, got, tt.want)
+			}
+			_, err := os.Readlink(filepath.Join(dir, "broken"))
+			if (err == nil) != tt.stays {
+				t.Errorf("the link: %v, want it to stay: %v", err, tt.stays)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "f")); tt.stays && err != nil {
+				t.Errorf("/f: %v", err)
+			}
+		})
+	}
+}
+
+// Source and destination must not hold each other by any of their names (§9.8.5, §9.9.4), nor may a copy hold itself.
+func TestOverlapThroughLinks(t *testing.T) {
+	resources := []string{"/k/a/b/f", "/k/a/g", "/kk -> k", "/l/b -> ../k/a/b"}
+	for _, tt := range []struct{ rule, src, dst string }{
+		{"over an ancestor that a link leads through", "/kk/a/b", "/k/a"},
+		{"over an ancestor by its other name", "/k/a/b/f", "/kk/a"},
+		{"a linked source over what holds it", "/l/b/f", "/k/a"},
+		{"into itself", "/k/a", "/kk/a/b/new"},
+		{"into itself by a linked parent", "/k/a", "/l/b/new"},
+		{"onto itself", "/k/a/g", "/kk/a/g"},
+		{"a collection onto itself", "/kk/a/", "/k/a/"},
+	} {
+		for _, method := range []string{"COPY", "MOVE"} {
+			t.Run(safe(method+" "+tt.rule), func(t *testing.T) {
+				s, dir := linked(t, nil, resources...)
+				before := names(t, dir)
+				if got := says(t, s.do(method, tt.src, "", "Destination", "dest:"+tt.dst)); got != "403" {
+					t.Errorf("%s %s %s = %s, want 403", method, tt.src, tt.dst, got)
+				}
+				if got := names(t, dir); got != before {
+					t.Errorf("there is %s, want %s", got, before)
+				}
+			})
+		}
+	}
+}
+
+// A link in the source that leads into what is being made would have the copy copy itself, without end: RFC 5842 §7.2, 508.
+func TestCopyWithLinksIntoItself(t *testing.T) {
+	for _, tt := range []struct {
+		rule      string
+		resources []string
+		src, dst  string
+		want      string
+		left      string // below the destination
+	}{
+		{"to the destination", []string{"/c/f", "/c/z -> ../x"}, "/c/", "/x/", "207 /c/z/=508", "f"},
+		{"to a collection in it, on the way", []string{"/c/d/f", "/c/d/z -> ../../x/d"}, "/c/", "/x/", "207 /c/d/z/=508", "d/ d/f"},
+		{"to a collection in it that is whole", []string{"/c/d/f", "/c/z -> ../x/d"}, "/c/", "/x/", "207 /c/z/=508", "d/ d/f"},
+		{"by way of another link", []string{"/c/d/f", "/c/d/z -> ../../e", "/e/m -> ../x/d"}, "/c/", "/x/", "207 /c/d/z/m/=508", "d/ d/f d/z/"},
+		{"to a collection that holds the destination", []string{"/c/f", "/c/z -> ../p", "/p/q/"}, "/c/", "/p/q/x/", "207 /c/z/q/x/=508", "f z/ z/q/"},
+		{"to a file in it", []string{"/c/f", "/c/z -> ../x/f"}, "/c/", "/x/", "201", "f z"},
+	} {
+		t.Run(safe(tt.rule), func(t *testing.T) {
+			s, dir := linked(t, nil, tt.resources...)
+			if got := says(t, s.do("COPY", tt.src, "", "Destination", "dest:"+tt.dst)); got != tt.want {
+				t.Errorf("COPY %s %s = %s, want %s", tt.src, tt.dst, got, tt.want)
+			}
+			if got := names(t, filepath.Join(dir, tt.dst)); got != tt.left {
+				t.Errorf("the copy has %s, want %s", got, tt.left)
+			}
+			noAsides(t, dir)
+		})
+	}
+}
