@@ -1,6 +1,7 @@
 package props_test
 
 import (
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"syscall"
@@ -29,6 +30,11 @@ func TestMemoryLimits(t *testing.T) {
 			return
 		}()},
 		{"too large", []props.Change{{Property: property("urn:t", "x", string(make([]byte, 4<<20)))}}},
+		{"an attribute too large", []props.Change{{Property: props.Property{XMLName: xml.Name{Space: "urn:t", Local: "x"},
+			Attr: []xml.Attr{{Name: xml.Name{Local: "a"}, Value: string(make([]byte, 4<<20))}}}}}},
+		{"the namespace of an attribute too large", []props.Change{{Property: props.Property{XMLName: xml.Name{Space: "urn:t", Local: "x"},
+			Attr: []xml.Attr{{Name: xml.Name{Space: string(make([]byte, 4<<20)), Local: "a"}}}}}}},
+		{"a language too large", []props.Change{{Property: props.Property{XMLName: xml.Name{Space: "urn:t", Local: "x"}, Lang: string(make([]byte, 4<<20))}}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var s props.Memory

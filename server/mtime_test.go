@@ -121,6 +121,48 @@ func TestModificationTime(t *testing.T) {
 	})
 }
 
+// A time that clients trip over is none, for GET as for PROPFIND (RFC 4918 §15.7: getlastmodified is "the Last-Modified header as it
+// would be returned by a GET").
+func TestTimesThatAreNone(t *testing.T) {
+	for _, tt := range []struct {
+		rule  string
+		mtime time.Time
+		given bool
+	}{
+		{"1960", time.Date(1960, 1, 2, 3, 4, 5, 0, time.UTC), false},
+		{"the epoch", time.Unix(0, 0), false},
+		{"a fraction of a second after it", time.Unix(0, 5e8), false},
+		{"the second after it", time.Unix(1, 0), true},
+		{"now", time.Now(), true},
+		{"the year 10000", time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), false},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			files := fsbackend.New(fsbackend.Memory())
+			h := New(files, nil)
+			do(h, "PUT", "/f", "x")
+			if err := files.Chtimes(t.Context(), "/f", tt.mtime); err != nil {
+				t.Fatal(err)
+			}
+			want := ""
+			if tt.given {
+				want = tt.mtime.UTC().Format(http.TimeFormat)
+			}
+			for _, method := range []string{"GET", "HEAD"} {
+				r := do(h, method, "/f", "")
+				if got := r.Header.Get("Last-Modified"); got != want || r.StatusCode != 200 {
+					t.Errorf("%s = %s, Last-Modified %q, want %q", method, r.Status, got, want)
+				}
+			}
+			body := bodyOf(t, do(h, "PROPFIND", "/f", `<propfind xmlns="DAV:"><prop><getlastmodified/></prop></propfind>`))
+			_, got, _ := strings.Cut(body, "<D:getlastmodified>")
+			got, _, _ = strings.Cut(got, "<")
+			if got != want || tt.given == strings.Contains(body, "404 Not Found") {
+				t.Errorf("getlastmodified is %q, want %q: %s", got, want, body)
+			}
+		})
+	}
+}
+
 func FuzzTimes(f *testing.F) {
 	f.Add("Sun, 6 Nov 1994 08:49:37 GMT", "784111777.25")
 	f.Fuzz(func(t *testing.T, date, epoch string) {

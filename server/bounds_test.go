@@ -1,0 +1,155 @@
+package server
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"dav207/fsbackend"
+	"dav207/server/access"
+	"dav207/server/locks"
+)
+
+// A namespace is declared once in a body and counts with every name that is in it: few bytes must not ask for many.
+func TestSmallBodiesThatAskForMuch(t *testing.T) {
+	body := func(root, inner string, namespace, n int) string {
+		var b strings.Builder
+		fmt.Fprintf(&b, `<%s xmlns="DAV:" xmlns:x="urn:%s">`, root, strings.Repeat("n", namespace))
+		in, out, _ := strings.Cut(inner, "|")
+		b.WriteString(in)
+		for i := range n {
+			fmt.Fprintf(&b, "<x:p%d/>", i)
+		}
+		return b.String() + out + "</" + root + ">"
+	}
+	for _, tt := range []struct {
+		rule, method, body string
+		status             int
+	}{
+		{"PROPFIND", "PROPFIND", body("propfind", "<prop>|</prop>", 4_000, 100), 413},
+		{"PROPFIND, include", "PROPFIND", body("propfind", "<allprop/><include>|</include>", 4_000, 100), 413},
+		{"PROPFIND, many", "PROPFIND", body("propfind", "<prop>|</prop>", 10, 3000), 413},
+		{"PROPFIND, what clients ask for", "PROPFIND", body("propfind", "<prop>|</prop>", 100, 100), 207},
+		{"PROPFIND, a long namespace", "PROPFIND", body("propfind", "<prop>|</prop>", 4_000, 5), 207},
+		{"PROPPATCH set", "PROPPATCH", body("propertyupdate", "<set><prop>|</prop></set>", 4_000, 2500), 413},
+		{"PROPPATCH remove", "PROPPATCH", body("propertyupdate", "<remove><prop>|</prop></remove>", 4_000, 2500), 413},
+		{"PROPPATCH, what clients set", "PROPPATCH", body("propertyupdate", "<set><prop>|</prop></set>", 100, 100), 207},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			h := New(fsbackend.New(fsbackend.Memory()), nil)
+			do(h, "PUT", "/f", "x")
+			if len(tt.body) > 1<<20 {
+				t.Fatalf("the body has %d bytes, which would be refused as such", len(tt.body))
+			}
+			r := do(h, tt.method, "/f", tt.body, "Depth", "0")
+			if r.StatusCode != tt.status {
+				t.Errorf("%s = %s, want %d", tt.method, r.Status, tt.status)
+			}
+		})
+	}
+}
+
+const lockShared = `<lockinfo xmlns="DAV:"><lockscope><shared/></lockscope><locktype><write/></locktype></lockinfo>`
+
+// DAV:lockdiscovery tells of every lock on a resource, for each member of a listing: so there is a bound on them (507, RFC 4918
+// §11.5), and on the locks of all who gave no name.
+func TestTooManyLocks(t *testing.T) {
+	as := func(h *Handler, user, method, name, body string) int {
+		r := httptest.NewRequest(method, name, strings.NewReader(body))
+		if user != "" {
+			r = r.WithContext(access.WithPrincipal(r.Context(), user))
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	t.Run("shared locks on one resource", func(t *testing.T) {
+		h := New(fsbackend.New(fsbackend.Memory()), nil)
+		do(h, "MKCOL", "/c", "")
+		do(h, "PUT", "/c/f", "x")
+		n := 0
+		for ; n < 1000 && as(h, "", "LOCK", "/c", lockShared) == 200; n++ {
+		}
+		if n < 2 || n > 100 {
+			t.Errorf("%d shared locks were granted", n)
+		}
+		for _, name := range []string{"/c", "/c/f"} {
+			if got := as(h, "", "LOCK", name, lockShared); got != 507 {
+				t.Errorf("LOCK of %s, on which are %d = %d, want 507", name, n, got)
+			}
+		}
+		if got := as(h, "", "LOCK", "/other", lockShared); got != 201 {
+			t.Errorf("LOCK of another resource = %d, want 201", got)
+		}
+	})
+	t.Run("nobody in particular", func(t *testing.T) {
+		h := New(fsbackend.New(fsbackend.Memory()), &Options{Locks: locks.New(&locks.Options{MaxLocks: 40, MaxLocksPerPrincipal: 5})})
+		n := 0
+		for ; n < 40 && as(h, "", "LOCK", fmt.Sprint("/f", n), lockShared) == 201; n++ {
+		}
+		if n != 10 {
+			t.Errorf("%d locks were granted to nobody in particular, want a quarter of 40", n)
+		}
+		if got := as(h, "", "LOCK", "/more", lockShared); got != 507 {
+			t.Errorf("one more = %d, want 507", got)
+		}
+		if got := as(h, "jane", "LOCK", "/janes", lockShared); got != 201 {
+			t.Errorf("somebody's = %d, want 201", got)
+		}
+	})
+}
+
+// No request makes a tree that is deeper, or has longer names, than others can be made: those who walk it pay for it.
+func TestDepthOfTargets(t *testing.T) {
+	short, long := "/d", "/"+strings.Repeat("d", 250)
+	for _, tt := range []struct {
+		rule, method string
+		segment      string
+		of, into     int // segments below the source, and of the destination's parent
+		status       int
+	}{
+		{"COPY, not too deep", "COPY", short, 200, 200, 201},
+		{"COPY, a member too deep", "COPY", short, 300, 300, 207},
+		{"COPY, a member too long", "COPY", long, 10, 10, 207},
+		{"COPY, the target too deep", "COPY", short, 0, 512, 400},
+		{"COPY, the target too long", "COPY", long, 0, 17, 400},
+		{"MOVE, not too deep", "MOVE", short, 200, 200, 201},
+		{"MOVE, the target too deep", "MOVE", short, 0, 512, 400},
+		{"MOVE, the target too long", "MOVE", long, 0, 17, 400},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			files := fsbackend.New(fsbackend.Memory())
+			h := New(files, nil)
+			deep := func(name string, n int) string {
+				for i := 0; ; i++ {
+					if err := files.Mkdir(t.Context(), name, 0o777); err != nil {
+						t.Fatal(err)
+					}
+					if i == n {
+						return name
+					}
+					name += tt.segment
+				}
+			}
+			deep("/s", tt.of)
+			target := deep("/t", tt.into-1) + "/" + strings.Repeat("x", 100)
+			r := do(h, tt.method, "/s", "", "Destination", target)
+			if r.StatusCode != tt.status {
+				t.Errorf("%s = %s, want %d", tt.method, r.Status, tt.status)
+			}
+			if body := bodyOf(t, r); r.StatusCode == 207 && strings.Count(body, "<D:response>") != 1 {
+				t.Errorf("%s: want one response, for the first that is too deep: %.300s", tt.method, body)
+			}
+			for {
+				if _, err := files.Stat(t.Context(), target); err != nil {
+					break
+				}
+				if segments := strings.Count(target, "/"); segments > 512 || len(target) > 4096 {
+					t.Fatalf("there is a resource of %d segments and %d bytes now", segments, len(target))
+				}
+				target += tt.segment
+			}
+		})
+	}
+}
