@@ -1,0 +1,143 @@
+//go:build unix && !solaris && !aix
+
+package fsbackend_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dav207/fsbackend"
+	"dav207/server/resource"
+)
+
+const atWork = "DAV207_TEST_AT_WORK" // the directory that TestOtherProcess works on
+
+// TestOtherProcess is the other process of TestSweepBesideAnotherProcess.
+func TestOtherProcess(t *testing.T) {
+	dir := os.Getenv(atWork)
+	if dir == "" {
+		t.Skip("only for TestSweepBesideAnotherProcess")
+	}
+	d, err := fsbackend.Root(dir)
+	must(t, err)
+	w, _, err := d.Stage(ctx, "/upload")
+	must(t, err)
+	must2(io.WriteString(w, "half of it"))
+	holder := "/" + resource.AsideName()
+	must(t, d.Mkdir(ctx, holder, 0o777))
+	must(t, d.Rename(ctx, "/replaced", holder+"/replaced"))
+	fmt.Println("at work")
+	io.Copy(io.Discard, os.Stdin) // until it is killed
+}
+
+// Two servers may serve one directory, one of which starts while the other is at work: what that has aside, however old, is not
+// left over until it is dead.
+func TestSweepBesideAnotherProcess(t *testing.T) {
+	d, root, _ := served(t)
+	write(t, filepath.Join(root, "replaced"), "content")
+	other := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestOtherProcess$", "-test.v")
+	other.Env = append(os.Environ(), atWork+"="+root)
+	in, err := other.StdinPipe()
+	must(t, err)
+	defer in.Close()
+	out, err := other.StdoutPipe()
+	must(t, err)
+	must(t, other.Start())
+	defer other.Process.Kill()
+	for lines := bufio.NewScanner(out); ; {
+		if !lines.Scan() {
+			t.Fatal("the other process did not begin: ", other.Wait())
+		}
+		if lines.Text() == "at work" {
+			break
+		}
+	}
+	old := time.Now().Add(-24 * time.Hour)
+	must(t, filepath.WalkDir(root, func(p string, _ fs.DirEntry, err error) error {
+		if err == nil {
+			err = os.Chtimes(p, old, old)
+		}
+		return err
+	}))
+	asides := func() (n int) {
+		entries, err := os.ReadDir(root)
+		must(t, err)
+		for _, e := range entries {
+			if resource.Aside(e.Name()) {
+				n++
+			}
+		}
+		return n
+	}
+	before := asides()
+	must(t, d.Sweep(ctx, func(name string) { t.Errorf("swept %s, at which another process is at work", name) }))
+	if got := asides(); got != before || before != 2 {
+		t.Errorf("%d are aside, before it were %d, want 2", got, before)
+	}
+	must(t, other.Process.Kill())
+	other.Wait()
+	n := 0
+	must(t, d.Sweep(ctx, func(string) { n++ }))
+	if got := asides(); got != 0 || n != 2 {
+		t.Errorf("%d are aside after the other process died, %d were dealt with", got, n)
+	}
+	if got := read(t, filepath.Join(root, "replaced")); got != "content" {
+		t.Errorf("what was to be replaced holds %q", got)
+	}
+}
+
+// What was moved aside gets its name again only where nothing has that name, and where it is clear what it was.
+func TestSweepRestores(t *testing.T) {
+	const aside = ".dav207-ABCDEFGHIJKLMNOPQRSTUVWXY2"
+	for _, tt := range []struct {
+		rule   string
+		before []string // directories end in a slash
+		want   string
+	}{
+		{"a collection", []string{aside + "/c/f"}, "c c/f"},
+		{"a file", []string{aside + "/f"}, "f"},
+		{"deeper", []string{"d/" + aside + "/c/f"}, "d d/c d/c/f"},
+		{"what replaced it has come", []string{aside + "/c/f", "c/new"}, "c c/new"},
+		{"nothing was moved yet", []string{aside + "/"}, ""},
+		{"more than one: not one that was moved", []string{aside + "/c/f", aside + "/d"}, ""},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			d, root, _ := served(t)
+			for _, name := range tt.before {
+				p := filepath.Join(root, name)
+				if strings.HasSuffix(name, "/") {
+					must(t, os.MkdirAll(p, 0o777))
+					continue
+				}
+				must(t, os.MkdirAll(filepath.Dir(p), 0o777))
+				write(t, p, name)
+			}
+			old := time.Now().Add(-24 * time.Hour)
+			must(t, filepath.WalkDir(root, func(p string, _ fs.DirEntry, err error) error {
+				if err == nil {
+					err = os.Chtimes(p, old, old)
+				}
+				return err
+			}))
+			must(t, d.Sweep(ctx, nil))
+			var left []string
+			must(t, filepath.WalkDir(root, func(p string, _ fs.DirEntry, err error) error {
+				if rel, _ := filepath.Rel(root, p); rel != "." {
+					left = append(left, filepath.ToSlash(rel))
+				}
+				return err
+			}))
+			if got := strings.Join(left, " "); got != tt.want {
+				t.Errorf("left: %s\nwant: %s", got, tt.want)
+			}
+		})
+	}
+}
