@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,25 +21,30 @@ import (
 
 	"dav207/fsbackend/faultfs"
 	"dav207/server"
-	"dav207/server/davtest"
+	"dav207/server/locks"
 )
 
 var update = flag.Bool("update", false, "rewrite the responses in testdata that differ from what the server says")
 
 // TestExchanges plays the exchanges in testdata: what was there before, requests as they stand on the wire, the whole
-// responses, and what is there after. Those in rfc4918 are the examples and the rules of the RFC.
+// responses, and what is there after. Those in rfc4918 are the examples of the RFC, those in rules are its rules, those in
+// clients are what clients send that cannot run here. Each is played on a tree in memory and on one on a disk.
 //
-// A file begins with a comment that names the section and says what it shows. Its sections, in this order:
+// A file begins with a comment that names the section, or the client, and says what it shows. That of a client says on what
+// evidence it stands, and which steps are only believed. Its sections, in this order:
 //
-//	options   lines "prefix /dav", "deny-infinity", "max-xml 100", "public-url http://www.example.com/"
+//	options   lines "prefix /dav", "deny-infinity", "max-xml 100", "public-url http://www.example.com/", and "trees memory" for
+//	          an exchange that is for one kind of tree only
 //	before    one resource a line: its name, then after two spaces what it is (see exchange.put)
 //	policy    lines "deny read /c/secret", "hide bind /c/x", "deny read /file {namespace}property"
-//	fail      lines "remove /c/3 EACCES"
-//	request   one request; a body may follow after an empty line. Content-Length is added.
+//	fail      lines "remove /c/3 EACCES"; only in memory
+//	later     a duration such as "10m": as much time passes for the locks
+//	request   one request; a body may follow after an empty line. Host and Content-Length are added where they are missing,
+//	          and "Connection: close" where nothing is said of the connection. What is sent chunked stands as on the wire.
 //	response  what must come: the status line, those headers that matter ("X: -" is one that must not be there), the body
 //	after     the names of all that is left; the collections on the way to them go without saying
 //
-// Request and response may come again, after may follow each response. Any other section is an error.
+// Request and response may come again, later before each request, after behind each response. Any other section is an error.
 //
 // A {name} stands for a value that is not known beforehand: where it is met first in a response it takes any, from then on, in
 // requests too, it is that value. {any} takes any value each time. XML is compared by what it means, the order of responses,
@@ -50,39 +56,64 @@ func TestExchanges(t *testing.T) {
 	}
 	for _, file := range files {
 		name, _ := filepath.Rel("testdata", strings.TrimSuffix(file, ".txt"))
-		t.Run(filepath.ToSlash(name), func(t *testing.T) {
-			t.Parallel()
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			x := &exchange{t: t, known: map[string]string{}}
-			x.run(archive)
-			if x.updated {
-				if err := os.WriteFile(file, txtar.Format(archive), 0o666); err != nil {
-					t.Fatal(err)
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, kind := range treesOf(archive) {
+			t.Run(filepath.ToSlash(name)+" "+kind, func(t *testing.T) {
+				t.Parallel()
+				archive := &txtar.Archive{Comment: archive.Comment, Files: slices.Clone(archive.Files)}
+				x := &exchange{t: t, kind: kind, client: filepath.Base(filepath.Dir(file)) == "clients", known: map[string]string{}}
+				x.run(archive)
+				if x.updated && i == 0 {
+					if err := os.WriteFile(file, txtar.Format(archive), 0o666); err != nil {
+						t.Fatal(err)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
+}
+
+// treesOf returns the kinds of trees that an exchange is for. Faults are there in memory only.
+func treesOf(a *txtar.Archive) []string {
+	for _, f := range a.Files {
+		if f.Name == "fail" {
+			return []string{"memory"}
+		}
+		for line := range strings.Lines(string(f.Data)) {
+			if kinds, ok := strings.CutPrefix(line, "trees "); ok && f.Name == "options" {
+				return strings.Fields(kinds)
+			}
+		}
+	}
+	return []string{"memory", "disk"}
 }
 
 // exchange is one file being played.
 type exchange struct {
 	t       *testing.T
+	kind    string // of tree
+	client  bool   // the file is what a client sends
 	opts    server.Options
 	rules   rules
-	srv     *davtest.Server
+	clock   clock
+	srv     stage
 	known   map[string]string // the values of {name}
 	request []byte            // the one that waits for its response
 	updated bool
 }
 
 func (x *exchange) run(a *txtar.Archive) {
-	if !strings.HasPrefix(string(a.Comment), "RFC ") && !strings.HasPrefix(string(a.Comment), "Issue") {
+	comment := string(a.Comment)
+	if x.client && (!strings.HasPrefix(comment, "Client: ") || !strings.Contains(comment, "\nEvidence: ")) {
+		x.t.Fatal(`the comment must begin with "Client: " and have a paragraph that begins with "Evidence: "`)
+	}
+	if !x.client && !strings.HasPrefix(comment, "RFC ") && !strings.HasPrefix(comment, "Issue") {
 		x.t.Fatal(`the comment must begin with the rule that is shown: "RFC 4918 §9.6.2: ..." or "Issue ..."`)
 	}
-	order := map[string]int{"options": 1, "before": 2, "policy": 3, "fail": 4, "request": 5, "response": 6, "after": 7}
+	order := map[string]int{"options": 1, "before": 2, "policy": 3, "fail": 4, "later": 5, "request": 6, "response": 7, "after": 8}
 	last := 0
 	for i := range a.Files {
 		f := &a.Files[i]
@@ -90,7 +121,7 @@ func (x *exchange) run(a *txtar.Archive) {
 		switch {
 		case !ok:
 			x.t.Fatalf("unknown section %q", f.Name)
-		case place <= last && !(f.Name == "request" && last > place):
+		case place <= last && !((f.Name == "later" || f.Name == "request") && last > place):
 			x.t.Fatalf("section %q is out of order", f.Name)
 		case (f.Name == "response") != (x.request != nil):
 			x.t.Fatalf("section %q: each request needs its response", f.Name)
@@ -108,6 +139,8 @@ func (x *exchange) run(a *txtar.Archive) {
 			x.each(f.Data, x.rules.add)
 		case "fail":
 			x.each(f.Data, x.fail)
+		case "later":
+			x.each(f.Data, x.later)
 		case "request":
 			x.request = f.Data
 		case "response":
@@ -137,8 +170,15 @@ func (x *exchange) each(data []byte, f func(line string) error) {
 func (x *exchange) start() {
 	if x.srv == nil {
 		x.opts.Policy = &x.rules
-		x.srv = davtest.NewServer(x.t, &x.opts)
+		x.opts.Locks = locks.New(&locks.Options{Now: x.clock.now})
+		x.srv = newStage(x.t, x.kind, &x.opts)
 	}
+}
+
+func (x *exchange) later(line string) error {
+	d, err := time.ParseDuration(line)
+	x.clock.advance(d)
+	return err
 }
 
 func (x *exchange) option(line string) (err error) {
@@ -150,6 +190,7 @@ func (x *exchange) option(line string) (err error) {
 		x.opts.DenyInfinity = true
 	case "max-xml":
 		x.opts.MaxXML, err = strconv.ParseInt(value, 10, 64)
+	case "trees": // see treesOf
 	case "public-url":
 		u, parseErr := url.Parse(value)
 		x.opts.PublicURLs, err = append(x.opts.PublicURLs, u), parseErr
@@ -204,7 +245,11 @@ func (x *exchange) fail(line string) error {
 	if len(f) != 3 || causes[f[2]] == nil {
 		return fmt.Errorf("want an operation, a name and an error")
 	}
-	x.srv.Files.Fail(faultfs.Op(f[0]), f[1], at(f[1], causes[f[2]]))
+	memory, ok := x.srv.(memoryStage)
+	if !ok {
+		return fmt.Errorf("no faults on a %s", x.kind)
+	}
+	memory.Files.Fail(faultfs.Op(f[0]), f[1], at(f[1], causes[f[2]]))
 	return nil
 }
 
@@ -233,7 +278,7 @@ func (x *exchange) after(data []byte) {
 func (x *exchange) exchange(want []byte) []byte {
 	x.t.Helper()
 	raw, method := x.wire(x.request)
-	conn, err := net.Dial("tcp", x.srv.Listener.Addr().String())
+	conn, err := net.Dial("tcp", x.srv.Address())
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -274,9 +319,12 @@ func (x *exchange) wire(text []byte) (raw []byte, method string) {
 		head += "\nContent-Length: " + strconv.Itoa(len(body))
 	}
 	if strings.Contains(lower, "\ntransfer-encoding:") {
-		body = strings.ReplaceAll(body, "\n", "\r\n") // the lines are those of the chunks
+		// The lines are those of the chunks, and an empty one ends the last.
+		body = strings.ReplaceAll(strings.TrimRight(body, "\n"), "\n", "\r\n") + "\r\n\r\n"
 	}
-	head += "\nConnection: close"
+	if !strings.Contains(lower, "\nconnection:") {
+		head += "\nConnection: close"
+	}
 	method, _, _ = strings.Cut(head, " ")
 	return append([]byte(strings.ReplaceAll(head, "\n", "\r\n")+"\r\n\r\n"), body...), method
 }
