@@ -1,0 +1,437 @@
+package integration
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"dav207/server"
+)
+
+// TestLockCompatibility is the table of §9.10.5, and what depth adds to it (§6.1, §7.4, §9.10.3). "Own" locks are no
+// exception: a client that wants its lock again has to refresh it.
+func TestLockCompatibility(t *testing.T) {
+	for _, tt := range []struct{ rule, first, second, want string }{
+		{"9.10.5 exclusive, exclusive", "LOCK /c/m | exclusive", "LOCK /c/m | exclusive", "423 no-conflicting-lock(/c/m)"},
+		{"9.10.5 exclusive, shared", "LOCK /c/m | exclusive", "LOCK /c/m | shared", "423 no-conflicting-lock(/c/m)"},
+		{"9.10.5 shared, exclusive", "LOCK /c/m | shared", "LOCK /c/m | exclusive", "423 no-conflicting-lock(/c/m)"},
+		{"9.10.5 shared, shared", "LOCK /c/m | shared", "LOCK /c/m | shared", "200"},
+		{"9.10.5 the token of the first does not help", "LOCK /c/m | exclusive | as a", "LOCK /c/m | exclusive | If: (<{a}>)", "423 no-conflicting-lock(/c/m)"},
+		{"6.1 of one user", "LOCK /c/m | exclusive | jane", "LOCK /c/m | exclusive | jane", "423 no-conflicting-lock(/c/m)"},
+		{"6.1 infinity covers members", "LOCK /c/ | exclusive", "LOCK /c/m | exclusive", "423 no-conflicting-lock(/c/)"},
+		{"6.1 infinity covers members of members", "LOCK /c/ | exclusive", "LOCK /c/d/n | shared", "423 no-conflicting-lock(/c/)"},
+		{"6.1 the root covers all", "LOCK / | exclusive", "LOCK /c/d/n | exclusive", "423 no-conflicting-lock(/)"},
+		{"9.10.3 no Depth is infinity", "LOCK /c | exclusive", "LOCK /c/m | exclusive | Depth: 0", "423 no-conflicting-lock(/c/)"},
+		{"7.4 depth 0 leaves members alone", "LOCK /c/ | exclusive | Depth: 0", "LOCK /c/m | exclusive", "200"},
+		{"7.4 depth 0 over a locked member", "LOCK /c/m | exclusive", "LOCK /c/ | exclusive | Depth: 0", "200"},
+		{"9.10.9 infinity over a locked member", "LOCK /c/m | exclusive", "LOCK /c/ | exclusive", "207 /c/=424 /c/m=423 no-conflicting-lock(/c/m)"},
+		{"9.10.9 infinity over a locked member of a member", "LOCK /c/d/n | exclusive", "LOCK /c/ | exclusive", "207 /c/=424 /c/d/n=423 no-conflicting-lock(/c/d/n)"},
+		{"9.10.9 over a collection locked with depth 0", "LOCK /c/d/ | exclusive | Depth: 0", "LOCK /c/ | exclusive", "207 /c/=424 /c/d/=423 no-conflicting-lock(/c/d/)"},
+		{"9.10.9 exclusive over a shared member", "LOCK /c/m | shared", "LOCK /c/ | exclusive", "207 /c/=424 /c/m=423 no-conflicting-lock(/c/m)"},
+		{"9.10.9 shared over an exclusive member", "LOCK /c/m | exclusive", "LOCK /c/ | shared", "207 /c/=424 /c/m=423 no-conflicting-lock(/c/m)"},
+		{"6.2 shared over a shared member", "LOCK /c/m | shared", "LOCK /c/ | shared", "200"},
+		{"6.2 shared below shared", "LOCK /c/ | shared", "LOCK /c/m | shared", "200"},
+		{"6.2 exclusive below shared", "LOCK /c/ | shared", "LOCK /c/m | exclusive", "423 no-conflicting-lock(/c/)"},
+		{"6.1 a name that begins alike is another", "LOCK /c/m | exclusive", "LOCK /c/mm | exclusive", "200"},
+		{"6.1 a collection that begins alike is another", "LOCK /c/ | exclusive", "LOCK /cc/ | exclusive", "200"},
+		{"6.1 with and without a slash is one resource", "LOCK /c | exclusive | Depth: 0", "LOCK /c/ | exclusive | Depth: 0", "423 no-conflicting-lock(/c/)"},
+		{"9.10.3 Depth: 1 is refused", "LOCK /c/m | exclusive", "LOCK /cc/ | exclusive | Depth: 1", "400"},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			t.Parallel()
+			p := newPlay(t, nil)
+			p.srv.Put("/c/m", "/c/mm", "/c/d/n", "/cc/")
+			if got := p.do(tt.first).String(); got != "200" {
+				t.Fatalf("%s = %s", tt.first, got)
+			}
+			got := p.do(tt.second)
+			if g := sorted(got.String()); g != tt.want {
+				t.Errorf("%s, then %s\n got %s\nwant %s", tt.first, tt.second, g, tt.want)
+			}
+			// All or nothing (§9.10.3).
+			if token := got.Header.Get("Lock-Token"); (token != "") != (got.StatusCode == 200) {
+				t.Errorf("Lock-Token = %q with status %d", token, got.StatusCode)
+			}
+		})
+	}
+}
+
+// Two locked members stand in one answer, each with its own lock root, and the collection once.
+func TestLockSeveralLockedMembers(t *testing.T) {
+	p := newPlay(t, nil)
+	p.srv.Put("/c/1", "/c/2", "/c/d/3")
+	p.do("LOCK /c/1 | exclusive")
+	p.do("LOCK /c/2 | shared")
+	p.do("LOCK /c/2 | shared")
+	p.do("LOCK /c/d/ | exclusive")
+	const want = "207 /c/1=423 no-conflicting-lock(/c/1) /c/2=423 no-conflicting-lock(/c/2) /c/=424 /c/d/=423 no-conflicting-lock(/c/d/)"
+	if got := sorted(p.do("LOCK /c/ | exclusive").String()); got != want {
+		t.Errorf(" got %s\nwant %s", got, want)
+	}
+	if got := p.lockdiscovery("/c/", ""); len(got) != 0 {
+		t.Errorf("the collection is locked all the same: %+v", got)
+	}
+}
+
+func TestLockLives(t *testing.T) {
+	playScenes(t, nil, []scene{
+		{"7.3 LOCK where nothing is makes an empty file, which stays", "/c/", []step{
+			{"LOCK /c/new | exclusive | as t", "201"},
+			{"GET /c/new", "200"},
+			{"PROPFIND /c/new | Depth: 0 | body: <propfind xmlns=\"DAV:\"><prop><getcontentlength/><resourcetype/></prop></propfind>", "207 /c/new=200[getcontentlength resourcetype]"},
+			{"MKCOL /c/new", "405"},
+			{"PUT /c/new | joe", "423 lock-token-submitted(/c/new)"},
+			{"PUT /c/new | If: (<{t}>)", "204"},
+			{"UNLOCK /c/new | Lock-Token: <{t}>", "204"},
+			{"GET /c/new", "200"},
+		}},
+		{"7.3 and when its time is over", "/c/", []step{
+			{"LOCK /c/new | exclusive | Timeout: Second-10", "201"},
+			{"later 11s", ""},
+			{"GET /c/new", "200"},
+			{"PUT /c/new", "204"},
+		}},
+		{"9.10.6 LOCK where no parent is", "/c/f", []step{
+			{"LOCK /none/new | exclusive", "409"},
+			{"LOCK /c/f/new | exclusive", "409"},
+			{"LOCK /c/new/ | exclusive", "405"},
+			{"PROPFIND /c/new", "404"},
+		}},
+		{"7.4 LOCK where nothing is makes a member of a locked collection", "/c/ /d/", []step{
+			{"LOCK /c/ | exclusive | Depth: 0 | as c", "200"},
+			{"LOCK /c/new | exclusive", "423 lock-token-submitted(/c/)"},
+			{"LOCK /c/new | exclusive | If: </c/> (<{c}>)", "201"},
+			{"LOCK /d/ | exclusive | as d", "200"},
+			{"LOCK /d/new | exclusive", "423 lock-token-submitted(/d/)"},
+			{"LOCK /d/new | exclusive | If: </d/> (<{d}>)", "423 no-conflicting-lock(/d/)"},
+			{"GET /d/new", "404"},
+		}},
+		{"7.4 a member that comes is locked with its collection", "/c/m /f /g/x", []step{
+			{"LOCK /c/ | exclusive | as c", "200"},
+			{"PUT /c/new | If: </c/> (<{c}>)", "201"},
+			{"PUT /c/new", "423 lock-token-submitted(/c/)"},
+			{"MKCOL /c/d | If: </c/> (<{c}>)", "201"},
+			{"PUT /c/d/x", "423 lock-token-submitted(/c/)"},
+			{"MOVE /f | Destination: /c/f | If: </c/> (<{c}>)", "201"},
+			{"PUT /c/f", "423 lock-token-submitted(/c/)"},
+			{"COPY /g/ | Destination: /c/g/ | If: </c/> (<{c}>)", "201"},
+			{"DELETE /c/g/x", "423 lock-token-submitted(/c/)"},
+			{"PUT /g/x", "204"},
+		}},
+		{"7.4 a member that goes is free, wherever it goes", "/c/m /d/", []step{
+			{"LOCK /c/ | exclusive | as c", "200"},
+			{"LOCK /d/ | exclusive | as d", "200"},
+			{"MOVE /c/m | Destination: /d/m | If: (<{c}>)", "423 lock-token-submitted(/d/)"},
+			{"MOVE /c/m | Destination: /d/m | If: (<{c}>) (<{d}>)", "201"},
+			{"PUT /d/m | If: </c/> (<{c}>)", "423 lock-token-submitted(/d/)"},
+			{"MOVE /d/m | Destination: /m | If: (<{d}>)", "201"},
+			{"PUT /m", "204"},
+		}},
+		{"7.4 the token of the collection is needed besides the member's", "/c/m", []step{
+			{"LOCK /c/ | exclusive | Depth: 0 | as c", "200"},
+			{"LOCK /c/m | exclusive | as m", "200"},
+			{"DELETE /c/m | If: (<{m}>)", "423 lock-token-submitted(/c/)"},
+			{"DELETE /c/m | If: </c/> (<{c}>)", "423 lock-token-submitted(/c/m)"},
+			{"PUT /c/m | If: (<{m}>)", "204"},
+			{"DELETE /c/m | If: (<{m}>) (<{c}>)", "204"},
+		}},
+		{"9.6 locks end with DELETE", "/c/m", []step{
+			{"LOCK /c/m | exclusive | as m", "200"},
+			{"DELETE /c/m | If: (<{m}>)", "204"},
+			{"PUT /c/m", "201"},
+			{"UNLOCK /c/m | Lock-Token: <{m}>", "409 lock-token-matches-request-uri"},
+			{"LOCK /c/m | If: (<{m}>)", "412 lock-token-matches-request-uri"},
+		}},
+		{"9.6 those of members, too", "/c/d/m", []step{
+			{"LOCK /c/d/m | exclusive | as m", "200"},
+			{"DELETE /c/ | If: </c/d/m> (<{m}>)", "204"},
+			{"MKCOL /c/", "201"},
+			{"MKCOL /c/d/", "201"},
+			{"PUT /c/d/m", "201"},
+		}},
+		{"9.6 a DELETE that fails ends no lock", "/c/1 /c/2", []step{
+			{"LOCK /c/1 | exclusive | as a", "200"},
+			{"LOCK /c/2 | exclusive | as b", "200"},
+			{"DELETE /c/ | If: </c/1> (<{a}>)", "207 /c/2=423 lock-token-submitted(/c/2)"},
+			{"PUT /c/1", "201"},
+			{"PUT /c/2", "423 lock-token-submitted(/c/2)"},
+		}},
+		{"7.6 locks do not move", "/f /x", []step{
+			{"LOCK /f | exclusive | as f", "200"},
+			{"MOVE /f | Destination: /g", "423 lock-token-submitted(/f)"},
+			{"MOVE /f | Destination: /g | If: (<{f}>)", "201"},
+			{"PUT /g", "204"},
+			{"PUT /f", "201"},
+			{"UNLOCK /g | Lock-Token: <{f}>", "409 lock-token-matches-request-uri"},
+			{"UNLOCK /f | Lock-Token: <{f}>", "409 lock-token-matches-request-uri"},
+		}},
+		{"7.6 nor those of members", "/c/m", []step{
+			{"LOCK /c/m | exclusive | as m", "200"},
+			{"MOVE /c/ | Destination: /d/ | If: </c/m> (<{m}>)", "201"},
+			{"PUT /d/m", "204"},
+			{"MKCOL /c/", "201"},
+			{"PUT /c/m", "201"},
+		}},
+		{"7.6 locks are not copied", "/c/m", []step{
+			{"LOCK /c/m | exclusive | as m", "200"},
+			{"COPY /c/ | Destination: /d/", "201"},
+			{"PUT /d/m", "204"},
+			{"PUT /c/m", "423 lock-token-submitted(/c/m)"},
+		}},
+		{"7.6 what comes to a locked place comes under that lock", "/f /x /g", []step{
+			{"LOCK /g | exclusive | as g", "200"},
+			{"MOVE /f | Destination: /g", "423 lock-token-submitted(/g)"},
+			{"MOVE /f | Destination: /g | If: </g> (<{g}>)", "204"},
+			{"PUT /g", "423 lock-token-submitted(/g)"},
+			{"COPY /x | Destination: /g | If: </g> (<{g}>)", "204"},
+			{"PUT /g", "423 lock-token-submitted(/g)"},
+			{"PUT /g | If: (<{g}>)", "204"},
+			{"UNLOCK /g | Lock-Token: <{g}>", "204"},
+		}},
+		{"9.9.3 the members that were there go with their locks", "/f /c/m /d/m", []step{
+			{"LOCK /c/m | exclusive | as m", "200"},
+			{"MOVE /f | Destination: /c/", "207 /c/m=423 lock-token-submitted(/c/m)"},
+			{"MOVE /d/ | Destination: /c/ | If: </c/m> (<{m}>)", "204"},
+			{"PUT /c/m", "204"},
+			{"UNLOCK /c/m | Lock-Token: <{m}>", "409 lock-token-matches-request-uri"},
+		}},
+		{"7.4 depth 0 guards the membership", "/c/a /c/b /x /y", []step{
+			{"LOCK /c/ | exclusive | Depth: 0 | as c", "200"},
+			{"PUT /c/a", "204"},
+			{"PROPPATCH /c/a", "207 /c/a=200"},
+			{"COPY /c/a | Destination: /z", "201"},
+			{"PUT /c/new", "423 lock-token-submitted(/c/)"},
+			{"MKCOL /c/new", "423 lock-token-submitted(/c/)"},
+			{"DELETE /c/a", "423 lock-token-submitted(/c/)"},
+			{"MOVE /c/a | Destination: /out", "423 lock-token-submitted(/c/)"},
+			{"MOVE /c/a | Destination: /c/renamed", "423 lock-token-submitted(/c/)"},
+			{"MOVE /x | Destination: /c/x", "423 lock-token-submitted(/c/)"},
+			{"MOVE /x | Destination: /c/a", "423 lock-token-submitted(/c/)"},
+			{"COPY /x | Destination: /c/x", "423 lock-token-submitted(/c/)"},
+			{"PROPPATCH /c/", "423 lock-token-submitted(/c/)"},
+			{"DELETE /c/", "423 lock-token-submitted(/c/)"},
+			{"MOVE /c/ | Destination: /d/", "423 lock-token-submitted(/c/)"},
+			{"PUT /c/new | If: </c/> (<{c}>)", "201"},
+			{"MKCOL /c/d | If: </c/> (<{c}>)", "201"},
+			{"PUT /c/d/deeper", "201"},
+			{"MOVE /c/a | Destination: /c/renamed | If: </c/> (<{c}>)", "201"},
+			{"MOVE /x | Destination: /c/x | If: </c/> (<{c}>)", "201"},
+			{"COPY /y | Destination: /c/y | If: </c/> (<{c}>)", "201"},
+			{"DELETE /c/b | If: </c/> (<{c}>)", "204"},
+			{"PROPPATCH /c/ | If: (<{c}>)", "207 /c/=200"},
+			{"DELETE /c/ | If: (<{c}>)", "204"},
+		}},
+		{"7.4 DELETE of the parent of a locked collection reports it", "/p/c/a /p/b", []step{
+			{"LOCK /p/c/ | exclusive | Depth: 0", "200"},
+			{"DELETE /p/", "207 /p/c/=423 lock-token-submitted(/p/c/)"},
+			{"GET /p/b", "404"},
+			{"GET /p/c/a", "200"},
+		}},
+		{"6.2 each holder of a shared lock may write, nobody else", "/f", []step{
+			{"LOCK /f | shared | jane | as a", "200"},
+			{"LOCK /f | shared | joe | as b", "200"},
+			{"PUT /f", "423 lock-token-submitted(/f)"},
+			{"PUT /f | jane", "423 lock-token-submitted(/f)"},
+			{"PUT /f | jane | If: (<{b}>)", "423 lock-token-submitted(/f)"},
+			{"PUT /f | jane | If: (<{a}>)", "204"},
+			{"PUT /f | joe | If: (<{b}>)", "204"},
+			{"UNLOCK /f | jane | Lock-Token: <{a}>", "204"},
+			{"LOCK /f | exclusive | jane", "423 no-conflicting-lock(/f)"},
+			{"UNLOCK /f | joe | Lock-Token: <{b}>", "204"},
+			{"LOCK /f | exclusive | jane", "200"},
+		}},
+		{"6.6 a lock ends when its time is over", "/c/m", []step{
+			{"LOCK /c/ | exclusive | Timeout: Second-60 | as c", "200"},
+			{"later 59s", ""},
+			{"PUT /c/m", "423 lock-token-submitted(/c/)"},
+			{"later 2s", ""},
+			{"PUT /c/m | If: (<{c}>)", "412"},
+			{"UNLOCK /c/ | Lock-Token: <{c}>", "409 lock-token-matches-request-uri"},
+			{"LOCK /c/ | If: (<{c}>)", "412 lock-token-matches-request-uri"},
+			{"PUT /c/m", "204"},
+			{"LOCK /c/m | exclusive", "200"},
+		}},
+		{"9.11.1 UNLOCK", "/c/m /d/m", []step{
+			{"LOCK /c/ | exclusive | as c", "200"},
+			{"LOCK /d/ | exclusive | Depth: 0 | as d", "200"},
+			{"UNLOCK /c/", "400"},
+			{"UNLOCK /c/ | Lock-Token: {c}", "400"},
+			{"UNLOCK /c/ | Lock-Token: <{c}>, <{d}>", "400"},
+			{"UNLOCK /c/ | Lock-Token: <{c}> | Lock-Token: <{c}>", "400"},
+			{"UNLOCK /c/ | If: (<{c}>)", "400"},
+			{"UNLOCK / | Lock-Token: <{c}>", "409 lock-token-matches-request-uri"},
+			{"UNLOCK /d/m | Lock-Token: <{c}>", "409 lock-token-matches-request-uri"},
+			{"UNLOCK /d/m | Lock-Token: <{d}>", "409 lock-token-matches-request-uri"},
+			{"UNLOCK /c/ | Lock-Token: <{d}>", "409 lock-token-matches-request-uri"},
+			{"UNLOCK /c/ | Lock-Token: <urn:uuid:181d4fae-7d8c-11d0-a765-00a0c91e6bf2>", "409 lock-token-matches-request-uri"},
+			{"UNLOCK /c/ | Lock-Token: <DAV:no-lock>", "409 lock-token-matches-request-uri"},
+			{"UNLOCK /c/ | Lock-Token: <{c}> | If: (<DAV:no-lock>)", "412"},
+			{"PUT /c/m", "423 lock-token-submitted(/c/)"},
+			{"UNLOCK /c/m | Lock-Token: <{c}>", "204"},
+			{"PUT /c/m", "204"},
+			{"UNLOCK /c/m | Lock-Token: <{c}>", "409 lock-token-matches-request-uri"},
+			{"UNLOCK /d | Lock-Token: <{d}>", "204"},
+		}},
+		{"9.11.1 a lock is its owner's to remove and to refresh", "/f", []step{
+			{"LOCK /f | exclusive | jane | as f", "200"},
+			{"UNLOCK /f | joe | Lock-Token: <{f}>", "403"},
+			{"UNLOCK /f | Lock-Token: <{f}>", "403"},
+			{"LOCK /f | joe | If: (<{f}>)", "403"},
+			{"PUT /f | joe | If: (<{f}>)", "423 lock-token-submitted(/f)"},
+			{"DELETE /f | If: (<{f}>)", "423 lock-token-submitted(/f)"},
+			{"PUT /f | jane | If: (<{f}>)", "204"},
+			{"UNLOCK /f | jane | Lock-Token: <{f}>", "204"},
+		}},
+	})
+}
+
+// TestLockRefresh sends a LOCK without a body, with all that clients add to it. The time starts anew, and nothing else of the
+// lock changes.
+func TestLockRefresh(t *testing.T) {
+	for _, tt := range []struct{ rule, request, timeout string }{
+		{"9.10.2 nothing but If", "LOCK /c/ | If: (<{c}>)", "Second-60"},
+		{"9.10.2 Depth is ignored: 0", "LOCK /c/ | If: (<{c}>) | Depth: 0", "Second-60"},
+		{"9.10.2 Depth is ignored: 1", "LOCK /c/ | If: (<{c}>) | Depth: 1", "Second-60"},
+		{"9.10.2 Depth is ignored: no depth", "LOCK /c/ | If: (<{c}>) | Depth: deep", "Second-60"},
+		{"macOS", "LOCK /c/ | If: (<{c}>) | Depth: 0 | Content-Type: text/xml | Timeout: Second-600", "Second-600"},
+		{"Office", "LOCK /c/ | If: (<{c}>) | Content-Type: text/xml; charset=\"utf-8\" | Timeout: Second-3600 | Content-Length: 0", "Second-3600"},
+		{"7.7 from anywhere in its scope", "LOCK /c/d/m | If: (<{c}>)", "Second-60"},
+		{"7.7 from where nothing is", "LOCK /c/none | If: </c/> (<{c}>)", "Second-60"},
+		{"10.4 with a tag", "LOCK /c/d/m | If: </c/> (<{c}>)", "Second-60"},
+		{"10.4 with conditions", "LOCK /c/d/m | If: (<{c}> [{m}]) (<DAV:no-lock>)", "Second-60"},
+		{"10.7 Infinite", "LOCK /c/ | If: (<{c}>) | Timeout: Infinite", "Second-86400"},
+		{"10.7 never Second-0", "LOCK /c/ | If: (<{c}>) | Timeout: Second-0", "Second-1"},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			t.Parallel()
+			p := newPlay(t, nil)
+			p.srv.Put("/c/d/m")
+			p.do("HEAD /c/d/m | as m")
+			p.do(`LOCK /c/ | Timeout: Second-60 | as c | body: <lockinfo xmlns="DAV:"><lockscope><shared/></lockscope><locktype><write/></locktype><owner>Jane</owner></lockinfo>`)
+			p.do("LOCK /c/d/m | shared | Timeout: Second-60 | as other")
+			p.srv.Advance(50 * time.Second)
+			r := p.do(tt.request)
+			if r.StatusCode != 200 || r.Header.Get("Lock-Token") != "" {
+				t.Fatalf("%s = %v with Lock-Token %q, want 200 without", tt.request, r, r.Header.Get("Lock-Token"))
+			}
+			var got activeLock
+			for _, l := range activeLocks(t, r.Body) {
+				if l.Token == p.fill("{c}") {
+					got = l
+				}
+			}
+			owner := ""
+			if got.Owner != nil {
+				owner = got.Owner.Inner
+			}
+			got.Owner = nil
+			if want := (activeLock{Scope: "shared", Depth: "infinity", Timeout: tt.timeout, Token: p.fill("{c}"), Root: "/c/"}); got != want || owner != "Jane" {
+				t.Errorf("the lock is %+v of %q, want %+v of Jane", got, owner, want)
+			}
+			// The other lock was not refreshed.
+			p.srv.Advance(11 * time.Second)
+			var left []string
+			for _, l := range p.lockdiscovery("/c/d/m", "") {
+				left = append(left, l.Token)
+			}
+			if tt.timeout == "Second-1" {
+				if len(left) != 0 {
+					t.Errorf("after a minute there are still %q", left)
+				}
+			} else if len(left) != 1 || left[0] != p.fill("{c}") {
+				t.Errorf("after a minute there are %q, want only what was refreshed", left)
+			}
+		})
+	}
+	playScenes(t, nil, []scene{{"9.10.2 what cannot be refreshed", "/c/m /f", []step{
+		{"LOCK /c/ | exclusive | Depth: 0 | Timeout: Second-60 | as c", "200"},
+		{"LOCK /c/", "400"},
+		{"LOCK /none", "400"},
+		{"LOCK /c/ | If: (<{c}>", "400"},
+		{"LOCK /c/ | If: {c}", "400"},
+		{"LOCK /f | If: (<{c}>)", "412 lock-token-matches-request-uri"},
+		{"LOCK /c/m | If: (<{c}>)", "412 lock-token-matches-request-uri"},
+		{"LOCK /c/ | If: (<urn:uuid:181d4fae-7d8c-11d0-a765-00a0c91e6bf2>)", "412 lock-token-matches-request-uri"},
+		{"LOCK /c/ | If: (Not <DAV:no-lock>)", "412 lock-token-matches-request-uri"},
+		{"LOCK /c/ | If: (<{c}>) | Content-Type: text/xml", "200"},
+	}}})
+}
+
+// TestLockTimeout asks for times (§10.7). What was granted is said, is never nothing, and is what happens.
+func TestLockTimeout(t *testing.T) {
+	for _, tt := range []struct {
+		asked   []string
+		granted int // seconds
+	}{
+		{nil, 3600},
+		{[]string{"Second-60"}, 60},
+		{[]string{"second-60"}, 60},
+		{[]string{"SECOND-60"}, 60},
+		{[]string{"Second-180"}, 180},
+		{[]string{"Infinite"}, 86400},
+		{[]string{"infinite"}, 86400},
+		{[]string{"Infinite, Second-4100000000"}, 86400},
+		{[]string{"Second-60, Infinite"}, 60},
+		{[]string{"Extend, Second-60"}, 60},
+		{[]string{"Extend", "Second-60"}, 60},
+		{[]string{"Second-0"}, 1},
+		{[]string{"Second-1"}, 1},
+		{[]string{"Second-86401"}, 86400},
+		{[]string{"Second-4100000000"}, 86400},
+		{[]string{"Second-4294967296"}, 86400},
+		{[]string{"Second-99999999999999999999999999999"}, 86400},
+		{[]string{"Second-"}, 3600},
+		{[]string{"Second--1"}, 3600},
+		{[]string{"Second-1.5"}, 3600},
+		{[]string{"60"}, 3600},
+		{[]string{""}, 3600},
+	} {
+		t.Run(fmt.Sprintf("%q", tt.asked), func(t *testing.T) {
+			t.Parallel()
+			p := newPlay(t, nil)
+			p.srv.Put("/f")
+			request := "LOCK /f | exclusive"
+			for _, line := range tt.asked {
+				request += " | Timeout: " + line
+			}
+			r := p.do(request)
+			got := activeLocks(t, r.Body)
+			if want := fmt.Sprintf("Second-%d", tt.granted); r.StatusCode != 200 || len(got) != 1 || got[0].Timeout != want {
+				t.Fatalf("%s = %v, %+v, want 200 and %s", request, r, got, want)
+			}
+			granted := time.Duration(tt.granted) * time.Second
+			if tt.granted > 1 {
+				p.srv.Advance(granted - time.Second) // the second that is left is for a slow machine
+				p.step(step{"PUT /f", "423 lock-token-submitted(/f)"})
+			}
+			p.srv.Advance(2 * time.Second)
+			p.step(step{"PUT /f", "204"})
+		})
+	}
+}
+
+// Tokens are URNs of random UUIDs, and short enough for clients that count (macOS).
+func TestLockTokens(t *testing.T) {
+	form := regexp.MustCompile(`^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	p := newPlay(t, &server.Options{})
+	seen := map[string]bool{}
+	beginnings := map[string]bool{}
+	for i := range 200 {
+		r := p.do(fmt.Sprintf("LOCK /%d | exclusive", i))
+		header := r.Header.Get("Lock-Token")
+		token := strings.TrimSuffix(strings.TrimPrefix(header, "<"), ">")
+		if header != "<"+token+">" || !form.MatchString(token) || len(token) != 45 || seen[token] {
+			t.Fatalf("Lock-Token = %q, want <urn:uuid:...> with a random UUID, another each time (§6.5)", header)
+		}
+		seen[token] = true
+		beginnings[token[:17]] = true
+		if got := activeLocks(t, r.Body); len(got) != 1 || got[0].Token != token {
+			t.Fatalf("the body has %+v, the header %s", got, token)
+		}
+	}
+	if len(beginnings) < 190 {
+		t.Errorf("of 200 tokens only %d begin differently: they can be guessed", len(beginnings))
+	}
+}
