@@ -1,0 +1,115 @@
+package integration
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"strings"
+	"testing"
+
+	"dav207/server"
+)
+
+// readAnswer reads one answer from a connection.
+func readAnswer(t *testing.T, conn net.Conn) answer {
+	t.Helper()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(b)}
+}
+
+// Requirement 18, as far as there is no authentication: a refusal before the body was read.
+func testConnectionStays(t *testing.T) {
+	files, _ := backends[0].open(t)
+	s := serve(t, files, nil)
+	s.want(201, "PUT", "/f", "old")
+	for _, size := range []int{1, 1000, 100_000, 10 << 20} {
+		a := s.do("PUT", "/f", strings.Repeat("x", size), "If-None-Match", "*")
+		if a.Status != 412 || a.Header.Get("Content-Length") == "" {
+			t.Errorf("a PUT of %d bytes that is refused = %d %v", size, a.Status, a.Header)
+		}
+		if got := s.want(200, "GET", "/f", "").Body; got != "old" {
+			t.Errorf("after it /f is %.10q", got)
+		}
+	}
+}
+
+// Requirement 19, as far as it is the handler's.
+func testTLS(t *testing.T) {
+	files, _ := backends[0].open(t)
+	srv := httptest.NewTLSServer(server.New(files, nil))
+	defer srv.Close()
+	s := &site{TB: t, url: srv.URL, client: srv.Client()}
+	s.want(201, "PUT", "/f", "x")
+	s.want(201, "COPY", "/f", "", "Destination", "dest:/g") // an https URL
+	a := s.want(207, "PROPFIND", "/", "", "Depth", "1")
+	if !strings.Contains(a.Body, "<D:href>/g</D:href>") {
+		t.Errorf("PROPFIND = %s", a.Body)
+	}
+}
+
+// Requirement 30. TestVerdictBeforeTheBody has more.
+func testVerdict(t *testing.T) {
+	files, _ := backends[0].open(t)
+	s := serve(t, files, nil)
+	s.want(201, "PUT", "/f", "old")
+	s.lock("/f", "0")
+	for header, want := range map[string]int{"If-None-Match: *": 412, "X-Nothing: 0": 423} {
+		conn := s.dial()
+		fmt.Fprintf(conn, "PUT /f HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1000000\r\n%s\r\n\r\n", header)
+		if a := readAnswer(t, conn); a.Status != want {
+			t.Errorf("PUT with %s = %d before the body, want %d", header, a.Status, want)
+		}
+	}
+	// One connection for all that went well, and for what was refused.
+	connections := 0
+	trace := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		if !info.Reused {
+			connections++
+		}
+	}})
+	s.client.CloseIdleConnections()
+	for _, request := range []string{"GET /f", "PROPFIND /", "GET /none", "DELETE /f", "MKCOL /c", "MKCOL /c", "OPTIONS /", "COPY /f"} {
+		method, name, _ := strings.Cut(request, " ")
+		r, err := http.NewRequestWithContext(trace, method, s.at(name), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := s.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+	}
+	if connections != 1 {
+		t.Errorf("%d connections were needed, want 1", connections)
+	}
+
+	two := httptest.NewUnstartedServer(server.New(files, nil))
+	two.EnableHTTP2 = true
+	two.StartTLS()
+	defer two.Close()
+	resp, err := two.Client().Get(two.URL + "/f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, _ := io.ReadAll(resp.Body); resp.ProtoMajor != 2 || resp.StatusCode != 200 || string(b) != "old" {
+		t.Errorf("over HTTP/2: %s %s %q", resp.Proto, resp.Status, b)
+	}
+	over := &site{TB: t, url: two.URL, client: two.Client()}
+	over.want(207, "PROPFIND", "/", "", "Depth", "1")
+	over.want(201, "COPY", "/f", "", "Destination", "dest:/two")
+}

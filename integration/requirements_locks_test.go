@@ -1,0 +1,233 @@
+package integration
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// one plays a scene as the test of a requirement.
+func one(t *testing.T, tree string, steps ...step) *play {
+	t.Helper()
+	p := newPlay(t, nil)
+	p.srv.Put(strings.Fields(tree)...)
+	for _, st := range steps {
+		p.step(st)
+	}
+	return p
+}
+
+// Requirement 2. neon takes the token from the header, macOS from the body.
+func testLockUnmapped(t *testing.T) {
+	p := one(t, "/c/")
+	r := p.do("LOCK /c/new | exclusive | Timeout: Second-600")
+	header, locks := strings.Trim(r.Header.Get("Lock-Token"), "<>"), activeLocks(t, r.Body)
+	if r.StatusCode != 201 || len(locks) != 1 || locks[0].Token != header || !strings.HasPrefix(header, "urn:uuid:") || locks[0].Timeout != "Second-600" {
+		t.Errorf("LOCK = %v, Lock-Token %q, body %+v", r, header, locks)
+	}
+	if got := p.srv.Tree(); got != "/ /c/ /c/new" || p.srv.Content("/c/new") != "" {
+		t.Errorf("there are %s, want an empty file", got)
+	}
+}
+
+// Requirement 3.
+func testTimeouts(t *testing.T) {
+	for asked, want := range map[string]string{"Infinite": "Second-86400", "": "Second-3600", "Second-0": "Second-1", "Second-999999": "Second-86400",
+		"Infinite, Second-4100000000": "Second-86400", "Second-180": "Second-180"} {
+		p := one(t, "/f")
+		request := "LOCK /f | exclusive"
+		if asked != "" {
+			request += " | Timeout: " + asked
+		}
+		r := p.do(request + " | as f")
+		if got := activeLocks(t, r.Body); len(got) != 1 || got[0].Timeout != want {
+			t.Errorf("Timeout %q grants %+v, want %s", asked, got, want)
+		}
+	}
+	p := one(t, "/f", step{"LOCK /f | exclusive | Timeout: Second-600 | as f", "200"})
+	p.srv.Advance(1500 * time.Millisecond)
+	if got := p.lockdiscovery("/f", ""); len(got) != 1 || got[0].Timeout != "Second-599" {
+		t.Errorf("598.5 s before the end there is %+v, want Second-599", got)
+	}
+	p.srv.Advance(300 * time.Second)
+	if got := activeLocks(t, p.do("LOCK /f | If: (<{f}>) | Timeout: Second-600").Body); len(got) != 1 || got[0].Timeout != "Second-600" {
+		t.Errorf("the refresh grants %+v, want the whole time", got)
+	}
+}
+
+// Requirement 4.
+func testRefresh(t *testing.T) {
+	for client, headers := range map[string]string{
+		"neon":  "If: (<{f}>)",
+		"macOS": "Accept: */* | Depth: 0 | Timeout: Second-600 | Content-Type: text/xml | If: (<{f}>)",
+	} {
+		p := one(t, "/f", step{"LOCK /f | exclusive | Depth: 0 | as f", "200"})
+		r := p.do("LOCK /f | " + headers)
+		if got := activeLocks(t, r.Body); r.StatusCode != 200 || len(got) != 1 || got[0].Token != p.fill("{f}") {
+			t.Errorf("%s: the refresh = %v, %+v", client, r, got)
+		}
+		p.step(step{"UNLOCK /f | Lock-Token: <{f}>", "204"})
+		p.step(step{"LOCK /f | " + headers, "412 lock-token-matches-request-uri"})
+	}
+}
+
+// Requirement 5.
+func testIfPerResource(t *testing.T) {
+	for _, tt := range []struct {
+		what, tree string
+		steps      []step
+	}{
+		{"Office: LOCK, PUT, MOVE of the temporary file over an unlocked document", "/doc", []step{
+			{"LOCK /tmp | exclusive | as t", "201"},
+			{"PUT /tmp | If: (<{t}>)", "204"},
+			{"MOVE /tmp | Destination: /doc | Overwrite: T | If: (<{t}>)", "204"},
+			{"PUT /doc", "204"},
+		}},
+		{"the same to a new name", "/c/", []step{
+			{"LOCK /tmp | exclusive | as t", "201"},
+			{"MOVE /tmp | Destination: /c/doc | If: (<{t}>)", "201"},
+			{"PUT /c/doc", "204"},
+		}},
+		{"COPY of a locked file to an unlocked name", "/f", []step{
+			{"LOCK /f | exclusive | as f", "200"},
+			{"COPY /f | Destination: /g", "201"},
+			{"COPY /f | Destination: /h | If: (<{f}>)", "201"},
+		}},
+		{"an untagged list is about the Request-URI", "/f /g", []step{
+			{"LOCK /f | exclusive | as f", "200"},
+			{"MOVE /g | Destination: /f | If: (<{f}>)", "412"},
+			{"MOVE /g | Destination: /f | If: </f> (<{f}>)", "204"},
+		}},
+		{"a locked destination needs its own token", "/f /g", []step{
+			{"LOCK /f | exclusive | as f", "200"},
+			{"LOCK /g | exclusive | as g", "200"},
+			{"MOVE /f | Destination: /g | If: (<{f}>)", "423 lock-token-submitted(/g)"},
+			{"MOVE /f | Destination: /g | If: (<{f}>) (<{g}>)", "204"},
+		}},
+		{"the collection of the destination, locked with depth 0", "/f /c/", []step{
+			{"LOCK /c/ | exclusive | Depth: 0 | as c", "200"},
+			{"LOCK /f | exclusive | as f", "200"},
+			{"MOVE /f | Destination: /c/f | If: (<{f}>)", "423 lock-token-submitted(/c/)"},
+			{"MOVE /f | Destination: /c/f | If: </f> (<{f}>) </c/> (<{c}>)", "201"},
+		}},
+		{"members: each has its own answer", "/c/1 /c/2 /c/3", []step{
+			{"LOCK /c/1 | exclusive | as a", "200"},
+			{"LOCK /c/2 | exclusive | as b", "200"},
+			{"DELETE /c/ | If: </c/1> (<{a}>)", "207 /c/2=423 lock-token-submitted(/c/2)"},
+		}},
+		{"macOS: untagged lists name the locks of members, one line each", "/c/1 /c/2", []step{
+			{"LOCK /c/1 | exclusive | as a", "200"},
+			{"LOCK /c/2 | exclusive | as b", "200"},
+			{"MOVE /c/ | Destination: /d/ | If: (<{a}>) | If: (<{b}>)", "201"},
+		}},
+		{"and so for DELETE", "/c/1", []step{
+			{"LOCK /c/1 | exclusive | as a", "200"},
+			{"DELETE /c/ | If: (<{a}>)", "204"},
+		}},
+		{"cadaver: full URLs as tags", "/c/f", []step{
+			{"LOCK /c/ | exclusive | as c", "200"},
+			{"PUT /c/f | If: <http://{host}/c/> (<{c}>)", "204"},
+			{"PUT /c/g | If: <http://{host}/c/> (<{c}>)", "201"},
+		}},
+		{"Cyberduck: paths as tags", "/c/f", []step{
+			{"LOCK /c/f | exclusive | as f", "200"},
+			{"PUT /c/f | If: </c/f> (<{f}>)", "204"},
+		}},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			p := newPlay(t, nil)
+			p.known = []string{"{host}", p.srv.Listener.Addr().String()}
+			p.srv.Put(strings.Fields(tt.tree)...)
+			for _, st := range tt.steps {
+				p.step(st)
+			}
+		})
+	}
+}
+
+// Requirement 12.
+func testDavfsCreates(t *testing.T) {
+	one(t, "",
+		step{"LOCK /new | exclusive | Depth: 0 | If-None-Match: * | as t", "201"}, // so davfs2 sends no If-None-Match with PUT
+		step{"HEAD /new | as empty", "200"},
+		step{"PUT /new | If: </new> (<{t}>) | If-None-Match: *", "412"},
+		step{"PUT /new | If: </new> (<{t}>) | If-Match: {empty} | as one", "204"},
+		step{"PUT /new | If: </new> (<{t}>) | If-Match: {empty}", "412"},
+		step{"PUT /new | If: </new> (<{t}>) | If-Match: {one}", "204"},
+		step{"UNLOCK /new | Lock-Token: <{t}>", "204"},
+	)
+	one(t, "",
+		step{"LOCK /new | exclusive | Depth: 0 | If-None-Match: * | as t", "201"},
+		step{"PUT /new | If: </new> (<{t}>)", "204"},
+	)
+	one(t, "/there",
+		step{"LOCK /there | exclusive | Depth: 0 | If-None-Match: *", "412"},
+		step{"PUT /there | If-None-Match: *", "412"},
+		step{"PUT /there | If-Match: *", "204"},
+		step{"LOCK /there | exclusive | Depth: 0 | If-Match: * | as t", "200"},
+		step{"PUT /there | If: (<{t}>) | as tag", "204"},
+		step{"HEAD /there | If-None-Match: {tag}", "304"},
+		step{"GET /there | If-None-Match: {tag}", "304"},
+		step{"HEAD /there | If-Match: \"x\"", "412"},
+		step{"MOVE /there | Destination: /gone | If: (<{t}>) | If-Match: \"x\"", "412"},
+		step{"DELETE /there | If: (<{t}>) | If-Match: \"x\"", "412"},
+		step{"MOVE /there | Destination: /here | If: (<{t}>) | If-Match: {tag}", "201"},
+		step{"DELETE /here | If-Match: {tag}", "204"},
+		step{"PUT /here | If-Match: {tag}", "412"},
+	)
+	one(t, "/busy",
+		step{"LOCK /busy | exclusive | jane", "200"},
+		step{"LOCK /busy | exclusive | joe | If-Match: *", "423 no-conflicting-lock(/busy)"},
+	)
+}
+
+// Requirement 27.
+func testLocksEnd(t *testing.T) {
+	for i, steps := range [][]step{
+		{
+			{"LOCK /f | exclusive | as f", "200"},
+			{"DELETE /f | If: (<{f}>)", "204"},
+			{"PUT /f", "201"}, // Windows: LOCK, PUT, DELETE, PUT
+			{"LOCK /f | exclusive", "200"},
+		},
+		{
+			{"LOCK /f | exclusive | as f", "200"},
+			{"MOVE /f | Destination: /g | If: (<{f}>)", "201"},
+			{"PUT /g", "204"},
+			{"PUT /f", "201"},
+			{"UNLOCK /g | Lock-Token: <{f}>", "409 lock-token-matches-request-uri"},
+		},
+		{
+			{"LOCK /c/m | exclusive | as m", "200"},
+			{"MOVE /d/ | Destination: /c/ | If: </c/m> (<{m}>)", "204"}, // what was there went, and its lock
+			{"PUT /c/m", "204"},
+		},
+		{
+			{"LOCK /c/ | exclusive | as c", "200"},
+			{"UNLOCK /d/ | Lock-Token: <{c}>", "409 lock-token-matches-request-uri"},
+			{"UNLOCK / | Lock-Token: <{c}>", "409 lock-token-matches-request-uri"},
+			{"UNLOCK /f | Lock-Token: <{c}>", "409 lock-token-matches-request-uri"},
+			{"UNLOCK /c/m | Lock-Token: <{c}>", "204"},
+		},
+		{
+			{"LOCK /f | exclusive | jane | as f", "200"},
+			{"PUT /f | joe | If: (<{f}>)", "423 lock-token-submitted(/f)"},
+			{"DELETE /f | joe | If: (<{f}>)", "423 lock-token-submitted(/f)"},
+			{"MOVE /f | Destination: /g | joe | If: (<{f}>)", "423 lock-token-submitted(/f)"},
+			{"COPY /c/m | Destination: /f | joe | If: </f> (<{f}>)", "423 lock-token-submitted(/f)"},
+			{"PROPPATCH /f | joe | If: (<{f}>)", "423 lock-token-submitted(/f)"},
+			{"LOCK /f | joe | If: (<{f}>)", "403"},
+			{"UNLOCK /f | joe | Lock-Token: <{f}>", "403"},
+			{"PUT /f | If: (<{f}>)", "423 lock-token-submitted(/f)"}, // nobody is a user, too
+			{"PUT /f | jane | If: (<{f}>)", "204"},
+			{"UNLOCK /f | jane | Lock-Token: <{f}>", "204"},
+		},
+		{
+			{"LOCK /c/m | exclusive | jane | as m", "200"},
+			{"DELETE /c/ | joe | If: </c/m> (<{m}>)", "207 /c/m=423 lock-token-submitted(/c/m)"},
+		},
+	} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) { one(t, "/f /c/m /d/m", steps...) })
+	}
+}
