@@ -1,0 +1,156 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/webdav"
+
+	"dav207/props"
+	"dav207/server/locks"
+	"dav207/server/resource"
+)
+
+// check looks at what the storm left.
+func (x *storm) check(files webdav.FileSystem, store props.Store, table *locks.Table) {
+	exists := x.walk(files, "/")
+	served := x.tree("/")
+	if !slices.Equal(served, exists) {
+		x.Errorf("PROPFIND lists %q, there are %q", served, exists)
+	}
+	balls := 0
+	for _, name := range exists {
+		if strings.HasSuffix(name, "/") {
+			continue
+		}
+		got := x.want(200, "GET", name, "").Body
+		if path.Dir(name) == "/ball" {
+			balls++
+			if got != content("ball", 5000) {
+				x.Errorf("%s is not what was moved", name)
+			}
+			continue
+		}
+		if name == "/counter" {
+			if want := fmt.Sprint(x.counted.Load()); got != want {
+				x.Errorf("/counter is %s, and was raised %s times", got, want)
+			}
+			continue
+		}
+		if name == "/held" {
+			continue
+		}
+		x.checkContent(name, got)
+	}
+	if balls != 1 {
+		x.Errorf("the one file that was moved is there %d times", balls)
+	}
+	there := func(p resource.Path) bool {
+		return slices.Contains(exists, p.String()) || slices.Contains(exists, strings.TrimSuffix(p.String(), "/")+"/")
+	}
+	for _, l := range table.Below(resource.Root) {
+		x.Errorf("the lock on %s is left over, which is there: %v", l.Root, there(l.Root))
+	}
+	// Properties of what is not there would appear on the next file of that name.
+	orphans := 0
+	for p := range x.universe() {
+		found, err := store.Get(context.Background(), p)
+		if err != nil {
+			x.Fatal(err)
+		}
+		if len(found) > 0 && !there(p) {
+			orphans++
+			x.Errorf("%s has properties and is not there", p)
+		}
+	}
+	// Nothing stands in the way any more.
+	for _, name := range []string{"/a", "/b", "/c", "/d", "/k", "/held", "/ball", "/counter"} {
+		if a := x.do("DELETE", name, ""); a.Status != 204 && a.Status != 404 {
+			x.Errorf("DELETE %s after the storm = %d\n%s", name, a.Status, a.Body)
+		}
+	}
+	if left := x.walk(files, "/"); !slices.Equal(left, []string{"/"}) {
+		x.Errorf("after deleting everything there are %q", left)
+	}
+}
+
+// universe yields every name that a storm can make.
+func (x *storm) universe() func(yield func(resource.Path) bool) {
+	return func(yield func(resource.Path) bool) {
+		for _, a := range "abcdk" {
+			for _, b := range " xs" {
+				for _, c := range " uv" {
+					name := strings.TrimRight(fmt.Sprintf("/%c/%c/%c", a, b, c), " /")
+					if !strings.Contains(name, " ") && !yield(resource.Must(name)) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// walk lists what a file system has, as it has it: the server's own files included.
+func (x *storm) walk(files webdav.FileSystem, name string) []string {
+	x.Helper()
+	found := []string{name}
+	f, err := files.OpenFile(context.Background(), name, os.O_RDONLY, 0)
+	if err != nil {
+		x.Fatal(err)
+	}
+	defer f.Close()
+	infos, err := f.Readdir(-1)
+	if err != nil {
+		x.Fatal(err)
+	}
+	for _, info := range infos {
+		if resource.Reserved(info.Name()) {
+			x.Errorf("left over: %s", path.Join(name, info.Name()))
+		}
+		if info.IsDir() {
+			found = append(found, x.walk(files, path.Join(name, info.Name())+"/")...)
+		} else {
+			found = append(found, path.Join(name, info.Name()))
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// noAsides checks that nothing written aside is left below a served directory; "" is none.
+func noAsides(t testing.TB, dir string) {
+	t.Helper()
+	if n := asides(t, dir); n != 0 {
+		t.Errorf("%d files or directories written aside are left over", n)
+	}
+}
+
+// asides counts what is written aside at the moment.
+func asides(t testing.TB, dir string) int {
+	t.Helper()
+	if dir == "" {
+		return 0
+	}
+	n := 0
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it was, a moment ago
+		}
+		if err == nil && resource.Aside(d.Name()) {
+			n++
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return n
+}

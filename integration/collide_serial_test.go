@@ -1,0 +1,309 @@
+package integration
+
+import (
+	"encoding/xml"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"dav207/server"
+)
+
+// TestSerialOrder looks for the order that explains what clients saw. Ten groups of five clients each have a collection with
+// the same few names. In a round the clients of a group send two requests each, all at once; then it is looked at
+// what is there. A model, which is the RFC spelled out on a map of names and knows nothing of the server, must give all the
+// answers and end with the same tree, properties and contents in some order of the requests: one that has no request
+// before another that had its answer before the first was sent.
+func TestSerialOrder(t *testing.T) {
+	for _, b := range backends {
+		for _, kind := range []string{"deep", "locks"} {
+			t.Run(b.name+" "+kind, func(t *testing.T) {
+				t.Parallel()
+				files, dir := b.open(t)
+				s := serve(t, files, &server.Options{})
+				s.client.Transport = &http.Transport{MaxIdleConnsPerHost: 64}
+				defer s.client.CloseIdleConnections()
+				stop := time.Now().Add(collideTime())
+				var wg sync.WaitGroup
+				for i := range 10 {
+					g := &group{site: s, dir: fmt.Sprint("/g", i), locks: kind == "locks", r: rand.New(rand.NewPCG(7, uint64(i)))}
+					wg.Go(func() {
+						rounds := 0
+						for ; !t.Failed() && (time.Now().Before(stop) || rounds == 0); rounds++ {
+							g.round(rounds)
+						}
+					})
+				}
+				wg.Wait()
+				noAsides(t, dir)
+			})
+		}
+	}
+}
+
+// group is five clients with a collection of their own.
+type group struct {
+	*site
+	dir   string
+	locks bool // the names are those of files, which are locked, too; otherwise they may be collections with members
+	r     *rand.Rand
+	ids   int
+}
+
+// request is one that a client sent, with what it saw.
+type request struct {
+	method, name, dst string
+	value             string // what PUT and PROPPATCH write
+	overwrite         bool
+	create            bool // If-None-Match: *
+	seen              string
+	token             string // of a lock that was granted
+	sent, answered    time.Time
+}
+
+func (q *request) String() string {
+	s := q.method + " " + q.name
+	if q.dst != "" {
+		s += fmt.Sprint(" to ", q.dst, " overwrite ", q.overwrite)
+	}
+	if q.value != "" {
+		s += " = " + q.value
+	}
+	if q.create {
+		s += " if there is none"
+	}
+	return s + ": " + q.seen
+}
+
+func (g *group) pick(of ...string) string { return of[g.r.IntN(len(of))] }
+
+func (g *group) id() string {
+	g.ids++
+	return strconv.Itoa(g.ids)
+}
+
+// name returns one of the few names, without the collection of the group.
+func (g *group) name() string {
+	if g.locks || g.r.IntN(2) == 0 {
+		return g.pick("/a", "/b", "/c")
+	}
+	return g.pick("/a/x", "/b/x", "/a/y")
+}
+
+// make makes up a request.
+func (g *group) make() *request {
+	q := &request{name: g.name()}
+	methods := []string{"PUT", "PUT", "DELETE", "COPY", "MOVE", "MOVE", "PROPPATCH", "GET", "PROPFIND"}
+	if g.locks {
+		methods = append(methods, "LOCK")
+	} else {
+		methods = append(methods, "MKCOL", "MKCOL")
+	}
+	q.method = g.pick(methods...)
+	switch q.method {
+	case "PUT":
+		q.value, q.create = g.id(), g.r.IntN(4) == 0
+	case "PROPPATCH":
+		q.value = g.id()
+	case "COPY", "MOVE":
+		q.dst, q.overwrite = g.name(), g.r.IntN(3) > 0
+	}
+	return q
+}
+
+const colourOf = `<propfind xmlns="DAV:"><prop><resourcetype/><colour xmlns="urn:x"/></prop></propfind>`
+
+// send sends a request and notes what was seen: the status, and what a GET or PROPFIND found.
+func (g *group) send(q *request) error {
+	header, body := []string{}, ""
+	switch q.method {
+	case "PUT":
+		body = q.value
+		if q.create {
+			header = []string{"If-None-Match", "*"}
+		}
+	case "PROPPATCH":
+		body = strings.Replace(setColour, "red", q.value, 1)
+	case "PROPFIND":
+		body, header = colourOf, []string{"Depth", "0"}
+	case "LOCK":
+		body, header = exclusive, []string{"Depth", "0"}
+	case "COPY", "MOVE":
+		header = []string{"Destination", "dest:" + g.dir + q.dst, "Overwrite", map[bool]string{true: "T", false: "F"}[q.overwrite]}
+	}
+	q.sent = time.Now()
+	a, err := g.try(q.method, g.dir+q.name, strings.NewReader(body), header...)
+	q.answered = time.Now()
+	if err != nil {
+		return err
+	}
+	q.seen = strconv.Itoa(a.Status)
+	switch {
+	case q.method == "GET" && a.Status == 200:
+		q.seen += " " + a.Body
+		if strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") {
+			q.seen = "200 collection"
+		}
+	case q.method == "PROPFIND" && a.Status == 207:
+		for _, n := range g.nodes(a.Body) {
+			q.seen += " " + n.colour
+		}
+	}
+	q.token = a.Header.Get("Lock-Token")
+	return nil
+}
+
+// nodes reads the answer to colourOf, by names without the collection of the group.
+func (g *group) nodes(body string) map[string]node {
+	var m struct {
+		Response []struct {
+			Href     string `xml:"DAV: href"`
+			Propstat []struct {
+				Status string `xml:"DAV: status"`
+				Prop   struct {
+					Colour string `xml:"urn:x colour"`
+					Type   struct {
+						Collection *struct{} `xml:"DAV: collection"`
+					} `xml:"DAV: resourcetype"`
+				} `xml:"DAV: prop"`
+			} `xml:"DAV: propstat"`
+		} `xml:"DAV: response"`
+	}
+	if err := xml.Unmarshal([]byte(body), &m); err != nil {
+		g.Errorf("%v\n%s", err, body)
+	}
+	found := map[string]node{}
+	for _, r := range m.Response {
+		var n node
+		for _, p := range r.Propstat {
+			if code(p.Status) == 200 {
+				n.colour, n.collection = p.Prop.Colour, p.Prop.Type.Collection != nil
+			}
+		}
+		found[strings.TrimSuffix(strings.TrimPrefix(r.Href, g.dir), "/")] = n
+	}
+	return found
+}
+
+// look returns what is there.
+func (g *group) look() model207 {
+	a := g.do("PROPFIND", g.dir, colourOf, "Depth", "infinity")
+	if a.Status != 207 {
+		g.Errorf("PROPFIND %s = %d\n%s", g.dir, a.Status, a.Body)
+		return nil
+	}
+	m := model207{}
+	for name, n := range g.nodes(a.Body) {
+		if name == "" {
+			continue
+		}
+		if !n.collection {
+			n.content = g.do("GET", g.dir+name, "").Body
+		}
+		m[name] = n
+	}
+	return m
+}
+
+// round is one round of a group. It fails the test if no order explains it.
+func (g *group) round(number int) {
+	g.do("DELETE", g.dir, "")
+	g.do("MKCOL", g.dir, "")
+	for range g.r.IntN(4) { // something to begin with
+		if err := g.send(g.make()); err != nil {
+			g.Error(err)
+			return
+		}
+	}
+	// What those locked is unlocked by being deleted in the next round; here it stays and is in the way.
+	before := g.look()
+	for name, n := range before {
+		n.locked = g.lockedBefore(name)
+		before[name] = n
+	}
+	var all []*request
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for range 5 {
+		mine := []*request{g.make(), g.make()}
+		all = append(all, mine...)
+		wg.Go(func() {
+			<-start
+			for _, q := range mine {
+				if err := g.send(q); err != nil {
+					g.Error(err)
+				}
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	after := g.look()
+	for name, n := range after {
+		n.locked = g.lockedBefore(name)
+		after[name] = n
+	}
+	for _, q := range all {
+		if q.token != "" { // so that the next round can begin with nothing
+			g.do("UNLOCK", g.dir+q.name, "", "Lock-Token", q.token)
+		}
+	}
+	if before == nil || after == nil || g.Failed() {
+		return
+	}
+	search := serialSearch{all: all, want: after.String(), failed: map[string]bool{}}
+	if !search.from(before, 0) {
+		var lines []string
+		slices.SortFunc(all, func(a, b *request) int { return a.sent.Compare(b.sent) })
+		for _, q := range all {
+			lines = append(lines, fmt.Sprintf("%6d µs to %6d µs  %s", q.sent.Sub(all[0].sent).Microseconds(), q.answered.Sub(all[0].sent).Microseconds(), q))
+		}
+		g.Errorf("round %d in %s: no order of these requests explains their answers and what is there after them\nbefore %s\nafter  %s\n%s",
+			number, g.dir, before, after, strings.Join(lines, "\n"))
+	}
+}
+
+// lockedBefore reports whether a resource is locked.
+func (g *group) lockedBefore(name string) bool {
+	if !g.locks {
+		return false
+	}
+	a := g.do("PROPFIND", g.dir+name, `<propfind xmlns="DAV:"><prop><lockdiscovery/></prop></propfind>`, "Depth", "0")
+	return strings.Contains(a.Body, "activelock")
+}
+
+// model207 is a tree: what the RFC says of each request, on a map of names.
+type model207 map[string]node
+
+type node struct {
+	collection, locked bool
+	content, colour    string
+}
+
+func (m model207) String() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		n := m[name]
+		fmt.Fprintf(&b, "%s", name)
+		if n.collection {
+			b.WriteString("/")
+		} else {
+			fmt.Fprintf(&b, "=%q", n.content)
+		}
+		if n.colour != "" {
+			fmt.Fprintf(&b, " colour %s", n.colour)
+		}
+		if n.locked {
+			b.WriteString(" locked")
+		}
+		b.WriteString("; ")
+	}
+	return b.String()
+}
