@@ -1,10 +1,13 @@
 package integration
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
+	"time"
 )
 
 // serialSearch looks for an order of requests that explains them.
@@ -53,6 +56,35 @@ func (s *serialSearch) first(q *request, done uint) bool {
 	return true
 }
 
+// model207 is a tree: what the RFC says of each request, on a map of names.
+type model207 map[string]node
+
+type node struct {
+	collection, locked bool
+	content, colour    string
+}
+
+func (m model207) String() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		n := m[name]
+		fmt.Fprintf(&b, "%s", name)
+		if n.collection {
+			b.WriteString("/")
+		} else {
+			fmt.Fprintf(&b, "=%q", n.content)
+		}
+		if n.colour != "" {
+			fmt.Fprintf(&b, " colour %s", n.colour)
+		}
+		if n.locked {
+			b.WriteString(" locked")
+		}
+		b.WriteString("; ")
+	}
+	return b.String()
+}
+
 // apply returns what a request makes of the tree, nil for nothing, and what its client may see. Where two reasons refuse a
 // request either may be told.
 func (m model207) apply(q *request) (next model207, seen []string) {
@@ -88,10 +120,10 @@ func (m model207) apply(q *request) (next model207, seen []string) {
 			return nil, []string{"405"}
 		case !there && !upper:
 			return nil, []string{"409"}
-		case there && q.create:
-			return nil, []string{"412"}
 		case n.locked:
 			return nil, []string{"423"}
+		case there && q.create: // last, RFC 9110 §13.2.1
+			return nil, []string{"412"}
 		case there:
 			n.content = q.value // §9.7: its properties stay
 			return m.with(q.name, n), []string{"204"}
@@ -184,4 +216,46 @@ func (m model207) without(name string) model207 {
 	next := maps.Clone(m)
 	maps.DeleteFunc(next, func(other string, _ node) bool { return other == name || strings.HasPrefix(other, name+"/") })
 	return next
+}
+
+// TestSerialSearch makes sure that the search can fail.
+func TestSerialSearch(t *testing.T) {
+	at := func(q request, sent, answered int) *request {
+		zero := time.Unix(0, 0)
+		q.sent, q.answered = zero.Add(time.Duration(sent)), zero.Add(time.Duration(answered))
+		return &q
+	}
+	put := func(value, seen string) request { return request{method: "PUT", name: "/a", value: value, seen: seen} }
+	create := func(value, seen string) request {
+		return request{method: "PUT", name: "/a", value: value, create: true, seen: seen}
+	}
+	read := func(seen string) request { return request{method: "GET", name: "/a", seen: seen} }
+	move := func(seen string) request {
+		return request{method: "MOVE", name: "/a", dst: "/b", overwrite: true, seen: seen}
+	}
+	for _, tt := range []struct {
+		what   string
+		before model207
+		all    []*request
+		after  model207
+		found  bool
+	}{
+		{"two writers", model207{}, []*request{at(put("1", "201"), 0, 9), at(put("2", "204"), 0, 9)}, model207{"/a": {content: "2"}}, true},
+		{"the other one wrote last", model207{}, []*request{at(put("1", "201"), 0, 9), at(put("2", "204"), 0, 9)}, model207{"/a": {content: "1"}}, false},
+		{"nobody wrote", model207{}, []*request{at(put("1", "201"), 0, 9)}, model207{}, false},
+		{"both created it", model207{}, []*request{at(create("1", "201"), 0, 9), at(create("2", "201"), 0, 9)}, model207{"/a": {content: "2"}}, false},
+		{"one created it", model207{}, []*request{at(create("1", "412"), 0, 9), at(create("2", "201"), 0, 9)}, model207{"/a": {content: "2"}}, true},
+		{"read before it was written", model207{}, []*request{at(read("200 1"), 0, 1), at(put("1", "201"), 2, 3)}, model207{"/a": {content: "1"}}, false},
+		{"read after it was overwritten", model207{"/a": {content: "1"}}, []*request{at(put("2", "204"), 0, 1), at(read("200 1"), 2, 3)}, model207{"/a": {content: "2"}}, false},
+		{"read while it was overwritten", model207{"/a": {content: "1"}}, []*request{at(put("2", "204"), 0, 2), at(read("200 1"), 1, 3)}, model207{"/a": {content: "2"}}, true},
+		{"moved twice", model207{"/a": {}}, []*request{at(move("201"), 0, 9), at(move("201"), 0, 9)}, model207{"/b": {}}, false},
+		{"its property stayed behind", model207{"/a": {colour: "1"}}, []*request{at(move("201"), 0, 9)}, model207{"/b": {}}, false},
+		{"its lock came along", model207{"/a": {locked: true}}, []*request{at(move("201"), 0, 9)}, model207{"/b": {locked: true}}, false},
+		{"a member stayed behind", model207{"/a": {collection: true}, "/a/x": {}}, []*request{at(move("201"), 0, 9)}, model207{"/a/x": {}, "/b": {collection: true}}, false},
+	} {
+		search := serialSearch{all: tt.all, want: tt.after.String(), failed: map[string]bool{}}
+		if got := search.from(tt.before, 0); got != tt.found {
+			t.Errorf("%s: an order was found: %v, want %v", tt.what, got, tt.found)
+		}
+	}
 }

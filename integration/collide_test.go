@@ -20,7 +20,7 @@ import (
 	"dav207/server/locks"
 )
 
-var collide = flag.Duration("collide", 0, "how long clients collide in each of the tests about that (0: 5 s, with -short 1 s)")
+var collide = flag.Duration("collide", 0, "how long clients collide in each of the tests about that (0: 2.5 s, with -short 0.5 s)")
 
 // collideTime is how long clients collide.
 func collideTime() time.Duration {
@@ -28,9 +28,9 @@ func collideTime() time.Duration {
 	case *collide > 0:
 		return *collide
 	case testing.Short():
-		return time.Second
+		return 500 * time.Millisecond
 	}
-	return 5 * time.Second
+	return 2500 * time.Millisecond
 }
 
 // storm is fifty clients that change the same few names. Names have at most three segments, of which each level has its

@@ -123,13 +123,18 @@ func TestConditionals(t *testing.T) {
 			{"MKCOL /c/ | If-None-Match: *", "405"},
 			{"PUT /f | Content-Range: bytes 0-0/5 | If-Match: \"x\"", "400"},
 		}},
-		{"RFC 9110 §13.2.1 and locks after them", "/f", []step{
+		{"RFC 9110 §13.2.1 a lock, too: it would refuse the request without them", "/f", []step{
 			{"LOCK /f | exclusive | as t", "200"},
-			{`PUT /f | If-Match: "x"`, "412"},
+			{`PUT /f | If-Match: "x"`, "423 lock-token-submitted(/f)"},
 			{"PUT /f | If-Match: *", "423 lock-token-submitted(/f)"},
+			{"PUT /f | If: (<DAV:no-lock>) | If-Match: *", "412"}, // but that is a matter of RFC 4918 §10.4.1
+			{"DELETE /f | If-None-Match: *", "423 lock-token-submitted(/f)"},
+			{"MOVE /f | Destination: /g | If-None-Match: *", "423 lock-token-submitted(/f)"},
+			{"PROPPATCH /f | If-None-Match: *", "423 lock-token-submitted(/f)"},
 			{`PUT /f | If: (<{t}>) | If-Match: "x"`, "412"},
-			{"DELETE /f | If-None-Match: *", "412"},
-			{"MOVE /f | Destination: /g | If-None-Match: *", "412"},
+			{`DELETE /f | If: (<{t}>) | If-Match: "x"`, "412"},
+			{`MOVE /f | Destination: /g | If: (<{t}>) | If-Match: "x"`, "412"},
+			{`PROPPATCH /f | If: (<{t}>) | If-Match: "x"`, "412"},
 			{"PUT /f | If: (<{t}>) | If-Match: *", "204"},
 		}},
 		{"RFC 9110 §13.1.4 a date that is the file's own", "/f", []step{

@@ -65,9 +65,11 @@ func testVerdict(t *testing.T) {
 	s := serve(t, files, nil)
 	s.want(201, "PUT", "/f", "old")
 	s.lock("/f", "0")
-	for header, want := range map[string]int{"If-None-Match: *": 412, "X-Nothing: 0": 423} {
+	s.want(201, "PUT", "/free", "old")
+	for header, want := range map[string]int{"/free If-None-Match: *": 412, "/free If: (<DAV:no-lock>)": 412, "/f X-Nothing: 0": 423} {
 		conn := s.dial()
-		fmt.Fprintf(conn, "PUT /f HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1000000\r\n%s\r\n\r\n", header)
+		name, header, _ := strings.Cut(header, " ")
+		fmt.Fprintf(conn, "PUT "+name+" HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1000000\r\n%s\r\n\r\n", header)
 		if a := readAnswer(t, conn); a.Status != want {
 			t.Errorf("PUT with %s = %d before the body, want %d", header, a.Status, want)
 		}
