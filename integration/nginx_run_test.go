@@ -53,7 +53,7 @@ func startNginx(t testing.TB, block, backend string) *proxy {
 	dir := t.TempDir()
 	p := &proxy{trusted: certificate(t, dir)}
 	for range 5 {
-		p.tls, p.plain = freeAddress(t), freeAddress(t)
+		p.tls, p.plain = freeAddresses(t)
 		err := runNginx(t, program, dir, p, block, backend)
 		if err == nil {
 			return p
@@ -64,14 +64,18 @@ func startNginx(t testing.TB, block, backend string) *proxy {
 	return nil
 }
 
-func freeAddress(t testing.TB) string {
+// freeAddresses returns two addresses that nobody listens at.
+func freeAddresses(t testing.TB) (one, other string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for _, address := range []*string{&one, &other} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close() // not before the other is found, or they might be one
+		*address = ln.Addr().String()
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return one, other
 }
 
 var certificateLine = regexp.MustCompile(`(ssl_certificate(?:_key)?) \S+\.(pem|key);`)

@@ -196,6 +196,9 @@ RFC 9110 §13.1: If-Match and If-None-Match are evaluated
 		PUT /f | If-None-Match: {/f:etag} | text
 		PUT /new | If-Match: "wrong" | text
 		PUT /new | If-Match: * | text
+§10.4.4: an unmapped URL has no state, not even that of the lock above it: the token is to be tagged with the collection
+	201 -> 412
+		PUT /li/new | If: (<{/li/}>) | text
 §10.4: entity tags, Not, several lists and the tags of lists are evaluated; a token need not be that of every resource
 	201 -> 412
 		PUT /lf | If: (<{/lf}> ["wrong"]) | text

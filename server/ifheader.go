@@ -192,6 +192,8 @@ func (h *Handler) holds(q *request, t *tree.Tree, l *ifList) bool {
 		path, err = h.parseURL(q, l.tag)
 		known = err == nil // a resource that is not ours has no lock and no entity tag here
 	}
+	// "treat as if the URL identified a resource that exists but does not have the specified state" (§10.4.4)
+	known = known && t.Present(q.ctx, path)
 	for _, c := range l.conditions {
 		matches := known
 		switch {

@@ -55,10 +55,7 @@ func (h *Handler) lock(q *request) error {
 	case created:
 		err = h.mayLockUnmapped(q, t)
 	case err == nil:
-		// Another lock is no reason to ask for its token, but a conflict or none (§9.10.5).
-		if err = h.allowed(q.ctx, access.WriteContent, q.path); err == nil {
-			err = h.conditions(q, t, r, true)
-		}
+		err = h.mayLock(q, t, r)
 	}
 	if err != nil {
 		return err
@@ -88,6 +85,15 @@ func (h *Handler) lock(q *request) error {
 		status = http.StatusCreated
 	}
 	return h.sayLock(q, status)
+}
+
+// mayLock says why a resource that is there may not be locked. Another lock is no reason to ask for its token, but a conflict
+// or none (§9.10.5).
+func (h *Handler) mayLock(q *request, t *tree.Tree, r props.Resource) error {
+	if err := h.allowed(q.ctx, access.WriteContent, q.path); err != nil {
+		return err
+	}
+	return h.conditions(q, t, r, true)
 }
 
 // mayLockUnmapped says why no resource may be created by a LOCK.

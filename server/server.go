@@ -242,6 +242,9 @@ func (h *Handler) serve(q *request) error {
 	if err := q.parseIf(); err != nil {
 		return err
 	}
+	if err := h.verdict(q); err != nil {
+		return err
+	}
 	return h.methods[i].serve(q)
 }
 
