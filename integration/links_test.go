@@ -160,6 +160,36 @@ func TestLockThroughLinks(t *testing.T) {
 	}
 }
 
+// Locks below what a request is for are found under its other names, too (RFC 4918 §9.9.6, §9.10.3).
+func TestLocksBelowThroughLinks(t *testing.T) {
+	for _, tt := range []struct{ rule, method, name, dst, want string }{
+		{"§9.9.4 MOVE keeps a locked member", "MOVE", "/kk/d/", "/moved/", "207 /kk/d/f=423 lock-token-submitted"},
+		{"§9.6.1 DELETE", "DELETE", "/kk/d/", "", "207 /kk/d/f=423 lock-token-submitted"},
+		{"§9.8.4 COPY of a file over it", "COPY", "/g", "/kk/d", "207 /kk/d/f=423 lock-token-submitted"},
+		{"§9.9.3 MOVE of a collection over it", "MOVE", "/e/", "/kk/d/", "207 /kk/d/f=423 lock-token-submitted"},
+		{"§9.10.3 LOCK", "LOCK", "/kk/", "", "207 /k/d/f=423 no-conflicting-lock /kk/=424"},
+	} {
+		t.Run(safe(tt.rule), func(t *testing.T) {
+			s, dir := linked(t, nil, "/k/d/f", "/g", "/e/", "/kk -> k")
+			s.lock("/k/d/f", "0")
+			var header []string
+			body := ""
+			if tt.dst != "" {
+				header = []string{"Destination", "dest:" + tt.dst}
+			}
+			if tt.method == "LOCK" {
+				body = lockBody
+			}
+			if got := says(t, s.do(tt.method, tt.name, body, header...)); got != tt.want {
+				t.Errorf("%s %s %s = %s, want %s", tt.method, tt.name, tt.dst, got, tt.want)
+			}
+			if b, err := os.ReadFile(filepath.Join(dir, "k", "d", "f")); string(b) != "/k/d/f" {
+				t.Errorf("/k/d/f holds %q, %v", b, err)
+			}
+		})
+	}
+}
+
 // A lock ends with the resource that it is on, by whatever name that goes (§6.1), and does not end with a link.
 func TestLocksEndThroughLinks(t *testing.T) {
 	s, _ := linked(t, nil, "/k/f", "/lf -> k/f", "/kk -> k")

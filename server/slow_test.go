@@ -30,13 +30,19 @@ func (r *reader) Write(b []byte) (int, error) {
 
 // Once what a request changed is in its place, others need not wait for how fast its client takes the answer.
 func TestSlowReadersKeepNobodyWaiting(t *testing.T) {
-	for _, tt := range []struct{ method, name, body, other string }{
-		{"PROPPATCH", "/f", `<propertyupdate xmlns="DAV:"><set><prop><x xmlns="x:"/></prop></set></propertyupdate>`, "/f"},
-		{"LOCK", "/f", lockShared, "/f"},
-		{"LOCK", "/new", lockShared, "/new"},
-		{"LOCK", "/c/", lockShared, "/c/f"},
+	const update = `<propertyupdate xmlns="DAV:"><set><prop><x xmlns="x:"/></prop></set></propertyupdate>`
+	for _, tt := range []struct {
+		method, name, body string
+		other, otherBody   string // another request for it
+		status             int
+	}{
+		{"PROPPATCH", "/f", update, "PUT", "y", 204},
+		{"PROPPATCH", "/f", update, "PROPPATCH", update, 207},
+		{"LOCK", "/f", lockShared, "PROPPATCH", update, 423},
+		{"LOCK", "/new", lockShared, "PROPPATCH", update, 423},
+		{"LOCK", "/c/", lockShared, "PROPPATCH", update, 423},
 	} {
-		t.Run(tt.method+strings.ReplaceAll(tt.name, "/", " "), func(t *testing.T) {
+		t.Run(tt.method+strings.ReplaceAll(tt.name, "/", " ")+" "+tt.other, func(t *testing.T) {
 			h := New(fsbackend.New(fsbackend.Memory()), nil)
 			do(h, "PUT", "/f", "x")
 			do(h, "MKCOL", "/c", "")
@@ -48,18 +54,14 @@ func TestSlowReadersKeepNobodyWaiting(t *testing.T) {
 			}()
 			<-slow.begun
 			other := make(chan int, 1)
-			go func() { other <- do(h, "PUT", tt.other, "y").StatusCode }()
-			want := 204
-			if tt.method == "LOCK" {
-				want = 423
-			}
+			go func() { other <- do(h, tt.other, tt.name, tt.otherBody).StatusCode }()
 			select {
 			case got := <-other:
-				if got != want {
-					t.Errorf("PUT = %d, want %d", got, want)
+				if got != tt.status {
+					t.Errorf("%s = %d, want %d", tt.other, got, tt.status)
 				}
 			case <-time.After(10 * time.Second):
-				t.Error("a PUT waits for a client that does not read")
+				t.Error("another request waits for a client that does not read")
 			}
 			close(slow.read)
 			<-answered
@@ -81,10 +83,17 @@ func (w *hasty) SetReadDeadline(t time.Time) error {
 
 func (w *hasty) SetWriteDeadline(time.Time) error { return nil }
 
-// stalled is a body that ends as one does whose deadline has passed.
-type stalled struct{ io.Reader }
+// stalled is a body that ends as one does whose deadline has passed. Where there is none nothing ends it.
+type stalled struct {
+	io.Reader
+	w *hasty
+	t *testing.T
+}
 
 func (s stalled) Read(b []byte) (int, error) {
+	if s.w.deadline.IsZero() {
+		s.t.Error("the body is waited for without a deadline")
+	}
 	n, err := s.Reader.Read(b)
 	if err == io.EOF {
 		err = errors.New("i/o timeout")
@@ -112,9 +121,9 @@ func TestSlowBodies(t *testing.T) {
 		t.Run(tt.rule, func(t *testing.T) {
 			h := New(fsbackend.New(fsbackend.Memory()), nil)
 			do(h, "PUT", "/f", "x")
-			r := httptest.NewRequest(tt.method, "/f", stalled{strings.NewReader(tt.body)})
-			r.ContentLength = 1000
 			w := &hasty{ResponseRecorder: httptest.NewRecorder()}
+			r := httptest.NewRequest(tt.method, "/f", stalled{strings.NewReader(tt.body), w, t})
+			r.ContentLength = 1000
 			start := time.Now()
 			h.ServeHTTP(w, r)
 			if w.Code != tt.status {
