@@ -250,3 +250,30 @@ func TestMoveOfAFileThatCannotGo(t *testing.T) {
 		t.Error("what is new at the destination has the property of the source")
 	}
 }
+
+// A name that begins as those that the server writes aside, and is not one of them, is somebody's own: not served, and not taken
+// away with the collection that it is in, whose members nobody sees there.
+func TestOwnNamesThatLookAlikeStay(t *testing.T) {
+	const own = "t/.dav207-notes/ t/.dav207-notes/thesis"
+	for _, tt := range []struct{ method, name, dst, want, left string }{
+		{"DELETE", "/t/", "", "207 /t/=403", "c/ c/x f t/ " + own},
+		{"MOVE", "/f", "/t", "207 /t/=403", "c/ c/x f t/ " + own},
+		{"COPY", "/f", "/t", "207 /t/=403", "c/ c/x f t/ " + own},
+		{"MOVE", "/c/", "/t/", "207 /t/=403", "c/ c/x f t/ " + own},
+		{"COPY", "/c/", "/t/", "204", "c/ c/x f t/ " + own + " t/x"},
+	} {
+		t.Run(safe(tt.method+" "+tt.name+tt.dst), func(t *testing.T) {
+			s, dir := linked(t, nil, "/t/a", "/t/.dav207-notes/thesis", "/f", "/c/x")
+			var header []string
+			if tt.dst != "" {
+				header = []string{"Destination", "dest:" + tt.dst}
+			}
+			if got := says(t, s.do(tt.method, tt.name, "", header...)); got != tt.want {
+				t.Errorf("%s %s %s = %s, want %s", tt.method, tt.name, tt.dst, got, tt.want)
+			}
+			if got := names(t, dir); got != tt.left {
+				t.Errorf("there is %s, want %s", got, tt.left)
+			}
+		})
+	}
+}
