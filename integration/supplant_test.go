@@ -27,8 +27,8 @@ func marked(t testing.TB, srv *davtest.Server, name string) bool {
 	return strings.Contains(r.String(), "200[mark]")
 }
 
-// What went is gone, whatever became of the rest: its lock ends (RFC 4918 §6.1, §9.6: "DELETE ... MUST destroy locks rooted on
-// a deleted resource") and so do its properties, also where its collection could not follow.
+// What went is gone, whatever became of the rest: its lock ends (RFC 4918 §6.1, §9.6: a server "MUST destroy locks rooted on
+// the deleted resource") and so do its properties, also where its collection could not follow.
 func TestMembersThatWentAreForgotten(t *testing.T) {
 	type broken struct {
 		op   faultfs.Op

@@ -121,8 +121,8 @@ func TestModificationTime(t *testing.T) {
 	})
 }
 
-// A time that clients trip over is none, for GET as for PROPFIND (RFC 4918 §15.7: getlastmodified is "the Last-Modified header as it
-// would be returned by a GET").
+// A time that clients trip over is none, for GET as for PROPFIND (RFC 4918 §15.7: getlastmodified is "the Last-Modified
+// header value ... as it would be returned by a GET method").
 func TestTimesThatAreNone(t *testing.T) {
 	for _, tt := range []struct {
 		rule  string
