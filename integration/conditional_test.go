@@ -89,7 +89,7 @@ func TestConditionals(t *testing.T) {
 			{"PUT /new | If-None-Match: *", "201"},
 			{"PUT /new | If-None-Match: *", "412"},
 			{"LOCK /locked | exclusive | If-None-Match: * | as t", "201"},
-			{"LOCK /locked | exclusive | If-None-Match: *", "412"},
+			{"LOCK /locked | exclusive | If-None-Match: *", "423 no-conflicting-lock(/locked)"}, // which it would be without the condition (§13.2.1)
 			{"PUT /locked | If-None-Match: * | If: (<{t}>)", "412"},
 			{"PUT /locked | If-Match: * | If: (<{t}>)", "204"},
 			{"MKCOL /c | If-None-Match: *", "201"},

@@ -39,7 +39,7 @@ func (h *Handler) httpConditions(q *request, t *tree.Tree, r props.Resource, exi
 	failed := false
 	if values := head.Values("If-Match"); len(values) > 0 {
 		failed = !listed(values, tag, exists, true)
-	} else if since, err := http.ParseTime(head.Get("If-Unmodified-Since")); err == nil && exists {
+	} else if since, err := http.ParseTime(head.Get("If-Unmodified-Since")); err == nil && exists && props.Dated(r.Info.ModTime()) {
 		failed = r.Info.ModTime().Truncate(time.Second).After(since)
 	}
 	if values := head.Values("If-None-Match"); len(values) > 0 && !failed && listed(values, tag, exists, false) {

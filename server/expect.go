@@ -32,7 +32,7 @@ func (h *Handler) verdict(q *request) error {
 		case q.Method == "MKCOL":
 			return plain(http.StatusMethodNotAllowed, "There is a resource at this URL.")
 		}
-		return h.mayLock(q, t, r)
+		return h.mayLock(q, t, r, nil)
 	}
 	return nil
 }

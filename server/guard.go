@@ -25,12 +25,28 @@ func (g *guard) Check(ctx context.Context, p access.Privilege, path resource.Pat
 	if p == access.Read || g.h.locks.Len() == 0 {
 		return nil
 	}
+	// A resource that links give several names is locked by what covers the name it is asked for, as a member of what that
+	// leads through, and by what covers its own.
+	if err := g.checkName(p, path); err != nil {
+		return err
+	}
+	real := g.h.real(ctx, path)
+	if p == access.Bind || p == access.Unbind {
+		real = g.h.realMember(ctx, path)
+	}
+	if real == path {
+		return nil
+	}
+	return g.checkName(p, real)
+}
+
+// checkName asks for the locks on one name of a resource.
+func (g *guard) checkName(p access.Privilege, path resource.Path) error {
 	if p != access.Bind && p != access.Unbind {
-		return g.submitted(g.h.locks.Covering(g.h.real(ctx, path)))
+		return g.submitted(g.h.locks.Covering(path))
 	}
 	// The member itself, which may be a link, and the collection, whose lock guards its membership (§7.4): "The collection's
 	// lock token is required in addition to the lock token on the internal member itself, if it is locked separately."
-	path = g.h.realMember(ctx, path)
 	covering := g.h.locks.Covering(path)
 	separate := slices.DeleteFunc(slices.Clone(covering), func(l locks.Lock) bool { return l.Root != path })
 	if len(separate) > 0 {
@@ -44,7 +60,8 @@ func (g *guard) Check(ctx context.Context, p access.Privilege, path resource.Pat
 
 // Clear implements tree.Guard.
 func (g *guard) Clear(path resource.Path) bool {
-	return g.h.policy == nil && (g.h.locks.Len() == 0 || !g.h.locks.AnyBelow(g.h.real(context.Background(), path)))
+	return g.h.policy == nil && (g.h.locks.Len() == 0 ||
+		!g.h.locks.AnyBelow(path) && !g.h.locks.AnyBelow(g.h.real(context.Background(), path)))
 }
 
 // real returns the one name of a resource that links give several: locks are held under it, so that none is passed by

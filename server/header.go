@@ -80,13 +80,15 @@ func (h *Handler) parseURL(q *request, s string) (resource.Path, error) {
 		return resource.Path{}, errors.Join(resource.ErrMalformed, err)
 	}
 	switch {
+	case u.Scheme != "" && !webScheme(u.Scheme):
+		return resource.Path{}, errForeign
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(s, "#"):
 		return resource.Path{}, resource.ErrMalformed
 	case u.Scheme == "" && u.Host == "" && strings.HasPrefix(s, "/"): // an absolute path
 		return q.origin.mapping.Parse(u.EscapedPath())
 	case u.Scheme == "" || u.Host == "" || u.Opaque != "":
 		return resource.Path{}, resource.ErrMalformed
-	case !webScheme(u.Scheme) || !h.ours(q, u.Host):
+	case !h.ours(q, u.Host):
 		return resource.Path{}, errForeign
 	}
 	escaped := u.EscapedPath()

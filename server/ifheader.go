@@ -217,8 +217,11 @@ func (h *Handler) lockedWith(q *request, path resource.Path, token string, untag
 	if !ok {
 		return false
 	}
+	if h.covers(q.ctx, l, path) {
+		return true
+	}
 	path = h.real(q.ctx, path)
-	return l.Covers(path) || untagged && (q.Method == "DELETE" || q.Method == "MOVE") && path.Contains(l.Root)
+	return untagged && (q.Method == "DELETE" || q.Method == "MOVE") && path.Contains(l.Root)
 }
 
 // currentTag returns the entity tag of what is at path, "" where there is none, or where the requester may not know.

@@ -34,7 +34,20 @@ func (h *Handler) covering(ctx context.Context, p resource.Path) []locks.Lock {
 	if h.locks.Len() == 0 {
 		return nil
 	}
-	return h.locks.Covering(h.real(ctx, p))
+	covering := h.locks.Covering(p)
+	if real := h.real(ctx, p); real != p {
+		for _, l := range h.locks.Covering(real) {
+			if !l.Covers(p) {
+				covering = append(covering, l)
+			}
+		}
+	}
+	return covering
+}
+
+// covers reports whether a lock is on a resource, by whatever name it is asked for.
+func (h *Handler) covers(ctx context.Context, l locks.Lock, p resource.Path) bool {
+	return l.Covers(p) || l.Covers(h.real(ctx, p))
 }
 
 // appendLocks appends a DAV:activelock for each lock that covers p (§14.1). The token of a lock is its holder's alone

@@ -55,7 +55,7 @@ func (h *Handler) lock(q *request) error {
 	case created:
 		err = h.mayLockUnmapped(q, t)
 	case err == nil:
-		err = h.mayLock(q, t, r)
+		err = h.mayLock(q, t, r, &wanted)
 	}
 	if err != nil {
 		return err
@@ -88,12 +88,21 @@ func (h *Handler) lock(q *request) error {
 }
 
 // mayLock says why a resource that is there may not be locked. Another lock is no reason to ask for its token, but a conflict
-// or none (§9.10.5).
-func (h *Handler) mayLock(q *request, t *tree.Tree, r props.Resource) error {
+// or none (§9.10.5); wanted is nil as long as the scope is not known.
+func (h *Handler) mayLock(q *request, t *tree.Tree, r props.Resource, wanted *locks.Lock) error {
 	if err := h.allowed(q.ctx, access.WriteContent, q.path); err != nil {
 		return err
 	}
-	return h.conditions(q, t, r, true)
+	if err := h.evaluateIf(q, t); err != nil {
+		return err
+	}
+	if wanted != nil {
+		covering := slices.DeleteFunc(h.covering(q.ctx, q.path), func(l locks.Lock) bool { return l.Shared && wanted.Shared })
+		if len(covering) > 0 {
+			return h.lockError(q, &locks.ConflictError{Root: q.path, Locks: covering})
+		}
+	}
+	return h.httpConditions(q, t, r, true)
 }
 
 // mayLockUnmapped says why no resource may be created by a LOCK.

@@ -21,6 +21,8 @@ func (h *Handler) partial(q *request, operation func(tree.Report) error) (done b
 	switch err = operation(report); {
 	case err == nil:
 		return true, nil
+	case q.ctx.Err() != nil:
+		return false, abort(q.ctx.Err()) // broken off: what was not tried would look as if it had gone well
 	case !errors.Is(err, tree.ErrPartial):
 		return false, giveUp(out, err)
 	}

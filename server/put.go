@@ -76,7 +76,9 @@ func (h *Handler) put(q *request) error {
 		if tag, err := t.ETag(q.ctx, r.Info); err == nil {
 			q.w.Header().Set("ETag", tag)
 		}
-		q.w.Header().Set("Last-Modified", r.Info.ModTime().UTC().Format(http.TimeFormat))
+		if props.Dated(r.Info.ModTime()) {
+			q.w.Header().Set("Last-Modified", r.Info.ModTime().UTC().Format(http.TimeFormat))
+		}
 	}
 	h.done(q, existed)
 	return nil

@@ -22,12 +22,11 @@ func (h *Handler) unlock(q *request) error {
 		return invalid("There must be one Lock-Token, a URL in angle brackets.") // §9.11.1
 	}
 	t := h.treeFor(q)
-	r, statErr := t.Stat(q.ctx, q.path)
-	if err := h.conditions(q, t, r, statErr == nil); err != nil {
+	if err := h.evaluateIf(q, t); err != nil {
 		return err
 	}
 	l, ok := h.locks.Lookup(token)
-	if !ok || !l.Covers(h.real(q.ctx, q.path)) {
+	if !ok || !h.covers(q.ctx, l, q.path) {
 		return condition(http.StatusConflict, multistatus.LockTokenMatchesRequestURI)
 	}
 	if l.Root != h.real(q.ctx, q.path) { // whose resource may be gone behind our back
@@ -42,6 +41,10 @@ func (h *Handler) unlock(q *request) error {
 		if err := h.policy.Check(q.ctx, access.Unlock, q.path); err != nil {
 			return err
 		}
+	}
+	r, statErr := t.Stat(q.ctx, q.path)
+	if err := h.httpConditions(q, t, r, statErr == nil); err != nil {
+		return err
 	}
 	if err := h.locks.Unlock(token); errors.Is(err, locks.ErrNoSuchLock) {
 		return condition(http.StatusConflict, multistatus.LockTokenMatchesRequestURI)

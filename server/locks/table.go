@@ -101,6 +101,21 @@ func (t *Table) Create(l Lock) (Lock, error) {
 	if covering >= maxShared { // only shared ones can be that many
 		return Lock{}, fmt.Errorf("%w: %d cover %s", ErrTooMany, covering, l.Root)
 	}
+	if l.Infinite && l.Shared {
+		// It adds to what covers each of the resources locked below.
+		full := false
+		t.below(l.Root, false, func(e *entry) {
+			if full {
+				return
+			}
+			n := 0
+			t.covering(e.Root, false, func(*entry) { n++ })
+			full = n >= maxShared
+		})
+		if full {
+			return Lock{}, fmt.Errorf("%w: a resource below %s has as many as it may", ErrTooMany, l.Root)
+		}
+	}
 	l.Expires = now.Add(l.Timeout)
 	if err := t.write(l); err != nil {
 		t.forget([]string{l.Token}) // it may have been written all the same
@@ -124,6 +139,21 @@ func (t *Table) Refresh(token string, d time.Duration) (Lock, error) {
 	l := e.Lock
 	if d > 0 {
 		l.Timeout = t.grant(d)
+	}
+	if l.Infinite && l.Shared {
+		// It adds to what covers each of the resources locked below.
+		full := false
+		t.below(l.Root, false, func(e *entry) {
+			if full {
+				return
+			}
+			n := 0
+			t.covering(e.Root, false, func(*entry) { n++ })
+			full = n >= maxShared
+		})
+		if full {
+			return Lock{}, fmt.Errorf("%w: a resource below %s has as many as it may", ErrTooMany, l.Root)
+		}
 	}
 	l.Expires = now.Add(l.Timeout)
 	if err := t.write(l); err != nil {
