@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path"
 	"path/filepath"
@@ -14,7 +15,9 @@ import (
 
 	"golang.org/x/net/webdav"
 
+	"dav207/fsbackend/faultfs"
 	"dav207/props"
+	"dav207/server/davtest"
 	"dav207/server/locks"
 	"dav207/server/resource"
 )
@@ -153,4 +156,20 @@ func asides(t testing.TB, dir string) int {
 		t.Error(err)
 	}
 	return n
+}
+
+// TestListingMemberReplaced replaces a collection by a file while a listing is on its way to it. Like one that vanished it may
+// be left out, or it may be told as what it is now; that it is not there was never true.
+func TestListingMemberReplaced(t *testing.T) {
+	srv := davtest.NewServer(t, nil)
+	srv.Put("/c/d/x", "/c/e")
+	srv.Files.Fail(faultfs.Open, "/c/d", nil).Times(1).Do(func(context.Context) {
+		srv.Remove("/c/d")
+		srv.Write("/c/d", "a file")
+	})
+	for href, status := range srv.Do("PROPFIND", "/c/", "Depth: infinity").Statuses() {
+		if status != http.StatusOK {
+			t.Errorf("%s has %d", href, status)
+		}
+	}
 }
