@@ -17,7 +17,9 @@ import (
 // done, if not nil, hears of each name that was dealt with. What it cannot read or remove it passes
 // over; the first such error is returned at the end. It stops when ctx is done.
 //
-// Where the platform has no flock, only what was not modified for an hour is taken for left over.
+// What was modified within the last minute is left for the next call, since another process may be about to lock it, or to put
+// it in its place. Where the platform has no flock nothing else protects what others are at work on: let one process serve a
+// directory there.
 func (d *Disk) Sweep(ctx context.Context, done func(name string)) error {
 	var first error
 	todo := []string{"."}
@@ -73,8 +75,9 @@ func (d *Disk) sweep(ctx context.Context, dir string, done func(string)) (below 
 	return below, first
 }
 
-// settled is how old something must be where there are no locks: another process may be at work on a younger one.
-var settled = time.Hour
+// settled is how old something must be to be dealt with: another process may be about to lock it, or to put it in its place.
+// What that process works on for longer is locked.
+var settled = time.Minute
 
 func (d *Disk) sweepOne(p string) (bool, error) {
 	fi, err := d.root.Lstat(p)
@@ -84,7 +87,7 @@ func (d *Disk) sweepOne(p string) (bool, error) {
 	if !asides.stale(fi.Name(), fi.ModTime()) {
 		return false, nil
 	}
-	if !canFlock && time.Since(fi.ModTime()) < settled {
+	if time.Since(fi.ModTime()) < settled {
 		return false, nil
 	}
 	f, _, err := d.open(p, os.O_RDONLY, 0)
@@ -98,6 +101,9 @@ func (d *Disk) sweepOne(p string) (bool, error) {
 	if fi.IsDir() {
 		if restored, err := d.restore(p, f); restored || err != nil {
 			return restored, err
+		}
+		if d.root.Remove(p) == nil { // empty: what another process moves into it meanwhile keeps it
+			return true, nil
 		}
 	}
 	return true, d.root.RemoveAll(p)

@@ -4,6 +4,4 @@ package fsbackend
 
 import "os"
 
-const canFlock = false
-
 func flock(*os.File) bool { return true }

@@ -7,9 +7,6 @@ import (
 	"syscall"
 )
 
-// canFlock tells that a file which a process writes aside can be told from one that was left over.
-const canFlock = true
-
 // flock locks a file until it is closed, and reports false where another process, or another handle of this one, has it.
 func flock(f *os.File) bool {
 	c, err := f.SyscallConn()

@@ -58,7 +58,7 @@ func (q *request) noBody() error {
 // send and which asks for what is done anyway (§8.4: anything else is 415).
 func (h *Handler) oldBody(q *request) error {
 	root, err := h.parseBody(q)
-	if e := multistatus.AsError(err); e != nil && e.Status == http.StatusRequestEntityTooLarge {
+	if e := multistatus.AsError(err); e != nil && (e.Status == http.StatusRequestEntityTooLarge || e.Status == http.StatusRequestTimeout) {
 		return err
 	}
 	if err != nil || root != nil && !isDAV(root, "propertybehavior") {

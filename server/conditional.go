@@ -12,15 +12,6 @@ import (
 	"dav207/server/tree"
 )
 
-// conditions evaluates all that the request says must be true before it is done: the If header of RFC 4918 §10.4, then the
-// conditional headers of RFC 9110 §13.
-func (h *Handler) conditions(q *request, t *tree.Tree, r props.Resource, exists bool) error {
-	if err := h.evaluateIf(q, t); err != nil {
-		return err
-	}
-	return h.httpConditions(q, t, r, exists)
-}
-
 // httpConditions evaluates the conditional headers of RFC 9110 §13 in the order of its §13.2.2. r is what is at the
 // Request-URI; exists is false where nothing is. It is called when no other reason to refuse was found (§13.2.1 there),
 // and again before a change that had to wait.

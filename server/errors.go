@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"os"
 	"strconv"
 
 	"dav207/server/davxml"
@@ -45,6 +46,7 @@ func (h *Handler) fail(q *request, err error) {
 	head := q.w.Header()
 	head.Del("ETag")
 	head.Del("Last-Modified")
+	head.Del("Content-Location")
 	head.Set("Content-Type", contentType)
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("Content-Length", strconv.Itoa(len(body)))
@@ -122,6 +124,9 @@ func xmlError(err error) error {
 	}
 	if e := (*http.MaxBytesError)(nil); errors.As(err, &e) {
 		return &multistatus.Error{Status: http.StatusRequestEntityTooLarge, Err: err}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &multistatus.Error{Status: http.StatusRequestTimeout, Err: err}
 	}
 	return &multistatus.Error{Status: http.StatusBadRequest, Err: err, Description: "The body ended early."}
 }

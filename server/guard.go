@@ -32,6 +32,7 @@ func (g *guard) Check(ctx context.Context, p access.Privilege, path resource.Pat
 	}
 	real := g.h.real(ctx, path)
 	if p == access.Bind || p == access.Unbind {
+		// A link itself is not locked by a lock on what it leads to, which stays when the link goes.
 		real = g.h.realMember(ctx, path)
 	}
 	if real == path {

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"log/slog"
+	"time"
 
 	"dav207/server/multistatus"
 	"dav207/server/resource"
@@ -13,6 +14,7 @@ import (
 // failure that it reports is a response of a 207. done reports that all went well and nothing was answered yet.
 func (h *Handler) partial(q *request, operation func(tree.Report) error) (done bool, err error) {
 	out := multistatus.NewWriter(q.w)
+	out.Hurry(time.Minute) // others may be waiting for these resources
 	report := func(p resource.Path, collection bool, err error) {
 		h.warnMember(q, p, err)
 		out.Write(failure(h.hrefs(q.ctx).Href(p, collection), err)) // Close returns the error

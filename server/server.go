@@ -274,4 +274,4 @@ func (h *Handler) reserve(q *request, claims ...reserve.Claim) (release func(), 
 }
 
 // readDeadline bounds the time for an XML body; uploads have no such bound.
-const readDeadline = 30 * time.Second
+const readDeadline = time.Minute

@@ -162,14 +162,27 @@ func show(dir string) string {
 	return dir
 }
 
+// sweepAgain is when what was too young for the first look at the tree is old enough.
+const sweepAgain = 70 * time.Second
+
 // sweep takes away, in the background, what uploads left that were cut off when an earlier process was killed. The
 // function it returns ends that.
 func sweep(ctx context.Context, disk *fsbackend.Disk, log *slog.Logger) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var done sync.WaitGroup
 	done.Go(func() {
-		if err := disk.Sweep(ctx, func(name string) { log.Info("cleaned up after a process that was killed", slog.String("name", name)) }); err != nil && ctx.Err() == nil {
-			log.Warn("cannot look everywhere for what broken uploads left", slog.Any("err", err))
+		for range 2 {
+			err := disk.Sweep(ctx, func(name string) {
+				log.Info("cleaned up after a process that was killed", slog.String("name", name))
+			})
+			if err != nil && ctx.Err() == nil {
+				log.Warn("cannot look everywhere for what broken uploads left", slog.Any("err", err))
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(sweepAgain):
+			}
 		}
 	})
 	return func() {

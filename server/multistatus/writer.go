@@ -12,9 +12,6 @@ const (
 	// silence is the longest a started answer keeps what it has to itself: clients give up on a server that is
 	// silent for half a minute.
 	silence = 2 * time.Second
-	// patience is the longest that a client may take to read what is sent at once. A request that holds others up while it
-	// is answered does so no longer for a client that does not read.
-	patience = 30 * time.Second
 )
 
 // Writer streams a 207 Multi-Status. The zero value is not usable; see NewWriter. It is not safe for concurrent use.
@@ -26,12 +23,18 @@ type Writer struct {
 	err     error
 	last    time.Time
 	now     func() time.Time
+	// patience is how long a client may take to read what is sent at once; 0 is for ever.
+	patience time.Duration
 }
 
 // NewWriter returns a Writer on w. Nothing is sent before the first Write.
 func NewWriter(w http.ResponseWriter) *Writer {
 	return &Writer{w: w, now: time.Now}
 }
+
+// Hurry bounds the time that a client may take to read what is sent at once: for a handler that holds others up until it has
+// answered. After it Write fails.
+func (w *Writer) Hurry(patience time.Duration) { w.patience = patience }
 
 // Started reports whether a Response was written: false means that the handler may still answer with a plain status.
 func (w *Writer) Started() bool { return w.started }
@@ -64,7 +67,7 @@ func (w *Writer) Write(r *Response) error {
 		return w.err
 	}
 	if len(w.buf) >= sendAt {
-		return w.send()
+		return w.send(false)
 	}
 	return nil
 }
@@ -75,10 +78,7 @@ func (w *Writer) Tick() error {
 	if !w.started || len(w.buf) == 0 || w.now().Sub(w.last) < silence {
 		return w.err
 	}
-	if w.send() == nil {
-		w.err = http.NewResponseController(w.w).Flush()
-	}
-	return w.err
+	return w.send(true)
 }
 
 // Close ends the document. It writes nothing if no response was written.
@@ -90,19 +90,26 @@ func (w *Writer) Close() error {
 	if !w.sent {
 		w.w.Header().Set("Content-Length", strconv.Itoa(len(w.buf)))
 	}
-	return w.send()
+	return w.send(false)
 }
 
-func (w *Writer) send() error {
+func (w *Writer) send(flush bool) error {
 	if !w.sent {
 		w.w.Header().Set("Content-Type", ContentType)
 		w.w.WriteHeader(http.StatusMultiStatus)
 		w.sent = true
 	}
-	deadline := http.NewResponseController(w.w)
-	deadline.SetWriteDeadline(w.now().Add(patience)) // not supported by every ResponseWriter
+	rc := http.NewResponseController(w.w)
+	if w.patience > 0 {
+		rc.SetWriteDeadline(time.Now().Add(w.patience)) // not supported by every ResponseWriter
+	}
 	_, w.err = w.w.Write(w.buf)
-	deadline.SetWriteDeadline(time.Time{})
+	if w.err == nil && flush {
+		w.err = rc.Flush()
+	}
+	if w.patience > 0 {
+		rc.SetWriteDeadline(time.Time{})
+	}
 	w.buf, w.last = w.buf[:0], w.now()
 	return w.err
 }

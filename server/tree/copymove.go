@@ -2,7 +2,6 @@ package tree
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"strings"
 
@@ -77,7 +76,7 @@ func (t *Tree) Move(ctx context.Context, src, dst resource.Path, report Report) 
 		x.begun = true
 		err := t.moveWhole(ctx, src, dst, r.Info, old, report)
 		if !tooFar(err) {
-			return x.finish(r, dst, x.whole(err))
+			return x.finish(r, dst, err)
 		}
 	}
 	if isLink(r.Info) {
@@ -85,19 +84,6 @@ func (t *Tree) Move(ctx context.Context, src, dst resource.Path, report Report) 
 	}
 	return x.finish(r, dst, x.resource(r, dst, Infinity))
 }
-
-// whole takes note of what a failure of moveWhole means: only that of the properties comes after the change.
-func (x *transfer) whole(err error) error {
-	if p := (*propsError)(nil); errors.As(err, &p) {
-		x.changed = true
-	}
-	return err
-}
-
-// propsError is a failure of the properties after the files have changed.
-type propsError struct{ error }
-
-func (e *propsError) Unwrap() error { return e.error }
 
 // moveWhole renames src to dst, whatever is there.
 func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old fs.FileInfo, report Report) error {
@@ -121,7 +107,7 @@ func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old 
 	t.gone(src, false)
 	t.gone(dst, true)
 	if err := t.Props.Move(context.WithoutCancel(ctx), src, dst); err != nil {
-		return &propsError{err}
+		return &changedError{err}
 	}
 	return nil
 }

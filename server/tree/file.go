@@ -89,6 +89,9 @@ func (t *Tree) replace(ctx context.Context, from, to resource.Path) error {
 
 // makeWay renames the file from over the file to on a file system whose Rename refuses what is in the way.
 func (t *Tree) makeWay(ctx context.Context, from, to resource.Path) error {
+	if info, err := t.lstat(ctx, to); err == nil && info.IsDir() {
+		return &fs.PathError{Op: "rename", Path: to.String(), Err: syscall.EISDIR} // a collection is never taken for a file
+	}
 	return t.swap(ctx, to, func() error { return t.rename(ctx, from, to, false) })
 }
 
@@ -115,15 +118,21 @@ func (t *Tree) setAside(ctx context.Context, p resource.Path, collection bool) (
 	return holder, nil
 }
 
-// putBack undoes setAside.
-func (t *Tree) putBack(ctx context.Context, holder, p resource.Path, collection bool) {
+// putBack undoes setAside after cause, which it returns: as a changedError where it does not succeed.
+func (t *Tree) putBack(ctx context.Context, holder, p resource.Path, collection bool, cause error) error {
 	ctx = context.WithoutCancel(ctx)
 	if err := t.rename(ctx, holder.Child(p.Name()), p, collection); err != nil {
 		t.warn("what was to be replaced could not be put back", holder, err)
-		return
+		return &changedError{cause}
 	}
 	t.discard(ctx, holder)
+	return cause
 }
+
+// changedError is a failure after something has changed: it is reported, and not returned as if nothing had happened.
+type changedError struct{ error }
+
+func (e *changedError) Unwrap() error { return e.error }
 
 // discard removes what was set aside.
 func (t *Tree) discard(ctx context.Context, holder resource.Path) {
@@ -145,8 +154,7 @@ func (t *Tree) swap(ctx context.Context, p resource.Path, put func() error) erro
 		return err
 	}
 	if err := put(); err != nil {
-		t.putBack(ctx, holder, p, false)
-		return err
+		return t.putBack(ctx, holder, p, false, err)
 	}
 	t.discard(ctx, holder)
 	return nil

@@ -20,8 +20,7 @@ func (t *Tree) supplant(ctx context.Context, dst resource.Path, old fs.FileInfo,
 	aside := holder.Child(dst.Name())
 	ctx = context.WithoutCancel(ctx) // from here on half of it would be worse than all or nothing
 	if err := put(); err != nil {
-		t.putBack(ctx, holder, dst, true)
-		return err
+		return t.putBack(ctx, holder, dst, true, err)
 	}
 	asked := *t
 	asked.Guard = nil
@@ -31,15 +30,15 @@ func (t *Tree) supplant(ctx context.Context, dst resource.Path, old fs.FileInfo,
 		t.discard(ctx, holder)
 		return nil
 	}
-	if failed := undo(); failed != nil {
-		t.warn("what was replaced is left over", holder, err)
-		t.warn("what replaced it could not be taken back", dst, failed)
-		return nil
-	}
-	t.putBack(ctx, holder, dst, true)
 	if !errors.Is(err, errKept) {
 		report(dst, true, err)
 	}
+	if failed := undo(); failed != nil {
+		t.warn("what was replaced is left over", holder, err)
+		t.warn("what replaced it could not be taken back", dst, failed)
+		return errKept
+	}
+	t.putBack(ctx, holder, dst, true, err) // the failure itself was reported
 	return errKept
 }
 

@@ -35,7 +35,7 @@ func (x *transfer) finish(src props.Resource, dst resource.Path, err error) erro
 		return nil
 	case errors.Is(err, errKept):
 		return ErrPartial
-	case x.changed:
+	case x.changed || errors.As(err, new(*changedError)):
 		x.fail(src, dst, err)
 		return ErrPartial
 	}
@@ -76,6 +76,11 @@ func (x *transfer) resource(src props.Resource, dst resource.Path, depth Depth) 
 
 func (x *transfer) file(src props.Resource, dst resource.Path, old fs.FileInfo) error {
 	if old != nil && old.IsDir() {
+		if x.move {
+			if err := x.moveOverCollection(src, dst, old); !tooFar(err) || isLink(src.Info) {
+				return err
+			}
+		}
 		return x.fileOverCollection(src, dst, old)
 	}
 	priv := access.WriteContent
@@ -129,6 +134,30 @@ func (x *transfer) fileOverCollection(src props.Resource, dst resource.Path, old
 		return err
 	}
 	return x.removeSource(src.Path, false)
+}
+
+// moveOverCollection renames a file, a link or what is neither over a collection.
+func (x *transfer) moveOverCollection(src props.Resource, dst resource.Path, old fs.FileInfo) error {
+	if err := errors.Join(x.t.check(x.ctx, access.Unbind, dst), x.t.check(x.ctx, access.Bind, dst)); err != nil {
+		return err
+	}
+	if err := x.t.refusals(x.ctx, dst, x.report); err != nil {
+		return err
+	}
+	if err := x.begin(); err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(x.ctx)
+	err := x.t.supplant(x.ctx, dst, old, x.report,
+		func() error { return x.t.rename(ctx, src.Path, dst, false) },
+		func() error { return x.t.rename(ctx, dst, src.Path, false) })
+	if err != nil {
+		return err
+	}
+	x.changed = true
+	x.t.gone(src.Path, false)
+	x.t.gone(dst, true)
+	return x.t.Props.Move(ctx, src.Path, dst)
 }
 
 // begin asks, before the first change, whether the request still wants it.
@@ -335,7 +364,14 @@ func (x *transfer) found(src props.Resource, dst resource.Path) error {
 			return x.rename(src, dst)
 		}
 		if isLink(src.Info) || servable(src.Info) != nil { // moved as it is, never followed
-			return x.file(src, dst, nil)
+			old, err := x.t.lstat(x.ctx, dst)
+			if missing(err) {
+				old, err = nil, nil
+			}
+			if err != nil {
+				return err
+			}
+			return x.file(src, dst, old)
 		}
 		return x.resource(src, dst, Infinity)
 	}

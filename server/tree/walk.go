@@ -41,8 +41,14 @@ func (w *walk) resource(r props.Resource, depth Depth) bool {
 	}
 	l, err := w.t.list(w.ctx, r.Path)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) && len(w.above) > 0 {
-			return true
+		if len(w.above) > 0 && missing(err) {
+			now, gone := w.t.Stat(w.ctx, r.Path)
+			if missing(gone) {
+				return true
+			}
+			if gone == nil && !now.Info.IsDir() { // a file has come in its place
+				return w.yield(now, nil)
+			}
 		}
 		return w.yield(r, err)
 	}
