@@ -13,8 +13,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/afero"
 	"golang.org/x/net/webdav"
 
+	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
 	"dav207/props"
 	"dav207/server/davtest"
@@ -172,4 +174,47 @@ func TestListingMemberReplaced(t *testing.T) {
 			t.Errorf("%s has %d", href, status)
 		}
 	}
+}
+
+// TestGetReplacedWhileOpened replaces a collection by a file, and a file by a collection, between the look at a name and its
+// opening. Either is an answer; a file that breaks off is none.
+func TestGetReplacedWhileOpened(t *testing.T) {
+	mem := fsbackend.Memory()
+	swap := &swapping{Fs: mem}
+	s := serve(t, fsbackend.New(swap), nil)
+	s.want(201, "MKCOL", "/d", "")
+	s.want(201, "PUT", "/f", "a file")
+	for name, replace := range map[string]func() error{
+		"/d": func() error {
+			return errors.Join(mem.RemoveAll("/d"), afero.WriteFile(mem, "/d", []byte("now a file"), 0o666))
+		},
+		"/f": func() error { return errors.Join(mem.Remove("/f"), mem.Mkdir("/f", 0o777)) },
+	} {
+		swap.before = func(opened string) {
+			if opened == name {
+				swap.before = nil
+				if err := replace(); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		a, err := s.try("GET", name, nil)
+		if isFile := a.Body == "now a file"; err != nil || a.Status != 200 || isFile != (name == "/d") {
+			t.Errorf("GET %s = %d %q, %v, want what it is now", name, a.Status, a.Body, err)
+		}
+		s.client.CloseIdleConnections()
+	}
+}
+
+// swapping calls before with the name of what is about to be opened for reading.
+type swapping struct {
+	afero.Fs
+	before func(name string)
+}
+
+func (s *swapping) Open(name string) (afero.File, error) {
+	if s.before != nil {
+		s.before(name)
+	}
+	return s.Fs.Open(name)
 }
