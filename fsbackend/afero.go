@@ -170,6 +170,9 @@ func (f *FS) open(name string) (webdav.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if opened, err := file.Stat(); err == nil {
+		fi = opened // something else may have the name by now
+	}
 	if fi.IsDir() {
 		return &aferoDir{aferoFile{File: file, fs: f, name: name}}, nil
 	}
