@@ -51,10 +51,14 @@ func (d *Disk) stage(name string, like fs.FileInfo) (*staged, error) {
 	}
 	perm := fs.FileMode(0o666)
 	if old != nil {
-		if err := d.writable(target, old); err != nil {
+		switch err := d.writable(target, old); {
+		case errors.Is(err, fs.ErrNotExist):
+			old = nil // it went meanwhile: there is nothing to replace
+		case err != nil:
 			return nil, err
+		default:
+			perm = old.Mode().Perm()
 		}
-		perm = old.Mode().Perm()
 	}
 	if like != nil {
 		perm = like.Mode().Perm()
