@@ -96,25 +96,8 @@ func (t *Table) Create(l Lock) (Lock, error) {
 	if n := t.held[l.Principal]; n >= per {
 		return Lock{}, fmt.Errorf("%w: %q holds %d", ErrTooMany, l.Principal, n)
 	}
-	covering := 0
-	t.covering(l.Root, false, func(*entry) { covering++ })
-	if covering >= maxShared { // only shared ones can be that many
-		return Lock{}, fmt.Errorf("%w: %d cover %s", ErrTooMany, covering, l.Root)
-	}
-	if l.Infinite && l.Shared {
-		// It adds to what covers each of the resources locked below.
-		full := false
-		t.below(l.Root, false, func(e *entry) {
-			if full {
-				return
-			}
-			n := 0
-			t.covering(e.Root, false, func(*entry) { n++ })
-			full = n >= maxShared
-		})
-		if full {
-			return Lock{}, fmt.Errorf("%w: a resource below %s has as many as it may", ErrTooMany, l.Root)
-		}
+	if t.crowded(l) {
+		return Lock{}, fmt.Errorf("%w: on one resource, with a new one on %s", ErrTooMany, l.Root)
 	}
 	l.Expires = now.Add(l.Timeout)
 	if err := t.write(l); err != nil {
@@ -139,21 +122,6 @@ func (t *Table) Refresh(token string, d time.Duration) (Lock, error) {
 	l := e.Lock
 	if d > 0 {
 		l.Timeout = t.grant(d)
-	}
-	if l.Infinite && l.Shared {
-		// It adds to what covers each of the resources locked below.
-		full := false
-		t.below(l.Root, false, func(e *entry) {
-			if full {
-				return
-			}
-			n := 0
-			t.covering(e.Root, false, func(*entry) { n++ })
-			full = n >= maxShared
-		})
-		if full {
-			return Lock{}, fmt.Errorf("%w: a resource below %s has as many as it may", ErrTooMany, l.Root)
-		}
 	}
 	l.Expires = now.Add(l.Timeout)
 	if err := t.write(l); err != nil {
@@ -322,6 +290,21 @@ func (t *Table) conflict(l Lock) error {
 		return nil
 	}
 	return &ConflictError{Root: l.Root, Locks: found}
+}
+
+// crowded reports whether a resource would be covered by more than maxShared locks with l: its root, or one that is locked
+// below. Only shared locks can be that many.
+func (t *Table) crowded(l Lock) bool {
+	full := func(p resource.Path) bool {
+		n := 0
+		t.covering(p, false, func(*entry) { n++ })
+		return n >= maxShared
+	}
+	crowded := full(l.Root)
+	if l.Infinite && l.Shared {
+		t.below(l.Root, false, func(e *entry) { crowded = crowded || full(e.Root) })
+	}
+	return crowded
 }
 
 func (t *Table) covering(p resource.Path, exclusiveOnly bool, visit func(*entry)) {

@@ -340,3 +340,27 @@ func TestConcurrent(t *testing.T) {
 	}
 	verify(t, table)
 }
+
+// The bound on the locks that cover one resource is for new ones: those that are held can be refreshed.
+func TestRefreshAtTheBound(t *testing.T) {
+	table := New(nil)
+	above, err := table.Create(Lock{Root: resource.Must("/a"), Infinite: true, Shared: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	member := Lock{Root: resource.Must("/a/b"), Shared: true}
+	for range maxShared - 1 {
+		if _, err := table.Create(member); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := table.Create(member); !errors.Is(err, ErrTooMany) {
+		t.Errorf("one more: got %v, want %v", err, ErrTooMany)
+	}
+	if _, err := table.Create(Lock{Root: resource.Must("/a"), Infinite: true, Shared: true}); !errors.Is(err, ErrTooMany) {
+		t.Errorf("one more above: got %v, want %v", err, ErrTooMany)
+	}
+	if _, err := table.Refresh(above.Token, 0); err != nil {
+		t.Errorf("refresh: got %v", err)
+	}
+}
