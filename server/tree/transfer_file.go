@@ -41,13 +41,7 @@ func (x *transfer) file(src props.Resource, dst resource.Path, old fs.FileInfo) 
 
 // fileOverCollection writes the file aside first, so that the collection goes only when its successor is whole.
 func (x *transfer) fileOverCollection(src props.Resource, dst resource.Path, old fs.FileInfo) error {
-	if err := errors.Join(x.t.check(x.ctx, access.Unbind, dst), x.t.check(x.ctx, access.Bind, dst)); err != nil {
-		return err
-	}
-	if err := x.t.refusals(x.ctx, dst, x.report); err != nil {
-		return err
-	}
-	if err := x.begin(); err != nil {
+	if err := x.mayReplace(dst); err != nil {
 		return err
 	}
 	ctx := context.WithoutCancel(x.ctx)
@@ -74,13 +68,7 @@ func (x *transfer) fileOverCollection(src props.Resource, dst resource.Path, old
 
 // moveOverCollection renames a file, a link or what is neither over a collection.
 func (x *transfer) moveOverCollection(src props.Resource, dst resource.Path, old fs.FileInfo) error {
-	if err := errors.Join(x.t.check(x.ctx, access.Unbind, dst), x.t.check(x.ctx, access.Bind, dst)); err != nil {
-		return err
-	}
-	if err := x.t.refusals(x.ctx, dst, x.report); err != nil {
-		return err
-	}
-	if err := x.begin(); err != nil {
+	if err := x.mayReplace(dst); err != nil {
 		return err
 	}
 	ctx := context.WithoutCancel(x.ctx)
@@ -141,4 +129,15 @@ func (x *transfer) removeSource(src resource.Path, collection bool) error {
 	}
 	x.changed = true
 	return x.t.forget(x.ctx, src)
+}
+
+// mayReplace asks whether the collection dst may go with all its members, and whether the request still wants it.
+func (x *transfer) mayReplace(dst resource.Path) error {
+	if err := errors.Join(x.t.check(x.ctx, access.Unbind, dst), x.t.check(x.ctx, access.Bind, dst)); err != nil {
+		return err
+	}
+	if err := x.t.refusals(x.ctx, dst, x.report); err != nil {
+		return err
+	}
+	return x.begin()
 }
