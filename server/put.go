@@ -36,7 +36,7 @@ func (h *Handler) put(q *request) error {
 		return err
 	}
 	t := h.treeFor(q)
-	if _, err := h.mayPut(q, t); err != nil {
+	if err := h.firstVerdict(q, t); err != nil {
 		return err
 	}
 	if err := h.room(q, t, length); err != nil {
@@ -82,6 +82,18 @@ func (h *Handler) put(q *request) error {
 	}
 	h.done(q, existed)
 	return nil
+}
+
+// firstVerdict says before the body is read why it is not wanted. It does not look at what another request has half done: a
+// lock that is granted and whose empty resource is not there yet, a collection that is between two names.
+func (h *Handler) firstVerdict(q *request, t *tree.Tree) error {
+	release, err := h.reserve(q, reserve.Claim{Path: q.path})
+	if err != nil {
+		return err
+	}
+	defer release()
+	_, err = h.mayPut(q, t)
+	return err
 }
 
 // born ends the properties that are left at the URL of a resource which was created just now: those of one that was taken
