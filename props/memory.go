@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"dav207/server/resource"
 )
@@ -21,14 +22,36 @@ const (
 // Memory is a Store that lives as long as the process. The zero value is empty and ready for use. A PROPPATCH that
 // would leave a resource with more than 4096 properties or 4 MiB of them fails with ENOSPC.
 type Memory struct {
-	mu   sync.RWMutex
-	root node
+	mu     sync.RWMutex
+	root   node
+	moving map[resource.Path]resource.Path
 }
 
 // node is a resource in the tree of those that have properties, or have members that have.
 type node struct {
-	properties []Property // never changed in place: readers hold them without the lock
-	members    map[string]*node
+	entry   // the slices are never changed in place: readers hold them without the lock
+	members map[string]*node
+}
+
+type entry struct {
+	properties []Property
+	identities []string
+	orphaned   time.Time
+}
+
+func (n *node) at(p resource.Path) Entry {
+	return Entry{Path: p, Identities: n.identities, Properties: n.properties, Orphaned: n.orphaned}
+}
+
+// of returns n's properties if they are those of r.
+func (n *node) of(r Resource) []Property {
+	if n == nil {
+		return nil
+	}
+	if e := n.at(r.Path); !e.Of(r) {
+		return nil
+	}
+	return n.properties
 }
 
 var errTooMany = errors.Join(errors.New("too many or too large properties"), syscall.ENOSPC)
@@ -91,28 +114,68 @@ func (n *node) add(name string, member *node) {
 
 func (n *node) empty() bool { return len(n.properties) == 0 && len(n.members) == 0 }
 
+// set gives one resource properties of its own; none removes the entry.
+func (m *Memory) set(r Resource, properties []Property) {
+	n := &node{}
+	if old := m.find(r.Path); old != nil {
+		n.members = old.members
+	}
+	if len(properties) > 0 {
+		n.entry = entry{properties: properties}
+		if id := r.Identity(); id != "" {
+			n.identities = []string{id}
+		}
+	}
+	m.put(r.Path, n)
+}
+
 // Get implements Store.
-func (m *Memory) Get(_ context.Context, p resource.Path) ([]Property, error) {
+func (m *Memory) Get(_ context.Context, r Resource) ([]Property, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	if n := m.find(p); n != nil {
-		return n.properties, nil
-	}
-	return nil, nil
+	return m.find(r.Path).of(r), nil
 }
 
 // Members implements Store.
 func (m *Memory) Members(_ context.Context, p resource.Path) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
-		m.mu.RLock()
-		var entries []Entry
-		if n := m.find(p); n != nil {
-			for _, name := range slices.Sorted(maps.Keys(n.members)) {
-				if ps := n.members[name].properties; len(ps) > 0 {
-					entries = append(entries, Entry{p.Child(name), ps})
-				}
+	return m.yield(func() (entries []Entry) {
+		n := m.find(p)
+		if n == nil {
+			return nil
+		}
+		for _, name := range slices.Sorted(maps.Keys(n.members)) {
+			if member := n.members[name]; len(member.properties) > 0 {
+				entries = append(entries, member.at(p.Child(name)))
 			}
 		}
+		return entries
+	})
+}
+
+// All implements Store.
+func (m *Memory) All(_ context.Context, p resource.Path) iter.Seq2[Entry, error] {
+	return m.yield(func() (entries []Entry) {
+		var visit func(p resource.Path, n *node)
+		visit = func(p resource.Path, n *node) {
+			if len(n.properties) > 0 {
+				entries = append(entries, n.at(p))
+			}
+			for name, member := range n.members {
+				visit(p.Child(name), member)
+			}
+		}
+		if n := m.find(p); n != nil {
+			visit(p, n)
+		}
+		return entries
+	})
+}
+
+// yield gives out what collect finds, without holding anybody up meanwhile.
+func (m *Memory) yield(collect func() []Entry) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		m.mu.RLock()
+		entries := collect()
 		m.mu.RUnlock()
 		for _, e := range entries {
 			if !yield(e, nil) {
@@ -123,58 +186,76 @@ func (m *Memory) Members(_ context.Context, p resource.Path) iter.Seq2[Entry, er
 }
 
 // Patch implements Store.
-func (m *Memory) Patch(_ context.Context, p resource.Path, changes []Change) error {
+func (m *Memory) Patch(_ context.Context, r Resource, changes []Change) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.find(p)
-	if n == nil {
-		n = &node{}
-	}
-	after := Apply(n.properties, changes)
+	before := m.find(r.Path).of(r)
+	after := Apply(before, changes)
 	size := 0
 	for i := range after {
 		size += after[i].Size()
 	}
-	if len(after) > max(maxProperties, len(n.properties)) || size > maxBytes {
+	if len(after) > max(maxProperties, len(before)) || size > maxBytes {
 		return errTooMany
 	}
-	m.put(p, &node{properties: after, members: n.members})
+	m.set(r, after)
 	return nil
 }
 
-// Copy implements Store.
-func (m *Memory) Copy(_ context.Context, src, dst resource.Path) error {
+// Update implements Store.
+func (m *Memory) Update(_ context.Context, steps ...Step) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	from, to := m.find(src), m.find(dst)
-	if from == nil && to == nil {
+	for _, s := range steps {
+		m.take(s)
+	}
+	return nil
+}
+
+func (m *Memory) take(s Step) {
+	switch s := s.(type) {
+	case Set:
+		m.set(s.Resource, s.Properties)
+	case Adopt:
+		if n := m.find(s.Resource.Path); len(n.of(s.Resource)) > 0 && len(n.identities) > 0 {
+			n.identities = both(s.Resource.Identity(), s.Next)
+		}
+	case Move:
+		n := m.find(s.Src)
+		m.put(s.Src, nil)
+		m.put(s.Dst, n)
+		delete(m.moving, s.Src)
+	case Delete:
+		m.put(s.Path, nil)
+	case Moving:
+		if m.moving == nil {
+			m.moving = make(map[resource.Path]resource.Path)
+		}
+		m.moving[s.Src] = s.Dst
+	case Settled:
+		delete(m.moving, s.Src)
+	case Orphan:
+		if n := m.find(s.Path); n != nil {
+			n.orphaned = s.Since
+		}
+	}
+}
+
+// both returns two identities as the owners of properties; if one is not known, anybody is.
+func both(a, b string) []string {
+	if a == "" || b == "" {
 		return nil
 	}
-	n := &node{}
-	if from != nil {
-		n.properties = from.properties
-	}
-	if to != nil {
-		n.members = to.members
-	}
-	m.put(dst, n)
-	return nil
+	return []string{a, b}
 }
 
-// Move implements Store.
-func (m *Memory) Move(_ context.Context, src, dst resource.Path) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	n := m.find(src)
-	m.put(src, nil)
-	m.put(dst, n)
-	return nil
-}
-
-// Delete implements Store.
-func (m *Memory) Delete(_ context.Context, p resource.Path) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.put(p, nil)
-	return nil
+// Moving implements Store.
+func (m *Memory) Moving(context.Context) ([]Moving, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	var out []Moving
+	for src, dst := range m.moving {
+		out = append(out, Moving{src, dst})
+	}
+	return out, nil
 }

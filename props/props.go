@@ -13,6 +13,8 @@ import (
 	"encoding/xml"
 	"io/fs"
 	"iter"
+	"slices"
+	"time"
 
 	"dav207/server/multistatus"
 	"dav207/server/resource"
@@ -34,30 +36,104 @@ type Change struct {
 	Property Property
 }
 
-// Entry is a resource that has dead properties.
+// Identity returns what tells the file behind r from another one that takes its name, if the file system offers it: see
+// tree.Identifier. "" is not known.
+func (r Resource) Identity() string {
+	if i, ok := r.Info.(interface{ FileID() string }); ok {
+		return i.FileID()
+	}
+	return ""
+}
+
+// Entry is what a Store has under one name.
 type Entry struct {
-	Path       resource.Path
+	Path resource.Path
+	// Identities are those of the files that the properties belong to: one, or two while one is replaced by another.
+	// None means that they belong to whatever has the name.
+	Identities []string
+	Properties []Property
+	// Orphaned is when it was first seen that nothing the properties belong to has the name; zero for never.
+	Orphaned time.Time
+}
+
+// Of reports whether the properties belong to r. An identity that is not known is taken for the right one.
+func (e *Entry) Of(r Resource) bool {
+	if len(e.Identities) == 0 {
+		return true
+	}
+	id := r.Identity()
+	return id == "" || slices.Contains(e.Identities, id)
+}
+
+// Store keeps dead properties by the name and the identity of their resource. Package propstest holds the test that every
+// implementation must pass. Methods are safe for concurrent use; what they return is the caller's to read and nobody's
+// to change. A Store does not know which resources exist: it is told what becomes of them.
+//
+// Where a file was replaced by another behind the server's back, the properties that are stored under its name belong to
+// no resource: they are not given out, and the first change under that name ends them.
+type Store interface {
+	// Get returns the properties of one resource in the order in which they were first set; none is not an error.
+	Get(ctx context.Context, r Resource) ([]Property, error)
+	// Members yields what is stored for direct members of the collection p, in the order of their names: whether it is
+	// theirs is for Entry.Of to say. What changes while it runs may or may not show. After an error nothing more comes.
+	Members(ctx context.Context, p resource.Path) iter.Seq2[Entry, error]
+	// All yields what is stored for p and everything below it, in any order, under the terms of Members.
+	All(ctx context.Context, p resource.Path) iter.Seq2[Entry, error]
+	// Patch applies the changes in their order, all or none. A property that is set again keeps its place. A durable
+	// store has made the outcome durable when it returns.
+	Patch(ctx context.Context, r Resource, changes []Change) error
+	// Update takes the steps in their order, all or none, and durably like Patch. Where they change nothing it costs
+	// no more than looking.
+	Update(ctx context.Context, steps ...Step) error
+	// Moving returns the moves that were announced and whose end was not told: by an earlier process, as far as no request is
+	// under way.
+	Moving(ctx context.Context) ([]Moving, error)
+}
+
+// Step is one of Set, Adopt, Move, Delete, Moving, Settled and Orphan.
+type Step interface{ step() }
+
+// Set gives one resource, and not what is below it, these properties and no others.
+type Set struct {
+	Resource   Resource
 	Properties []Property
 }
 
-// Store keeps dead properties by the name of their resource. Package propstest holds the test that every implementation
-// must pass. Methods are safe for concurrent use; what they return is the caller's to read and nobody's to change. A
-// Store does not know which resources exist: it is told what becomes of them.
-type Store interface {
-	// Get returns the properties of one resource in the order in which they were first set; none is not an error.
-	Get(ctx context.Context, p resource.Path) ([]Property, error)
-	// Members yields those direct members of the collection p that have properties, in the order of their names. Properties
-	// changed while it runs may or may not show. After an error nothing more comes.
-	Members(ctx context.Context, p resource.Path) iter.Seq2[Entry, error]
-	// Patch applies the changes in their order, all or none. A property that is set again keeps its place.
-	Patch(ctx context.Context, p resource.Path, changes []Change) error
-	// Copy gives dst, that one resource, the properties of src and no others.
-	Copy(ctx context.Context, src, dst resource.Path) error
-	// Move gives the tree at dst the properties of the tree at src, and no others; src has none after it.
-	Move(ctx context.Context, src, dst resource.Path) error
-	// Delete removes the properties of p and of everything below it.
-	Delete(ctx context.Context, p resource.Path) error
+// Adopt says that the file with the identity Next is about to take the place of Resource, whose properties will be its own.
+// Until the next change the properties belong to both.
+type Adopt struct {
+	Resource Resource
+	Next     string
 }
+
+// Move gives the tree at Dst the properties of the tree at Src, and no others; Src has none after it. It ends a Moving.
+type Move struct{ Src, Dst resource.Path }
+
+// Delete removes the properties of Path and of everything below it.
+type Delete struct{ Path resource.Path }
+
+// Moving announces that the resources of the tree at Src are about to get names in the tree at Dst: if the process ends
+// before Move or Settled, the next one can find out how far it came. A store need not keep it where neither has
+// properties.
+type Moving struct{ Src, Dst resource.Path }
+
+// Settled ends a Moving.
+type Settled struct{ Src resource.Path }
+
+// Orphan notes since when an entry is seen to belong to nothing; zero that it is not. It has no effect where nothing
+// is stored.
+type Orphan struct {
+	Path  resource.Path
+	Since time.Time
+}
+
+func (Set) step()     {}
+func (Adopt) step()   {}
+func (Move) step()    {}
+func (Delete) step()  {}
+func (Moving) step()  {}
+func (Settled) step() {}
+func (Orphan) step()  {}
 
 // Apply returns what properties become by changes. It is what Patch means, for implementations of Store; the arguments
 // are not changed.

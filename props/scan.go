@@ -31,10 +31,11 @@ func NewScan(ctx context.Context, store Store) *Scan {
 }
 
 // Root returns the properties of the resource at which the walk begins.
-func (s *Scan) Root(p resource.Path) ([]Property, error) { return s.store.Get(s.ctx, p) }
+func (s *Scan) Root(r Resource) ([]Property, error) { return s.store.Get(s.ctx, r) }
 
 // Member returns the properties of a resource that the walk came to below its beginning.
-func (s *Scan) Member(p resource.Path) ([]Property, error) {
+func (s *Scan) Member(r Resource) ([]Property, error) {
+	p := r.Path
 	collection := p.Parent()
 	for len(s.cursors) > 0 && s.top().collection != collection && !s.top().collection.Contains(p) {
 		s.pop()
@@ -52,7 +53,7 @@ func (s *Scan) Member(p resource.Path) ([]Property, error) {
 			return nil, err
 		}
 	}
-	if c.more && c.entry.Path == p {
+	if c.more && c.entry.Path == p && c.entry.Of(r) {
 		return c.entry.Properties, nil
 	}
 	return nil, nil

@@ -5,10 +5,13 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
+	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"dav207/props"
 	"dav207/server/resource"
@@ -33,9 +36,9 @@ func Test(t *testing.T, open func(t *testing.T) props.Store) {
 		{"Delete takes everything below", "set /a x=1\nset /a/b x=2\nset /a/b/c x=3\nset /ab x=4\ndelete /a", "/ab x=4"},
 		{"Delete of what has none", "delete /a", ""},
 		{"Delete of the root takes all", "set / x=1\nset /a x=2\ndelete /", ""},
-		{"Copy copies one resource", "set /a x=1\nset /a/b x=2\ncopy /a /c", "/a x=1\n/a/b x=2\n/c x=1"},
-		{"Copy leaves the destination no others", "set /a x=1\nset /c y=1\nset /c/d z=1\ncopy /a /c", "/a x=1\n/c x=1\n/c/d z=1"},
-		{"Copy of none removes those of the destination", "set /c y=1\ncopy /a /c", "/c"},
+		{"Set is for one resource", "set /a x=1\nset /a/b x=2\ncopy /a /c", "/a x=1\n/a/b x=2\n/c x=1"},
+		{"Set leaves no others", "set /a x=1\nset /c y=1\nset /c/d z=1\ncopy /a /c", "/a x=1\n/c x=1\n/c/d z=1"},
+		{"Set of none removes", "set /c y=1\ncopy /a /c", "/c"},
 		{"what was copied is a copy", "set /a x=1\ncopy /a /c\nset /c x=2", "/a x=1\n/c x=2"},
 		{"Move takes everything below", "set /a x=1\nset /a/b x=2\nset /ab x=3\nmove /a /c", "/ab x=3\n/c x=1\n/c/b x=2"},
 		{"Move replaces the whole destination", "set /a x=1\nset /c y=1\nset /c/d z=1\nmove /a /c", "/c x=1"},
@@ -61,6 +64,9 @@ func Test(t *testing.T, open func(t *testing.T) props.Store) {
 			}
 		})
 	}
+	t.Run("properties belong to a file", func(t *testing.T) { identities(t, open) })
+	t.Run("moves that have begun", func(t *testing.T) { moving(t, open(t)) })
+	t.Run("steps are taken all at once", func(t *testing.T) { steps(t, open(t)) })
 	t.Run("Members in the order of a walk", func(t *testing.T) { members(t, open(t)) })
 	t.Run("values come back as they were", func(t *testing.T) { values(t, open(t)) })
 	t.Run("1,000 properties on one resource", func(t *testing.T) { many(t, open(t)) })
@@ -71,14 +77,17 @@ func prop(name, value string) props.Property {
 	return props.Property{XMLName: xml.Name{Space: "urn:t", Local: name}, InnerXML: []byte(value)}
 }
 
-// run makes one call: set PATH name=value -name …, copy SRC DST, move SRC DST, delete PATH.
+// run makes one call: set PATH name=value -name …, copy SRC DST, adopt PATH@ID ID, move SRC DST, delete PATH, moving SRC DST,
+// settled SRC, orphan PATH SECONDS. PATH is that of a resource, with its identity after an @.
 func run(t *testing.T, s props.Store, step string) {
 	t.Helper()
 	f := strings.Split(step, " ")
+	if f[0] == "" {
+		return
+	}
+	r := named(f[1])
 	var err error
 	switch f[0] {
-	case "":
-		return
 	case "set":
 		var changes []props.Change
 		for _, c := range f[2:] {
@@ -89,13 +98,29 @@ func run(t *testing.T, s props.Store, step string) {
 			name, value, _ := strings.Cut(c, "=")
 			changes = append(changes, props.Change{Property: prop(name, value)})
 		}
-		err = s.Patch(t.Context(), resource.Must(f[1]), changes)
+		err = s.Patch(t.Context(), r, changes)
 	case "copy":
-		err = s.Copy(t.Context(), resource.Must(f[1]), resource.Must(f[2]))
+		var ps []props.Property
+		if ps, err = s.Get(t.Context(), r); err == nil {
+			err = s.Update(t.Context(), props.Set{Resource: named(f[2]), Properties: ps})
+		}
+	case "adopt":
+		err = s.Update(t.Context(), props.Adopt{Resource: r, Next: f[2]})
 	case "move":
-		err = s.Move(t.Context(), resource.Must(f[1]), resource.Must(f[2]))
+		err = s.Update(t.Context(), props.Move{Src: r.Path, Dst: resource.Must(f[2])})
 	case "delete":
-		err = s.Delete(t.Context(), resource.Must(f[1]))
+		err = s.Update(t.Context(), props.Delete{Path: r.Path})
+	case "moving":
+		err = s.Update(t.Context(), props.Moving{Src: r.Path, Dst: resource.Must(f[2])})
+	case "settled":
+		err = s.Update(t.Context(), props.Settled{Src: r.Path})
+	case "orphan":
+		seconds, _ := strconv.Atoi(f[2])
+		since := time.Time{}
+		if seconds > 0 {
+			since = time.Unix(int64(seconds), 0)
+		}
+		err = s.Update(t.Context(), props.Orphan{Path: r.Path, Since: since})
 	default:
 		t.Fatalf("unknown step %q", step)
 	}
@@ -104,12 +129,29 @@ func run(t *testing.T, s props.Store, step string) {
 	}
 }
 
+// named returns the resource that PATH@ID stands for.
+func named(s string) props.Resource {
+	name, id, _ := strings.Cut(s, "@")
+	r := props.Resource{Path: resource.Must(name)}
+	if id != "" {
+		r.Info = identified{id: id}
+	}
+	return r
+}
+
+type identified struct {
+	fs.FileInfo
+	id string
+}
+
+func (i identified) FileID() string { return i.id }
+
 // dump shows the properties of p and of everything below it: those that have some, and, since Members shows direct members
 // only, those of the names that the tests use.
 func dump(t *testing.T, s props.Store, p resource.Path) string {
 	t.Helper()
 	out := ""
-	ps, err := s.Get(t.Context(), p)
+	ps, err := s.Get(t.Context(), props.Resource{Path: p})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +173,7 @@ func dump(t *testing.T, s props.Store, p resource.Path) string {
 		return out
 	}
 	for _, name := range []string{"\x01\xff", "a", "a!", "a0", "ab", "b", "c", "d", "e", "ä%2f", "\xfe"} {
-		got, err := s.Get(t.Context(), p.Child(name))
+		got, err := s.Get(t.Context(), props.Resource{Path: p.Child(name)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,7 +213,7 @@ func values(t *testing.T, s props.Store) {
 		InnerXML: []byte("<p:x> \U0001F600 </p:x>" + strings.Repeat("x", 64<<10)),
 	}
 	none := props.Property{XMLName: xml.Name{Local: "none"}}
-	p := resource.Must("/v")
+	p := props.Resource{Path: resource.Must("/v")}
 	if err := s.Patch(t.Context(), p, []props.Change{{Property: want}, {Property: none}}); err != nil {
 		t.Fatal(err)
 	}
@@ -192,10 +234,11 @@ func many(t *testing.T, s props.Store) {
 	for i := range 1000 {
 		changes = append(changes, props.Change{Property: prop(fmt.Sprint("p", i), fmt.Sprint(i))})
 	}
-	if err := s.Patch(t.Context(), resource.Must("/m"), changes); err != nil {
+	m := props.Resource{Path: resource.Must("/m")}
+	if err := s.Patch(t.Context(), m, changes); err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.Get(t.Context(), resource.Must("/m"))
+	got, err := s.Get(t.Context(), m)
 	if err != nil || len(got) != 1000 {
 		t.Fatalf("Get = %d properties, %v, want 1000", len(got), err)
 	}
@@ -224,7 +267,7 @@ func concurrent(t *testing.T, s props.Store) {
 						t.Errorf("Members: %v, %v", e, err)
 					}
 				}
-				if _, err := s.Get(context.Background(), resource.Must("/a/b")); err != nil {
+				if _, err := s.Get(context.Background(), props.Resource{Path: resource.Must("/a/b")}); err != nil {
 					t.Errorf("Get: %v", err)
 				}
 			}
