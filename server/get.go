@@ -53,7 +53,7 @@ func (h *Handler) get(q *request) error {
 	// A browser must neither guess another type nor run what somebody uploaded as a part of this site.
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("Content-Security-Policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; media-src 'self'")
-	if language, err := h.language(q); err != nil {
+	if language, err := h.language(q, info); err != nil {
 		return err
 	} else if language != "" {
 		head.Set("Content-Language", language)
@@ -67,8 +67,8 @@ func (h *Handler) get(q *request) error {
 }
 
 // language returns the value of DAV:getcontentlanguage, which is what GET says, too (RFC 4918 §15.3).
-func (h *Handler) language(q *request) (string, error) {
-	dead, err := h.tree.Props.Get(q.ctx, q.path)
+func (h *Handler) language(q *request, info fs.FileInfo) (string, error) {
+	dead, err := h.tree.Props.Get(q.ctx, props.Resource{Path: q.path, Info: info})
 	if err != nil {
 		return "", err
 	}

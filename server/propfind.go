@@ -69,9 +69,9 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 			var dead []props.Property
 			if finder.Dead() {
 				if root {
-					dead, err = scan.Root(member.Path)
+					dead, err = scan.Root(member)
 				} else {
-					dead, err = scan.Member(member.Path)
+					dead, err = scan.Member(member)
 				}
 				if err != nil {
 					return giveUp(out, err)

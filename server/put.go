@@ -60,9 +60,15 @@ func (h *Handler) put(q *request) error {
 		return err
 	}
 	defer release()
-	existed, err := h.mayPut(q, t) // things may have changed while the body came in
+	old, err := h.mayPut(q, t) // things may have changed while the body came in
 	if err != nil {
 		return err
+	}
+	existed := old.Info != nil
+	if existed {
+		if err := t.Adopt(q.ctx, old, w); err != nil {
+			return err
+		}
 	}
 	if err := commit(); err != nil {
 		return parentGone(err)
@@ -99,7 +105,7 @@ func (h *Handler) firstVerdict(q *request, t *tree.Tree) error {
 // born ends the properties that are left at the URL of a resource which was created just now: those of one that was taken
 // away behind the server's back.
 func (h *Handler) born(q *request, t *tree.Tree) {
-	if err := t.Props.Delete(context.WithoutCancel(q.ctx), q.path); err != nil {
+	if err := t.Props.Update(context.WithoutCancel(q.ctx), props.Delete{Path: q.path}); err != nil {
 		h.warnMember(q, q.path, err)
 	}
 }
@@ -114,20 +120,20 @@ func (h *Handler) done(q *request, existed bool) {
 	q.w.WriteHeader(http.StatusCreated)
 }
 
-// mayPut reports whether a file is there, and why none may be put there.
-func (h *Handler) mayPut(q *request, t *tree.Tree) (existed bool, err error) {
+// mayPut returns the file that is there, without an Info if there is none, and why none may be put there.
+func (h *Handler) mayPut(q *request, t *tree.Tree) (props.Resource, error) {
 	r, err := t.Stat(q.ctx, q.path)
 	switch {
 	case err == nil && r.Info.IsDir():
-		return false, plain(http.StatusMethodNotAllowed, "A collection has no content.") // §9.7.2
+		return r, plain(http.StatusMethodNotAllowed, "A collection has no content.") // §9.7.2
 	case err == nil:
-		return true, h.ask(q, t, access.WriteContent, r, true)
+		return r, h.ask(q, t, access.WriteContent, r, true)
 	case !errors.Is(err, fs.ErrNotExist):
-		return false, err
+		return r, err
 	case strings.HasSuffix(q.URL.Path, "/"):
-		return false, plain(http.StatusMethodNotAllowed, "The URL is that of a collection, see MKCOL.")
+		return r, plain(http.StatusMethodNotAllowed, "The URL is that of a collection, see MKCOL.")
 	}
-	return false, h.mayCreate(q, t)
+	return props.Resource{Path: q.path}, h.mayCreate(q, t)
 }
 
 // mayCreate says why nothing may be created at the URL of the request, where nothing is.

@@ -13,7 +13,7 @@ import (
 // brokenProps is a store that fails in the middle of a listing.
 type brokenProps struct{ props.Memory }
 
-func (*brokenProps) Get(context.Context, resource.Path) ([]props.Property, error) { return nil, nil }
+func (*brokenProps) Get(context.Context, props.Resource) ([]props.Property, error) { return nil, nil }
 
 func (*brokenProps) Members(_ context.Context, p resource.Path) iter.Seq2[props.Entry, error] {
 	return func(yield func(props.Entry, error) bool) {

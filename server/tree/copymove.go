@@ -17,6 +17,11 @@ import (
 // Before anything changes it refuses with ErrOverlap, ErrNoParent, what Stat says of src, and what the guard says of
 // both. A symbolic link is copied as what it leads to.
 func (t *Tree) Copy(ctx context.Context, src, dst resource.Path, depth Depth, report Report) error {
+	t = t.noting()
+	return t.told(ctx, dst, report, t.copy(ctx, src, dst, depth, report))
+}
+
+func (t *Tree) copy(ctx context.Context, src, dst resource.Path, depth Depth, report Report) error {
 	r, err := t.apart(ctx, src, dst)
 	if err != nil {
 		return err
@@ -34,6 +39,28 @@ func (t *Tree) Copy(ctx context.Context, src, dst resource.Path, depth Depth, re
 //
 // Before anything changes it refuses as Copy does. A symbolic link is moved itself.
 func (t *Tree) Move(ctx context.Context, src, dst resource.Path, report Report) error {
+	t = t.noting()
+	before := t.Before
+	announced := false
+	t.Before = func() error {
+		if before != nil {
+			if err := before(); err != nil {
+				return err
+			}
+		}
+		announced = true
+		return t.Props.Update(context.WithoutCancel(ctx), props.Moving{Src: src, Dst: dst})
+	}
+	err := t.move(ctx, src, dst, report)
+	if announced {
+		if failed := t.note(ctx, props.Settled{Src: src}); err == nil {
+			err = failed
+		}
+	}
+	return t.told(ctx, dst, report, err)
+}
+
+func (t *Tree) move(ctx context.Context, src, dst resource.Path, report Report) error {
 	old, err := t.lstat(ctx, dst)
 	if err != nil && !missing(err) {
 		return err
@@ -106,7 +133,7 @@ func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old 
 	}
 	t.gone(src, false)
 	t.gone(dst, true)
-	if err := t.Props.Move(context.WithoutCancel(ctx), src, dst); err != nil {
+	if err := t.note(ctx, props.Move{Src: src, Dst: dst}); err != nil {
 		return &changedError{err}
 	}
 	return nil
@@ -198,5 +225,5 @@ func (t *Tree) recase(ctx context.Context, src, dst resource.Path) error {
 		return err
 	}
 	t.gone(src, false)
-	return t.Props.Move(context.WithoutCancel(ctx), src, dst)
+	return t.note(ctx, props.Move{Src: src, Dst: dst})
 }

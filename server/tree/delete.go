@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"syscall"
 
+	"dav207/props"
 	"dav207/server/access"
 	"dav207/server/resource"
 )
@@ -20,6 +21,15 @@ var errHidden = fmt.Errorf("kept: a hidden member could not be removed: %w", fs.
 // Delete removes p with all its members, and their properties (RFC 4918 §9.6). What can be removed is; a member that cannot
 // be is reported and keeps its ancestors, which are not. A symbolic link is removed, not what it leads to.
 func (t *Tree) Delete(ctx context.Context, p resource.Path, report Report) error {
+	t = t.noting()
+	err := t.delete(ctx, p, report)
+	if left := t.tell(ctx); left != nil {
+		t.warn("properties of what is gone are left over", p, left) // nobody sees them, see props.Store
+	}
+	return err
+}
+
+func (t *Tree) delete(ctx context.Context, p resource.Path, report Report) error {
 	info, err := t.lstat(ctx, p)
 	if err != nil {
 		if missing(err) {
@@ -40,10 +50,7 @@ func (t *Tree) Delete(ctx context.Context, p resource.Path, report Report) error
 	}
 	switch {
 	case err == nil:
-		if err = t.forget(ctx, p); err != nil {
-			report(p, info.IsDir(), err)
-			return ErrPartial
-		}
+		t.forget(ctx, p)
 		return nil
 	case errors.Is(err, errKept):
 		return ErrPartial
@@ -150,16 +157,16 @@ func (d *deletion) members(p resource.Path) (went []resource.Path, err error) {
 
 func (d *deletion) forget(paths []resource.Path) {
 	for _, p := range paths {
-		if err := d.t.forget(d.ctx, d.name(p)); err != nil {
-			d.report(d.name(p), false, err)
-		}
+		d.t.forget(d.ctx, d.name(p))
 	}
 }
 
 // forget ends what belongs to p and its members, which are gone.
-func (t *Tree) forget(ctx context.Context, p resource.Path) error {
+func (t *Tree) forget(ctx context.Context, p resource.Path) {
 	t.gone(p, false)
-	return t.Props.Delete(context.WithoutCancel(ctx), p)
+	if err := t.note(ctx, props.Delete{Path: p}); err != nil {
+		t.warn("properties of what is gone are left over", p, err)
+	}
 }
 
 // remove removes one resource, a collection only if it is empty but for what an upload that was cut off left there.

@@ -104,8 +104,7 @@ func (x *transfer) collection(src props.Resource, dst resource.Path, old fs.File
 			return err
 		}
 	}
-	ctx := context.WithoutCancel(x.ctx)
-	if err := x.t.Props.Copy(ctx, src.Path, dst); err != nil {
+	if err := x.t.copyProperties(x.ctx, src, dst); err != nil {
 		return err
 	}
 	kept := false
@@ -266,7 +265,7 @@ func (x *transfer) rename(src props.Resource, dst resource.Path) error {
 		return err
 	}
 	if !src.Info.IsDir() {
-		return x.moveFile(src.Path, dst, nil)
+		return x.moveFile(src, dst, nil)
 	}
 	err := x.t.rename(x.ctx, src.Path, dst, true)
 	if tooFar(err) {
@@ -277,7 +276,7 @@ func (x *transfer) rename(src props.Resource, dst resource.Path) error {
 	}
 	x.changed = true
 	x.t.gone(src.Path, false)
-	return x.t.Props.Move(context.WithoutCancel(x.ctx), src.Path, dst)
+	return x.t.note(x.ctx, props.Move{Src: src.Path, Dst: dst})
 }
 
 // surplus removes the members of the collection dst that have no counterpart in the source, whose sorted names are given.
@@ -299,10 +298,8 @@ func (x *transfer) surplus(dst resource.Path, source []string) error {
 		}
 		switch {
 		case err == nil:
-			if err = x.t.forget(x.ctx, e.path); err == nil {
-				continue
-			}
-			x.report(e.path, e.info.IsDir(), err)
+			x.t.forget(x.ctx, e.path)
+			continue
 		case errors.Is(err, fs.ErrNotExist):
 			continue
 		case x.ctx.Err() != nil:

@@ -30,13 +30,13 @@ func (x *transfer) file(src props.Resource, dst resource.Path, old fs.FileInfo) 
 		return err
 	}
 	if x.move {
-		return x.moveFile(src.Path, dst, old)
+		return x.moveFile(src, dst, old)
 	}
 	if err := x.t.copyFile(x.ctx, src.Path, dst); err != nil {
 		return err
 	}
 	x.changed = true
-	return x.t.Props.Copy(context.WithoutCancel(x.ctx), src.Path, dst)
+	return x.t.copyProperties(x.ctx, src, dst)
 }
 
 // fileOverCollection writes the file aside first, so that the collection goes only when its successor is whole.
@@ -60,7 +60,7 @@ func (x *transfer) fileOverCollection(src props.Resource, dst resource.Path, old
 	}
 	x.changed = true
 	x.t.gone(dst, true) // a lock on dst itself goes on: the URL is still mapped (§6.1)
-	if err := errors.Join(x.t.Props.Delete(ctx, dst), x.t.Props.Copy(ctx, src.Path, dst)); err != nil || !x.move {
+	if err := errors.Join(x.t.note(ctx, props.Delete{Path: dst}), x.t.copyProperties(ctx, src, dst)); err != nil || !x.move {
 		return err
 	}
 	return x.removeSource(src.Path, false)
@@ -81,34 +81,33 @@ func (x *transfer) moveOverCollection(src props.Resource, dst resource.Path, old
 	x.changed = true
 	x.t.gone(src.Path, false)
 	x.t.gone(dst, true)
-	return x.t.Props.Move(ctx, src.Path, dst)
+	return x.t.note(ctx, props.Move{Src: src.Path, Dst: dst})
 }
 
 // moveFile renames one file, or copies and removes it where the file system cannot rename that far.
-func (x *transfer) moveFile(src, dst resource.Path, old fs.FileInfo) error {
-	ctx := context.WithoutCancel(x.ctx)
-	err := x.t.replace(x.ctx, src, dst)
+func (x *transfer) moveFile(src props.Resource, dst resource.Path, old fs.FileInfo) error {
+	err := x.t.replace(x.ctx, src.Path, dst)
 	if err == nil {
 		x.changed = true
-		x.t.gone(src, false)
-		return x.t.Props.Move(ctx, src, dst)
+		x.t.gone(src.Path, false)
+		return x.t.note(x.ctx, props.Move{Src: src.Path, Dst: dst})
 	}
 	if !tooFar(err) {
-		return x.blame(src, err)
+		return x.blame(src.Path, err)
 	}
-	if err := x.t.copyFile(x.ctx, src, dst); err != nil {
+	if err := x.t.copyFile(x.ctx, src.Path, dst); err != nil {
 		return err
 	}
 	before := x.changed
 	x.changed = true
-	if err := x.t.Props.Copy(ctx, src, dst); err != nil {
+	if err := x.t.copyProperties(x.ctx, src, dst); err != nil {
 		return err
 	}
-	if err = x.removeSource(src, false); err != nil && old == nil {
+	if err = x.removeSource(src.Path, false); err != nil && old == nil {
 		// A resource is at one URL or at the other: take the copy back.
-		if back := x.t.remove(ctx, dst, false); back == nil {
+		if back := x.t.remove(context.WithoutCancel(x.ctx), dst, false); back == nil {
 			x.changed = before
-			return errors.Join(err, x.t.forget(ctx, dst))
+			x.t.forget(x.ctx, dst)
 		}
 	}
 	return err
@@ -124,11 +123,16 @@ func (x *transfer) blame(src resource.Path, err error) error {
 
 // removeSource ends the move of one resource that was copied.
 func (x *transfer) removeSource(src resource.Path, collection bool) error {
+	// The properties of the copy first: should the process be killed they must be those of one of the two.
+	if err := x.t.tell(x.ctx); err != nil {
+		return err
+	}
 	if err := x.t.remove(x.ctx, src, collection); err != nil && !missing(err) { // who took it did what was to be done
 		return sideError{err}
 	}
 	x.changed = true
-	return x.t.forget(x.ctx, src)
+	x.t.forget(x.ctx, src)
+	return nil
 }
 
 // mayReplace asks whether the collection dst may go with all its members, and whether the request still wants it.

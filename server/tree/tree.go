@@ -80,6 +80,8 @@ type Tree struct {
 	// Warn may be nil. It hears of failures that change nothing for the client, such as a remainder that could
 	// not be cleaned away.
 	Warn func(msg string, path resource.Path, err error)
+
+	notes *notes // of the operation under way
 }
 
 // Stat looks at one resource, following a link. The error is fs.ErrNotExist for what is not there, and ErrSpecial for

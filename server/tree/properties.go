@@ -1,0 +1,108 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"dav207/props"
+	"dav207/server/resource"
+)
+
+// notes is what the property store is still to be told of an operation on a tree, so that it hears of many resources in
+// one transaction. What a killed process did not tell can be seen from the files: properties belong to nothing that has
+// their name, or were announced to move.
+type notes struct {
+	steps []props.Step
+	size  int
+}
+
+// Bounds of what is kept before it is told: one transaction of a thousand is hardly dearer for each than one of a million.
+const (
+	maxNotes     = 1024
+	maxNotesSize = 1 << 20
+)
+
+// noting returns a Tree for one operation, whose steps are collected until tell.
+func (t *Tree) noting() *Tree {
+	out := *t
+	out.notes = &notes{}
+	return &out
+}
+
+// note adds a step, and tells all of them when there are many.
+func (t *Tree) note(ctx context.Context, step props.Step) error {
+	n := t.notes
+	switch s := step.(type) {
+	case props.Delete:
+		// Its members went before it: one step says it for all of them.
+		for len(n.steps) > 0 {
+			d, ok := n.steps[len(n.steps)-1].(props.Delete)
+			if !ok || !s.Path.Contains(d.Path) {
+				break
+			}
+			n.steps = n.steps[:len(n.steps)-1]
+		}
+	case props.Set:
+		for i := range s.Properties {
+			n.size += s.Properties[i].Size()
+		}
+	}
+	n.steps = append(n.steps, step)
+	if len(n.steps) < maxNotes && n.size < maxNotesSize {
+		return nil
+	}
+	return t.tell(ctx)
+}
+
+// tell makes the store take all steps that were noted.
+func (t *Tree) tell(ctx context.Context) error {
+	n := t.notes
+	if len(n.steps) == 0 {
+		return nil
+	}
+	steps := n.steps
+	n.steps, n.size = nil, 0
+	return t.Props.Update(context.WithoutCancel(ctx), steps...) // the files have changed, whoever still waits for it
+}
+
+// told ends an operation on p, of which err became: what the store could not be told is p's failure.
+func (t *Tree) told(ctx context.Context, p resource.Path, report Report, err error) error {
+	failed := t.tell(ctx)
+	if failed == nil {
+		return err
+	}
+	info, _ := t.lstat(ctx, p)
+	report(p, info != nil && info.IsDir(), failed)
+	return ErrPartial
+}
+
+// copyProperties gives the one resource at dst, a copy of src, the properties of src and no others.
+func (t *Tree) copyProperties(ctx context.Context, src props.Resource, dst resource.Path) error {
+	to := props.Resource{Path: dst}
+	ps, err := t.Props.Get(ctx, src)
+	if err == nil && len(ps) > 0 {
+		to, err = t.Stat(ctx, dst)
+	}
+	if err != nil {
+		return err
+	}
+	return t.note(ctx, props.Set{Resource: to, Properties: ps})
+}
+
+// Adopt prepares the store for the file that was written aside as w and is about to take the place of r, whose properties
+// stay. Call it before the commit of Stage.
+func (t *Tree) Adopt(ctx context.Context, r props.Resource, w any) error {
+	if r.Identity() == "" {
+		return nil
+	}
+	next := props.Resource{Path: r.Path}
+	if s, ok := w.(interface{ Stat() (fs.FileInfo, error) }); ok {
+		info, err := s.Stat()
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+		next.Info = info
+	}
+	return t.Props.Update(context.WithoutCancel(ctx), props.Adopt{Resource: r, Next: next.Identity()})
+}
