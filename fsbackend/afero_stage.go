@@ -82,6 +82,21 @@ func (s *aferoStaged) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Stat describes the file that commit puts in place, as far as it is written by now and the back end can say so. Once it was
+// committed or discarded the error is fs.ErrClosed.
+func (s *aferoStaged) Stat() (fs.FileInfo, error) {
+	s.fs.mu.Lock()
+	defer s.fs.mu.Unlock()
+	if s.done {
+		return nil, reading("stat", s.name, fs.ErrClosed)
+	}
+	fi, err := s.file.Stat()
+	if err != nil {
+		return nil, reading("stat", s.name, err)
+	}
+	return snapshot(path.Base(s.target), fi), nil
+}
+
 // Close discards what was written, unless it was committed.
 func (s *aferoStaged) Close() error {
 	s.fs.mu.Lock()

@@ -173,3 +173,38 @@ func TestRenameOverLink(t *testing.T) {
 		t.Errorf("the secret is %q now", got)
 	}
 }
+
+// A file is one file under all its names, links and hard links included, and so is what is staged through a link.
+func TestFileIDThroughLinks(t *testing.T) {
+	d, root, _ := served(t)
+	write(t, filepath.Join(root, "f"), "file")
+	symlink(t, "f", filepath.Join(root, "l"))
+	id := func(fi fs.FileInfo, err error) string {
+		t.Helper()
+		must(t, err)
+		return fi.(interface{ FileID() string }).FileID()
+	}
+	want := id(d.Stat(ctx, "/f"))
+	if want == "" {
+		t.Skip("this file system does not know")
+	}
+	if err := os.Link(filepath.Join(root, "f"), filepath.Join(root, "hard")); err == nil {
+		if got := id(d.Stat(ctx, "/hard")); got != want {
+			t.Errorf("FileID by a hard link = %s, want %s", got, want)
+		}
+	}
+	if got := id(d.Stat(ctx, "/l")); got != want {
+		t.Errorf("FileID by a link = %s, want %s", got, want)
+	}
+	if got := id(d.Lstat(ctx, "/l")); got == want {
+		t.Error("the link has the FileID of the file")
+	}
+	w, commit, err := d.Stage(ctx, "/l")
+	must(t, err)
+	defer w.Close()
+	next := id(w.(interface{ Stat() (fs.FileInfo, error) }).Stat())
+	must(t, commit())
+	if got := id(d.Stat(ctx, "/f")); got != next || got == want {
+		t.Errorf("FileID after the commit = %s, want %s", got, next)
+	}
+}

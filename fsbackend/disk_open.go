@@ -13,8 +13,9 @@ import (
 	"golang.org/x/net/webdav"
 )
 
-// OpenFile opens a regular file or a directory. A file that is opened for reading is the *os.File itself; a directory
-// also has Readdirnames, and Lstat for its members. Whoever writes a file here writes it in place: see Stage.
+// OpenFile opens a regular file or a directory. A file that is opened for reading goes through the kernel where an
+// *os.File does; a directory also has Readdirnames, and Lstat for its members. Whoever writes a file here writes it in place:
+// see Stage.
 func (d *Disk) OpenFile(_ context.Context, name string, flag int, perm fs.FileMode) (webdav.File, error) {
 	p, ok := host(name)
 	if flag&(os.O_WRONLY|os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND) != 0 {
@@ -30,7 +31,7 @@ func (d *Disk) OpenFile(_ context.Context, name string, flag int, perm fs.FileMo
 			f.Close()
 			return nil, creating("open", name, syscall.EISDIR)
 		}
-		return &writer{File: f, disk: d, p: p}, nil
+		return &writer{reader{f, clean(name)}, d, p}, nil
 	}
 	if !ok {
 		return nil, reading("open", name, fs.ErrNotExist)
@@ -40,7 +41,7 @@ func (d *Disk) OpenFile(_ context.Context, name string, flag int, perm fs.FileMo
 		return nil, d.reading("open", name, err)
 	}
 	if !fi.IsDir() {
-		return f, nil
+		return &reader{f, clean(name)}, nil
 	}
 	dir, err := newDirectory(d, f, p, clean(name))
 	if err != nil {
@@ -84,10 +85,32 @@ func (d *Disk) open(p string, flag int, perm fs.FileMode) (*os.File, fs.FileInfo
 
 func servable(m fs.FileMode) bool { return m.IsRegular() || m.IsDir() }
 
+// reader is a file that is open for reading. It is the system's own, for sendfile to find, but that its infos know what those
+// of package os do not: when the file was created, and so which one it is.
+type reader struct {
+	*os.File
+	name string
+}
+
+func (f *reader) Stat() (fs.FileInfo, error) { return statOpen(f.File, f.name) }
+
+// statOpen describes an open file that the caller calls name.
+func statOpen(f *os.File, name string) (fs.FileInfo, error) {
+	var fi fs.FileInfo
+	at, err := newHandle(f)
+	if err == nil {
+		fi, err = at.stat(f, path.Base(name))
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "stat", Path: name, Err: cause(err)}
+	}
+	return fi, nil
+}
+
 // writer is a file that is written in place. Closing it gives the new content a time that no other one has: the
 // system's own is too coarse to tell two writes apart.
 type writer struct {
-	*os.File
+	reader
 	disk *Disk
 	p    string
 }

@@ -114,6 +114,15 @@ func (s *staged) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Stat describes the file that commit puts in place, as far as it is written by now. Once it was committed or discarded the
+// error is fs.ErrClosed.
+func (s *staged) Stat() (fs.FileInfo, error) {
+	if s.done {
+		return nil, reading("stat", s.name, fs.ErrClosed)
+	}
+	return statOpen(s.file, clean(s.name))
+}
+
 // Close discards what was written, unless it was committed.
 func (s *staged) Close() error {
 	s.discard()

@@ -85,6 +85,21 @@ func (i *info) ETag(context.Context) (string, error) {
 // CreationTime returns the birth time, zero where the file system does not keep it.
 func (i *info) CreationTime() time.Time { return i.birth }
 
+// FileID implements tree.Identifier: the inode and the birth time, since a file that goes leaves its inode to the next
+// one. The number of the device would not do: it may be another one after a restart of the host. It is empty where the file
+// system keeps no birth time.
+func (i *info) FileID() string {
+	if i.id.ino == 0 || i.birth.IsZero() {
+		return ""
+	}
+	return formatID(i.id.ino, uint64(i.birth.UnixNano()))
+}
+
+func formatID(a, b uint64) string {
+	id := strconv.AppendUint(make([]byte, 0, 2*13+1), a, 36)
+	return string(strconv.AppendUint(append(id, '-'), b, 36))
+}
+
 // SameFile reports whether other describes the same file, be it an info of ours or of package os.
 func (i *info) SameFile(other fs.FileInfo) bool {
 	var raw fs.FileInfo = other

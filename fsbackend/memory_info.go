@@ -17,12 +17,13 @@ type memInfo struct {
 	birth   time.Time
 	seed    uint64
 	version uint64
+	id      uint64
 	node    *node // compared only
 }
 
 // info is called with the lock held.
 func (m *Mem) info(name string, n *node) *memInfo {
-	return &memInfo{name, int64(len(n.data)), n.mode, n.mtime, n.birth, m.seed, n.version, n}
+	return &memInfo{name, int64(len(n.data)), n.mode, n.mtime, n.birth, m.seed, n.version, n.id, n}
 }
 
 func (i *memInfo) Name() string            { return i.name }
@@ -40,6 +41,9 @@ func (i *memInfo) ETag(context.Context) (string, error) {
 	}
 	return formatTag(i.seed, i.version), nil
 }
+
+// FileID implements tree.Identifier.
+func (i *memInfo) FileID() string { return formatID(i.seed, i.id) }
 
 // SameFile reports whether other describes the same node.
 func (i *memInfo) SameFile(other fs.FileInfo) bool {

@@ -71,6 +71,7 @@ func Test(t *testing.T, open func(t *testing.T) webdav.FileSystem) {
 		{"StageRefused", testStageRefused},
 		{"CopyFile", testCopyFile},
 		{"ETag", testETag},
+		{"FileID", testFileID},
 		{"Chtimes", testChtimes},
 		{"Space", testSpace},
 		{"ConcurrentCommits", testConcurrentCommits},

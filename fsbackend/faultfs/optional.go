@@ -84,6 +84,14 @@ type staged struct {
 	name string
 }
 
+// Stat describes the file that commit puts in place: errors.ErrUnsupported where the inner file system cannot.
+func (s *staged) Stat() (fs.FileInfo, error) {
+	if inner, ok := s.WriteCloser.(interface{ Stat() (fs.FileInfo, error) }); ok {
+		return inner.Stat()
+	}
+	return nil, errors.ErrUnsupported
+}
+
 func (s *staged) Write(p []byte) (int, error) { return s.fs.write(s.ctx, s.name, s.WriteCloser, p) }
 
 // write writes one half of p when a rule fires: what was written before a failure must not show either.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"syscall"
 
+	"golang.org/x/net/webdav"
+
 	"dav207/server/resource"
 )
 
@@ -32,7 +34,7 @@ func (t *Tree) Stage(ctx context.Context, p resource.Path) (w io.WriteCloser, co
 
 // staged is a file written aside on a file system that knows nothing of it.
 type staged struct {
-	file      io.WriteCloser
+	file      webdav.File
 	t         *Tree
 	ctx       context.Context // the request's, but an end of the request must not keep us from cleaning up
 	aside, to resource.Path
@@ -40,6 +42,14 @@ type staged struct {
 }
 
 func (s *staged) Write(b []byte) (int, error) { return s.file.Write(b) }
+
+// Stat implements StagedFile.
+func (s *staged) Stat() (fs.FileInfo, error) {
+	if s.closed {
+		return nil, fs.ErrClosed
+	}
+	return s.file.Stat()
+}
 
 func (s *staged) Close() error {
 	if s.closed {

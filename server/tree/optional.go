@@ -29,6 +29,14 @@ type Stager interface {
 	Stage(ctx context.Context, name string) (w io.WriteCloser, commit func() error, err error)
 }
 
+// StagedFile is what the writer that Stage returns may offer besides: a look at the file that commit is going to put in
+// place, before it is there. Its name, size and time mean nothing yet; what its Identifier says does not change any more: commit puts that file
+// there, and also where name is a symbolic link, in the place of what that leads to. After commit and after Close the error is
+// fs.ErrClosed.
+type StagedFile interface {
+	Stat() (fs.FileInfo, error)
+}
+
 // FileCopier copies the content of the file src to dst inside the back end, replacing a file at dst in one step. When it
 // fails, dst is what it was. A failure of the source is an *fs.PathError with the name src; others are the destination's.
 type FileCopier interface {
@@ -63,6 +71,14 @@ type NameLister interface {
 // CreationTimer tells when the resource was created; the zero time means that it is not known.
 type CreationTimer interface {
 	CreationTime() time.Time
+}
+
+// Identifier tells which file or collection an info describes: a short string that is the same under every name, after
+// every renaming and change, and after a restart, and another one for what takes the name later, also where that came to be
+// in the same place of the disk. The empty string means that it is not known: it is equal to nothing. Whatever is
+// made of it must not rely on it alone, but on it and a name: two volumes that are mounted in one tree count on their own.
+type Identifier interface {
+	FileID() string
 }
 
 // SameFiler tells whether two infos describe one file, as os.SameFile does for those of package os.
