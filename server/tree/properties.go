@@ -3,7 +3,6 @@ package tree
 import (
 	"context"
 	"errors"
-	"io/fs"
 
 	"dav207/props"
 	"dav207/server/resource"
@@ -97,7 +96,7 @@ func (t *Tree) Adopt(ctx context.Context, r props.Resource, w any) error {
 		return nil
 	}
 	next := props.Resource{Path: r.Path}
-	if s, ok := w.(interface{ Stat() (fs.FileInfo, error) }); ok {
+	if s, ok := w.(StagedFile); ok {
 		info, err := s.Stat()
 		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return err

@@ -1,0 +1,118 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dav207/props"
+	"dav207/server"
+	"dav207/server/resource"
+	engine "dav207/server/tree"
+)
+
+// Dead properties belong to the resource that a client gave them to: they follow it through the server's own changes of
+// its content and its name (RFC 4918 §9.7.1, §9.8.2, §9.9.1), and are never shown for another file that takes the name
+// behind the server's back.
+func TestPropertiesBelongToAFile(t *testing.T) {
+	for _, tt := range []struct {
+		what  string
+		do    func(s *site, dir string)
+		at    string
+		shown bool
+	}{
+		{"nothing happens", func(*site, string) {}, "/f", true},
+		{"PUT over it", func(s *site, _ string) { s.want(204, "PUT", "/f", "new") }, "/f", true},
+		{"PUT twice", func(s *site, _ string) { s.want(204, "PUT", "/f", "a"); s.want(204, "PUT", "/f", "b") }, "/f", true},
+		{"MOVE", func(s *site, _ string) { s.want(201, "MOVE", "/f", "", "Destination", "/g") }, "/g", true},
+		{"MOVE over another", func(s *site, _ string) { s.want(204, "MOVE", "/f", "", "Destination", "/other") }, "/other", true},
+		{"COPY", func(s *site, _ string) { s.want(201, "COPY", "/f", "", "Destination", "/g") }, "/g", true},
+		{"COPY, then PUT over the copy", func(s *site, _ string) {
+			s.want(201, "COPY", "/f", "", "Destination", "/g")
+			s.want(204, "PUT", "/g", "x")
+		}, "/g", true},
+		{"its collection is moved", func(s *site, _ string) {
+			s.want(201, "MKCOL", "/d", "")
+			s.want(201, "MOVE", "/f", "", "Destination", "/d/f")
+			s.want(201, "MOVE", "/d", "", "Destination", "/e")
+		}, "/e/f", true},
+		{"DELETE and PUT", func(s *site, _ string) { s.want(204, "DELETE", "/f", ""); s.want(201, "PUT", "/f", "x") }, "/f", false},
+		{"written in place, locally", func(s *site, dir string) { write(s, dir, "f", "local") }, "/f", true},
+		{"renamed locally, to another name", func(s *site, dir string) { rename(s, dir, "f", "g") }, "/g", false},
+		{"removed locally, and another is made", func(s *site, dir string) {
+			if err := os.Remove(filepath.Join(dir, "f")); err != nil {
+				s.Fatal(err)
+			}
+			write(s, dir, "f", "another")
+		}, "/f", false},
+		{"replaced locally", func(s *site, dir string) { rename(s, dir, "other", "f") }, "/f", false},
+		{"replaced locally, then PUT", func(s *site, dir string) {
+			rename(s, dir, "other", "f")
+			s.want(204, "PUT", "/f", "x")
+		}, "/f", false},
+		{"replaced locally, then moved", func(s *site, dir string) {
+			rename(s, dir, "other", "f")
+			s.want(201, "MOVE", "/f", "", "Destination", "/g")
+		}, "/g", false},
+		{"replaced locally, then copied", func(s *site, dir string) {
+			rename(s, dir, "other", "f")
+			s.want(201, "COPY", "/f", "", "Destination", "/g")
+		}, "/g", false},
+		{"replaced locally, and comes back", func(s *site, dir string) {
+			rename(s, dir, "f", "backup")
+			write(s, dir, "f", "another")
+			rename(s, dir, "backup", "f")
+		}, "/f", true},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			dir := t.TempDir()
+			files := diskTree(t, dir)
+			store := &props.Memory{}
+			h := server.New(files, &server.Options{Props: store})
+			s := serveHandler(t, h, "")
+			s.want(201, "PUT", "/f", "old")
+			s.want(201, "PUT", "/other", "other")
+			if info, err := files.Stat(t.Context(), "/f"); err != nil || info.(engine.Identifier).FileID() == "" {
+				t.Skip("this file system does not tell one file from another: ", err)
+			}
+			s.want(207, "PROPPATCH", "/f", mark)
+			tt.do(s, dir)
+			const ask = `<propfind xmlns="DAV:"><prop><mark xmlns="urn:x"/></prop></propfind>`
+			for _, q := range []struct{ name, depth string }{{tt.at, "0"}, {tt.at[:strings.LastIndex(tt.at, "/")+1], "1"}} {
+				if got := strings.Contains(s.want(207, "PROPFIND", q.name, ask, "Depth", q.depth).Body, ">old<"); got != tt.shown {
+					t.Errorf("PROPFIND %s with Depth %s shows the property: %v, want %v", q.name, q.depth, got, tt.shown)
+				}
+			}
+			// Whoever is gone for good is forgotten, and nobody else.
+			for range 2 {
+				if _, err := h.Sweep(t.Context(), time.Nanosecond); err != nil {
+					t.Fatal(err)
+				}
+			}
+			owned := 0
+			for range store.All(t.Context(), resource.Root) {
+				owned++
+			}
+			if shows := strings.Contains(s.want(207, "PROPFIND", "/", ask, "Depth", "infinity").Body, ">old<"); shows != (owned > 0) {
+				t.Errorf("after the sweep the store has %d resources, while some are shown: %v", owned, shows)
+			}
+			if got := strings.Contains(s.want(207, "PROPFIND", tt.at, ask, "Depth", "0").Body, ">old<"); got != tt.shown {
+				t.Errorf("after the sweep %s has the property: %v, want %v", tt.at, got, tt.shown)
+			}
+		})
+	}
+}
+
+func write(s *site, dir, name, content string) {
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o666); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func rename(s *site, dir, from, to string) {
+	if err := os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)); err != nil {
+		s.Fatal(err)
+	}
+}
