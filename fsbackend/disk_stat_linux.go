@@ -3,6 +3,7 @@ package fsbackend
 import (
 	"io/fs"
 	"os"
+	"path"
 	"syscall"
 	"time"
 
@@ -71,37 +72,69 @@ func (f *directory) lstat(name string) (fs.FileInfo, error) {
 	return fi, err
 }
 
+// LstatAll implements tree.MembersLister.
+func (f *directory) LstatAll(names []string, infos []fs.FileInfo, errs []error) {
+	found := make([]info, len(names))
+	var st unix.Statx_t
+	ctrl := f.at.conn.Control(func(fd uintptr) {
+		for i, name := range names {
+			if !isSegment(name) {
+				errs[i] = fs.ErrNotExist
+			} else if errs[i] = statx(fd, name, unix.AT_SYMLINK_NOFOLLOW, &st); errs[i] == nil {
+				fill(&found[i], name, &st)
+				infos[i] = &found[i]
+			}
+		}
+	})
+	for i, name := range names {
+		switch {
+		case ctrl != nil:
+			errs[i] = ctrl
+		case errs[i] == nil:
+		case unsupported(errs[i]):
+			infos[i], errs[i] = f.Lstat(name)
+		default:
+			errs[i] = f.disk.reading("lstat", path.Join(f.name, name), errs[i])
+		}
+	}
+}
+
 // unsupported reports what statx says on kernels before 4.11 and in containers that do not know it.
 func unsupported(err error) bool { return err == unix.ENOSYS || err == unix.EPERM }
 
 func (h handle) statx(p, name string, flags int) (fs.FileInfo, error) {
 	var st unix.Statx_t
 	var err error
-	ctrl := h.conn.Control(func(fd uintptr) {
-		for {
-			err = unix.Statx(int(fd), p, flags|unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &st)
-			if err != unix.EINTR {
-				return
-			}
-		}
-	})
+	ctrl := h.conn.Control(func(fd uintptr) { err = statx(fd, p, flags, &st) })
 	if ctrl != nil {
 		return nil, ctrl
 	}
 	if err != nil {
 		return nil, err
 	}
-	fi := &info{
-		name:  name,
-		size:  int64(st.Size),
-		mode:  fileMode(st.Mode),
-		mtime: time.Unix(st.Mtime.Sec, int64(st.Mtime.Nsec)),
-		id:    fileID{unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino},
+	fi := &info{}
+	fill(fi, name, &st)
+	return fi, nil
+}
+
+func statx(fd uintptr, p string, flags int, st *unix.Statx_t) error {
+	for {
+		err := unix.Statx(int(fd), p, flags|unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS|unix.STATX_BTIME, st)
+		if err != unix.EINTR {
+			return err
+		}
 	}
+}
+
+func fill(fi *info, name string, st *unix.Statx_t) {
+	fi.name = name
+	fi.size = int64(st.Size)
+	fi.mode = fileMode(st.Mode)
+	fi.mtime = time.Unix(st.Mtime.Sec, int64(st.Mtime.Nsec))
+	fi.id = fileID{unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino}
 	if st.Mask&unix.STATX_BTIME != 0 && st.Btime.Sec > 0 {
 		fi.birth = time.Unix(st.Btime.Sec, int64(st.Btime.Nsec))
 	}
-	return fi, nil
 }
 
 func fileMode(m uint16) fs.FileMode {

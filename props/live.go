@@ -5,7 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"slices"
+	"strings"
 
 	"dav207/server/multistatus"
 )
@@ -40,8 +40,25 @@ type SetFunc func(ctx context.Context, r Resource, value *Property) (apply, undo
 // Registry holds the live properties in the order in which allprop gives them. Register everything before the first
 // use; after that it is safe for concurrent use.
 type Registry struct {
-	live  []Live
+	live  []live
 	index map[xml.Name]int
+}
+
+// live is a registered property with its tags, which every resource of a listing has.
+type live struct {
+	Live
+	start, end, empty string
+}
+
+func newLive(l Live) (live, error) {
+	// The content is such that it cannot be a part of a tag.
+	whole, err := multistatus.AppendProperty(nil, &Property{XMLName: l.Name, InnerXML: []byte("<>")})
+	if err != nil {
+		return live{}, err
+	}
+	empty, err := multistatus.AppendProperty(nil, &Property{XMLName: l.Name})
+	start, end, _ := strings.Cut(string(whole), "<>")
+	return live{l, start, end, string(empty)}, err
 }
 
 // Register adds live properties. It panics where one of that name is there, or has no way to a value.
@@ -50,23 +67,17 @@ func (g *Registry) Register(live ...Live) {
 		g.index = make(map[xml.Name]int)
 	}
 	for _, l := range live {
-		if _, twice := g.index[l.Name]; twice || l.Append == nil && !l.Stored {
+		tagged, err := newLive(l)
+		if _, twice := g.index[l.Name]; twice || err != nil || l.Append == nil && !l.Stored {
 			panic(fmt.Sprintf("props: cannot register %s %s", l.Name.Space, l.Name.Local))
 		}
 		g.index[l.Name] = len(g.live)
-		g.live = append(g.live, l)
+		g.live = append(g.live, tagged)
 	}
 }
 
-// Clone returns a registry to which more can be added.
-func (g *Registry) Clone() *Registry {
-	c := &Registry{}
-	c.Register(slices.Clone(g.live)...)
-	return c
-}
-
 // lookup returns the live property of that name, or nil.
-func (g *Registry) lookup(n xml.Name) *Live {
+func (g *Registry) lookup(n xml.Name) *live {
 	if i, ok := g.index[n]; ok {
 		return &g.live[i]
 	}

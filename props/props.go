@@ -24,6 +24,8 @@ import (
 type Resource struct {
 	Path resource.Path
 	Info fs.FileInfo
+	// Link says that the last segment of Path is a symbolic link, as a walk knows; Info is that of what it leads to.
+	Link bool
 }
 
 // Property is one property: see multistatus.Property.

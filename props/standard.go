@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net/http"
 	"regexp"
 	"strconv"
 	"time"
@@ -44,10 +43,10 @@ func onFiles(f appendFunc) appendFunc {
 // creationDate is undefined where the file system does not know: another time would be a lie.
 func creationDate(_ context.Context, b []byte, r Resource) ([]byte, error) {
 	c, ok := r.Info.(interface{ CreationTime() time.Time })
-	if !ok || c.CreationTime().IsZero() {
+	if !ok || !Dated(c.CreationTime()) {
 		return b, ErrUndefined
 	}
-	return c.CreationTime().UTC().AppendFormat(b, "2006-01-02T15:04:05Z"), nil
+	return appendDateTime(b, c.CreationTime().UTC()), nil
 }
 
 // displayName is what some clients show instead of the last segment of the URL, so that is what it is until somebody
@@ -76,7 +75,7 @@ func lastModified(_ context.Context, b []byte, r Resource) ([]byte, error) {
 	if !Dated(r.Info.ModTime()) {
 		return b, ErrUndefined
 	}
-	return r.Info.ModTime().UTC().AppendFormat(b, http.TimeFormat), nil
+	return appendHTTPDate(b, r.Info.ModTime().UTC()), nil
 }
 
 // Dated reports whether a time can be given as a Last-Modified (RFC 9110 §5.6.7): one before 1970 or in its first second is that

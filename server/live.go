@@ -11,7 +11,6 @@ import (
 	"dav207/server/davxml"
 	"dav207/server/locks"
 	"dav207/server/multistatus"
-	"dav207/server/resource"
 	"dav207/server/tree"
 )
 
@@ -21,7 +20,7 @@ func (h *Handler) lockProperties() []props.Live {
 		`<D:lockentry><D:lockscope><D:shared/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockentry>`
 	return []props.Live{
 		{Name: props.DAV("lockdiscovery"), Append: func(ctx context.Context, b []byte, r props.Resource) ([]byte, error) {
-			return h.appendLocks(ctx, b, r.Path), nil
+			return h.appendMemberLocks(ctx, b, r), nil
 		}},
 		{Name: props.DAV("supportedlock"), Append: func(_ context.Context, b []byte, _ props.Resource) ([]byte, error) {
 			return append(b, supported...), nil
@@ -29,31 +28,14 @@ func (h *Handler) lockProperties() []props.Live {
 	}
 }
 
-// covering returns the locks on a resource, by whatever name it is asked for.
-func (h *Handler) covering(ctx context.Context, p resource.Path) []locks.Lock {
-	if h.locks.Len() == 0 {
-		return nil
-	}
-	covering := h.locks.Covering(p)
-	if real := h.real(ctx, p); real != p {
-		for _, l := range h.locks.Covering(real) {
-			if !l.Covers(p) {
-				covering = append(covering, l)
-			}
+// appendLocks appends a DAV:activelock for each of the locks that cover a resource (§14.1). The token of a lock is its
+// holder's alone to know.
+func (h *Handler) appendLocks(ctx context.Context, b []byte, covering []locks.Lock) []byte {
+	for _, l := range covering {
+		remaining := h.locks.Remaining(l)
+		if remaining <= 0 {
+			continue // it has ended since it was looked up
 		}
-	}
-	return covering
-}
-
-// covers reports whether a lock is on a resource, by whatever name it is asked for.
-func (h *Handler) covers(ctx context.Context, l locks.Lock, p resource.Path) bool {
-	return l.Covers(p) || l.Covers(h.real(ctx, p))
-}
-
-// appendLocks appends a DAV:activelock for each lock that covers p (§14.1). The token of a lock is its holder's alone
-// to know.
-func (h *Handler) appendLocks(ctx context.Context, b []byte, p resource.Path) []byte {
-	for _, l := range h.covering(ctx, p) {
 		b = append(b, `<D:activelock><D:lockscope>`...)
 		if l.Shared {
 			b = append(b, `<D:shared/>`...)
@@ -72,7 +54,7 @@ func (h *Handler) appendLocks(ctx context.Context, b []byte, p resource.Path) []
 			b, _ = multistatus.AppendProperty(b, &owner) // its name is one
 		}
 		b = append(b, `<D:timeout>`...)
-		b = append(b, locks.FormatTimeout(h.locks.Remaining(l))...)
+		b = append(b, locks.FormatTimeout(remaining)...)
 		b = append(b, `</D:timeout>`...)
 		if l.Principal == access.Principal(ctx) {
 			b = append(b, `<D:locktoken><D:href>`...)

@@ -237,7 +237,7 @@ func (h *Handler) refresh(q *request) error {
 
 // sayLock answers with the lockdiscovery of the resource (§9.10.1).
 func (h *Handler) sayLock(q *request, status int) error {
-	discovery := h.appendLocks(q.ctx, nil, q.path)
+	discovery := h.appendLocks(q.ctx, nil, h.covering(q.ctx, q.path))
 	body, err := multistatus.AppendProp(nil, multistatus.Property{XMLName: props.DAV("lockdiscovery"), InnerXML: discovery})
 	if err != nil {
 		return err

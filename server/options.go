@@ -63,10 +63,11 @@ func (h *Handler) outside(q *request, whole resource.Path) error {
 		way = append(way, next)
 	}
 	for _, p := range way {
-		out.Write(&multistatus.Response{ // Close returns the error
-			Href:     resource.Mapping{}.Href(p, true),
-			Propstat: finder.Find(q.ctx, props.Resource{Path: p, Info: wayInfo(p.Name())}, nil),
-		})
+		found, err := finder.Find(q.ctx, props.Resource{Path: p, Info: wayInfo(p.Name())}, nil)
+		if err != nil {
+			return giveUp(out, err)
+		}
+		out.WritePropstats(resource.Mapping{}.AppendHref(nil, p, true), found) // Close returns the error
 	}
 	if err := out.Close(); err != nil {
 		return abort(err)

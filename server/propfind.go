@@ -2,7 +2,6 @@ package server
 
 import (
 	"encoding/xml"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -62,7 +61,9 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 	finder := h.registry.NewFinder(query, h.propertyPolicy())
 	scan := props.NewScan(q.ctx, t.Props)
 	defer scan.Close()
-	var response multistatus.Response
+	ctx := h.listing(q.ctx, r.Path)
+	hrefs := h.hrefs(q.ctx)
+	var href, found []byte
 	for member, err := range t.Walk(q.ctx, r, depth) {
 		root := member.Path == r.Path
 		if err == nil {
@@ -77,15 +78,20 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 					return giveUp(out, err)
 				}
 			}
-			response = multistatus.Response{Propstat: finder.Find(q.ctx, member, dead)}
+			href = hrefs.AppendHref(href[:0], member.Path, member.Info.IsDir())
+			if found, err = finder.Find(ctx, member, dead); err == nil {
+				err = out.WritePropstats(href, found)
+			}
 		} else if root || q.ctx.Err() != nil {
 			return giveUp(out, err)
 		} else {
 			h.warnMember(q, member.Path, err)
-			response = *failure("", err)
+			err = out.Write(failure(hrefs.Href(member.Path, member.Info != nil && member.Info.IsDir()), err))
 		}
-		response.Href = h.hrefs(q.ctx).Href(member.Path, member.Info != nil && member.Info.IsDir())
-		if err := errors.Join(out.Write(&response), out.Tick()); err != nil {
+		if err == nil {
+			err = out.Tick()
+		}
+		if err != nil {
 			return giveUp(out, err)
 		}
 	}

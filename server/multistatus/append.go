@@ -14,6 +14,10 @@ const (
 	header = `<?xml version="1.0" encoding="utf-8"?>` + "\n"
 	open   = header + `<D:multistatus xmlns:D="DAV:">`
 	end    = `</D:multistatus>`
+
+	responseStart = `<D:response><D:href>`
+	hrefEnd       = `</D:href>`
+	responseEnd   = `</D:response>`
 )
 
 // AppendError appends the body of an error response: a DAV:error with c in it (§16).
@@ -42,28 +46,36 @@ func appendResponse(b []byte, r *Response) ([]byte, error) {
 	if (r.Status == 0) == (len(r.Propstat) == 0) {
 		return b, errors.New("multistatus: a response has either a status or propstats")
 	}
-	b = append(b, `<D:response><D:href>`...)
+	b = append(b, responseStart...)
 	b = davxml.EscapeText(b, r.Href)
-	b = append(b, `</D:href>`...)
+	b = append(b, hrefEnd...)
 	if r.Status != 0 {
 		b = appendStatus(b, r.Status)
 	}
 	for i := range r.Propstat {
 		ps := &r.Propstat[i]
-		b = append(b, `<D:propstat><D:prop>`...)
+		b = AppendPropstatStart(b)
 		for j := range ps.Prop {
 			var err error
 			if b, err = AppendProperty(b, &ps.Prop[j]); err != nil {
 				return b, err
 			}
 		}
-		b = append(b, `</D:prop>`...)
-		b = appendStatus(b, ps.Status)
-		b = appendReason(b, ps.Error, ps.Description)
-		b = append(b, `</D:propstat>`...)
+		b = AppendPropstatEnd(b, ps.Status, ps.Error, ps.Description)
 	}
 	b = appendReason(b, r.Error, r.Description)
-	return append(b, `</D:response>`...), nil
+	return append(b, responseEnd...), nil
+}
+
+// AppendPropstatStart appends the beginning of a DAV:propstat, for its properties to follow: see AppendProperty.
+func AppendPropstatStart(b []byte) []byte { return append(b, `<D:propstat><D:prop>`...) }
+
+// AppendPropstatEnd appends what follows the properties of a DAV:propstat. c may be nil, and description empty.
+func AppendPropstatEnd(b []byte, status int, c *Condition, description string) []byte {
+	b = append(b, `</D:prop>`...)
+	b = appendStatus(b, status)
+	b = appendReason(b, c, description)
+	return append(b, `</D:propstat>`...)
 }
 
 // appendStatus writes the whole status line, which §14.28 wants and some clients insist on.

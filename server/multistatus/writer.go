@@ -1,8 +1,10 @@
 package multistatus
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -18,6 +20,7 @@ const (
 type Writer struct {
 	w       http.ResponseWriter
 	buf     []byte
+	pooled  *[]byte // where buf came from
 	started bool
 	sent    bool
 	err     error
@@ -59,18 +62,52 @@ func (w *Writer) Write(r *Response) error {
 	if w.err != nil {
 		return w.err
 	}
-	if !w.started {
-		w.buf = append(w.buf[:0], open...)
-		w.started, w.last = true, w.now()
-	}
+	w.start()
 	if w.buf, w.err = appendResponse(w.buf, r); w.err != nil {
 		return w.err
 	}
+	return w.written()
+}
+
+// WritePropstats is Write for a response whose parts were appended already: href is escaped, of the characters that
+// stand for themselves in XML, and propstats was made with AppendPropstatStart, AppendProperty and AppendPropstatEnd.
+func (w *Writer) WritePropstats(href, propstats []byte) error {
+	if w.err != nil {
+		return w.err
+	}
+	w.start()
+	w.buf = append(w.buf, responseStart...)
+	w.buf = append(w.buf, href...)
+	w.buf = append(w.buf, hrefEnd...)
+	w.buf = append(w.buf, propstats...)
+	w.buf = append(w.buf, responseEnd...)
+	return w.written()
+}
+
+func (w *Writer) start() {
+	if w.started {
+		return
+	}
+	if w.pooled == nil {
+		w.pooled = buffers.Get().(*[]byte)
+		w.buf = *w.pooled
+	}
+	w.buf = append(w.buf[:0], open...)
+	w.started, w.last = true, w.now()
+}
+
+func (w *Writer) written() error {
 	if len(w.buf) >= sendAt {
 		return w.send(false)
 	}
 	return nil
 }
+
+// buffers are those of Writers that are done.
+var buffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, sendAt+sendAt/4)
+	return &b
+}}
 
 // Tick lets time pass: it sends what has been held back for too long. Handlers whose work is slow call it between
 // resources.
@@ -90,8 +127,16 @@ func (w *Writer) Close() error {
 	if !w.sent {
 		w.w.Header().Set("Content-Length", strconv.Itoa(len(w.buf)))
 	}
-	return w.send(false)
+	err := w.send(false)
+	if cap(w.buf) <= 2*sendAt {
+		*w.pooled = w.buf[:0]
+		buffers.Put(w.pooled)
+	}
+	w.buf, w.pooled, w.err = nil, nil, errors.Join(err, errClosed)
+	return err
 }
+
+var errClosed = errors.New("multistatus: the document has ended")
 
 func (w *Writer) send(flush bool) error {
 	if !w.sent {

@@ -106,6 +106,27 @@ func (p Path) Child(segment string) Path {
 	return Path{p.s + "/" + segment}
 }
 
+// Children appends Child(name) for each of names to paths. They share their memory.
+func (p Path) Children(paths []Path, names []string) []Path {
+	size := 0
+	for _, name := range names {
+		if !ValidSegment(name) {
+			panic(fmt.Sprintf("resource: %q is not a segment", name))
+		}
+		size += len(p.s) + 1 + len(name)
+	}
+	var shared strings.Builder
+	shared.Grow(size)
+	for _, name := range names {
+		from := shared.Len()
+		shared.WriteString(p.s)
+		shared.WriteByte('/')
+		shared.WriteString(name)
+		paths = append(paths, Path{shared.String()[from:]})
+	}
+	return paths
+}
+
 // Contains reports whether q is p or lies below it.
 func (p Path) Contains(q Path) bool {
 	return strings.HasPrefix(q.s, p.s) && (len(q.s) == len(p.s) || q.s[len(p.s)] == '/')

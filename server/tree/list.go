@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"sync"
 
 	"golang.org/x/net/webdav"
 
@@ -90,14 +91,6 @@ func (l *listing) done(err error) error {
 	return err
 }
 
-// member looks at the i-th member without following it.
-func (l *listing) member(i int) (fs.FileInfo, error) {
-	if l.infos != nil {
-		return l.infos[i], nil
-	}
-	return l.look(l.names[i])
-}
-
 func (l *listing) close() {
 	if l.dir != nil {
 		l.dir.Close()
@@ -112,28 +105,103 @@ type entry struct {
 	err  error
 }
 
+// looks are the looks at the members of one batch.
+type looks struct {
+	paths []resource.Path
+	infos []fs.FileInfo
+	errs  []error
+}
+
+// lookAt looks at the members from the i-th one on, as many as a batch has, not following links.
+func (l *listing) lookAt(i int, out *looks) {
+	names := l.names[i:min(i+batch, len(l.names))]
+	out.paths = l.path.Children(out.paths[:0], names)
+	clear(out.errs)
+	if l.infos != nil {
+		out.infos = l.infos[i : i+len(names)]
+		out.errs = append(out.errs[:0], make([]error, len(names))...)
+		return
+	}
+	if cap(out.infos) < len(names) {
+		out.infos, out.errs = make([]fs.FileInfo, len(names)), make([]error, len(names))
+	}
+	out.infos, out.errs = out.infos[:len(names)], out.errs[:len(names)]
+	if m, ok := l.dir.(MembersLister); ok {
+		m.LstatAll(names, out.infos, out.errs)
+		return
+	}
+	for j, name := range names {
+		out.infos[j], out.errs[j] = l.look(name)
+	}
+}
+
+// yield hands the members of a batch on, those that vanished since the names were read left out.
+func (o *looks) yield(yield func(entry) bool) bool {
+	for i, p := range o.paths {
+		if errors.Is(o.errs[i], fs.ErrNotExist) {
+			continue
+		}
+		if !yield(entry{p, o.infos[i], o.errs[i]}) {
+			return false
+		}
+	}
+	return true
+}
+
 // entries yields the members in the order of their names, looked at a batch at a time. Those that vanished since the
 // names were read are left out. The directory is open no longer than needed, so that a deep walk does not hold a
 // handle for every level.
 func (l *listing) entries(yield func(entry) bool) {
 	defer l.close()
-	ahead := make([]entry, 0, min(batch, len(l.names)))
-	for next := 0; next < len(l.names); {
-		ahead = ahead[:0]
-		for ; next < len(l.names) && len(ahead) < cap(ahead); next++ {
-			info, err := l.member(next)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			ahead = append(ahead, entry{l.path.Child(l.names[next]), info, err})
-		}
-		if next == len(l.names) {
-			l.close()
-		}
-		for _, e := range ahead {
-			if !yield(e) {
+	if len(l.names) > batch && l.infos == nil {
+		l.ahead(yield)
+		return
+	}
+	var o looks
+	if len(l.names) > 0 {
+		l.lookAt(0, &o)
+	}
+	l.close()
+	for next := batch; o.yield(yield) && next < len(l.names); next += batch {
+		l.lookAt(next, &o)
+	}
+}
+
+// ahead is entries for a large collection: while one batch is being used the next one is looked at.
+func (l *listing) ahead(yield func(entry) bool) {
+	filled, free := make(chan *looks), make(chan *looks, 2)
+	stop := make(chan struct{})
+	var failed any
+	var done sync.WaitGroup
+	done.Go(func() {
+		defer l.close()
+		defer close(filled)
+		defer func() { failed = recover() }() // a file system that panics fails the request, not the process
+		for next := 0; next < len(l.names); next += batch {
+			select {
+			case o := <-free:
+				l.lookAt(next, o)
+				filled <- o
+			case <-stop:
 				return
 			}
 		}
+	})
+	defer func() {
+		close(stop)
+		for range filled { // the one that may be on its way
+		}
+		done.Wait()
+		if failed != nil {
+			panic(failed)
+		}
+	}()
+	free <- new(looks)
+	free <- new(looks)
+	for o := range filled {
+		if !o.yield(yield) {
+			return
+		}
+		free <- o
 	}
 }

@@ -66,6 +66,13 @@ type NameLister interface {
 	Lstat(name string) (fs.FileInfo, error)
 }
 
+// MembersLister is what a NameLister may offer besides: many looks at once, which may cost less than one by one. infos and
+// errs are as long as names; where an error is set the info means nothing. What the looks share may stay in memory as
+// long as any of the infos.
+type MembersLister interface {
+	LstatAll(names []string, infos []fs.FileInfo, errs []error)
+}
+
 // What a fs.FileInfo may offer besides webdav.ETager.
 
 // CreationTimer tells when the resource was created; the zero time means that it is not known.

@@ -103,6 +103,7 @@ func (t *Tree) follow(ctx context.Context, r props.Resource) (props.Resource, er
 		if to.Info == nil {
 			to.Info = r.Info
 		}
+		to.Link = true
 		return to, err
 	}
 	return r, servable(r.Info)

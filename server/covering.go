@@ -1,0 +1,77 @@
+package server
+
+import (
+	"context"
+	"slices"
+
+	"dav207/props"
+	"dav207/server/locks"
+	"dav207/server/resource"
+)
+
+// covering returns the locks on a resource, by whatever name it is asked for.
+func (h *Handler) covering(ctx context.Context, p resource.Path) []locks.Lock {
+	if h.locks.Len() == 0 {
+		return nil
+	}
+	return h.coveringUnder(p, h.real(ctx, p))
+}
+
+func (h *Handler) coveringUnder(p, real resource.Path) []locks.Lock {
+	covering := h.locks.Covering(p)
+	if real != p {
+		for _, l := range h.locks.Covering(real) {
+			if !l.Covers(p) {
+				covering = append(covering, l)
+			}
+		}
+	}
+	return covering
+}
+
+// covers reports whether a lock is on a resource, by whatever name it is asked for.
+func (h *Handler) covers(ctx context.Context, l locks.Lock, p resource.Path) bool {
+	return l.Covers(p) || l.Covers(h.real(ctx, p))
+}
+
+// membership is what one listing knows of the locks on the members of the collection that it is in: all members of a
+// collection in which nothing is locked by itself have the same ones.
+type membership struct {
+	base       resource.Path // of the listing
+	collection resource.Path
+	real       resource.Path // of collection
+	inherited  []byte        // what DAV:lockdiscovery says of a member that is not locked by itself
+	separate   bool          // there are others
+	known      bool
+}
+
+type membershipKey struct{}
+
+// listing returns a context for the properties of what is listed at and below base.
+func (h *Handler) listing(ctx context.Context, base resource.Path) context.Context {
+	if h.locks.Len() == 0 {
+		return ctx // a lock that is granted from now on need not show
+	}
+	return context.WithValue(ctx, membershipKey{}, &membership{base: base})
+}
+
+// appendMemberLocks is appendLocks for a resource of a listing, or for one that is asked for by itself.
+func (h *Handler) appendMemberLocks(ctx context.Context, b []byte, r props.Resource) []byte {
+	if h.locks.Len() == 0 {
+		return b
+	}
+	m, ok := ctx.Value(membershipKey{}).(*membership)
+	if !ok || r.Path == m.base || r.Link {
+		return h.appendLocks(ctx, b, h.covering(ctx, r.Path))
+	}
+	if collection := r.Path.Parent(); !m.known || m.collection != collection {
+		*m = membership{base: m.base, collection: collection, real: h.real(ctx, collection), known: true}
+		m.separate = h.locks.AnyBelow(collection) || h.locks.AnyBelow(m.real)
+		inherited := slices.DeleteFunc(h.coveringUnder(collection, m.real), func(l locks.Lock) bool { return !l.Infinite })
+		m.inherited = h.appendLocks(ctx, nil, inherited)
+	}
+	if !m.separate {
+		return append(b, m.inherited...)
+	}
+	return h.appendLocks(ctx, b, h.coveringUnder(r.Path, m.real.Child(r.Path.Name())))
+}
