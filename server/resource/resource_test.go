@@ -124,15 +124,22 @@ func TestPath(t *testing.T) {
 			}
 		}
 	}
+	for _, p := range []Path{Root, abc} {
+		if got, want := p.Children([]Path{a}, []string{"x", "y!"}), []Path{a, p.Child("x"), p.Child("y!")}; !slices.Equal(got, want) {
+			t.Errorf("Children of %s = %v, want %v", p, got, want)
+		}
+	}
 	for _, bad := range []string{"", ".", "..", "a/b", "a\x00"} {
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("Child(%q) did not panic", bad)
-				}
+		for name, child := range map[string]func(){"Child": func() { a.Child(bad) }, "Children": func() { a.Children(nil, []string{"b", bad}) }} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s(%q) did not panic", name, bad)
+					}
+				}()
+				child()
 			}()
-			a.Child(bad)
-		}()
+		}
 	}
 }
 
