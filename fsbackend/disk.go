@@ -22,8 +22,10 @@ import (
 //
 // All methods may be called concurrently.
 type Disk struct {
-	// Sync makes the commit of a staged file and CopyFile return only after the content and the directory were
-	// written to the disk. It is set before the first use; the default leaves that to the operating system.
+	// Sync makes whatever changes something return only after that was written to the disk: the content of a file before it
+	// takes its place, then the directories in which something came or went; see Batch for many changes at once. An error of
+	// this last step comes after the change is in place. Where the platform has no way to write a directory, as Windows,
+	// that is left to the system. It is set before the first use; the default leaves all of it to the operating system.
 	Sync bool
 
 	root    *os.Root
@@ -139,7 +141,7 @@ func (d *Disk) describe(op, name string, follow bool) (fs.FileInfo, error) {
 }
 
 // Mkdir makes one directory; its parent must exist.
-func (d *Disk) Mkdir(_ context.Context, name string, perm fs.FileMode) error {
+func (d *Disk) Mkdir(ctx context.Context, name string, perm fs.FileMode) error {
 	p, ok := host(name)
 	if !ok {
 		return creating("mkdir", name, fs.ErrInvalid)
@@ -157,12 +159,15 @@ func (d *Disk) Mkdir(_ context.Context, name string, perm fs.FileMode) error {
 			asides.hold(p, dir)
 		}
 	}
+	if err := d.changed(ctx, p); err != nil {
+		return d.creating("mkdir", name, err)
+	}
 	return nil
 }
 
 // Rename moves a file, a link or a directory with all its members. A file replaces a file in one step; a directory
 // replaces nothing: that is fs.ErrExist.
-func (d *Disk) Rename(_ context.Context, oldName, newName string) error {
+func (d *Disk) Rename(ctx context.Context, oldName, newName string) error {
 	from, ok := host(oldName)
 	if !ok {
 		return renaming(oldName, newName, fs.ErrNotExist)
@@ -178,6 +183,12 @@ func (d *Disk) Rename(_ context.Context, oldName, newName string) error {
 	err := d.root.Rename(from, to)
 	if err == nil {
 		asides.gone(from)
+		if u := d.unsettled(ctx); u != nil {
+			u.renamed(from, to)
+		}
+		if err := d.changed(ctx, from, to); err != nil {
+			return renaming(oldName, newName, err)
+		}
 		return nil
 	}
 	if _, lost := d.root.Lstat(from); lost != nil {
@@ -195,6 +206,11 @@ func (d *Disk) Chtimes(_ context.Context, name string, mtime time.Time) error {
 	}
 	if err := d.root.Chtimes(p, time.Time{}, times.exact(mtime)); err != nil {
 		return d.reading("chtimes", name, err)
+	}
+	if d.Sync {
+		if err := d.syncFile(p); err != nil {
+			return d.reading("chtimes", name, err)
+		}
 	}
 	return nil
 }

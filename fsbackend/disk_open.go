@@ -16,7 +16,7 @@ import (
 // OpenFile opens a regular file or a directory. A file that is opened for reading goes through the kernel where an
 // *os.File does; a directory also has Readdirnames, and Lstat for its members. Whoever writes a file here writes it in place:
 // see Stage.
-func (d *Disk) OpenFile(_ context.Context, name string, flag int, perm fs.FileMode) (webdav.File, error) {
+func (d *Disk) OpenFile(ctx context.Context, name string, flag int, perm fs.FileMode) (webdav.File, error) {
 	p, ok := host(name)
 	if flag&(os.O_WRONLY|os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND) != 0 {
 		if !ok {
@@ -30,6 +30,12 @@ func (d *Disk) OpenFile(_ context.Context, name string, flag int, perm fs.FileMo
 		if fi.IsDir() {
 			f.Close()
 			return nil, creating("open", name, syscall.EISDIR)
+		}
+		if flag&os.O_CREATE != 0 {
+			if err := d.changed(ctx, p); err != nil {
+				f.Close()
+				return nil, d.creating("open", name, err)
+			}
 		}
 		return &writer{reader{f, clean(name)}, d, p}, nil
 	}
@@ -126,6 +132,9 @@ func (w *writer) Close() error {
 	// By name, after the last write: Windows sets the time of a written file when it is closed.
 	if there, err := w.disk.root.Stat(w.p); err == nil && os.SameFile(fi, there) {
 		_ = w.disk.root.Chtimes(w.p, time.Time{}, times.now())
+		if w.disk.Sync {
+			return w.disk.syncFile(w.p)
+		}
 	}
 	return nil
 }

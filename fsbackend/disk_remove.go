@@ -10,7 +10,7 @@ import (
 
 // Remove removes a file, a link itself, or an empty directory. One that holds only what was written aside counts as
 // empty, since nobody can see those. With other members the error is syscall.ENOTEMPTY on every platform.
-func (d *Disk) Remove(_ context.Context, name string) error {
+func (d *Disk) Remove(ctx context.Context, name string) error {
 	p, ok := host(name)
 	if !ok {
 		return reading("remove", name, fs.ErrNotExist)
@@ -36,8 +36,19 @@ func (d *Disk) Remove(_ context.Context, name string) error {
 		}
 		return d.reading("remove", name, err)
 	}
-	asides.gone(p)
+	if err := d.removed(ctx, p); err != nil {
+		return d.reading("remove", name, err)
+	}
 	return nil
+}
+
+// removed takes note that p is gone, for good where that is wanted.
+func (d *Disk) removed(ctx context.Context, p string) error {
+	asides.gone(p)
+	if u := d.unsettled(ctx); u != nil {
+		u.removed(p)
+	}
+	return d.changed(ctx, p)
 }
 
 // removeAsides removes the members of the directory p if all of them were written aside.
@@ -74,7 +85,7 @@ func (d *Disk) removeAsides(p string) bool {
 
 // RemoveAll removes name and, where it is a directory, all below; links are removed and not followed. That name does
 // not exist is no error. The error of a member that cannot be removed does not tell which one it is.
-func (d *Disk) RemoveAll(_ context.Context, name string) error {
+func (d *Disk) RemoveAll(ctx context.Context, name string) error {
 	p, ok := host(name)
 	if !ok {
 		return nil
@@ -86,7 +97,11 @@ func (d *Disk) RemoveAll(_ context.Context, name string) error {
 		if err = d.reading("removeall", name, err); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		asides.gone(p)
+		return nil
 	}
-	asides.gone(p)
+	if err := d.removed(ctx, p); err != nil {
+		return d.reading("removeall", name, err)
+	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -16,8 +17,7 @@ import (
 // old content. A file that may not be written is fs.ErrPermission, although its directory may be; so is a link that is
 // broken or leads out.
 //
-// commit fails without a trace when ctx is done, or when name has become a directory. With Sync, an error of the last
-// step, writing the directory to the disk, comes after the content is in place.
+// commit fails without a trace when ctx is done, or when name has become a directory.
 func (d *Disk) Stage(ctx context.Context, name string) (io.WriteCloser, func() error, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -160,27 +160,29 @@ func (s *staged) commit(ctx context.Context) error {
 	}
 	asides.gone(s.temp)
 	s.dir.Close()
-	if s.disk.Sync {
-		if err := s.disk.syncParent(s.target); err != nil {
-			return s.disk.creating("commit", s.name, err)
-		}
+	if err := s.disk.changed(ctx, s.target); err != nil {
+		return s.disk.creating("commit", s.name, err)
 	}
 	return nil
 }
 
 func (s *staged) place() error {
+	stamp := func() error { return s.dir.Chtimes(baseOf(s.temp), time.Time{}, times.now()) }
 	var err error
 	if s.disk.Sync {
-		err = s.file.Sync()
+		// With its time, of which the entity tag is made.
+		if err = stamp(); err == nil {
+			err = s.file.Sync()
+		}
 	}
 	if e := s.file.Close(); err == nil { // the error of a delayed write may only come now
 		err = e
 	}
-	if err != nil {
-		return err
-	}
 	// After the last write and by name: Windows sets the time of a written file when it is closed.
-	if err := s.dir.Chtimes(baseOf(s.temp), time.Time{}, times.now()); err != nil {
+	if err == nil && (!s.disk.Sync || runtime.GOOS == "windows") {
+		err = stamp()
+	}
+	if err != nil {
 		return err
 	}
 	// By its whole name: where the directory has been moved meanwhile, the file must not follow it.
@@ -189,21 +191,4 @@ func (s *staged) place() error {
 		err = syscall.EISDIR
 	}
 	return err
-}
-
-// syncParent makes a rename in the directory of p durable, as far as the platform has a way.
-func (d *Disk) syncParent(p string) error {
-	dir := parent(p)
-	if dir == "" {
-		dir = "."
-	}
-	f, _, err := d.open(dir, 0, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -74,6 +75,12 @@ func eachProgram(t *testing.T, test func(t *testing.T, s *site, dir string), arg
 // or has answered 500 to anything: what a client does is no reason for that.
 func startProgram(t testing.TB, args ...string) *site {
 	t.Helper()
+	return startProgramUnder(t, nil, args...)
+}
+
+// startProgramUnder is startProgram by way of another program, which takes the command and its arguments as its last ones.
+func startProgramUnder(t testing.TB, other []string, args ...string) *site {
+	t.Helper()
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +90,8 @@ func startProgram(t testing.TB, args ...string) *site {
 		t.Fatal(err)
 	}
 	// Not bound to t.Context, which ends before what the test leaves to Cleanup is done.
-	cmd := exec.Command(path, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-level", "debug"}, args...)...)
+	whole := slices.Concat(other, []string{path, "serve", "--addr", "127.0.0.1:0", "--log-level", "debug"}, args)
+	cmd := exec.Command(whole[0], whole[1:]...)
 	cmd.Stderr = log
 	stdout, err := cmd.StdoutPipe()
 	if err == nil {

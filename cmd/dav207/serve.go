@@ -43,6 +43,7 @@ period to finish, and a second signal ends at once. Nothing outside of DIR can b
 		flags.Var(&o.proxies, "trusted-proxy", "`IP|CIDR` of a proxy whose Forwarded and X-Forwarded-* headers count; may be given more than once")
 		flags.BoolVar(&o.readOnly, "read-only", false, "refuse every change")
 		flags.BoolVar(&o.memory, "memory", false, "serve an empty tree in memory instead of DIR; it ends with the process")
+		flags.BoolVar(&o.fsync, "fsync", false, "have every change on the disk before it is answered, for a loss of power to lose nothing")
 		flags.Var(o.infinity, "depth-infinity", "answer PROPFIND with Depth: infinity, or refuse it")
 		flags.Var(o.format, "log", "format of the log on standard error")
 		flags.Var(o.level, "log-level", "least level that is logged: each request is info, why one was refused is debug")
@@ -55,7 +56,7 @@ type serveOptions struct {
 	addr, prefix            string
 	public                  publicURLs
 	proxies                 proxies
-	readOnly, memory        bool
+	readOnly, memory, fsync bool
 	infinity, format, level *choice
 	grace                   time.Duration
 }
@@ -67,6 +68,8 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 		return usagef("serve takes one directory, not %d", len(args))
 	case len(args) == 1 && o.memory:
 		return usagef("serve takes --memory or a directory, not both")
+	case o.fsync && o.memory:
+		return usagef("serve takes --memory or --fsync, not both: a tree in memory ends with the process")
 	case len(args) == 1:
 		dir = args[0]
 	}
@@ -89,6 +92,7 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 			return err
 		}
 		defer disk.Close()
+		disk.Sync = o.fsync
 		if !o.readOnly {
 			defer sweep(ctx, disk, log)()
 		}

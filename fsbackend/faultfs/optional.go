@@ -120,6 +120,16 @@ func (f *FS) Real(ctx context.Context, name string) (string, error) {
 	return "", errors.ErrUnsupported
 }
 
+// Batch has many changes on the disk at once, as the inner file system does. settle is nil where that has no such way.
+func (f *FS) Batch(ctx context.Context) (batch context.Context, settle func() error) {
+	if inner, offered := f.inner.(interface {
+		Batch(context.Context) (context.Context, func() error)
+	}); offered {
+		return inner.Batch(ctx)
+	}
+	return ctx, nil
+}
+
 // ETag makes the entity tag of a file as the inner file system does.
 func (f *FS) ETag(info fs.FileInfo) (tag string, ok bool) {
 	if inner, offered := f.inner.(interface {

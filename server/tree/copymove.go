@@ -18,7 +18,10 @@ import (
 // both. A symbolic link is copied as what it leads to.
 func (t *Tree) Copy(ctx context.Context, src, dst resource.Path, depth Depth, report Report) error {
 	t = t.noting()
-	return t.told(ctx, dst, report, t.copy(ctx, src, dst, depth, report))
+	err := t.durably(ctx, dst, report, func(ctx context.Context, report Report) error {
+		return t.copy(ctx, src, dst, depth, report)
+	})
+	return t.told(ctx, dst, report, err)
 }
 
 func (t *Tree) copy(ctx context.Context, src, dst resource.Path, depth Depth, report Report) error {
@@ -51,7 +54,9 @@ func (t *Tree) Move(ctx context.Context, src, dst resource.Path, report Report) 
 		announced = true
 		return t.Props.Update(context.WithoutCancel(ctx), props.Moving{Src: src, Dst: dst})
 	}
-	err := t.move(ctx, src, dst, report)
+	err := t.durably(ctx, dst, report, func(ctx context.Context, report Report) error {
+		return t.move(ctx, src, dst, report)
+	})
 	if announced {
 		if failed := t.note(ctx, props.Settled{Src: src}); err == nil {
 			err = failed

@@ -22,7 +22,7 @@ var errHidden = fmt.Errorf("kept: a hidden member could not be removed: %w", fs.
 // be is reported and keeps its ancestors, which are not. A symbolic link is removed, not what it leads to.
 func (t *Tree) Delete(ctx context.Context, p resource.Path, report Report) error {
 	t = t.noting()
-	err := t.delete(ctx, p, report)
+	err := t.durably(ctx, p, report, func(ctx context.Context, report Report) error { return t.delete(ctx, p, report) })
 	if left := t.tell(ctx); left != nil {
 		t.warn("properties of what is gone are left over", p, left) // nobody sees them, see props.Store
 	}

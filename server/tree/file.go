@@ -166,6 +166,10 @@ func (t *Tree) swap(ctx context.Context, p resource.Path, put func() error) erro
 	if err := put(); err != nil {
 		return t.putBack(ctx, holder, p, false, err)
 	}
+	if err := settle(ctx); err != nil { // what is aside goes only when its successor is sure to stay
+		t.warn("what was replaced is left over", holder, err)
+		return &changedError{err}
+	}
 	t.discard(ctx, holder)
 	return nil
 }

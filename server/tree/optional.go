@@ -43,6 +43,14 @@ type FileCopier interface {
 	CopyFile(ctx context.Context, src, dst string) error
 }
 
+// Batcher is offered by a file system that has every change on the disk before it says that it was made. Changes under
+// the context that Batch returns have to be there only when settle returns nil, so that a collection with many members is
+// written once. settle may be called again and again: what changed before it is on the disk before what changes after it. A
+// nil settle means that there is nothing to wait for.
+type Batcher interface {
+	Batch(ctx context.Context) (batch context.Context, settle func() error)
+}
+
 // Chtimer sets the time of the last modification.
 type Chtimer interface {
 	Chtimes(ctx context.Context, name string, mtime time.Time) error

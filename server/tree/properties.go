@@ -54,11 +54,14 @@ func (t *Tree) note(ctx context.Context, step props.Step) error {
 	return t.tell(ctx)
 }
 
-// tell makes the store take all steps that were noted.
+// tell makes the store take all steps that were noted, once the files are where it will say they are.
 func (t *Tree) tell(ctx context.Context) error {
 	n := t.notes
 	if len(n.steps) == 0 {
 		return nil
+	}
+	if err := settle(ctx); err != nil {
+		return err
 	}
 	steps := n.steps
 	n.steps, n.size = nil, 0

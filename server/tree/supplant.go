@@ -22,6 +22,13 @@ func (t *Tree) supplant(ctx context.Context, dst resource.Path, old fs.FileInfo,
 	if err := put(); err != nil {
 		return t.putBack(ctx, holder, dst, true, err)
 	}
+	if err := settle(ctx); err != nil { // the collection goes only when its successor is sure to stay
+		if failed := undo(); failed != nil {
+			t.warn("what was replaced is left over", holder, err)
+			return &changedError{err}
+		}
+		return t.putBack(ctx, holder, dst, true, err)
+	}
 	asked := *t
 	asked.Guard = nil
 	d := deletion{t: &asked, ctx: ctx, report: report, as: func(p resource.Path) resource.Path { return p.Rebase(aside, dst) }}

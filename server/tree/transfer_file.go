@@ -123,6 +123,9 @@ func (x *transfer) blame(src resource.Path, err error) error {
 
 // removeSource ends the move of one resource that was copied.
 func (x *transfer) removeSource(src resource.Path, collection bool) error {
+	if err := settle(x.ctx); err != nil { // two volumes keep no order between them
+		return err
+	}
 	// The properties of the copy first: should the process be killed they must be those of one of the two.
 	if err := x.t.tell(x.ctx); err != nil {
 		return err
