@@ -16,7 +16,8 @@ import (
 // somebody who swaps links and directories leads a read or a write outside.
 //
 // Symbolic links that stay inside are followed. A link that is broken or leads out, as every absolute one does, does not
-// exist for Stat and OpenFile; creating something through it is fs.ErrPermission. Only regular files and directories
+// exist for Stat and OpenFile; creating something through it is fs.ErrPermission. So is one that leads to the server's own
+// files (see resource.Reserved), of which nothing can be reached but by their own names. Only regular files and directories
 // are ever opened: a FIFO, a socket and a device are listed and described, and are fs.ErrPermission to OpenFile, which
 // never waits for them. What os.Root does not see it does not stop: hard links and mount points.
 //
@@ -29,7 +30,8 @@ type Disk struct {
 	Sync bool
 
 	root    *os.Root
-	escapes error // what os.Root says to names that lead out: it has no exported name
+	base    *os.File // the directory itself, for what os.Root has no method for
+	escapes error    // what os.Root says to names that lead out: it has no exported name
 }
 
 // Root opens the directory dir. It stays the same one when it is renamed.
@@ -38,12 +40,17 @@ func Root(dir string) (*Disk, error) {
 	if err != nil {
 		return nil, err
 	}
+	base, err := root.Open(".")
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
 	_, escapes := root.Lstat("..")
-	return &Disk{root: root, escapes: cause(escapes)}, nil
+	return &Disk{root: root, base: base, escapes: cause(escapes)}, nil
 }
 
 // Close releases the directory. Files that are open remain so; every other operation fails afterwards.
-func (d *Disk) Close() error { return d.root.Close() }
+func (d *Disk) Close() error { return errors.Join(d.root.Close(), d.base.Close()) }
 
 // maxLinks bounds a chain of links; os.Root gives up much earlier on those inside of a path.
 const maxLinks = 40
@@ -105,14 +112,14 @@ func (d *Disk) resolve(p string) (string, fs.FileInfo, error) {
 
 // reading and creating are the functions of that name, for errors of os.Root.
 func (d *Disk) reading(op, name string, err error) error {
-	if cause(err) == d.escapes {
+	if err = cause(err); err == d.escapes || err == errOwn {
 		err = fs.ErrNotExist
 	}
 	return reading(op, name, err)
 }
 
 func (d *Disk) creating(op, name string, err error) error {
-	if cause(err) == d.escapes {
+	if err = cause(err); err == d.escapes || err == errOwn {
 		err = fs.ErrPermission
 	}
 	return creating(op, name, err)
@@ -133,7 +140,11 @@ func (d *Disk) describe(op, name string, follow bool) (fs.FileInfo, error) {
 	if !ok {
 		return nil, reading(op, name, fs.ErrNotExist)
 	}
-	fi, err := d.look(p, path.Base(clean(name)), follow)
+	err := d.admit(p, follow)
+	var fi fs.FileInfo
+	if err == nil {
+		fi, err = d.look(p, path.Base(clean(name)), follow)
+	}
 	if err != nil {
 		return nil, d.reading(op, name, err)
 	}
@@ -148,6 +159,9 @@ func (d *Disk) Mkdir(ctx context.Context, name string, perm fs.FileMode) error {
 	}
 	if p == "." {
 		return creating("mkdir", name, fs.ErrExist)
+	}
+	if err := d.admit(p, false); err != nil {
+		return d.creating("mkdir", name, err)
 	}
 	asides.made(p)
 	if err := d.root.Mkdir(p, perm.Perm()); err != nil {
@@ -179,6 +193,12 @@ func (d *Disk) Rename(ctx context.Context, oldName, newName string) error {
 	if from == "." || to == "." {
 		return renaming(oldName, newName, fs.ErrPermission)
 	}
+	if err := d.admit(from, false); err != nil {
+		return renaming(oldName, newName, cause(d.reading("rename", oldName, err)))
+	}
+	if err := d.admit(to, false); err != nil {
+		return renaming(oldName, newName, cause(d.creating("rename", newName, err)))
+	}
 	asides.made(to)
 	err := d.root.Rename(from, to)
 	if err == nil {
@@ -204,7 +224,11 @@ func (d *Disk) Chtimes(_ context.Context, name string, mtime time.Time) error {
 	if !ok {
 		return reading("chtimes", name, fs.ErrNotExist)
 	}
-	if err := d.root.Chtimes(p, time.Time{}, times.exact(mtime)); err != nil {
+	err := d.admit(p, true)
+	if err == nil {
+		err = d.root.Chtimes(p, time.Time{}, times.exact(mtime))
+	}
+	if err != nil {
 		return d.reading("chtimes", name, err)
 	}
 	if d.Sync {

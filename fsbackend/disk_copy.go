@@ -18,6 +18,9 @@ func (d *Disk) CopyFile(ctx context.Context, src, dst string) error {
 	if !ok {
 		return reading("copy", src, fs.ErrNotExist)
 	}
+	if err := d.admit(p, true); err != nil {
+		return d.reading("copy", src, err)
+	}
 	from, fi, err := d.open(p, os.O_RDONLY, 0)
 	if err != nil {
 		return d.reading("copy", src, err)

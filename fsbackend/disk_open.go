@@ -22,6 +22,9 @@ func (d *Disk) OpenFile(ctx context.Context, name string, flag int, perm fs.File
 		if !ok {
 			return nil, creating("open", name, fs.ErrInvalid)
 		}
+		if err := d.admit(p, true); err != nil {
+			return nil, d.creating("open", name, err)
+		}
 		asides.made(p)
 		f, fi, err := d.open(p, flag, perm)
 		if err != nil {
@@ -41,6 +44,9 @@ func (d *Disk) OpenFile(ctx context.Context, name string, flag int, perm fs.File
 	}
 	if !ok {
 		return nil, reading("open", name, fs.ErrNotExist)
+	}
+	if err := d.admit(p, true); err != nil {
+		return nil, d.reading("open", name, err)
 	}
 	f, fi, err := d.open(p, flag, 0)
 	if err != nil {

@@ -18,7 +18,10 @@ func (d *Disk) Remove(ctx context.Context, name string) error {
 	if p == "." {
 		return reading("remove", name, fs.ErrPermission)
 	}
-	err := d.root.Remove(p)
+	err := d.admit(p, false)
+	if err == nil {
+		err = d.root.Remove(p)
+	}
 	// Somebody may write aside in there all the time: that is then a directory in use.
 	for range 3 {
 		if !errors.Is(err, fs.ErrExist) { // what ENOTEMPTY is to package errors, on Windows too
@@ -93,7 +96,11 @@ func (d *Disk) RemoveAll(ctx context.Context, name string) error {
 	if p == "." {
 		return reading("removeall", name, fs.ErrPermission)
 	}
-	if err := d.root.RemoveAll(p); err != nil {
+	err := d.admit(p, false)
+	if err == nil {
+		err = d.root.RemoveAll(p)
+	}
+	if err != nil {
 		if err = d.reading("removeall", name, err); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -45,6 +45,9 @@ func (d *Disk) stage(name string, like fs.FileInfo) (*staged, error) {
 	if !ok {
 		return nil, fs.ErrInvalid
 	}
+	if err := d.admit(p, true); err != nil {
+		return nil, err
+	}
 	target, old, err := d.resolve(p)
 	if err != nil {
 		return nil, err

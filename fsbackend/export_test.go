@@ -11,3 +11,6 @@ func SetSettled(d time.Duration) (restore func()) {
 	settled = d
 	return func() { settled = before }
 }
+
+// ShortName is what Windows may call the server's own files.
+var ShortName = shortName

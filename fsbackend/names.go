@@ -3,6 +3,8 @@ package fsbackend
 import (
 	"path"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 
 	"dav207/server/resource"
@@ -23,7 +25,23 @@ func host(name string) (string, bool) {
 		return name, strings.IndexByte(name, 0) < 0
 	}
 	local, err := filepath.Localize(name)
-	return local, err == nil
+	return local, err == nil && !slices.ContainsFunc(strings.Split(name, "/"), shortName)
+}
+
+// own reports whether a segment of a link leads to the server's own files.
+func own(segment string) bool {
+	return resource.Reserved(segment) || runtime.GOOS == "windows" && shortName(segment)
+}
+
+// shortName reports whether Windows may know the server's own files by this name, too: NTFS gives a name of eight characters
+// to each that has another form, from its first letters or, where many begin alike, from two of them and a checksum.
+func shortName(segment string) bool {
+	stem, number, ok := strings.Cut(strings.ToUpper(strings.TrimRight(segment, ". ")), "~")
+	if !ok || number == "" || len(stem) < 2 || len(stem) > 6 || strings.Trim(number, "0123456789") != "" {
+		return false
+	}
+	sum, ok := strings.CutPrefix(stem, "DA")
+	return ok && (strings.HasPrefix("V207", sum) || strings.Trim(sum, "0123456789ABCDEF") == "")
 }
 
 // isSegment reports whether a name is one that a directory can list.

@@ -16,6 +16,9 @@ func (d *Disk) Space(_ context.Context, name string) (used, available uint64, er
 	if !ok {
 		return 0, 0, reading("space", name, fs.ErrNotExist)
 	}
+	if err := d.admit(p, true); err != nil {
+		return 0, 0, d.reading("space", name, err)
+	}
 	f, err := d.spaceHandle(p)
 	if err != nil {
 		return 0, 0, d.reading("space", name, err)

@@ -181,14 +181,40 @@ func ValidSegment(s string) bool {
 }
 
 // Reserved reports whether a segment belongs to the server itself: its state directory and the files it writes aside
-// before they replace another. Such names are never served, listed, copied or created, in any mix of case.
+// before they replace another. Such names are never served, listed, copied or created, in any mix of case and in no other
+// spelling that some file system takes for the same: with dots and spaces at the end, with the name of a stream after a
+// colon, with characters in between that nobody sees.
 func Reserved(segment string) bool {
 	const reserved = ".dav207"
+	if len(segment) < len(reserved) {
+		return false
+	}
+	if !ascii(segment) {
+		segment = strings.Map(visible, segment)
+	}
 	if len(segment) < len(reserved) || !strings.EqualFold(segment[:len(reserved)], reserved) {
 		return false
 	}
-	rest := segment[len(reserved):]
-	return rest == "" || rest[0] == '-'
+	rest := strings.TrimRight(segment[len(reserved):], ". ")
+	return rest == "" || rest[0] == '-' || rest[0] == ':'
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// visible drops the characters that HFS+ passes over when it compares names.
+func visible(r rune) rune {
+	switch {
+	case 0x200c <= r && r <= 0x200f, 0x202a <= r && r <= 0x202e, 0x206a <= r && r <= 0x206f, r == 0xfeff:
+		return -1
+	}
+	return r
 }
 
 // AsidePrefix begins the name of every file or collection that a back end writes aside before it replaces another.

@@ -146,6 +146,9 @@ func TestPath(t *testing.T) {
 func TestNames(t *testing.T) {
 	for name, want := range map[string]bool{
 		".dav207": true, ".DAV207": true, ".dav207-x": true, ".Dav207-": true, ".dav207x": false, "dav207": false, ".dav20": false, "a.dav207": false,
+		// What a file system may take for the same: Windows, NTFS, HFS+.
+		".dav207.": true, ".DAV207 .": true, ".dav207::$DATA": true, ".dav\u200c207": true, "\ufeff.dav207": true, ".dav207\u206f": true,
+		".dav207.txt": false, ".dav207 x": false, ".dav207é": false, ".dav207\xff": false, "\u200c": false, "": false,
 	} {
 		if Reserved(name) != want || Must("/a/"+name+"/b").Reserved() != want {
 			t.Errorf("Reserved(%q) must be %v", name, want)
