@@ -42,7 +42,7 @@ func (s *asideSet) hold(p string, dir *os.File) {
 	s.live[baseOf(p)] = dir
 }
 
-// gone notes that p was removed or put in its place.
+// gone notes that p was removed or put in its place, or that nobody here is at work on it any more.
 func (s *asideSet) gone(p string) {
 	name := baseOf(p)
 	if !isAside(name) {

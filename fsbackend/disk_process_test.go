@@ -141,3 +141,25 @@ func TestSweepRestores(t *testing.T) {
 		})
 	}
 }
+
+// What is abandoned is not kept open until the process ends: who sweeps next finds it, and gives it its name again.
+func TestAbandon(t *testing.T) {
+	d, root, _ := served(t)
+	write(t, filepath.Join(root, "f"), "content")
+	holder := "/" + resource.AsideName()
+	must(t, d.Mkdir(ctx, holder, 0o777))
+	must(t, d.Rename(ctx, "/f", holder+"/f"))
+	locked := func() bool {
+		f, err := os.Open(filepath.Join(root, holder))
+		must(t, err)
+		defer f.Close()
+		return !fsbackend.Flock(f)
+	}
+	if !locked() {
+		t.Error("what somebody is at work on is not locked")
+	}
+	d.Abandon(ctx, holder)
+	if locked() {
+		t.Error("what was abandoned is still locked")
+	}
+}

@@ -86,6 +86,14 @@ func (d *Disk) removeAsides(p string) bool {
 	return true
 }
 
+// Abandon implements tree.Abandoner: what stands aside at name is neither kept open any more nor kept from Sweep, which gives
+// it its name again where that is free.
+func (d *Disk) Abandon(_ context.Context, name string) {
+	if p, ok := host(name); ok {
+		asides.gone(p)
+	}
+}
+
 // RemoveAll removes name and, where it is a directory, all below; links are removed and not followed. That name does
 // not exist is no error. The error of a member that cannot be removed does not tell which one it is.
 func (d *Disk) RemoveAll(ctx context.Context, name string) error {

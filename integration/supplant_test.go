@@ -121,7 +121,7 @@ func TestOverWhatCannotGo(t *testing.T) {
 		{"MOVE of a collection", "MOVE", "/c/", []string{"/c/1", "/t/stays"}, false,
 			"207 /t/stays=403", "c/ c/1 t/ t/stays"},
 		{"MOVE of a collection, deeper, among others", "MOVE", "/c/", []string{"/c/1", "/t/a", "/t/d/stays", "/t/d/x", "/t/z"}, false,
-			"207 /t/d/stays=403", "c/ c/1 t/ t/d/ t/d/stays"},
+			"207 /t/d/stays=403", "c/ c/1 t/ t/d/ t/d/stays t/d/x t/z"},
 		{"MOVE of a file", "MOVE", "/f", []string{"/f", "/t/a", "/t/stays"}, false,
 			"207 /t/stays=403", "f t/ t/stays"},
 		{"MOVE of a file across file systems", "MOVE", "/f", []string{"/f", "/t/a", "/t/stays"}, true,
@@ -257,9 +257,9 @@ func TestOwnNamesThatLookAlikeStay(t *testing.T) {
 	const own = "t/.dav207-notes/ t/.dav207-notes/thesis"
 	for _, tt := range []struct{ method, name, dst, want, left string }{
 		{"DELETE", "/t/", "", "207 /t/=403", "c/ c/x f t/ " + own},
-		{"MOVE", "/f", "/t", "207 /t/=403", "c/ c/x f t/ " + own},
-		{"COPY", "/f", "/t", "207 /t/=403", "c/ c/x f t/ " + own},
-		{"MOVE", "/c/", "/t/", "207 /t/=403", "c/ c/x f t/ " + own},
+		{"MOVE", "/f", "/t", "207 /t/=403", "c/ c/x f t/ " + own + " t/a"},
+		{"COPY", "/f", "/t", "207 /t/=403", "c/ c/x f t/ " + own + " t/a"},
+		{"MOVE", "/c/", "/t/", "207 /t/=403", "c/ c/x f t/ " + own + " t/a"},
 		{"COPY", "/c/", "/t/", "204", "c/ c/x f t/ " + own + " t/x"},
 	} {
 		t.Run(safe(tt.method+" "+tt.name+tt.dst), func(t *testing.T) {

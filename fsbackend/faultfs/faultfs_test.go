@@ -68,6 +68,14 @@ func list(f *faultfs.FS, name string) error {
 	return err
 }
 
+// foreseen returns why some member of a collection could not be removed.
+func foreseen(f *faultfs.FS, name string) error {
+	for _, err := range f.Unremovable(ctx, name) {
+		return err
+	}
+	return nil
+}
+
 var errFault = errors.New("fault")
 
 // TestOps has each kind of fault hit what it is for and nothing else.
@@ -97,6 +105,7 @@ func TestOps(t *testing.T) {
 		{faultfs.Remove, "/c/d/3", func(f *faultfs.FS) error { return f.RemoveAll(ctx, "/c") }, func(f *faultfs.FS) error { return f.RemoveAll(ctx, "/e") }},
 		{faultfs.Remove, "/c/d/none", func(f *faultfs.FS) error { return f.Remove(ctx, "/c/d/none") }, func(f *faultfs.FS) error { return f.RemoveAll(ctx, "/c") }},
 		{faultfs.Remove, "/c/**", func(f *faultfs.FS) error { return f.RemoveAll(ctx, "/c/d") }, func(f *faultfs.FS) error { return f.RemoveAll(ctx, "/e") }},
+		{faultfs.Foresee, "/c/1", func(f *faultfs.FS) error { return foreseen(f, "/c") }, func(f *faultfs.FS) error { return foreseen(f, "/c/d") }},
 		{faultfs.Rename, "/c/1", func(f *faultfs.FS) error { return f.Rename(ctx, "/c/1", "/x") }, func(f *faultfs.FS) error { return f.Rename(ctx, "/c/2", "/x") }},
 		{faultfs.Rename, "/x", func(f *faultfs.FS) error { return f.Rename(ctx, "/c/1", "/x") }, func(f *faultfs.FS) error { return f.Rename(ctx, "/c/1", "/y") }},
 		{faultfs.Stat, "/c/*", func(f *faultfs.FS) error { return stat(f, "/c/d") }, func(f *faultfs.FS) error { return stat(f, "/c/d/3") }},

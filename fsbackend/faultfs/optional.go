@@ -5,6 +5,10 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"iter"
+	"os"
+	"path"
+	"slices"
 	"time"
 )
 
@@ -118,6 +122,60 @@ func (f *FS) Real(ctx context.Context, name string) (string, error) {
 		return inner.Real(ctx, name)
 	}
 	return "", errors.ErrUnsupported
+}
+
+// Unremovable tells which members of a collection cannot be removed: those with a Foresee rule that fires, and those that the
+// inner file system knows.
+func (f *FS) Unremovable(ctx context.Context, name string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if inner, offered := f.inner.(interface {
+			Unremovable(context.Context, string) iter.Seq2[string, error]
+		}); offered {
+			for member, err := range inner.Unremovable(ctx, name) {
+				if !yield(member, err) {
+					return
+				}
+			}
+		}
+		whole := clean(name)
+		for member := range f.ruled(Foresee, whole) {
+			if err := f.fault(ctx, Foresee, path.Join(whole, member)); err != nil && !yield(member, err) {
+				return
+			}
+		}
+	}
+}
+
+// ruled yields the members of a collection that a rule for op may be for, by their last segments.
+func (f *FS) ruled(op Op, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		f.mu.Lock()
+		concerns := slices.ContainsFunc(f.rules, func(r *Rule) bool { return r.op == op && r.reaches(name) })
+		f.mu.Unlock()
+		if !concerns {
+			return
+		}
+		dir, err := f.inner.OpenFile(context.Background(), name, os.O_RDONLY, 0)
+		if err != nil {
+			return
+		}
+		infos, _ := dir.Readdir(-1)
+		dir.Close()
+		for _, fi := range infos {
+			if !yield(fi.Name()) {
+				return
+			}
+		}
+	}
+}
+
+// Abandon is as that of the inner file system, if it has one.
+func (f *FS) Abandon(ctx context.Context, name string) {
+	if inner, offered := f.inner.(interface {
+		Abandon(context.Context, string)
+	}); offered {
+		inner.Abandon(ctx, name)
+	}
 }
 
 // Batch has many changes on the disk at once, as the inner file system does. settle is nil where that has no such way.

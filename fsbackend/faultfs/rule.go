@@ -19,6 +19,8 @@ const (
 	Commit  Op = "commit"  // commit of a staged file, which is then discarded
 	Mkdir   Op = "mkdir"
 	Remove  Op = "remove" // Remove and RemoveAll
+	// Foresee is what Unremovable tells of a member before anything is tried; the removal itself needs a rule of its own.
+	Foresee Op = "foresee"
 	Rename  Op = "rename" // under the old name or the new one
 	Chtimes Op = "chtimes"
 	Space   Op = "space"

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"strings"
 
@@ -129,9 +130,24 @@ func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old 
 	case !old.IsDir():
 		err = t.swap(ctx, dst, rename)
 	default:
-		err = t.supplant(ctx, dst, old, report, rename, func() error {
-			return t.rename(context.WithoutCancel(ctx), dst, src, info.IsDir())
+		undo := func() error { return t.rename(context.WithoutCancel(ctx), dst, src, info.IsDir()) }
+		var known []func()
+		err = t.obstacles(ctx, dst, func(p resource.Path, collection bool, err error) {
+			known = append(known, func() { report(p, collection, err) })
 		})
+		switch {
+		case err == nil:
+			err = t.supplant(ctx, dst, old, report, rename, undo)
+		case errors.Is(err, errKept):
+			if info.IsDir() { // going member by member needs less room, if it comes to that
+				err = t.supplantKnown(ctx, dst, old, report, rename, undo)
+			}
+			if errors.Is(err, errKept) {
+				for _, tell := range known {
+					tell()
+				}
+			}
+		}
 	}
 	if err != nil {
 		return err

@@ -67,6 +67,7 @@ type deletion struct {
 	ctx     context.Context
 	report  Report
 	changed bool // something was removed
+	stop    bool // at the first member that stays: the others are to stay, too
 	// as, if not nil, gives the name that what is removed had, and that reports and properties know.
 	as func(resource.Path) resource.Path
 }
@@ -145,6 +146,9 @@ func (d *deletion) members(p resource.Path) (went []resource.Path, err error) {
 			d.report(d.name(e.path), e.info != nil && e.info.IsDir(), err)
 		}
 		kept = true
+		if d.stop {
+			break
+		}
 	}
 	switch {
 	case kept:

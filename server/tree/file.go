@@ -132,7 +132,7 @@ func (t *Tree) setAside(ctx context.Context, p resource.Path, collection bool) (
 func (t *Tree) putBack(ctx context.Context, holder, p resource.Path, collection bool, cause error) error {
 	ctx = context.WithoutCancel(ctx)
 	if err := t.rename(ctx, holder.Child(p.Name()), p, collection); err != nil {
-		t.warn("what was to be replaced could not be put back", holder, err)
+		t.leave(ctx, "what was to be replaced could not be put back", holder, err)
 		return &changedError{cause}
 	}
 	t.discard(ctx, holder)
@@ -152,7 +152,15 @@ func (t *Tree) discard(ctx context.Context, holder resource.Path) {
 		err = t.FS.RemoveAll(context.WithoutCancel(ctx), holder.String())
 	}
 	if err != nil {
-		t.warn("what was replaced is left over", holder, err)
+		t.leave(ctx, "what was replaced is left over", holder, err)
+	}
+}
+
+// leave gives up what was set aside: whoever cleans up next time deals with it.
+func (t *Tree) leave(ctx context.Context, msg string, holder resource.Path, err error) {
+	t.warn(msg, holder, err)
+	if a, ok := t.FS.(Abandoner); ok {
+		a.Abandon(context.WithoutCancel(ctx), holder.String())
 	}
 }
 
@@ -167,7 +175,7 @@ func (t *Tree) swap(ctx context.Context, p resource.Path, put func() error) erro
 		return t.putBack(ctx, holder, p, false, err)
 	}
 	if err := settle(ctx); err != nil { // what is aside goes only when its successor is sure to stay
-		t.warn("what was replaced is left over", holder, err)
+		t.leave(ctx, "what was replaced is left over", holder, err)
 		return &changedError{err}
 	}
 	t.discard(ctx, holder)

@@ -25,6 +25,9 @@ type listing struct {
 	infos []fs.FileInfo // in the order of names, where the file system gave them with the names
 	dir   webdav.File   // open while looks are made through it
 	look  func(name string) (fs.FileInfo, error)
+	// foreign tells that among the names that were left out is one that the server did not make: it is not listed, and not
+	// removed with the collection either.
+	foreign bool
 }
 
 // list opens the collection p. The caller must close the listing.
@@ -33,12 +36,17 @@ func (t *Tree) list(ctx context.Context, p resource.Path) (*listing, error) {
 	if err != nil {
 		return nil, err
 	}
+	hidden := func(name string) bool {
+		reserved := resource.Reserved(name)
+		l.foreign = l.foreign || reserved && !resource.Aside(name)
+		return reserved
+	}
 	if l.infos == nil {
-		l.names = slices.DeleteFunc(l.names, resource.Reserved)
+		l.names = slices.DeleteFunc(l.names, hidden)
 		slices.Sort(l.names)
 		return l, nil
 	}
-	l.infos = slices.DeleteFunc(l.infos, func(i fs.FileInfo) bool { return resource.Reserved(i.Name()) })
+	l.infos = slices.DeleteFunc(l.infos, func(i fs.FileInfo) bool { return hidden(i.Name()) })
 	slices.SortFunc(l.infos, func(a, b fs.FileInfo) int { return cmp.Compare(a.Name(), b.Name()) })
 	l.names = l.all()
 	return l, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"io/fs"
+	"iter"
 	"time"
 )
 
@@ -15,6 +16,18 @@ import (
 // never what it leads to.
 type Remover interface {
 	Remove(ctx context.Context, name string) error
+}
+
+// Foreseer knows, before anything is changed, which members of the collection name could not be removed, and why: it yields
+// their last segments. That it yields nothing is no promise. Members of members are asked for on their own.
+type Foreseer interface {
+	Unremovable(ctx context.Context, name string) iter.Seq2[string, error]
+}
+
+// Abandoner is told that a collection which was made under a name of resource.AsideName stays there with what is in it, since
+// that could neither be put back nor be removed: nobody is at work on it any more.
+type Abandoner interface {
+	Abandon(ctx context.Context, name string)
 }
 
 // Lstater looks at a name without following it where it is a symbolic link.

@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"syscall"
 
 	"dav207/server/access"
 	"dav207/server/resource"
 )
 
-// supplant has put put something at dst, where a collection is whose members the guard lets go. The collection is set
-// aside first and removed last; if some of it cannot be removed, undo takes back what put did, what is left of the collection
-// has its name again, what stays of it is reported, and errKept is returned.
+// supplant has put put something at dst, where a collection is whose members the guard lets go. The collection is set aside
+// first and removed last; if some of it turns out to stay, the removal ends there, undo takes back what put did, what is left
+// of the collection has its name again, what stopped the removal is reported, and errKept is returned. What is known to stay
+// is asked for before: see obstacles.
 func (t *Tree) supplant(ctx context.Context, dst resource.Path, old fs.FileInfo, report Report, put, undo func() error) error {
 	holder, err := t.setAside(ctx, dst, true)
 	if err != nil {
@@ -24,14 +26,14 @@ func (t *Tree) supplant(ctx context.Context, dst resource.Path, old fs.FileInfo,
 	}
 	if err := settle(ctx); err != nil { // the collection goes only when its successor is sure to stay
 		if failed := undo(); failed != nil {
-			t.warn("what was replaced is left over", holder, err)
+			t.leave(ctx, "what was replaced is left over", holder, err)
 			return &changedError{err}
 		}
 		return t.putBack(ctx, holder, dst, true, err)
 	}
 	asked := *t
 	asked.Guard = nil
-	d := deletion{t: &asked, ctx: ctx, report: report, as: func(p resource.Path) resource.Path { return p.Rebase(aside, dst) }}
+	d := deletion{t: &asked, ctx: ctx, report: report, stop: true, as: func(p resource.Path) resource.Path { return p.Rebase(aside, dst) }}
 	err = d.allowed(aside, old)
 	if err == nil || missing(err) {
 		t.discard(ctx, holder)
@@ -41,12 +43,74 @@ func (t *Tree) supplant(ctx context.Context, dst resource.Path, old fs.FileInfo,
 		report(dst, true, err)
 	}
 	if failed := undo(); failed != nil {
-		t.warn("what was replaced is left over", holder, err)
+		t.leave(ctx, "what was replaced is left over", holder, err)
 		t.warn("what replaced it could not be taken back", dst, failed)
 		return errKept
 	}
 	t.putBack(ctx, holder, dst, true, err) // the failure itself was reported
 	return errKept
+}
+
+// obstacles reports what of the collection p is known to stay when the rest is removed, and returns errKept if there is
+// something: it is not to be removed then, lest its other members are lost although nothing comes in their place.
+func (t *Tree) obstacles(ctx context.Context, p resource.Path, report Report) error {
+	err := t.obstaclesIn(ctx, p, report)
+	if err != nil && !errors.Is(err, errKept) && ctx.Err() == nil {
+		report(p, true, err)
+		return errKept
+	}
+	return err
+}
+
+// supplantKnown is supplant for a collection that is known to stay, as told by obstacles: put is tried all the same, because the
+// file system may be unable to do it that way. It returns errKept where it could.
+func (t *Tree) supplantKnown(ctx context.Context, dst resource.Path, old fs.FileInfo, report Report, put, undo func() error) error {
+	return t.supplant(ctx, dst, old, report, func() error {
+		if err := put(); err != nil {
+			return err
+		}
+		if err := undo(); err != nil {
+			return &changedError{err}
+		}
+		return errKept
+	}, undo)
+}
+
+// obstaclesIn reports every resource below p that is known to stay, and returns errKept if there is one, or what keeps p itself.
+func (t *Tree) obstaclesIn(ctx context.Context, p resource.Path, report Report) error {
+	l, err := t.list(ctx, p)
+	if err != nil {
+		return ctx.Err() // that it cannot be looked at now says nothing of the removal: the file system may know
+	}
+	defer l.close()
+	stuck := map[string]error{}
+	if f, ok := t.FS.(Foreseer); ok {
+		for name, reason := range f.Unremovable(ctx, p.String()) {
+			stuck[name] = reason
+		}
+	}
+	var result error
+	for e := range l.entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		collection := e.info != nil && e.info.IsDir()
+		err := stuck[e.path.Name()]
+		if err == nil && collection {
+			err = t.obstaclesIn(ctx, e.path, report)
+		}
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, errKept) {
+			report(e.path, collection, err)
+		}
+		result = errKept
+	}
+	if result == nil && l.foreign {
+		return &fs.PathError{Op: "remove", Path: p.String(), Err: syscall.ENOTEMPTY}
+	}
+	return result
 }
 
 // refusals reports every resource below the collection p that the guard does not let go, and returns errKept if there is

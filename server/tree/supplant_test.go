@@ -1,6 +1,7 @@
 package tree_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -58,7 +59,7 @@ func TestMoveOfLinkOverGuardedCollection(t *testing.T) {
 
 // A rename that fails, and then cannot be undone either, has changed something: it is reported, not returned.
 func TestReplacedAndNotPutBack(t *testing.T) {
-	files := faultfs.New(fsbackend.New(fsbackend.Memory()))
+	files := &abandoned{FS: faultfs.New(fsbackend.New(fsbackend.Memory()))}
 	fill(t, files, "/s/ /s/a=new /d/ /d/b=old")
 	files.Fail(faultfs.Rename, "/d", syscall.EIO).After(1) // the first one sets /d aside
 	e := &tree.Tree{FS: files, Props: &props.Memory{}}
@@ -69,8 +70,19 @@ func TestReplacedAndNotPutBack(t *testing.T) {
 	if !errors.Is(err, tree.ErrPartial) || strings.Join(reports, " ") != "/d" {
 		t.Errorf("Move = %v, reports %q, want it reported for /d", err, reports)
 	}
+	if len(files.names) != 1 || !resource.Aside(strings.TrimPrefix(files.names[0], "/")) {
+		t.Errorf("given up are %q, want what was set aside", files.names)
+	}
 	left := strings.Join(dump(t, files, "/"), " ")
 	if !strings.Contains(left, "/s/a=new") || !strings.Contains(left, "/d/b=old") {
 		t.Errorf("something is lost: %s", left)
 	}
 }
+
+// abandoned tells what nobody is at work on any more.
+type abandoned struct {
+	*faultfs.FS
+	names []string
+}
+
+func (a *abandoned) Abandon(_ context.Context, name string) { a.names = append(a.names, name) }

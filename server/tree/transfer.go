@@ -14,8 +14,9 @@ import (
 
 // transfer is a COPY, or a MOVE that goes member by member. What is at the destination is replaced one resource at a
 // time, each in one step, and what has no counterpart in the source is removed last: so where a member fails, the
-// destination's old one is still there. Only a collection that a file replaces goes member by member: if some of it cannot go,
-// the rest of it is back under its name, and what went is lost with nothing in its place (see supplant).
+// destination's old one is still there. Only a collection that a file replaces goes member by member: if some of it is known
+// to stay, all of it does (see obstacles); if some of it turns out to stay, the rest is back under its name, and what went before
+// is lost with nothing in its place (see supplant).
 type transfer struct {
 	t       *Tree
 	ctx     context.Context

@@ -146,5 +146,8 @@ func (x *transfer) mayReplace(dst resource.Path) error {
 	if err := x.t.refusals(x.ctx, dst, x.report); err != nil {
 		return err
 	}
-	return x.begin()
+	if err := x.begin(); err != nil {
+		return err
+	}
+	return x.t.obstacles(x.ctx, dst, x.report)
 }

@@ -1,0 +1,32 @@
+package fsbackend
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// pinned tells why a member of the directory dir cannot be removed; with sticky only that of the own user can be.
+func pinned(dir int, name string, sticky bool) error {
+	var st unix.Statx_t
+	if err := unix.Statx(dir, name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, unix.STATX_UID|unix.STATX_TYPE, &st); err != nil {
+		return nil
+	}
+	switch {
+	case st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0:
+		return unix.EBUSY
+	case st.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0,
+		sticky && int(st.Uid) != os.Geteuid():
+		return unix.EPERM
+	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		return unreadable(dir, name)
+	}
+	return nil
+}
+
+// held reports whether the directory dir lets nothing go.
+func held(dir int) bool {
+	var st unix.Statx_t
+	err := unix.Statx(dir, "", unix.AT_EMPTY_PATH, unix.STATX_UID, &st)
+	return err == nil && st.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0
+}
