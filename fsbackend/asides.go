@@ -56,10 +56,10 @@ func (s *asideSet) gone(p string) {
 	delete(s.live, name)
 }
 
-// stale reports whether something of this name and time was left by an earlier process.
-func (s *asideSet) stale(name string, mtime time.Time) bool {
+// mine reports whether this process is at work on what has this name.
+func (s *asideSet) mine(name string) bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	_, live := s.live[name]
-	s.mu.Unlock()
-	return !live && mtime.Before(s.started)
+	return live
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -161,5 +162,44 @@ func TestAbandon(t *testing.T) {
 	d.Abandon(ctx, holder)
 	if locked() {
 		t.Error("what was abandoned is still locked")
+	}
+}
+
+// Who serves a tree alone need not wait until what a killed process left is old; what this process is at work on, and what
+// another one holds all the same, stays.
+func TestSweepAlone(t *testing.T) {
+	d, root, _ := served(t)
+	const left, moved, held = ".dav207-ABCDEFGHIJKLMNOPQRSTUVWXY2", ".dav207-ABCDEFGHIJKLMNOPQRSTUVWXY3", ".dav207-ABCDEFGHIJKLMNOPQRSTUVWXY4"
+	must(t, os.MkdirAll(filepath.Join(root, "d", moved, "c"), 0o777))
+	for _, f := range []string{left, "d/" + left, "d/" + moved + "/c/f", held, ".dav207-mine"} {
+		write(t, filepath.Join(root, f), f)
+	}
+	other, err := os.Open(filepath.Join(root, held))
+	must(t, err)
+	defer other.Close()
+	if !fsbackend.Flock(other) {
+		t.Fatal("cannot lock")
+	}
+	w, commit, err := d.Stage(ctx, "/upload")
+	must(t, err)
+	defer w.Close()
+	holder := "/" + resource.AsideName()
+	must(t, d.Mkdir(ctx, holder, 0o777))
+	must(t, d.Sweep(ctx, func(name string) { t.Errorf("Sweep took %s, which is young", name) }))
+	var heard []string
+	must(t, d.SweepAlone(ctx, func(name string) { heard = append(heard, name) }))
+	slices.Sort(heard)
+	if got, want := strings.Join(heard, " "), "/"+left+" /d/"+left+" /d/"+moved; got != want {
+		t.Errorf("told of %s, want %s", got, want)
+	}
+	must(t, commit())
+	must(t, d.Remove(ctx, holder))
+	if got := read(t, filepath.Join(root, "d", "c", "f")); got != "d/"+moved+"/c/f" {
+		t.Errorf("what was moved aside holds %q", got)
+	}
+	for _, name := range []string{held, ".dav207-mine", "upload"} {
+		if _, err := os.Lstat(filepath.Join(root, name)); err != nil {
+			t.Error(err)
+		}
 	}
 }

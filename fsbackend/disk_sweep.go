@@ -21,12 +21,22 @@ import (
 // it in its place. Where the platform has no flock nothing else protects what others are at work on: let one process serve a
 // directory there.
 func (d *Disk) Sweep(ctx context.Context, done func(name string)) error {
+	return d.sweepAll(ctx, false, done)
+}
+
+// SweepAlone is Sweep for who knows that no other process serves these files, or any tree that holds them or is a part of
+// them: what an earlier process left is dealt with at once, however young it is. What this process is at work on stays.
+func (d *Disk) SweepAlone(ctx context.Context, done func(name string)) error {
+	return d.sweepAll(ctx, true, done)
+}
+
+func (d *Disk) sweepAll(ctx context.Context, alone bool, done func(name string)) error {
 	var first error
 	todo := []string{"."}
 	for len(todo) > 0 {
 		dir := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		below, err := d.sweep(ctx, dir, done)
+		below, err := d.sweep(ctx, dir, alone, done)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -40,7 +50,7 @@ func (d *Disk) Sweep(ctx context.Context, done func(name string)) error {
 }
 
 // sweep does one directory and returns the directories in it.
-func (d *Disk) sweep(ctx context.Context, dir string, done func(string)) (below []string, first error) {
+func (d *Disk) sweep(ctx context.Context, dir string, alone bool, done func(string)) (below []string, first error) {
 	f, _, err := d.open(dir, 0, 0)
 	if err != nil {
 		return nil, err
@@ -56,7 +66,7 @@ func (d *Disk) sweep(ctx context.Context, dir string, done func(string)) (below 
 					below = append(below, p)
 				}
 			case e.IsDir() || e.Type().IsRegular():
-				dealt, err := d.sweepOne(p)
+				dealt, err := d.sweepOne(p, alone)
 				if err != nil && first == nil {
 					first = err
 				}
@@ -79,15 +89,15 @@ func (d *Disk) sweep(ctx context.Context, dir string, done func(string)) (below 
 // What that process works on for longer is locked.
 var settled = time.Minute
 
-func (d *Disk) sweepOne(p string) (bool, error) {
+func (d *Disk) sweepOne(p string, alone bool) (bool, error) {
 	fi, err := d.root.Lstat(p)
 	if err != nil {
 		return false, err
 	}
-	if !asides.stale(fi.Name(), fi.ModTime()) {
+	if asides.mine(fi.Name()) {
 		return false, nil
 	}
-	if time.Since(fi.ModTime()) < settled {
+	if !alone && (!fi.ModTime().Before(asides.started) || time.Since(fi.ModTime()) < settled) {
 		return false, nil
 	}
 	f, _, err := d.open(p, os.O_RDONLY, 0)
