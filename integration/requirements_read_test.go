@@ -361,3 +361,25 @@ func testJunk(t *testing.T) {
 		}
 	}
 }
+
+// TestNameOfTheRoot: clients show DAV:displayname as the name. The root has that of its URL, if there is one, and never an empty one.
+func TestNameOfTheRoot(t *testing.T) {
+	const ask = `<propfind xmlns="DAV:"><prop><displayname/></prop></propfind>`
+	for prefix, want := range map[string]string{"/": "", "/dav": "dav", "/a/my files &c": "my files &amp;c"} {
+		srv := davtest.NewServer(t, &server.Options{Prefix: prefix})
+		srv.Put("/c/")
+		for name, want := range map[string]string{"/": want, "/c/": "c"} {
+			r := srv.Send("PROPFIND", name, ask, "Depth: 0")
+			if got, ok := valueOf(r.Responses[0], "displayname"); got != want || ok != (want != "") {
+				t.Errorf("under %s the name of %s is %q, %v, want %q", prefix, name, got, ok, want)
+			}
+			if got, ok := valueOf(srv.Do("PROPFIND", name, "Depth: 0").Responses[0], "displayname"); got != want || ok != (want != "") {
+				t.Errorf("under %s the name of %s is %q in allprop, %v, want %q", prefix, name, got, ok, want)
+			}
+		}
+		srv.Send("PROPPATCH", "/", `<propertyupdate xmlns="DAV:"><set><prop><displayname>Ours</displayname></prop></set></propertyupdate>`)
+		if got, _ := valueOf(srv.Send("PROPFIND", "/", ask, "Depth: 0").Responses[0], "displayname"); got != "Ours" {
+			t.Errorf("under %s a name that was set is %q", prefix, got)
+		}
+	}
+}

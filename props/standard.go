@@ -50,8 +50,11 @@ func creationDate(_ context.Context, b []byte, r Resource) ([]byte, error) {
 }
 
 // displayName is what some clients show instead of the last segment of the URL, so that is what it is until somebody
-// sets another.
+// sets another. The root has none here: an empty one would be shown.
 func displayName(_ context.Context, b []byte, r Resource) ([]byte, error) {
+	if r.Path.IsRoot() {
+		return b, ErrUndefined
+	}
 	return davxml.EscapeText(b, r.Path.Name()), nil
 }
 

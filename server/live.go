@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"dav207/props"
@@ -26,6 +27,21 @@ func (h *Handler) lockProperties() []props.Live {
 			return append(b, supported...), nil
 		}},
 	}
+}
+
+// namedRoot lets DAV:displayname of the root be what clients call it, the last segment of its URL, if that has one.
+func (h *Handler) namedRoot(live []props.Live) []props.Live {
+	i := slices.IndexFunc(live, func(l props.Live) bool { return l.Name == props.DAV("displayname") })
+	of := live[i].Append
+	live[i].Append = func(ctx context.Context, b []byte, r props.Resource) ([]byte, error) {
+		if r.Path.IsRoot() {
+			if name := h.hrefs(ctx).Prefix().Name(); name != "" {
+				return davxml.EscapeText(b, name), nil
+			}
+		}
+		return of(ctx, b, r)
+	}
+	return live
 }
 
 // appendLocks appends a DAV:activelock for each of the locks that cover a resource (§14.1). The token of a lock is its
