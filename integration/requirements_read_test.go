@@ -344,24 +344,6 @@ func testQuota(t *testing.T) {
 	}
 }
 
-// Requirement 28.
-func testJunk(t *testing.T) {
-	srv := davtest.NewServer(t, nil)
-	srv.Put("/c/")
-	for _, name := range []string{"._x", ".DS_Store", ".Spotlight-V100", ".metadata_never_index", "Thumbs.db", "desktop.ini", ".~lock.doc.odt#"} {
-		looked := srv.Files.Fail(faultfs.Stat, "/c/"+name, nil).Do(nil)
-		if got := srv.Do("PROPFIND", "/c/"+name, "Depth: 0").StatusCode; got != 404 {
-			t.Errorf("PROPFIND %s = %d, want 404", name, got)
-		}
-		if got := looked.Calls(); got != 1 {
-			t.Errorf("it took %d looks to see that %s is not there", got, name)
-		}
-		if got := srv.Send("PUT", "/c/"+name, "x").StatusCode; got != 201 {
-			t.Errorf("PUT %s = %d, want 201", name, got)
-		}
-	}
-}
-
 // TestNameOfTheRoot: clients show DAV:displayname as the name. The root has that of its URL, if there is one, and never an empty one.
 func TestNameOfTheRoot(t *testing.T) {
 	const ask = `<propfind xmlns="DAV:"><prop><displayname/></prop></propfind>`

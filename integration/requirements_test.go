@@ -48,8 +48,7 @@ var requirements = []requirement{
 	{26, "no room is 507 before the body is read; a client's fault is never 500", testNoRoom, ""},
 	{27, "DELETE and MOVE end locks, UNLOCK only in scope, other users' tokens do not help", testLocksEnd, "what is moved or copied onto a locked resource comes " +
 		"under that lock, as RFC 4918 §7.6 says, instead of ending it"},
-	{28, "junk names are stored, hidden or dropped; looking for them is cheap", testJunk, "there is no policy to hide or drop them yet: an issue of its own. Shown " +
-		"is that they are files like others, and that looking for one costs one look"},
+	{28, "junk names are stored, hidden or dropped; looking for them is cheap", testJunk, ""},
 	{29, "modification times: X-OC-Mtime, getlastmodified, lastmodified, Win32, dead ones of Cyberduck", testModificationTimes, ""},
 	{30, "the verdict before the body, keep-alive, HTTP/2, and no long silence", testVerdict, "a long COPY or DELETE that succeeds says nothing until its end, which " +
 		"may be after more than 25 s; only failures are sent as they happen"},

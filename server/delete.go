@@ -28,6 +28,9 @@ func (h *Handler) delete(q *request) error {
 	}
 	defer release()
 	t := h.treeFor(q)
+	if held := h.stand(q.ctx, t, q.path); len(held) > 0 {
+		return h.deleteNowhere(q, t, held)
+	}
 	if err := h.mayRemove(q, t, d); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func (h *Handler) verdict(q *request) error {
 		_, err := h.existing(q, t, access.WriteProperties)
 		return err
 	case "LOCK", "MKCOL":
-		r, err := t.Stat(q.ctx, q.path)
+		r, err := h.stat(q, t)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return h.mayCreate(q, t)

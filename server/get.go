@@ -25,6 +25,9 @@ func (h *Handler) get(q *request) error {
 			return denied
 		}
 	}
+	if errors.Is(err, fs.ErrNotExist) && len(h.stand(q.ctx, t, q.path)) > 0 {
+		return h.getNowhere(q, t)
+	}
 	if err != nil {
 		return err
 	}

@@ -193,7 +193,7 @@ func (h *Handler) holds(q *request, t *tree.Tree, l *ifList) bool {
 		known = err == nil // a resource that is not ours has no lock and no entity tag here
 	}
 	// "treat as if the URL identified a resource that exists but does not have the specified state" (§10.4.4)
-	known = known && t.Present(q.ctx, path)
+	known = known && (t.Present(q.ctx, path) || len(h.stand(q.ctx, t, path)) > 0)
 	for _, c := range l.conditions {
 		matches := known
 		switch {

@@ -47,7 +47,7 @@ func (h *Handler) index(q *request, t *tree.Tree, r props.Resource) error {
 		title = strings.ToValidUTF8(strings.TrimSuffix(title, "/")+r.Path.String()+"/", "\uFFFD")
 	}
 	w := bufio.NewWriterSize(q.w, 32<<10)
-	for member, err := range t.Walk(q.ctx, r, tree.One) {
+	for member, err := range h.listed(t).Walk(q.ctx, r, tree.One) {
 		if member.Path == r.Path {
 			if err != nil {
 				return err

@@ -49,7 +49,7 @@ func (h *Handler) lock(q *request) error {
 	}
 	defer release()
 	t := h.treeFor(q)
-	r, err := t.Stat(q.ctx, q.path)
+	r, err := h.stat(q, t)
 	created := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case created:
@@ -70,7 +70,7 @@ func (h *Handler) lock(q *request) error {
 	if err != nil {
 		return h.lockError(q, err)
 	}
-	if created {
+	if created && !h.dropped(q.ctx, t, q.path) {
 		// §9.10.4: an empty resource.
 		if err := h.createEmpty(q, t); err != nil {
 			h.locks.Unlock(granted.Token)
@@ -210,7 +210,7 @@ func (h *Handler) refresh(q *request) error {
 	if err := h.evaluateIf(q, t); err != nil {
 		return condition(http.StatusPreconditionFailed, multistatus.LockTokenMatchesRequestURI)
 	}
-	if r, err := t.Stat(q.ctx, q.path); err == nil {
+	if r, err := h.stat(q, t); err == nil {
 		if err := h.httpConditions(q, t, r, true); err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ func (h *Handler) mkcol(q *request) error {
 	}
 	defer release()
 	t := h.treeFor(q)
-	switch _, err := t.Stat(q.ctx, q.path); {
+	switch _, err := h.stat(q, t); {
 	case err == nil, errors.Is(err, tree.ErrSpecial):
 		return plain(http.StatusMethodNotAllowed, "There is a resource at this URL.") // §9.3.1
 	case !errors.Is(err, fs.ErrNotExist):
@@ -27,6 +27,10 @@ func (h *Handler) mkcol(q *request) error {
 	}
 	if err := h.mayCreate(q, t); err != nil {
 		return err
+	}
+	if h.dropped(q.ctx, t, q.path) {
+		h.done(q, false)
+		return nil
 	}
 	if err := t.FS.Mkdir(q.ctx, q.path.String(), 0o777); err != nil {
 		return parentGone(err)

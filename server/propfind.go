@@ -64,7 +64,7 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 	ctx := h.listing(q.ctx, r.Path)
 	hrefs := h.hrefs(q.ctx)
 	var href, found []byte
-	for member, err := range t.Walk(q.ctx, r, depth) {
+	for member, err := range h.listed(t).Walk(q.ctx, r, depth) {
 		root := member.Path == r.Path
 		if err == nil {
 			var dead []props.Property

@@ -27,7 +27,12 @@ func (h *Handler) proppatch(q *request) error {
 	if err != nil {
 		return err
 	}
-	outcome := h.registry.Patch(q.ctx, t.Props, h.propertyPolicy(), r, changes)
+	var outcome []multistatus.Propstat
+	if _, nowhere := r.Info.(emptyInfo); nowhere {
+		outcome = patchNowhere(changes)
+	} else {
+		outcome = h.registry.Patch(q.ctx, t.Props, h.propertyPolicy(), r, changes)
+	}
 	release() // nobody waits for how fast this client reads
 	out := multistatus.NewWriter(q.w)
 	err = out.Write(&multistatus.Response{Href: h.hrefs(q.ctx).Href(r.Path, r.Info.IsDir()), Propstat: outcome})

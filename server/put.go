@@ -36,8 +36,12 @@ func (h *Handler) put(q *request) error {
 		return err
 	}
 	t := h.treeFor(q)
-	if err := h.firstVerdict(q, t); err != nil {
+	old, err := h.firstVerdict(q, t)
+	if err != nil {
 		return err
+	}
+	if h.dropped(q.ctx, t, q.path) {
+		return h.putNowhere(q, length, old.Info != nil)
 	}
 	if err := h.room(q, t, length); err != nil {
 		return err
@@ -51,8 +55,8 @@ func (h *Handler) put(q *request) error {
 	if err != nil {
 		return err
 	}
-	if length >= 0 && n != length {
-		return plain(http.StatusBadRequest, fmt.Sprintf("The body has %d bytes, not the %d that were announced.", n, length))
+	if err := asAnnounced(n, length); err != nil {
+		return err
 	}
 
 	release, err := h.reserve(q, writes(q.path))
@@ -60,7 +64,7 @@ func (h *Handler) put(q *request) error {
 		return err
 	}
 	defer release()
-	old, err := h.mayPut(q, t) // things may have changed while the body came in
+	old, err = h.mayPut(q, t) // things may have changed while the body came in
 	if err != nil {
 		return err
 	}
@@ -92,14 +96,13 @@ func (h *Handler) put(q *request) error {
 
 // firstVerdict says before the body is read why it is not wanted. It does not look at what another request has half done: a
 // lock that is granted and whose empty resource is not there yet, a collection that is between two names.
-func (h *Handler) firstVerdict(q *request, t *tree.Tree) error {
+func (h *Handler) firstVerdict(q *request, t *tree.Tree) (props.Resource, error) {
 	release, err := h.reserve(q, reserve.Claim{Path: q.path})
 	if err != nil {
-		return err
+		return props.Resource{}, err
 	}
 	defer release()
-	_, err = h.mayPut(q, t)
-	return err
+	return h.mayPut(q, t)
 }
 
 // born ends the properties that are left at the URL of a resource which was created just now: those of one that was taken
@@ -122,7 +125,7 @@ func (h *Handler) done(q *request, existed bool) {
 
 // mayPut returns the file that is there, without an Info if there is none, and why none may be put there.
 func (h *Handler) mayPut(q *request, t *tree.Tree) (props.Resource, error) {
-	r, err := t.Stat(q.ctx, q.path)
+	r, err := h.stat(q, t)
 	switch {
 	case err == nil && r.Info.IsDir():
 		return r, plain(http.StatusMethodNotAllowed, "A collection has no content.") // §9.7.2
@@ -141,7 +144,11 @@ func (h *Handler) mayCreate(q *request, t *tree.Tree) error {
 	if err := creatable(q.path); err != nil {
 		return err
 	}
-	if err := t.Parent(q.ctx, q.path); err != nil {
+	p := q.path
+	if h.dropped(q.ctx, t, p) {
+		p = missing(q.ctx, t, p) // what would be its parent may have been dropped, too
+	}
+	if err := t.Parent(q.ctx, p); err != nil {
 		return err
 	}
 	return h.ask(q, t, access.Bind, props.Resource{Path: q.path}, false)
@@ -167,6 +174,14 @@ func announced(r *http.Request) (int64, error) {
 		return -1, plain(http.StatusBadRequest, "X-Expected-Entity-Length is not a length.")
 	}
 	return n, nil
+}
+
+// asAnnounced refuses a body of another length than the one that was announced; -1 is for none.
+func asAnnounced(n, length int64) error {
+	if length >= 0 && n != length {
+		return plain(http.StatusBadRequest, fmt.Sprintf("The body has %d bytes, not the %d that were announced.", n, length))
+	}
+	return nil
 }
 
 // room refuses a body that is known to be larger than the space there is, before it is sent (RFC 4331 §6).

@@ -57,6 +57,8 @@ type Options struct {
 	DenyInfinity bool
 	// MaxXML bounds the bytes of an XML body; more is answered with 413. Default: 1 MiB.
 	MaxXML int64
+	// Junk says what becomes of the files that desktops leave everywhere. Default: KeepJunk.
+	Junk Junk
 	// Logger gets a line for each failure of a member, a failed request at level Debug (4xx) or Error (5xx). Default: none.
 	Logger *slog.Logger
 }
@@ -76,6 +78,7 @@ type Handler struct {
 	log      *slog.Logger
 	maxXML   int64
 	finite   bool
+	junk     Junk
 }
 
 // New returns a handler that serves fs. opts may be nil. What fs offers besides the methods of webdav.FileSystem
@@ -98,6 +101,7 @@ func New(fs webdav.FileSystem, opts *Options) *Handler {
 		log:     o.Logger,
 		maxXML:  o.MaxXML,
 		finite:  o.DenyInfinity,
+		junk:    o.Junk,
 		trusted: slices.Clone(o.TrustedProxies),
 	}
 	if h.tree.Props == nil {

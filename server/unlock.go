@@ -42,7 +42,7 @@ func (h *Handler) unlock(q *request) error {
 			return err
 		}
 	}
-	r, statErr := t.Stat(q.ctx, q.path)
+	r, statErr := h.stat(q, t)
 	if err := h.httpConditions(q, t, r, statErr == nil); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (h *Handler) unlock(q *request) error {
 
 // unmapped refuses a URL that is not that of a resource: no lock covers it yet.
 func (h *Handler) unmapped(q *request, t *tree.Tree, name string, status int) error {
-	if _, err := t.Stat(q.ctx, q.path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := h.stat(q, t); errors.Is(err, fs.ErrNotExist) {
 		return condition(status, name)
 	}
 	return nil
