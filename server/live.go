@@ -77,9 +77,12 @@ func (h *Handler) appendLocks(ctx context.Context, b []byte, covering []locks.Lo
 			b = append(b, l.Token...)
 			b = append(b, `</D:href></D:locktoken>`...)
 		}
-		b = append(b, `<D:lockroot><D:href>`...)
-		b = davxml.EscapeText(b, h.lockRoot(ctx, l))
-		b = append(b, `</D:href></D:lockroot></D:activelock>`...)
+		if !NoLockRoot.isFor(ctx) {
+			b = append(b, `<D:lockroot><D:href>`...)
+			b = davxml.EscapeText(b, h.lockRoot(ctx, l))
+			b = append(b, `</D:href></D:lockroot>`...)
+		}
+		b = append(b, `</D:activelock>`...)
 	}
 	return b
 }
@@ -90,7 +93,7 @@ func (h *Handler) quotaProperties() []props.Live {
 	quota := func(pick func(used, available uint64) uint64) func(context.Context, []byte, props.Resource) ([]byte, error) {
 		return func(ctx context.Context, b []byte, r props.Resource) ([]byte, error) {
 			s, ok := h.tree.FS.(tree.Spacer)
-			if !ok || !r.Info.IsDir() {
+			if !ok || !r.Info.IsDir() || NoQuota.isFor(ctx) {
 				return b, props.ErrUndefined
 			}
 			used, available, err := s.Space(ctx, r.Path.String())

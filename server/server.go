@@ -59,6 +59,9 @@ type Options struct {
 	MaxXML int64
 	// Junk says what becomes of the files that desktops leave everywhere. Default: KeepJunk.
 	Junk Junk
+	// Quirks are left out or done otherwise for some clients: each with words one of which is in the User-Agent of those
+	// clients, or nil for the clients that are known to need it. Default: none, every client gets the same.
+	Quirks map[Quirk][]string
 	// Logger gets a line for each failure of a member, a failed request at level Debug (4xx) or Error (5xx). Default: none.
 	Logger *slog.Logger
 }
@@ -79,11 +82,12 @@ type Handler struct {
 	maxXML   int64
 	finite   bool
 	junk     Junk
+	quirks   []quirk
 }
 
 // New returns a handler that serves fs. opts may be nil. What fs offers besides the methods of webdav.FileSystem
-// (package tree) is found by type assertion. It panics where opts are wrong: a prefix that is no path, or a live
-// property that is there already.
+// (package tree) is found by type assertion. It panics where opts are wrong: a prefix that is no path, a live
+// property that is there already, or a quirk that is not known.
 func New(fs webdav.FileSystem, opts *Options) *Handler {
 	o := Options{}
 	if opts != nil {
@@ -102,6 +106,7 @@ func New(fs webdav.FileSystem, opts *Options) *Handler {
 		maxXML:  o.MaxXML,
 		finite:  o.DenyInfinity,
 		junk:    o.Junk,
+		quirks:  quirksOf(o.Quirks),
 		trusted: slices.Clone(o.TrustedProxies),
 	}
 	if h.tree.Props == nil {
@@ -191,6 +196,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if q.origin.mapping != h.mapping {
 		q.ctx = context.WithValue(q.ctx, originKey{}, q.origin)
 	}
+	q.ctx = h.withQuirks(q.ctx, r.Header)
 	err := h.serve(q)
 	if r.ContentLength != 0 && r.Method != http.MethodPut {
 		q.hurry() // net/http reads what is left of a body before it answers
