@@ -158,6 +158,7 @@ func (h *Handler) deleteNowhere(q *request, t *tree.Tree, held []locks.Lock) err
 	for _, l := range held {
 		h.locks.Unlock(l.Token)
 	}
+	q.waiting.stop()
 	q.w.WriteHeader(http.StatusNoContent)
 	return nil
 }

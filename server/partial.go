@@ -17,10 +17,14 @@ func (h *Handler) partial(q *request, operation func(tree.Report) error) (done b
 	out.Hurry(time.Minute) // others may be waiting for these resources
 	report := func(p resource.Path, collection bool, err error) {
 		h.warnMember(q, p, err)
-		out.Write(failure(h.hrefs(q.ctx).Href(p, collection), err)) // Close returns the error
-		out.Tick()
+		q.waiting.watch(out, func() {
+			out.Write(failure(h.hrefs(q.ctx).Href(p, collection), err)) // Close returns the error
+			out.Tick()
+		})
 	}
-	switch err = operation(report); {
+	err = operation(report)
+	q.waiting.stop()
+	switch {
 	case err == nil:
 		return true, nil
 	case q.ctx.Err() != nil:

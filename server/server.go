@@ -62,6 +62,10 @@ type Options struct {
 	// Quirks are left out or done otherwise for some clients: each with words one of which is in the User-Agent of those
 	// clients, or nil for the clients that are known to need it. Default: none, every client gets the same.
 	Quirks map[Quirk][]string
+	// Silence is the longest time for which a COPY, MOVE or DELETE under way says nothing. After it the client hears 102
+	// Processing, if it is one that is known to read past that and no proxy is in between, or more of a 207 that
+	// has begun. Default: 0, which is for ever.
+	Silence time.Duration
 	// Logger gets a line for each failure of a member, a failed request at level Debug (4xx) or Error (5xx). Default: none.
 	Logger *slog.Logger
 }
@@ -83,6 +87,7 @@ type Handler struct {
 	finite   bool
 	junk     Junk
 	quirks   []quirk
+	silence  time.Duration
 }
 
 // New returns a handler that serves fs. opts may be nil. What fs offers besides the methods of webdav.FileSystem
@@ -107,6 +112,7 @@ func New(fs webdav.FileSystem, opts *Options) *Handler {
 		finite:  o.DenyInfinity,
 		junk:    o.Junk,
 		quirks:  quirksOf(o.Quirks),
+		silence: o.Silence,
 		trusted: slices.Clone(o.TrustedProxies),
 	}
 	if h.tree.Props == nil {
@@ -157,10 +163,10 @@ func (h *Handler) methodTable() []method {
 		{"GET", h.get},
 		{"HEAD", h.get},
 		{"PUT", h.put},
-		{"DELETE", h.delete},
+		{"DELETE", h.patiently(h.delete)},
 		{"MKCOL", h.mkcol},
-		{"COPY", h.copy},
-		{"MOVE", h.move},
+		{"COPY", h.patiently(h.copy)},
+		{"MOVE", h.patiently(h.move)},
 		{"PROPFIND", h.propfind},
 		{"PROPPATCH", h.proppatch},
 		{"LOCK", h.lock},
@@ -188,6 +194,7 @@ type request struct {
 	principal string
 	origin    origin
 	ifs       ifHeader
+	waiting   *waiting // nil where nobody is told of a long operation
 }
 
 // ServeHTTP answers one request.

@@ -118,6 +118,18 @@ func (w *Writer) Tick() error {
 	return w.send(true)
 }
 
+// Beat keeps an answer that has been started from falling silent: it sends what is held back, or else white space, which
+// means nothing there.
+func (w *Writer) Beat() error {
+	if w.err != nil || !w.started {
+		return w.err
+	}
+	if len(w.buf) == 0 {
+		w.buf = append(w.buf, '\n')
+	}
+	return w.send(true)
+}
+
 // Close ends the document. It writes nothing if no response was written.
 func (w *Writer) Close() error {
 	if w.err != nil || !w.started {
