@@ -33,6 +33,8 @@ period to finish, and a second signal ends at once. Nothing outside of DIR can b
 	flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
 		o := serveOptions{
 			infinity: newChoice("allow", "deny"),
+			junk:     newChoice("keep", "hide", "drop"),
+			quirks:   quirks{},
 			format:   newChoice("text", "json"),
 			level:    newChoice("info", "debug", "warn", "error"),
 		}
@@ -45,6 +47,9 @@ period to finish, and a second signal ends at once. Nothing outside of DIR can b
 		flags.BoolVar(&o.memory, "memory", false, "serve an empty tree in memory instead of DIR; it ends with the process")
 		flags.BoolVar(&o.fsync, "fsync", false, "have every change on the disk before it is answered, for a loss of power to lose nothing")
 		flags.Var(o.infinity, "depth-infinity", "answer PROPFIND with Depth: infinity, or refuse it")
+		flags.Var(o.junk, "junk", "what becomes of the files that desktops leave everywhere, such as ._* and Thumbs.db")
+		flags.Var(o.quirks, "quirk", "leave out what some clients break on: `NAME`, no-lockroot or no-quota; may be given more than once")
+		flags.DurationVar(&o.silence, "silence", 20*time.Second, "`TIME` after which who waits for a COPY, MOVE or DELETE hears that it goes on; 0 is never")
 		flags.Var(o.format, "log", "format of the log on standard error")
 		flags.Var(o.level, "log-level", "least level that is logged: each request is info, why one was refused is debug")
 		flags.DurationVar(&o.grace, "grace", 10*time.Second, "`TIME` that running requests have to finish after a signal")
@@ -58,7 +63,9 @@ type serveOptions struct {
 	proxies                 proxies
 	readOnly, memory, fsync bool
 	infinity, format, level *choice
-	grace                   time.Duration
+	junk                    *choice
+	quirks                  quirks
+	grace, silence          time.Duration
 }
 
 func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
@@ -75,6 +82,9 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 	}
 	if o.grace < 0 {
 		return usagef("--grace %v is before the signal", o.grace)
+	}
+	if o.silence < 0 {
+		return usagef("--silence %v is no time to wait", o.silence)
 	}
 	mapping, err := resource.NewMapping(o.prefix)
 	if err != nil || strings.Contains(o.prefix, "://") || oneLine(o.prefix) != o.prefix {
@@ -100,7 +110,7 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 	}
 
 	opts := &server.Options{Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies,
-		DenyInfinity: o.infinity.value == "deny", Logger: log}
+		DenyInfinity: o.infinity.value == "deny", Junk: junkPolicies[o.junk.value], Quirks: o.quirks, Silence: o.silence, Logger: log}
 	mode, change := "", "read and change it"
 	if o.readOnly {
 		opts.Policy = access.ReadOnly
@@ -117,6 +127,9 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 		}
 	})
 }
+
+// junkPolicies are the values of --junk.
+var junkPolicies = map[string]server.Junk{"keep": server.KeepJunk, "hide": server.HideJunk, "drop": server.DropJunk}
 
 // start listens, says so, and serves until ctx ends. open tells that other machines may reach the address.
 func start(ctx context.Context, addr string, mapping resource.Mapping, handler http.Handler, log *slog.Logger, grace time.Duration,

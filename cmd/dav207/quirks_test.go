@@ -1,0 +1,43 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// What is for some clients only reaches the handler.
+func TestServeForClients(t *testing.T) {
+	const quota = `<propfind xmlns="DAV:"><prop><quota-available-bytes/></prop></propfind>`
+	for _, tt := range []struct {
+		args  string
+		junk  int // status of GET
+		quota bool
+	}{
+		{"", 200, true},
+		{"--junk keep", 200, true},
+		{"--junk hide", 200, true},
+		{"--junk drop", 404, true},
+		{"--quirk no-lockroot", 200, true},
+		{"--quirk no-lockroot --quirk no-quota", 200, false},
+		{"--quirk no-quota=Darwin/24", 200, false},
+		{"--quirk no-quota=one --quirk no-quota=darwin/24", 200, false},
+		{"--quirk no-quota=one", 200, true},
+		{"--quirk no-quota=one --quirk no-quota", 200, false},
+		{"--quirk no-quota --quirk no-quota=one", 200, false},
+		{"--silence 0", 200, true},
+	} {
+		t.Run(tt.args, func(t *testing.T) {
+			s := startCommand(t, append([]string{"serve", t.TempDir(), "--addr", "127.0.0.1:0"}, strings.Fields(tt.args)...)...)
+			if code, body := do(t, "PUT", s.base+"._f", "x"); code != 201 {
+				t.Errorf("PUT = %d %s", code, body)
+			}
+			if code, _ := do(t, "GET", s.base+"._f", ""); code != tt.junk {
+				t.Errorf("GET of junk = %d, want %d", code, tt.junk)
+			}
+			code, body := do(t, "PROPFIND", s.base, quota, "Depth", "0", "User-Agent", "WebDAVFS/3.0.0 (03008000) Darwin/24.4.0 (arm64)")
+			if got := strings.Contains(body, "200 OK"); code != 207 || got != tt.quota {
+				t.Errorf("quota is told: %v, want %v\n%d %s", got, tt.quota, code, body)
+			}
+		})
+	}
+}
