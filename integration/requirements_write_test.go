@@ -66,6 +66,12 @@ func testWin32(t *testing.T) {
 				}
 			}
 			a = s.want(207, "PROPFIND", name, `<D:propfind xmlns:D="DAV:" xmlns:Z="`+ns+`"><D:prop><D:getlastmodified/>`+ask.String()+`</D:prop></D:propfind>`, "Depth", "0")
+			// What Windows asks for without names has the time once, as getlastmodified: a listing must not grow for nothing.
+			all := s.want(207, "PROPFIND", name, "", "Depth", "0").Body
+			if strings.Count(all, when) != 3 || !strings.Contains(all, "<D:getlastmodified>"+when) || strings.Contains(all, "Win32LastModifiedTime") ||
+				!strings.Contains(all, "Win32CreationTime") || !strings.Contains(all, "00000020") {
+				t.Errorf("%s: %s has, when nothing is named,\n%s", b.name, name, all)
+			}
 			if strings.Count(a.Body, when) != 4 || !strings.Contains(a.Body, "00000020") || strings.Contains(a.Body, `<Win32`) {
 				t.Errorf("%s: %s has\n%s", b.name, name, a.Body)
 			}
@@ -185,6 +191,23 @@ func testOneTag(t *testing.T) {
 		if got := s.etag("/g"); got != second {
 			t.Errorf("%s: the tag became %s, want %s", b.name, got, second)
 		}
+
+		// A time that comes with the content belongs to it, and the tag that PUT answers with is good for the next PUT.
+		timed := s.want(204, "PUT", "/g", "3", "X-OC-Mtime", "784111777").Header.Get("ETag")
+		timed = s.want(204, "PUT", "/g", "4", "X-OC-Mtime", "784111777", "If-Match", timed).Header.Get("ETag")
+		// One that is set afterwards may change the tag, but there is still one, and the old one saves the content.
+		s.want(207, "PROPPATCH", "/g", `<propertyupdate xmlns="DAV:"><set><prop><getlastmodified>Mon, 07 Nov 1994 08:49:37 GMT</getlastmodified></prop></set></propertyupdate>`)
+		now := s.etag("/g")
+		if s.want(200, "HEAD", "/g", "").Header.Get("ETag") != now {
+			t.Errorf("%s: PROPFIND and HEAD have two tags", b.name)
+		}
+		if now != timed {
+			s.want(412, "PUT", "/g", "lost", "If-Match", timed)
+			if b.name == "memory" {
+				t.Errorf("a new time changes the tag of what is in memory, which is not made of it")
+			}
+		}
+		s.want(204, "PUT", "/g", "5", "If-Match", now)
 	}
 }
 
