@@ -51,17 +51,17 @@ func (t *Tree) note(ctx context.Context, step props.Step) error {
 	if len(n.steps) < maxNotes && n.size < maxNotesSize {
 		return nil
 	}
+	if err := settle(ctx); err != nil {
+		return err
+	}
 	return t.tell(ctx)
 }
 
-// tell makes the store take all steps that were noted, once the files are where it will say they are.
+// tell makes the store take all steps that were noted. They must not be durable before what they tell of: see settle.
 func (t *Tree) tell(ctx context.Context) error {
 	n := t.notes
 	if len(n.steps) == 0 {
 		return nil
-	}
-	if err := settle(ctx); err != nil {
-		return err
 	}
 	steps := n.steps
 	n.steps, n.size = nil, 0
