@@ -81,11 +81,60 @@ func startProgram(t testing.TB, args ...string) *site {
 // startProgramUnder is startProgram by way of another program, which takes the command and its arguments as its last ones.
 func startProgramUnder(t testing.TB, other []string, args ...string) *site {
 	t.Helper()
+	p := launchUnder(t, other, args...)
+	t.Cleanup(p.stop)
+	return p.site
+}
+
+// process is the running command.
+type process struct {
+	*site
+	cmd *exec.Cmd
+	log *os.File
+}
+
+// launch starts "dav207 serve" and returns when it says where it is. Who calls it ends it.
+func launch(t testing.TB, args ...string) *process {
+	t.Helper()
+	return launchUnder(t, nil, args...)
+}
+
+func launchUnder(t testing.TB, other []string, args ...string) *process {
+	t.Helper()
+	p := prepareUnder(t, other, args...)
+	stdout, err := p.cmd.StdoutPipe()
+	if err == nil {
+		err = p.cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	base := programURL.FindString(line)
+	root, badURL := url.Parse(base)
+	if err != nil || badURL != nil || root.Host == "" {
+		p.cmd.Process.Kill()
+		said, _ := os.ReadFile(p.log.Name())
+		t.Fatalf("dav207 %q says %q, %v\n%s", args, line, err, said)
+	}
+	go io.Copy(io.Discard, stdout)
+	p.site = &site{TB: t, url: "http://" + root.Host, prefix: strings.TrimSuffix(root.Path, "/"), client: &http.Client{}}
+	return p
+}
+
+// prepare is launch without starting anything.
+func prepare(t testing.TB, args ...string) *process {
+	t.Helper()
+	return prepareUnder(t, nil, args...)
+}
+
+func prepareUnder(t testing.TB, other []string, args ...string) *process {
+	t.Helper()
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	log, err := os.CreateTemp(t.TempDir(), "log")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,22 +142,7 @@ func startProgramUnder(t testing.TB, other []string, args ...string) *site {
 	whole := slices.Concat(other, []string{path, "serve", "--addr", "127.0.0.1:0", "--log-level", "debug"}, args)
 	cmd := exec.Command(whole[0], whole[1:]...)
 	cmd.Stderr = log
-	stdout, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stopProgram(t, cmd, log) })
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	base := programURL.FindString(line)
-	root, badURL := url.Parse(base)
-	if err != nil || badURL != nil || root.Host == "" {
-		t.Fatalf("dav207 %q says %q, %v", args, line, err)
-	}
-	go io.Copy(io.Discard, stdout)
-	return &site{TB: t, url: "http://" + root.Host, prefix: strings.TrimSuffix(root.Path, "/"), client: &http.Client{}}
+	return &process{site: &site{TB: t}, cmd: cmd, log: log}
 }
 
 var (
@@ -116,26 +150,41 @@ var (
 	programTrouble = regexp.MustCompile(`(?m)^.*(status=500|DATA RACE|panic|http: superfluous).*$`)
 )
 
-func stopProgram(t testing.TB, cmd *exec.Cmd, log *os.File) {
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Errorf("dav207 is gone: %v", err)
+// stop ends the process as a user does.
+func (p *process) stop() {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.Errorf("dav207 is gone: %v", err)
 	}
-	late := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("dav207 ended with %v", err)
+	late := time.AfterFunc(30*time.Second, func() { p.cmd.Process.Kill() })
+	if err := p.cmd.Wait(); err != nil {
+		p.Errorf("dav207 ended with %v", err)
 	}
 	late.Stop()
-	log.Close()
-	said, err := os.ReadFile(log.Name())
+	p.troubles()
+}
+
+// kill ends the process without a word to it.
+func (p *process) kill() {
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.Errorf("dav207 is gone: %v", err)
+	}
+	p.cmd.Wait() // says that it was killed
+	p.troubles()
+}
+
+// troubles reports what a process that has ended should not have logged.
+func (p *process) troubles() {
+	p.log.Close()
+	said, err := os.ReadFile(p.log.Name())
 	if err != nil {
-		t.Error(err)
+		p.Error(err)
 	}
 	for _, line := range programTrouble.FindAllString(string(said), -1) {
-		t.Errorf("dav207 logged: %s", line)
+		p.Errorf("dav207 logged: %s", line)
 	}
-	if t.Failed() {
+	if p.Failed() {
 		lines := strings.SplitAfter(string(said), "\n")
-		t.Logf("the last that dav207 logged:\n%s", strings.Join(lines[max(0, len(lines)-50):], ""))
+		p.Logf("the last that dav207 logged:\n%s", strings.Join(lines[max(0, len(lines)-50):], ""))
 	}
 }
 

@@ -1,0 +1,171 @@
+package integration
+
+import (
+	"encoding/xml"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"dav207/server/resource"
+)
+
+const everything = `<propfind xmlns="DAV:"><prop><resourcetype/><getcontentlength/><lockdiscovery/>` +
+	`<p0 xmlns="urn:crash"/><p1 xmlns="urn:crash"/><p2 xmlns="urn:crash"/></prop></propfind>`
+
+// look returns what is there, by ledger: files as they are on the disk, the rest as the server tells it. It fails the test
+// where the two differ, and where one shows what the other must hide.
+func (a *arena) look() map[string]found {
+	a.Helper()
+	all := map[string]found{}
+	for _, l := range a.ledgers() {
+		all[l.dir] = found{model207{}, map[string]held{}}
+	}
+	onDisk := a.walk()
+	var listed []string
+	for _, r := range a.propfind() {
+		name := "/" + strings.Trim(r.Href, "/")
+		n, there := onDisk[name]
+		if listed = append(listed, name); !there || n.collection != (r.prop().Type.Collection != nil) ||
+			!n.collection && r.prop().Length != len(contentOf(n.content)) && !strings.HasPrefix(n.content, "damaged") {
+			a.Errorf("%s is listed with the type and length %+v, on the disk it is %s", name, r.prop(), onDisk.show(name))
+		}
+		dir, rest, _ := strings.Cut(name[1:], "/")
+		f, ours := all["/"+dir]
+		if name == "/" || !ours {
+			continue
+		}
+		for _, lock := range r.prop().Locks {
+			root := strings.TrimSuffix(strings.TrimPrefix(lock.Root, "/"+dir), "/")
+			if h := (held{root: root, deep: lock.Depth == "infinity"}); h.covers(strings.TrimSuffix("/"+rest, "/")) {
+				f.locks[lock.Token] = h
+			} else {
+				a.Errorf("%s is locked by %+v, which does not cover it", name, lock)
+			}
+		}
+		if rest != "" {
+			n.colour = r.value()
+			f.tree["/"+rest] = n
+		}
+	}
+	for name := range onDisk {
+		if !slices.Contains(listed, name) {
+			a.Errorf("%s is on the disk and not listed", name)
+		}
+	}
+	return all
+}
+
+// walk returns what is on the disk.
+func (a *arena) walk() model207 {
+	m := model207{}
+	err := filepath.WalkDir(a.dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(a.dir, name)
+		if err != nil {
+			return err
+		}
+		if resource.Reserved(d.Name()) {
+			if rel != ".dav207" { // the state
+				a.Errorf("left over: %s", rel)
+			}
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		n := node{collection: d.IsDir()}
+		if !d.IsDir() {
+			content, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			n.content = madeOf(string(content))
+		}
+		m["/"+strings.TrimPrefix(filepath.ToSlash(rel), ".")] = n
+		return nil
+	})
+	if err != nil {
+		a.Fatal(err)
+	}
+	return m
+}
+
+// listedResource is a response to everything.
+type listedResource struct {
+	Href     string `xml:"DAV: href"`
+	Propstat []struct {
+		Status string     `xml:"DAV: status"`
+		Prop   listedProp `xml:"DAV: prop"`
+	} `xml:"DAV: propstat"`
+}
+
+type listedProp struct {
+	Length int `xml:"DAV: getcontentlength"`
+	Type   struct {
+		Collection *struct{} `xml:"DAV: collection"`
+	} `xml:"DAV: resourcetype"`
+	Locks []struct {
+		Depth string `xml:"DAV: depth"`
+		Token string `xml:"DAV: locktoken>href"`
+		Root  string `xml:"DAV: lockroot>href"`
+	} `xml:"DAV: lockdiscovery>activelock"`
+	P0 *string `xml:"urn:crash p0"`
+	P1 *string `xml:"urn:crash p1"`
+	P2 *string `xml:"urn:crash p2"`
+}
+
+// prop returns the properties that the resource has.
+func (r *listedResource) prop() listedProp {
+	for _, p := range r.Propstat {
+		if code(p.Status) == 200 {
+			return p.Prop
+		}
+	}
+	return listedProp{}
+}
+
+// value returns what the dead properties were made of, or says what is wrong with them.
+func (r *listedResource) value() string {
+	p := r.prop()
+	if p.P0 == nil && p.P1 == nil && p.P2 == nil {
+		return ""
+	}
+	text := func(s *string) string {
+		if s == nil {
+			return ""
+		}
+		return *s
+	}
+	got := [3]string{text(p.P0), text(p.P1), text(p.P2)}
+	if got == dead(got[0]) {
+		return got[0]
+	}
+	for i, s := range got {
+		got[i] = s[:min(len(s), 40)]
+	}
+	return "damaged: " + strings.Join(got[:], ", ")
+}
+
+// propfind lists the whole tree.
+func (a *arena) propfind() []listedResource {
+	a.Helper()
+	var m struct {
+		Response []listedResource `xml:"DAV: response"`
+	}
+	answer := a.server.want(207, "PROPFIND", "/", everything, "Depth", "infinity")
+	if err := xml.Unmarshal([]byte(answer.Body), &m); err != nil {
+		a.Fatalf("%v\n%s", err, answer.Body)
+	}
+	for _, r := range m.Response {
+		for _, p := range r.Propstat {
+			if status := code(p.Status); status != 200 && status != 404 {
+				a.Errorf("PROPFIND has %d for %s", status, r.Href)
+			}
+		}
+	}
+	return m.Response
+}

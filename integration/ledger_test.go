@@ -1,0 +1,287 @@
+package integration
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ledger is what clients know of a collection of theirs: what they sent, what was answered, and what must therefore be
+// there. One request is on its way at a time, whoever sends it. So the model that looks for serial orders says exactly
+// what each answer is; and when the server is killed there is at most one request of which nobody knows whether it happened.
+type ledger struct {
+	dir string // the collection, such as "/c0"
+	r   *rand.Rand
+
+	mu    sync.Mutex
+	tree  model207        // by names below dir; what is locked stands in locks
+	locks map[string]held // by token
+	ended map[string]held // locks that have ended, by token
+	past  []*deed
+	open  *deed // sent and not answered
+	ids   int
+	sent  int       // requests
+	heard time.Time // when the last answer came
+}
+
+// held is a lock on a name, and on what is below it if it is deep.
+type held struct {
+	root string
+	deep bool
+	when time.Time // when its client heard that it was granted, or that it ended
+}
+
+func (h held) covers(name string) bool { return h.root == name || h.deep && within(h.root, name) }
+
+// within reports whether a name is below another.
+func within(dir, name string) bool { return strings.HasPrefix(name, dir+"/") }
+
+// deed is a request, with what the model need not know.
+type deed struct {
+	request
+	tokens  []string // that are submitted
+	deep    bool     // LOCK with Depth: infinity
+	chunked bool
+	slow    bool // the body takes its time
+	round   int
+}
+
+func (d *deed) String() string {
+	took := "no answer"
+	if !d.answered.IsZero() {
+		took = fmt.Sprintf("%d µs", d.answered.Sub(d.sent).Microseconds())
+	}
+	s := fmt.Sprintf("round %d, %s, %s: %s", d.round, d.sent.Format("05.000000"), took, &d.request)
+	for _, w := range []struct {
+		is   bool
+		word string
+	}{{d.chunked, "chunked"}, {d.slow, "slow"}, {d.deep, "deep"}, {d.token != "", d.token}, {len(d.tokens) > 0, "with tokens"}} {
+		if w.is {
+			s += ", " + w.word
+		}
+	}
+	return s
+}
+
+func newLedger(dir string, seed, number uint64) *ledger {
+	return &ledger{dir: dir, r: rand.New(rand.NewPCG(seed, number)), tree: model207{}, locks: map[string]held{}, ended: map[string]held{}}
+}
+
+// name returns one of the few names of a level.
+func (l *ledger) name(level int) string {
+	name := ""
+	for _, of := range []string{"abc", "xy", "u"}[:level] {
+		name += "/" + of[l.r.IntN(len(of)):][:1]
+	}
+	return name
+}
+
+// load says what clients ask for.
+type load struct {
+	most   int    // the size of what is put, at most
+	favour string // a method that makes up half of it, "" for none; COPY and MOVE then replace collections
+}
+
+// make makes up a request, most often one that makes sense. COPY and MOVE stay on their level, so the tree cannot grow for
+// ever.
+func (l *ledger) make(w load) *deed {
+	d := &deed{tokens: slices.Sorted(maps.Keys(l.locks))}
+	switch n := l.r.IntN(100); {
+	case n < 32:
+		d.method = "PUT"
+	case n < 44:
+		d.method = "MKCOL"
+	case n < 52:
+		d.method = "DELETE"
+	case n < 76:
+		d.method, d.overwrite = []string{"COPY", "MOVE"}[n%2], l.r.IntN(4) > 0
+	case n < 90 || n >= 96 && len(l.locks) == 0:
+		d.method = "PROPPATCH"
+	case n < 96 && len(l.locks) < 4:
+		d.method, d.deep = "LOCK", l.r.IntN(2) == 0
+	default:
+		d.method = "UNLOCK"
+	}
+	favoured := w.favour != "" && l.r.IntN(2) == 0
+	if favoured && (w.favour != "UNLOCK" || len(l.locks) > 0) {
+		d.method, d.overwrite = w.favour, true
+	}
+	for range 8 {
+		level := 1 + l.r.IntN(3)
+		d.name = l.name(level)
+		if d.method == "COPY" || d.method == "MOVE" {
+			d.dst = l.name(level)
+		}
+		n, there := l.tree[d.name]
+		switch d.method {
+		case "PUT":
+			there = there && !n.collection || !there && l.tree.holds(d.name)
+		case "MKCOL":
+			there = !there && l.tree.holds(d.name)
+		case "COPY", "MOVE":
+			to, replaced := l.tree[d.dst]
+			there = there && (!favoured || replaced && d.dst != d.name && (n.collection || to.collection))
+		}
+		if there {
+			break
+		}
+	}
+	// What becomes of these is for other tests.
+	if d.method == "LOCK" && (l.nearLock(d.name) || !l.tree.holds(d.name)) || d.dst != "" && l.nearLock(d.dst) {
+		d.method, d.dst = "PROPPATCH", ""
+	}
+	if (d.method == "PUT" || d.method == "PROPPATCH") && l.r.IntN(3) == 0 {
+		d.tokens = nil // a stranger
+		if _, there := l.tree[d.name]; !there && l.nearLock(parentName(d.name)) {
+			d.method = "PROPPATCH" // the model knows no locks on a membership
+		}
+	}
+	switch d.method {
+	case "PUT":
+		d.create = l.r.IntN(10) == 0
+		if d.chunked, d.slow = l.r.IntN(3) == 0, l.r.IntN(20) == 0; d.slow {
+			w.most = min(w.most, 50_000)
+		}
+		d.value = l.value(w.most)
+	case "PROPPATCH":
+		if l.r.IntN(5) > 0 { // or they are removed
+			d.value = l.value(1)
+		}
+	case "UNLOCK":
+		d.token = d.tokens[l.r.IntN(len(d.tokens))]
+		d.name = l.locks[d.token].root
+	}
+	return d
+}
+
+// nearLock reports whether something is locked that is at a name, above, or below it.
+func (l *ledger) nearLock(name string) bool {
+	for _, h := range l.locks {
+		if h.covers(name) || within(name, h.root) {
+			return true
+		}
+	}
+	return false
+}
+
+// holds reports whether the parent of a name is a collection.
+func (m model207) holds(name string) bool {
+	up := parentName(name)
+	return up == "" || m[up].collection
+}
+
+// parentName returns the name of the parent, "" for the ledger's collection.
+func parentName(name string) string { return name[:strings.LastIndexByte(name, '/')] }
+
+// value returns what was never written before: what contentOf makes a content of, of a random size.
+func (l *ledger) value(most int) string {
+	l.ids++
+	size := l.r.IntN(2000)
+	switch l.r.IntN(20) {
+	case 0, 1, 2, 3, 4:
+		size = l.r.IntN(100_000)
+	case 5:
+		size = 1<<20 + l.r.IntN(2<<20)
+	}
+	return fmt.Sprintf("%s.%d:%d", l.dir[1:], l.ids, min(size, most))
+}
+
+// contentOf returns the content that a value stands for: at least the value, and each block says what it belongs to.
+func contentOf(value string) string {
+	if value == "" {
+		return "" // what LOCK makes
+	}
+	_, n, _ := strings.Cut(value, ":")
+	size, _ := strconv.Atoi(n)
+	block := value + "|"
+	size = max(size, len(block))
+	return strings.Repeat(block, size/len(block)+1)[:size]
+}
+
+// madeOf returns the value that a content was made of, or says what is wrong with it.
+func madeOf(content string) string {
+	value, _, _ := strings.Cut(content, "|")
+	if len(value) < 100 && contentOf(value) == content {
+		return value
+	}
+	return fmt.Sprintf("damaged: %d bytes, %.60q", len(content), content)
+}
+
+// dead returns the dead properties that a PROPPATCH sets, all made of one value: what is mixed shows.
+func dead(value string) [3]string {
+	return [3]string{value, value + " again", strings.Repeat(value+" ", 300)}
+}
+
+func setDead(value string) string {
+	if value == "" {
+		return `<propertyupdate xmlns="DAV:"><remove><prop><p0 xmlns="urn:crash"/><p1 xmlns="urn:crash"/><p2 xmlns="urn:crash"/></prop></remove></propertyupdate>`
+	}
+	p := dead(value)
+	return fmt.Sprintf(`<propertyupdate xmlns="DAV:"><set><prop><p0 xmlns="urn:crash">%s</p0><p1 xmlns="urn:crash">%s</p1></prop></set>`+
+		`<set><prop><p2 xmlns="urn:crash">%s</p2></prop></set></propertyupdate>`, p[0], p[1], p[2])
+}
+
+// expect returns the tree after a request, and what its client may see.
+func (l *ledger) expect(d *deed) (model207, []string) {
+	if d.method == "UNLOCK" {
+		return l.tree, []string{"204"}
+	}
+	before := l.tree
+	if n, there := before[d.name]; there && len(d.tokens) == 0 {
+		for _, h := range l.locks {
+			n.locked = n.locked || h.covers(d.name)
+		}
+		before = before.with(d.name, n)
+	}
+	after, seen := before.apply(&d.request)
+	if after == nil {
+		return l.tree, seen
+	}
+	if n := after[d.name]; n.locked {
+		n.locked = false
+		after = after.with(d.name, n)
+	}
+	return after, seen
+}
+
+// settle notes what a request has changed, when its answer is here.
+func (l *ledger) settle(d *deed, after model207) {
+	l.tree = after
+	end := func(ends func(token string, h held) bool) {
+		for token, h := range l.locks {
+			if ends(token, h) {
+				delete(l.locks, token)
+				h.when = d.answered
+				l.ended[token] = h
+			}
+		}
+	}
+	switch {
+	case d.seen[0] != '2':
+	case d.method == "LOCK":
+		l.locks[d.token] = held{d.name, d.deep, d.answered}
+	case d.method == "UNLOCK":
+		end(func(token string, _ held) bool { return token == d.token })
+	case d.method == "DELETE", d.method == "MOVE":
+		end(func(_ string, h held) bool { return h.root == d.name || within(d.name, h.root) })
+	}
+}
+
+// history returns what was asked of a name, and of what is above and below it.
+func (l *ledger) history(name string) string {
+	related := func(other string) bool {
+		return other != "" && (other == name || within(other, name) || within(name, other))
+	}
+	var lines []string
+	for _, d := range l.past {
+		if related(d.name) || related(d.dst) {
+			lines = append(lines, "  "+d.String())
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-40):], "\n")
+}
