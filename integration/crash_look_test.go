@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/xml"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,17 +15,21 @@ import (
 const everything = `<propfind xmlns="DAV:"><prop><resourcetype/><getcontentlength/><lockdiscovery/>` +
 	`<p0 xmlns="urn:crash"/><p1 xmlns="urn:crash"/><p2 xmlns="urn:crash"/></prop></propfind>`
 
-// look returns what is there, by ledger: files as they are on the disk, the rest as the server tells it. It fails the test
-// where the two differ, and where one shows what the other must hide.
-func (a *arena) look() map[string]found {
+// look returns what is below a collection, by ledger: files as they are on the disk, the rest as the server tells it. It fails
+// the test where the two differ, and where one shows what the other must hide. The error is that the server is gone.
+func (a *arena) look(below string) (map[string]found, error) {
 	a.Helper()
+	listing, err := a.propfind(below)
+	if err != nil {
+		return nil, err
+	}
 	all := map[string]found{}
 	for _, l := range a.ledgers() {
 		all[l.dir] = found{model207{}, map[string]held{}}
 	}
-	onDisk := a.walk()
+	onDisk := a.walk(below)
 	var listed []string
-	for _, r := range a.propfind() {
+	for _, r := range listing {
 		name := "/" + strings.Trim(r.Href, "/")
 		n, there := onDisk[name]
 		if listed = append(listed, name); !there || n.collection != (r.prop().Type.Collection != nil) ||
@@ -54,13 +59,13 @@ func (a *arena) look() map[string]found {
 			a.Errorf("%s is on the disk and not listed", name)
 		}
 	}
-	return all
+	return all, nil
 }
 
-// walk returns what is on the disk.
-func (a *arena) walk() model207 {
+// walk returns what is on the disk, below a collection.
+func (a *arena) walk(below string) model207 {
 	m := model207{}
-	err := filepath.WalkDir(a.dir, func(name string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Join(a.dir, below), func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -150,15 +155,18 @@ func (r *listedResource) value() string {
 	return "damaged: " + strings.Join(got[:], ", ")
 }
 
-// propfind lists the whole tree.
-func (a *arena) propfind() []listedResource {
+// propfind lists a collection with all that is below it.
+func (a *arena) propfind(below string) ([]listedResource, error) {
 	a.Helper()
 	var m struct {
 		Response []listedResource `xml:"DAV: response"`
 	}
-	answer := a.server.want(207, "PROPFIND", "/", everything, "Depth", "infinity")
-	if err := xml.Unmarshal([]byte(answer.Body), &m); err != nil {
-		a.Fatalf("%v\n%s", err, answer.Body)
+	answer, err := a.server.try("PROPFIND", below, strings.NewReader(everything), "Depth", "infinity")
+	if err != nil {
+		return nil, err
+	}
+	if err := xml.Unmarshal([]byte(answer.Body), &m); err != nil || answer.Status != http.StatusMultiStatus {
+		a.Errorf("PROPFIND %s = %d, %v\n%s", below, answer.Status, err, answer.Body)
 	}
 	for _, r := range m.Response {
 		for _, p := range r.Propstat {
@@ -167,5 +175,5 @@ func (a *arena) propfind() []listedResource {
 			}
 		}
 	}
-	return m.Response
+	return m.Response, nil
 }

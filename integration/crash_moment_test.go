@@ -62,8 +62,13 @@ func findStrace(t testing.TB) string {
 		return ""
 	}
 	path, err := exec.LookPath("strace")
-	if err == nil {
-		err = exec.Command(path, "-qq", "-e", "trace=none", "true").Run()
+	if err == nil { // to trace another process than one's own child
+		server := exec.Command("sleep", "60")
+		if err = server.Start(); err == nil {
+			defer server.Wait()
+			defer server.Process.Kill()
+			err = attach(path, server.Process.Pid, "exit_group", 1)
+		}
 	}
 	if err != nil {
 		msg := fmt.Sprintf("strace cannot be used (%v): the server is killed at random moments only", err)
@@ -76,26 +81,29 @@ func findStrace(t testing.TB) string {
 	return path
 }
 
-// doom attaches strace to the server, which ends with it.
-func (a *arena) doom(m moment) {
-	cmd := exec.Command(a.strace, "-f", "-o", "/dev/null", "-p", fmt.Sprint(a.server.cmd.Process.Pid),
-		"-e", "trace=?"+m.call, "-e", fmt.Sprintf("inject=?%s:signal=KILL:when=%d", m.call, m.n))
+// attach has strace kill a process when a thread of it enters a system call for the n-th time. It ends with the process.
+func attach(strace string, pid int, call string, n int) error {
+	cmd := exec.Command(strace, "-f", "-o", os.DevNull, "-p", fmt.Sprint(pid),
+		"-e", "trace=?"+call, "-e", fmt.Sprintf("inject=?%s:signal=KILL:when=%d", call, n))
 	out, err := cmd.StderrPipe()
 	if err == nil {
 		err = cmd.Start()
 	}
 	if err != nil {
-		a.Fatal(err)
+		return err
 	}
 	lines := bufio.NewScanner(out)
-	if !lines.Scan() || !strings.Contains(lines.Text(), "attached") {
-		a.Fatalf("strace says %q", lines.Text())
-	}
+	lines.Scan()
+	said := lines.Text()
 	go func() {
 		for lines.Scan() {
 		}
 		cmd.Wait()
 	}()
+	if !strings.Contains(said, " attached") {
+		return fmt.Errorf("strace says %q", said)
+	}
+	return nil
 }
 
 // play has all clients make requests until the moment comes, and kills the server; or if there is none for half a
@@ -115,7 +123,9 @@ func (a *arena) play(w load, m *moment) {
 		}
 		if m.call != "" {
 			f.doomed.Store(true)
-			a.doom(*m)
+			if err := attach(a.strace, a.server.cmd.Process.Pid, m.call, m.n); err != nil {
+				a.Fatal(err)
+			}
 		}
 	}
 	var wg sync.WaitGroup
@@ -139,10 +149,10 @@ func (a *arena) play(w load, m *moment) {
 		a.server.kill()
 	}
 	wg.Wait()
+	a.server.client.CloseIdleConnections() // on those that had no request yet it would wait
 	if m == nil {
 		a.server.stop()
 	}
-	a.server.client.CloseIdleConnections()
 	a.rounds++
 	a.ended = time.Time{}
 	for _, l := range a.ledgers() { // it was there to say the last word of all

@@ -40,7 +40,7 @@ func TestCrash(t *testing.T) {
 	for a.rounds < rounds && !t.Failed() {
 		a.restart(lockLate)
 		m := a.moment()
-		a.play(load{3 << 20, m.favour}, &m)
+		a.play(load{most: 3 << 20, favour: m.favour}, &m)
 	}
 	if !t.Failed() {
 		a.restart(lockLate)
@@ -145,7 +145,11 @@ func (a *arena) age() {
 
 // compare fails the test if what is there is not what clients can expect.
 func (a *arena) compare(k keeps) {
-	for dir, f := range a.look() {
+	all, err := a.look("/")
+	if err != nil {
+		a.Fatal(err)
+	}
+	for dir, f := range all {
 		for _, l := range a.ledgers() {
 			if l.dir != dir {
 				continue

@@ -85,6 +85,8 @@ func (l *ledger) name(level int) string {
 type load struct {
 	most   int    // the size of what is put, at most
 	favour string // a method that makes up half of it, "" for none; COPY and MOVE then replace collections
+	// full, if not nil, hears of answers that the model does not expect, and says whether they tell that there is no room.
+	full func(*ledger, *deed, answer) bool
 }
 
 // make makes up a request, most often one that makes sense. COPY and MOVE stay on their level, so the tree cannot grow for
