@@ -1,0 +1,85 @@
+package propstest
+
+import (
+	"context"
+	"iter"
+	"testing"
+
+	"dav207/props"
+	"dav207/server/resource"
+)
+
+// TestDurable runs the contract of props.Store against a durable one: as Test does, and then so that the store is closed
+// and opened again between a change and what is seen of it. open opens the store in dir, which is empty at first, and
+// returns how it is closed.
+func TestDurable(t *testing.T, open func(t *testing.T, dir string) (s props.Store, close func() error)) {
+	t.Run("open", func(t *testing.T) {
+		Test(t, func(t *testing.T) props.Store {
+			s, stop := open(t, t.TempDir())
+			t.Cleanup(func() {
+				if err := stop(); err != nil {
+					t.Errorf("closing: %v", err)
+				}
+			})
+			return s
+		})
+	})
+	t.Run("opened again", func(t *testing.T) {
+		contract(t, func(t *testing.T) props.Store {
+			dir := t.TempDir()
+			r := &reopened{t: t, open: func() (props.Store, func() error) { return open(t, dir) }}
+			r.s, r.stop = r.open()
+			t.Cleanup(func() {
+				if err := r.stop(); err != nil {
+					t.Errorf("closing: %v", err)
+				}
+			})
+			return r
+		})
+	})
+}
+
+// reopened is a store that is closed and opened again before it is asked for what was changed. It is not safe for
+// concurrent use.
+type reopened struct {
+	t       *testing.T
+	open    func() (props.Store, func() error)
+	s       props.Store
+	stop    func() error
+	changed bool
+}
+
+func (r *reopened) store() props.Store {
+	if r.changed {
+		if err := r.stop(); err != nil {
+			r.t.Fatalf("closing: %v", err)
+		}
+		r.s, r.stop = r.open()
+		r.changed = false
+	}
+	return r.s
+}
+
+func (r *reopened) Get(ctx context.Context, res props.Resource) ([]props.Property, error) {
+	return r.store().Get(ctx, res)
+}
+
+func (r *reopened) Members(ctx context.Context, p resource.Path) iter.Seq2[props.Entry, error] {
+	return r.store().Members(ctx, p)
+}
+
+func (r *reopened) All(ctx context.Context, p resource.Path) iter.Seq2[props.Entry, error] {
+	return r.store().All(ctx, p)
+}
+
+func (r *reopened) Moving(ctx context.Context) ([]props.Moving, error) { return r.store().Moving(ctx) }
+
+func (r *reopened) Patch(ctx context.Context, res props.Resource, changes []props.Change) error {
+	r.changed = true
+	return r.s.Patch(ctx, res, changes)
+}
+
+func (r *reopened) Update(ctx context.Context, steps ...props.Step) error {
+	r.changed = true
+	return r.s.Update(ctx, steps...)
+}
