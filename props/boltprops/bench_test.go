@@ -1,0 +1,140 @@
+package boltprops
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"dav207/props"
+	"dav207/server/resource"
+)
+
+func BenchmarkPatch(b *testing.B) {
+	for _, n := range []int{1, 4, 16} {
+		b.Run(fmt.Sprint(n, " at a time"), func(b *testing.B) {
+			s := fresh(b)
+			var wg sync.WaitGroup
+			next := make(chan int)
+			for range n {
+				wg.Go(func() {
+					for i := range next {
+						if err := s.Patch(context.Background(), at(fmt.Sprint("/c/", i%1000)), set("x", fmt.Sprint(i))); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			for i := 0; b.Loop(); i++ {
+				next <- i
+			}
+			close(next)
+			wg.Wait()
+			b.ReportMetric(float64(s.commits.Load())/float64(b.N), "commits/op")
+		})
+	}
+}
+
+// large is a state with a collection of n members that have two properties each.
+func large(tb testing.TB, n int) *Store {
+	s := fresh(tb)
+	for i := 0; i < n; i += 10_000 {
+		errs := commitTogether(s, func(t *txn) error {
+			for j := i; j < min(i+10_000, n); j++ {
+				changes := append(set("Win32FileAttributes", "00000020"), set("Win32LastModifiedTime", "Sat, 01 Jan 2026 12:00:00 GMT")...)
+				if err := t.patch(at(fmt.Sprintf("/c/member %06d", j), "2049:1234567:1767268800"), changes); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if errs[0] != nil {
+			tb.Fatal(errs[0])
+		}
+	}
+	return s
+}
+
+func BenchmarkMembers(b *testing.B) {
+	for _, n := range []int{0, 1000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := large(b, n)
+			b.ReportAllocs()
+			for b.Loop() {
+				seen := 0
+				for _, err := range s.Members(b.Context(), resource.Must("/c")) {
+					if err != nil {
+						b.Fatal(err)
+					}
+					seen++
+				}
+				if seen != n {
+					b.Fatalf("saw %d", seen)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkMove(b *testing.B) {
+	s := large(b, 100_000)
+	src, dst := resource.Must("/c"), resource.Must("/d")
+	for b.Loop() {
+		if err := s.Update(b.Context(), props.Move{Src: src, Dst: dst}); err != nil {
+			b.Fatal(err)
+		}
+		src, dst = dst, src
+	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	s := large(b, 1000)
+	b.ReportAllocs()
+	for b.Loop() {
+		if ps, err := s.Get(b.Context(), at("/c/member 000500", "2049:1234567:1767268800")); err != nil || len(ps) != 2 {
+			b.Fatal(len(ps), err)
+		}
+	}
+}
+
+// The start of an ordinary state is not to be felt, and that of a large one hardly.
+func BenchmarkOpen(b *testing.B) {
+	for _, n := range []int{1000, 30_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := large(b, n)
+			s.Close()
+			for b.Loop() {
+				s, err := Open(s.file, nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				s.Close()
+			}
+		})
+	}
+}
+
+// A listing must not notice how many there are: what is made for one member is a matter of a few allocations.
+func TestAllocations(t *testing.T) {
+	const n = 1000
+	s := large(t, n)
+	got := testing.AllocsPerRun(10, func() {
+		for _, err := range s.Members(context.Background(), resource.Must("/c")) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	if got > 6*n {
+		t.Errorf("%.1f allocations for each member, want no more than 6", got/n)
+	}
+	none := testing.AllocsPerRun(10, func() {
+		for range s.Members(context.Background(), resource.Must("/"+strings.Repeat("d", 20))) {
+			t.Error("there is something")
+		}
+	})
+	if none > 30 {
+		t.Errorf("%.0f allocations for a collection without properties, want a look and no more", none)
+	}
+}

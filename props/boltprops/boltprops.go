@@ -1,0 +1,167 @@
+// Package boltprops keeps dead properties and locks in one file (go.etcd.io/bbolt), so that they outlive the process.
+//
+// A change is committed and synced when the call that makes it returns; callers who wait at the same time share a commit.
+// Locks are written a moment after they were granted. Whatever ends the process, the file is what some commit left: all
+// of it or nothing. One process has the file for writing; another one is told who that is.
+//
+// Properties of a file that another one has replaced are not given out, nor are those of a tree that was copied elsewhere
+// with its state to files that are not theirs: see Options.Root.
+//
+// The package does not look at the files whose properties it keeps, and repairs nothing: a page or an entry that is damaged
+// fails the requests that need it.
+package boltprops
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// Options are how a Store is opened. The zero value has all the defaults.
+type Options struct {
+	// Root is the identity of the root collection of the tree whose properties these are, as props.Resource.Identity
+	// gives it; "" is not known. It is recorded. Where it differs from the recorded one the tree was restored or copied,
+	// and its files are others than before: all identities stored so far then count as not known.
+	Root string
+	// ReadOnly opens what is there without changing a byte, and fails with fs.ErrNotExist where nothing is. Many
+	// processes can do so at a time, while none has the file for writing. Changes fail with syscall.EROFS.
+	ReadOnly bool
+	// Lazy creates the file with the first change: until then the Store answers as an empty one. If it cannot be
+	// created, that change fails, and the next one tries again.
+	Lazy bool
+	// Holder is said to those who find the file in use, such as the address served.
+	Holder string
+	Logger *slog.Logger // nil discards
+}
+
+// Store is a props.Store and a locks.Journal in one file. It is safe for concurrent use. Once it is closed, all calls
+// fail with ErrClosed.
+type Store struct {
+	file string
+	opts Options
+	log  *slog.Logger
+
+	state  atomic.Pointer[state]        // nil as long as there is no file
+	broken atomic.Pointer[DamagedError] // why nothing can be written any more
+	dead   atomic.Pointer[DamagedError] // why nothing can be read any more
+
+	queue   queue
+	delay   time.Duration // how long a lock waits for company before it is written
+	ended   chan struct{} // closed when the committer is done
+	close   func() error
+	commits atomic.Int64 // how many there were
+}
+
+// state is a file that is open.
+type state struct {
+	db     *bbolt.DB
+	held   bool   // the name of the holder is written beside it
+	epoch  uint64 // of the identities that count: see header
+	header header // as it should be in the file
+	stale  bool   // the file has another header, which the next commit replaces; only the committer looks
+}
+
+// Open opens the state in file, or creates it with the directory it is in. It fails with a *HeldError where another
+// process has it, a *DamagedError where it cannot be used as it is, and a *NewerError where a later version wrote it.
+// Options may be nil.
+func Open(file string, o *Options) (*Store, error) {
+	if o == nil {
+		o = new(Options)
+	}
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{file: file, opts: *o, log: o.Logger, delay: 100 * time.Millisecond, ended: make(chan struct{})}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.queue.init()
+	_, err = os.Stat(file)
+	switch {
+	case err == nil, os.IsNotExist(err) && !o.Lazy && !o.ReadOnly:
+		if err := s.open(); err != nil {
+			return nil, err
+		}
+	case os.IsNotExist(err) && !o.ReadOnly: // the first change creates it
+	default:
+		return nil, err
+	}
+	s.close = sync.OnceValue(s.shut)
+	if st := s.state.Load(); st != nil && st.stale && !o.ReadOnly {
+		// Nobody waits for it: on a full disk there is nothing that could need it, either.
+		s.queue.add(&request{done: make(chan struct{}), apply: func(t *txn) error { return t.put(t.bucket(metaBucket), headerKey, st.header.encode()) }})
+	}
+	go s.commitAll()
+	return s, nil
+}
+
+// Close writes what waits to be written, and gives the file free. Its error is that of the locks which could not be
+// written, or of the file.
+func (s *Store) Close() error { return s.close() }
+
+func (s *Store) shut() error {
+	s.queue.end()
+	<-s.ended
+	err := s.queue.lost()
+	st := s.state.Load()
+	if st == nil {
+		return err
+	}
+	if st.held {
+		os.Remove(s.holder()) // while the file is still ours: later it may be somebody else's
+	}
+	if s.broken.Load() != nil || s.dead.Load() != nil {
+		return err // the transaction that panicked has its locks for ever, and would keep us waiting
+	}
+	if e := s.guarded(st.db.Close); err == nil {
+		err = e
+	}
+	return err
+}
+
+// view runs look on what is stored, all of it as it was at one moment. Nothing that it is given may be kept.
+func (s *Store) view(ctx context.Context, look func(*txn) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.queue.isClosed() {
+		return ErrClosed
+	}
+	st := s.state.Load()
+	if st == nil {
+		return look(&txn{dry: true})
+	}
+	return s.translate(s.read(st, func(tx *bbolt.Tx) error {
+		t, err := s.begin(st, tx)
+		if err != nil {
+			return err
+		}
+		t.dry = true
+		return look(t)
+	}))
+}
+
+func (s *Store) read(st *state, look func(*bbolt.Tx) error) error {
+	if dead := s.dead.Load(); dead != nil {
+		return dead
+	}
+	var tx *bbolt.Tx
+	panicked, err := s.attempt(func() (err error) {
+		if tx, err = st.db.Begin(false); err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		return look(tx)
+	})
+	if panicked && tx == nil { // bbolt had locks that it never gives back
+		s.dead.Store(&DamagedError{s.file, errDamaged})
+	}
+	return err
+}

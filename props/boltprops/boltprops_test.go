@@ -1,0 +1,380 @@
+package boltprops
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"dav207/props"
+	"dav207/props/propstest"
+	"dav207/server/locks"
+	"dav207/server/resource"
+)
+
+func TestContract(t *testing.T) {
+	propstest.TestDurable(t, func(t *testing.T, dir string) (props.Store, func() error) {
+		s, err := Open(filepath.Join(dir, "state"), &Options{Root: "root"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, s.Close
+	})
+}
+
+func TestContractLazy(t *testing.T) {
+	propstest.Test(t, func(t *testing.T) props.Store {
+		return start(t, filepath.Join(t.TempDir(), "state"), &Options{Lazy: true})
+	})
+}
+
+// start opens a store that ends with the test.
+func start(t testing.TB, file string, o *Options) *Store {
+	t.Helper()
+	s, err := Open(file, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("closing: %v", err)
+		}
+	})
+	return s
+}
+
+func fresh(t testing.TB) *Store { return start(t, filepath.Join(t.TempDir(), "state"), nil) }
+
+type identified struct {
+	fs.FileInfo
+	id string
+}
+
+func (i identified) FileID() string { return i.id }
+
+// at returns the resource of that path; an identity may follow.
+func at(path string, id ...string) props.Resource {
+	r := props.Resource{Path: resource.Must(path)}
+	if len(id) > 0 {
+		r.Info = identified{id: id[0]}
+	}
+	return r
+}
+
+func prop(name, value string) props.Property {
+	return props.Property{XMLName: xml.Name{Space: "urn:t", Local: name}, InnerXML: []byte(value)}
+}
+
+func set(name, value string) []props.Change { return []props.Change{{Property: prop(name, value)}} }
+
+func patch(t testing.TB, s *Store, r props.Resource, changes []props.Change) {
+	t.Helper()
+	if err := s.Patch(context.Background(), r, changes); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// value returns the content of the first property of r, "" for none.
+func value(t testing.TB, s *Store, r props.Resource) string {
+	t.Helper()
+	got, err := s.Get(context.Background(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) == 0 {
+		return ""
+	}
+	return string(got[0].InnerXML)
+}
+
+// RFC 4918 §9.2: what cannot be held is refused as a whole, with the error that becomes 507.
+func TestLimits(t *testing.T) {
+	s := fresh(t)
+	many := make([]props.Change, 4097)
+	for i := range many {
+		many[i] = set(fmt.Sprint("p", i), "")[0]
+	}
+	for name, changes := range map[string][]props.Change{
+		"too many":  many,
+		"too large": set("x", string(make([]byte, 4<<20))),
+	} {
+		patch(t, s, at("/p"), set("before", "1"))
+		if err := s.Patch(t.Context(), at("/p"), changes); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%s: got %v, want %v", name, err, syscall.ENOSPC)
+		}
+		if got := value(t, s, at("/p")); got != "1" {
+			t.Errorf("%s: afterwards it is %q, want what was there before", name, got)
+		}
+	}
+	long := at("/")
+	for range 200 {
+		long.Path = long.Path.Child(string(make200('x')))
+	}
+	if err := s.Patch(t.Context(), long, set("x", "1")); !errors.Is(err, syscall.ENAMETOOLONG) {
+		t.Errorf("a path of 40,000 bytes: got %v, want %v", err, syscall.ENAMETOOLONG)
+	}
+}
+
+func make200(c byte) []byte { return slices.Repeat([]byte{c}, 200) }
+
+// Those who wait while others are written share the next commit; one that is refused fails alone.
+func TestGroupCommit(t *testing.T) {
+	s := fresh(t)
+	var wg sync.WaitGroup
+	const n = 200
+	for i := range n {
+		wg.Go(func() {
+			if err := s.Patch(context.Background(), at(fmt.Sprint("/", i)), set("x", fmt.Sprint(i))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := s.commits.Load(); got >= n/2 {
+		t.Errorf("%d changes at a time took %d commits, want far fewer", n, got)
+	}
+	for i := range n {
+		if got := value(t, s, at(fmt.Sprint("/", i))); got != fmt.Sprint(i) {
+			t.Errorf("/%d is %q", i, got)
+		}
+	}
+}
+
+// commitTogether has the committer take requests at once.
+func commitTogether(s *Store, apply ...func(*txn) error) []error {
+	requests := make([]*request, len(apply))
+	for i, f := range apply {
+		requests[i] = &request{apply: f, done: make(chan struct{})}
+	}
+	s.commit(requests)
+	errs := make([]error, len(apply))
+	for i, r := range requests {
+		<-r.done
+		errs[i] = r.err
+	}
+	return errs
+}
+
+func TestOneFailsAlone(t *testing.T) {
+	put := func(name string) func(*txn) error {
+		return func(t *txn) error { return t.patch(at(name), set("x", name)) }
+	}
+	boom := errors.New("boom")
+	for name, fails := range map[string]func(*txn) error{
+		"before it writes": func(*txn) error { return boom },
+		"after it wrote": func(t *txn) error {
+			if err := t.patch(at("/bad"), set("x", "1")); err != nil {
+				return err
+			}
+			return boom
+		},
+		"with a panic": func(t *txn) error {
+			t.patch(at("/bad"), set("x", "1"))
+			panic(boom)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := fresh(t)
+			errs := commitTogether(s, put("/a"), fails, put("/b"))
+			if errs[0] != nil || errs[1] == nil || errs[2] != nil {
+				t.Errorf("got %v, want an error for the second alone", errs)
+			}
+			if a, bad, b := value(t, s, at("/a")), value(t, s, at("/bad")), value(t, s, at("/b")); a != "/a" || bad != "" || b != "/b" {
+				t.Errorf("stored: %q %q %q, want that of the first and of the third", a, bad, b)
+			}
+			patch(t, s, at("/after"), set("x", "1"))
+		})
+	}
+}
+
+// What changes nothing costs no commit.
+func TestNoCommitForNothing(t *testing.T) {
+	s := fresh(t)
+	patch(t, s, at("/a", "1"), set("x", "1"))
+	for s.commits.Load() != 1 || !s.queue.settled() {
+		time.Sleep(time.Millisecond)
+	}
+	none := resource.Must("/none")
+	err := s.Update(t.Context(), props.Delete{Path: none}, props.Move{Src: none, Dst: resource.Must("/b")}, props.Moving{Src: none, Dst: resource.Must("/b")},
+		props.Settled{Src: none}, props.Orphan{Path: none, Since: time.Now()}, props.Adopt{Resource: at("/none", "1"), Next: "2"},
+		props.Set{Resource: at("/none")}, props.Set{Resource: at("/a", "1"), Properties: []props.Property{prop("x", "1")}},
+		props.Orphan{Path: resource.Must("/a")}, props.Move{Src: resource.Must("/a"), Dst: resource.Must("/a")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch(t, s, at("/a", "1"), set("x", "1"))
+	patch(t, s, at("/a", "1"), []props.Change{{Remove: true, Property: prop("y", "")}})
+	if err := s.Put(locks.Lock{Token: "t"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete("t", "unknown"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.commits.Load(); got != 1 {
+		t.Errorf("%d commits, want the first alone", got)
+	}
+}
+
+func TestClosed(t *testing.T) {
+	s := fresh(t)
+	patch(t, s, at("/a"), set("x", "1"))
+	next := s.Members(t.Context(), resource.Root)
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, get := s.Get(t.Context(), at("/a"))
+	_, moving := s.Moving(t.Context())
+	_, stored := s.Locks(t.Context())
+	calls := []error{get, moving, stored, s.Patch(t.Context(), at("/a"), set("x", "2")), s.Update(t.Context(), props.Delete{}),
+		s.Update(t.Context()), s.Put(locks.Lock{}), s.Delete("t"), s.Flush(t.Context())}
+	for _, err := range next {
+		calls = append(calls, err)
+	}
+	for i, err := range calls {
+		if !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("call %d: got %v, want %v", i, err, ErrClosed)
+		}
+	}
+	if _, err := os.Stat(s.holder()); err == nil {
+		t.Error("the name of the holder is still there")
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	s := fresh(t)
+	for i := range 2 * batchEntries {
+		commitTogether(s, func(t *txn) error { return t.patch(at(fmt.Sprint("/", i)), set("x", "1")) })
+		if i == 3 {
+			break
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	for _, err := range s.Members(ctx, resource.Root) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel() // what was read already may come
+	}
+	for _, err := range s.Members(ctx, resource.Root) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("Members: got %v, want %v", err, context.Canceled)
+		}
+	}
+	if err := s.Patch(ctx, at("/a"), set("x", "1")); !errors.Is(err, context.Canceled) {
+		t.Errorf("Patch: got %v, want %v", err, context.Canceled)
+	}
+
+	// Whoever waits for others goes when the client does, and has changed nothing.
+	ctx, cancel = context.WithCancel(t.Context())
+	hold, held := make(chan struct{}), make(chan struct{})
+	go s.queue.wait(t.Context(), &request{apply: func(*txn) error { close(held); <-hold; return nil }})
+	<-held
+	time.AfterFunc(10*time.Millisecond, cancel)
+	if err := s.Patch(ctx, at("/a"), set("x", "1")); !errors.Is(err, context.Canceled) {
+		t.Errorf("Patch that waits: got %v, want %v", err, context.Canceled)
+	}
+	close(hold)
+	if got := value(t, s, at("/a")); got != "" {
+		t.Errorf("/a is %q, want nothing", got)
+	}
+}
+
+// A consumer that takes its time keeps nobody from writing, and the file from growing.
+func TestSlowConsumer(t *testing.T) {
+	s := fresh(t)
+	const n = 3*batchEntries + 1
+	commitTogether(s, func(t *txn) error {
+		for i := range n {
+			if err := t.patch(at(fmt.Sprintf("/c/%05d", i)), set("x", fmt.Sprint(i))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	seen := 0
+	for e, err := range s.Members(t.Context(), resource.Must("/c")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprintf("/c/%05d", seen); e.Path.String() != want || string(e.Properties[0].InnerXML) != fmt.Sprint(seen) {
+			t.Fatalf("got %s, want %s", e.Path, want)
+		}
+		if seen++; seen%batchEntries == 1 {
+			patch(t, s, at(fmt.Sprint("/big/", seen)), set("x", string(make([]byte, 1<<20))))
+		}
+	}
+	if seen != n {
+		t.Errorf("saw %d members, want %d", seen, n)
+	}
+}
+
+// Another identity of the root says that the tree is a copy: no file in it is one of those that were known.
+func TestEpoch(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state")
+	for _, tt := range []struct {
+		root, a, b string // what files with other identities than those that were written see under these names
+	}{
+		{"", "", ""},
+		{"one", "", ""},
+		{"", "", ""},
+		{"one", "", ""},
+		{"two", "a", ""}, // written in the epoch of one; b is of this one
+		{"two", "a", ""},
+		{"one", "a", "b"}, // no way back: the copy went its own way
+	} {
+		s := start(t, file, &Options{Root: tt.root})
+		if tt.root == "" {
+			patch(t, s, at("/a", "1"), set("x", "a"))
+		}
+		if tt.root == "two" {
+			patch(t, s, at("/b", "1"), set("x", "b"))
+		}
+		if a, b := value(t, s, at("/a", "9")), value(t, s, at("/b", "9")); a != tt.a || b != tt.b {
+			t.Errorf("root %q: got %q and %q, want %q and %q", tt.root, a, b, tt.a, tt.b)
+		}
+		// The next change says whose they are.
+		if tt.a != "" {
+			if own := value(t, s, at("/a", "5")); own != "a" {
+				t.Errorf("root %q: /a is %q, want those of whatever has the name", tt.root, own)
+			}
+		}
+		s.Close()
+	}
+	s := start(t, file, &Options{Root: "three"})
+	patch(t, s, at("/a", "7"), set("y", "new"))
+	if got := value(t, s, at("/a", "7")); got != "a" {
+		t.Errorf("what counted as everybody's is %q after a change, want it kept", got)
+	}
+	if got := value(t, s, at("/a", "8")); got != "" {
+		t.Errorf("after a change by its owner another one sees %q", got)
+	}
+}
+
+// No entry has a new epoch in a file that does not say so: whoever changes something first writes the header as well.
+func TestEpochComesWithTheFirstChange(t *testing.T) {
+	s := fresh(t)
+	st := s.state.Load()
+	st.header, st.epoch, st.stale = header{epoch: 3, root: "new"}, 3, true // as if it could not be written at the start
+	patch(t, s, at("/a", "1"), set("x", "1"))
+	s.Close()
+	s = start(t, s.file, &Options{Root: "new"})
+	if got := s.state.Load().header; got != (header{epoch: 3, root: "new"}) {
+		t.Errorf("the header is %+v", got)
+	}
+	if got := value(t, s, at("/a", "2")); got != "" {
+		t.Errorf("another file sees %q", got)
+	}
+}

@@ -1,0 +1,44 @@
+package boltprops
+
+import (
+	"os"
+	"runtime"
+
+	"go.etcd.io/bbolt"
+)
+
+// wasteful reports whether a file is large, and most of it free: bbolt never gives back what it has grown to.
+func (l layout) wasteful() bool {
+	const large = 64 << 20
+	return runtime.GOOS != "windows" && l.used >= large && l.free > l.used/4*3
+}
+
+// compact copies the state into a new file, which takes the place of the old one. Both are locked: at no moment could another
+// process have the file.
+func (s *Store) compact(st *state) error {
+	aside := s.aside()
+	db, _, err := s.bolt(aside, false)
+	if err != nil {
+		return err
+	}
+	err = s.guarded(func() error {
+		db.NoSync, db.NoGrowSync = true, true // once, at the end
+		if err := bbolt.Compact(db, st.db, 16<<20); err != nil {
+			return err
+		}
+		db.NoSync, db.NoGrowSync = false, false
+		return db.Sync()
+	})
+	if err == nil {
+		err = os.Rename(aside, s.file)
+	}
+	if err != nil {
+		s.guarded(db.Close)
+		os.Remove(aside)
+		return s.translate(err)
+	}
+	old := st.db
+	st.db = db
+	s.guarded(old.Close)
+	return syncDir(s.dir())
+}

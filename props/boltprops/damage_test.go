@@ -1,0 +1,179 @@
+package boltprops
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"dav207/props"
+	"dav207/server/resource"
+)
+
+// What cannot be a state is refused at the start, with a word on what to do, and is not touched.
+func TestDamaged(t *testing.T) {
+	whole, err := os.ReadFile(filled(t, 3000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := func(i int, change func([]byte)) []byte {
+		b := bytes.Clone(whole)
+		change(b[i<<12:])
+		return b
+	}
+	both := func(change func([]byte)) []byte {
+		b := page(0, change)
+		change(b[1<<12:])
+		return b
+	}
+	for name, content := range map[string][]byte{
+		"text":              []byte("<?xml version=\"1.0\"?>\n" + strings.Repeat("no state\n", 10000)),
+		"short text":        []byte("no state\n"),
+		"one zero":          {0},
+		"zeros":             make([]byte, 1<<16),
+		"half a creation":   whole[:8<<10],
+		"cut short":         whole[:len(whole)/3],
+		"cut by a page":     whole[:12<<12],
+		"both metas":        both(func(b []byte) { b[20] ^= 1 }),
+		"a page of zeros":   zeroed(whole, 100),
+		"the list of pages": page(freelistOf(t, whole), func(b []byte) { b[10] = 200 }),
+	} {
+		for _, o := range []*Options{nil, {ReadOnly: true}} {
+			file := filename(t)
+			if err := os.WriteFile(file, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s, err := Open(file, o)
+			var damaged *DamagedError
+			if !errors.As(err, &damaged) || !strings.Contains(err.Error(), "move it away") {
+				t.Errorf("%s: got %v, want a DamagedError", name, err)
+			}
+			if err == nil {
+				s.Close()
+			}
+			if left, err := os.ReadFile(file); err != nil || !bytes.Equal(left, content) {
+				t.Errorf("%s: the file was changed (%v)", name, err)
+			}
+		}
+	}
+	dir := t.TempDir()
+	if _, err := Open(dir, nil); err == nil {
+		t.Error("a directory: got no error")
+	}
+}
+
+func freelistOf(t *testing.T, whole []byte) int {
+	c := checker{file: bytes.NewReader(whole), size: int64(len(whole))}
+	if err := c.readMeta(); err != nil {
+		t.Fatal(err)
+	}
+	return int(c.meta.freelist)
+}
+
+// zeroed takes away the page that is in use and nearest to that one.
+func zeroed(whole []byte, i int) []byte {
+	c := checker{file: bytes.NewReader(whole), size: int64(len(whole))}
+	if c.readMeta() != nil || c.readFree() != nil {
+		return nil
+	}
+	for c.state[i] == 1 {
+		i++
+	}
+	b := bytes.Clone(whole)
+	clear(b[i<<12 : (i+1)<<12])
+	return b
+}
+
+// A bit that is flipped anywhere is found at the start, fails those requests that need what it is in, or does not matter: it
+// never ends the process, and no wrong value is given out.
+func TestFlippedBits(t *testing.T) {
+	whole, err := os.ReadFile(filled(t, 600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := strings.Repeat("value ", 20)
+	refused, failed, harmless := 0, 0, 0
+	c := checker{file: bytes.NewReader(whole), size: int64(len(whole))}
+	if err := c.readMeta(); err != nil {
+		t.Fatal(err)
+	}
+	step := int(c.meta.pages) << 12 / 400
+	if testing.Short() {
+		step *= 8
+	}
+	for at := 0; at < int(c.meta.pages)<<12; at += step | 1 {
+		b := bytes.Clone(whole)
+		b[at] ^= 1 << (at % 8)
+		file := filename(t)
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(file, nil)
+		if err != nil {
+			refused++
+			continue
+		}
+		bad := false
+		judge := func(err error) {
+			var damaged *DamagedError
+			if err != nil && !errors.As(err, &damaged) {
+				t.Errorf("byte %d: got %v, want a DamagedError", at, err)
+			}
+			bad = bad || err != nil
+		}
+		for e, err := range s.All(t.Context(), resource.Root) {
+			judge(err)
+			if err == nil && string(e.Properties[0].InnerXML) != good {
+				t.Errorf("byte %d: %s has another value than was written", at, e.Path)
+			}
+		}
+		judge(s.Update(t.Context(), props.Move{Src: resource.Must("/c1"), Dst: resource.Must("/d")}))
+		judge(s.Update(t.Context(), props.Delete{Path: resource.Root}))
+		if _, err := s.Locks(t.Context()); err != nil {
+			judge(err)
+		}
+		s.Close()
+		if bad {
+			failed++
+		} else {
+			harmless++
+		}
+	}
+	t.Logf("%d refused at the start, %d failed requests, %d harmless", refused, failed, harmless)
+	if refused == 0 || failed == 0 || harmless == 0 {
+		t.Error("want some of each")
+	}
+}
+
+// Damage that comes while the file is in use: what needs it fails, the process goes on.
+func TestDamagedWhileOpen(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a file that is mapped cannot be cut short there")
+	}
+	for _, size := range []int64{6 << 12, 0} {
+		file := filled(t, 3000)
+		s, err := Open(file, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var damaged *DamagedError
+		if err := os.Truncate(file, size); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			var last error
+			for _, err := range s.All(t.Context(), resource.Root) {
+				last = err
+			}
+			if !errors.As(last, &damaged) {
+				t.Errorf("cut to %d bytes: reading: got %v, want a DamagedError", size, last)
+			}
+			if err := s.Patch(t.Context(), at("/c1/00001"), set("x", "1")); !errors.As(err, &damaged) {
+				t.Errorf("cut to %d bytes: writing: got %v, want a DamagedError", size, err)
+			}
+		}
+		s.Close()
+	}
+}

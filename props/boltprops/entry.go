@@ -1,0 +1,145 @@
+package boltprops
+
+import (
+	"encoding/binary"
+	"encoding/xml"
+	"fmt"
+	"time"
+
+	"dav207/props"
+)
+
+// header is what the file says of itself.
+type header struct {
+	// epoch counts the trees that the state has come through: see Options.Root. The identities of an entry count only if
+	// they were written in the same epoch.
+	epoch uint64
+	root  string
+}
+
+var headerKey = []byte("header")
+
+func (h header) encode() []byte {
+	b := binary.AppendUvarint(newValue(16+len(h.root)), h.epoch)
+	return seal(headerKey, appendString(b, h.root))
+}
+
+// decodeHeader returns the format instead, if it is a later one.
+func decodeHeader(value []byte) (h header, newer int, err error) {
+	if intact(headerKey, value) && value[4] > format {
+		return h, int(value[4]), nil
+	}
+	body, err := unseal(headerKey, value)
+	if err != nil {
+		return h, 0, err
+	}
+	r := reader{b: body}
+	h.epoch, h.root = r.uint(), r.string()
+	return h, 0, r.end(headerKey)
+}
+
+// stored is what a value of the bucket of properties says: a props.Entry but for its name.
+type stored struct {
+	identities []string
+	properties []props.Property
+	orphaned   time.Time
+}
+
+const orphaned = 1 // a flag: the time is there
+
+// encode makes the value of k. Identities are of this epoch.
+func (e *stored) encode(k []byte, epoch uint64) []byte {
+	size := 32
+	for _, id := range e.identities {
+		size += 2 + len(id)
+	}
+	for i := range e.properties {
+		size += 16 + e.properties[i].Size() + 8*len(e.properties[i].Attr)
+	}
+	b := newValue(size)
+	if e.orphaned.IsZero() {
+		b = append(b, 0)
+	} else {
+		b = appendTime(append(b, orphaned), e.orphaned)
+	}
+	b = binary.AppendUvarint(b, epoch)
+	b = appendNumber(b, len(e.identities))
+	for _, id := range e.identities {
+		b = appendString(b, id)
+	}
+	b = appendNumber(b, len(e.properties))
+	for i := range e.properties {
+		p := &e.properties[i]
+		b = appendString(b, p.XMLName.Space)
+		b = appendString(b, p.XMLName.Local)
+		b = appendString(b, p.Lang)
+		b = appendAttr(b, p.Attr)
+		b = appendString(b, p.InnerXML)
+	}
+	return seal(k, b)
+}
+
+// decode reads the value of k. The contents of properties are part of value; names may be nil.
+func decode(k, value []byte, epoch uint64, names map[string]string) (e stored, err error) {
+	body, err := unseal(k, value)
+	if err != nil {
+		return e, err
+	}
+	r := reader{b: body, names: names}
+	switch r.byte() {
+	case 0:
+	case orphaned:
+		e.orphaned = r.time()
+	default:
+		r.fail()
+	}
+	current := r.uint() == epoch
+	if n := r.count(1); n > 0 {
+		e.identities = make([]string, n)
+		for i := range e.identities {
+			e.identities[i] = r.string()
+		}
+	}
+	if !current {
+		e.identities = nil
+	}
+	if n := r.count(5); n > 0 {
+		e.properties = make([]props.Property, n)
+		for i := range e.properties {
+			p := &e.properties[i]
+			p.XMLName = xml.Name{Space: r.name(), Local: r.name()}
+			p.Lang = r.name()
+			p.Attr = r.attr()
+			p.InnerXML = r.bytes()
+		}
+	}
+	if err := r.end(k); err != nil {
+		return stored{}, err
+	}
+	if len(e.properties) == 0 {
+		return stored{}, fmt.Errorf("entry %q without properties: %w", k, errDamaged)
+	}
+	return e, nil
+}
+
+func appendAttr(b []byte, attr []xml.Attr) []byte {
+	b = appendNumber(b, len(attr))
+	for i := range attr {
+		b = appendString(b, attr[i].Name.Space)
+		b = appendString(b, attr[i].Name.Local)
+		b = appendString(b, attr[i].Value)
+	}
+	return b
+}
+
+func (r *reader) attr() []xml.Attr {
+	n := r.count(3)
+	if n == 0 {
+		return nil
+	}
+	attr := make([]xml.Attr, n)
+	for i := range attr {
+		attr[i] = xml.Attr{Name: xml.Name{Space: r.name(), Local: r.name()}, Value: r.name()}
+	}
+	return attr
+}

@@ -1,0 +1,189 @@
+package boltprops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"dav207/server/locks"
+	"dav207/server/resource"
+)
+
+var _ locks.Journal = (*Store)(nil)
+
+// Locks come back with all that was known of them (RFC 4918 §6, §14.17).
+func TestJournal(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state")
+	s := start(t, file, &Options{Lazy: true})
+	if got, err := s.Locks(t.Context()); err != nil || got != nil {
+		t.Fatalf("before there is a file: got %v, %v", got, err)
+	}
+	for _, l := range someLocks {
+		if err := s.Put(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	later := someLocks[0]
+	later.Expires = later.Expires.Add(time.Minute)
+	if err := s.Put(later); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(someLocks[1].Token, "unknown"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.commits.Load(); got != 1 {
+		t.Errorf("what waited together took %d commits, want one", got)
+	}
+	if got, err := s.Locks(t.Context()); err != nil || !reflect.DeepEqual(got, []locks.Lock{later, someLocks[2]}) {
+		t.Errorf("got %+v, %v, want the later state of the first, and the third", got, err)
+	}
+	if err := s.Delete(later.Token); err != nil {
+		t.Fatal(err)
+	}
+	s.Close() // writes what waits
+	s = start(t, file, nil)
+	if got, err := s.Locks(t.Context()); err != nil || !reflect.DeepEqual(got, someLocks[2:]) {
+		t.Errorf("opened again: got %+v, %v, want the third alone", got, err)
+	}
+}
+
+// A table that is restored holds what the one before held.
+func TestRestore(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state")
+	s := start(t, file, nil)
+	before := locks.New(&locks.Options{Journal: s})
+	held := map[string]locks.Lock{}
+	for i := range 100 {
+		l, err := before.Create(locks.Lock{Root: resource.Must(fmt.Sprintf("/%d", i)), Principal: "ann", Owner: []byte("me")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch i % 3 {
+		case 0:
+			if err := before.Unlock(l.Token); err != nil {
+				t.Fatal(err)
+			}
+		case 1:
+			if l, err = before.Refresh(l.Token, 2*time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			fallthrough
+		default:
+			held[l.Token] = l
+		}
+		if i == 50 { // some in a later transaction than those they follow
+			if err := s.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s.Close()
+	s = start(t, file, nil)
+	stored, err := s.Locks(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := locks.New(&locks.Options{Journal: s})
+	if dropped := after.Restore(stored); len(dropped) > 0 {
+		t.Errorf("dropped %v", dropped)
+	}
+	if got := after.Len(); got != len(held) {
+		t.Errorf("%d locks, want %d", got, len(held))
+	}
+	for token, want := range held {
+		if got, ok := after.Lookup(token); !ok || got.Timeout != want.Timeout || got.Expires.Sub(want.Expires).Abs() > time.Millisecond || got.Root != want.Root {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}
+
+// What cannot be written is said, and tried again with what comes later: a lock that was given up must not come back.
+func TestJournalFails(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "no", "dir")
+	s, err := Open(filepath.Join(dir, "state"), &Options{Lazy: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Put(someLocks[0]); err != nil {
+		t.Fatalf("a lock is granted before it is written: %v", err)
+	}
+	if err := s.Flush(t.Context()); err == nil {
+		t.Error("Flush says that it was written")
+	}
+	if err := s.Patch(t.Context(), at("/a"), set("x", "1")); err == nil {
+		t.Error("Patch says that it was written")
+	}
+	if err := os.Mkdir(filepath.Dir(dir), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	patch(t, s, at("/a"), set("x", "1"))
+	if got, err := s.Locks(t.Context()); err != nil || len(got) != 1 {
+		t.Errorf("got %d locks, %v, want the one that could not be written before", len(got), err)
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("closing: %v", err)
+	}
+}
+
+func TestJournalIsBounded(t *testing.T) {
+	s := fresh(t)
+	s.delay = time.Hour
+	var err error
+	for i := 0; i < 2*maxJournal && err == nil; i++ {
+		err = s.Delete(fmt.Sprint(i))
+	}
+	if !errors.Is(err, errJournalFull) {
+		t.Errorf("got %v, want %v", err, errJournalFull)
+	}
+	if err := s.Delete("1"); err != nil {
+		t.Errorf("what waits already: %v", err)
+	}
+}
+
+// A damaged lock is lost, the others are not.
+func TestDamagedLock(t *testing.T) {
+	s := fresh(t)
+	for _, l := range someLocks {
+		if err := s.Put(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err := s.state.Load().db.Update(func(tx *bbolt.Tx) error {
+		return tx.Bucket(locksBucket).Put([]byte(someLocks[0].Token), []byte("damaged"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got, err := s.Locks(context.Background()); err != nil || !reflect.DeepEqual(got, someLocks[1:]) {
+			t.Errorf("got %+v, %v, want the others", got, err)
+		}
+		if err := s.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.view(t.Context(), func(tx *txn) error {
+		if tx.bucket(locksBucket).Get([]byte(someLocks[0].Token)) != nil {
+			t.Error("it was not forgotten")
+		}
+		return nil
+	})
+	if got := slices.Sorted(maps.Keys(s.queue.journal)); len(got) > 0 {
+		t.Errorf("%q still wait", got)
+	}
+}

@@ -1,0 +1,246 @@
+package boltprops
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// patience is how long a file that is in use is asked for: somebody may be about to close it.
+const patience = 150 * time.Millisecond
+
+// open makes the file the state of s. It creates the file where there is none.
+func (s *Store) open() error {
+	for range 5 {
+		info, err := os.Stat(s.file)
+		if errors.Is(err, fs.ErrNotExist) && !s.opts.ReadOnly {
+			if err := s.create(); err != nil {
+				return fmt.Errorf("state: %w", err)
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() { // opening it might wait for ever
+			return &DamagedError{s.file, errors.New("not a file")}
+		}
+		st, err := s.openExisting(info)
+		if err == errReplaced {
+			continue
+		}
+		if err == nil {
+			s.state.Store(st)
+		}
+		return s.translate(err)
+	}
+	return &HeldError{File: s.file}
+}
+
+// errReplaced says that the file that was opened has no longer the name that it was opened by.
+var errReplaced = errors.New("replaced meanwhile")
+
+func (s *Store) openExisting(info fs.FileInfo) (*state, error) {
+	_, err := os.Stat(s.holder())
+	clean := err != nil // who ends as it should takes the name away
+	var found layout
+	if info.Size() > 0 { // an empty one is a creation that was cut short
+		if found, err = s.inspect(clean); err != nil {
+			return nil, err
+		}
+	} else if s.opts.ReadOnly {
+		return nil, &fs.PathError{Op: "open", Path: s.file, Err: fs.ErrNotExist}
+	}
+	db, file, err := s.bolt(s.file, s.opts.ReadOnly)
+	if err != nil {
+		return nil, err
+	}
+	st := &state{db: db}
+	if panicked, err := s.attempt(func() error { return s.begun(st, file) }); panicked {
+		file.Close() // bbolt may have kept locks that its Close would wait for
+		return nil, err
+	} else if err != nil {
+		s.guarded(db.Close)
+		return nil, err
+	}
+	if s.opts.ReadOnly {
+		return st, nil
+	}
+	s.sweep()
+	if found.wasteful() {
+		if err := s.compact(st); err != nil {
+			s.log.Warn("state was not compacted", "file", s.file, "err", err)
+		}
+	}
+	st.held = s.hold()
+	return st, nil
+}
+
+// begun reads the header of a file that was just opened.
+func (s *Store) begun(st *state, file *os.File) error {
+	opened, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if now, err := os.Stat(s.file); err != nil || !os.SameFile(opened, now) {
+		return errReplaced
+	}
+	if !s.opts.ReadOnly {
+		if err := initialise(st.db, header{root: s.opts.Root}); err != nil {
+			return err
+		}
+	}
+	err = st.db.View(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket(metaBucket)
+		if meta == nil {
+			return wrong("not a state")
+		}
+		h, newer, err := decodeHeader(meta.Get(headerKey))
+		switch {
+		case newer > 0:
+			return &NewerError{s.file, newer, format}
+		case err != nil:
+			return err
+		}
+		for _, name := range buckets {
+			if tx.Bucket(name) == nil {
+				return wrong("without %s", name)
+			}
+		}
+		st.header = h
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if root := s.opts.Root; root != "" && root != st.header.root {
+		if st.header.root != "" {
+			st.header.epoch++
+		}
+		st.header.root, st.stale = root, true
+	}
+	st.epoch = st.header.epoch
+	return nil
+}
+
+// initialise makes an empty state of a file that nothing was ever written to.
+func initialise(db *bbolt.DB, h header) error {
+	empty := false
+	err := db.View(func(tx *bbolt.Tx) error {
+		k, _ := tx.Cursor().First()
+		empty = k == nil
+		return nil
+	})
+	if err != nil || !empty {
+		return err
+	}
+	return db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range buckets {
+			if _, err := tx.CreateBucket(name); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket(metaBucket).Put(headerKey, h.encode())
+	})
+}
+
+// bolt opens a file with bbolt, and takes its lock: a shared one if it is only to be read.
+func (s *Store) bolt(name string, readOnly bool) (db *bbolt.DB, file *os.File, err error) {
+	o := &bbolt.Options{
+		Timeout:  patience,
+		ReadOnly: readOnly,
+		PageSize: 4 << 10, // the same on every machine
+		// The list of free pages is written with each commit, although that costs a page or more: without it a start,
+		// and each commit that fails, would read the whole file.
+		NoFreelistSync: false,
+		FreelistType:   bbolt.FreelistMapType, // does not get slower with the number of free pages
+		NoStatistics:   true,
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			var err error
+			file, err = os.OpenFile(name, flag, mode)
+			return file, err
+		},
+	}
+	if !readOnly && runtime.GOOS != "windows" { // there the file itself would become as large
+		o.InitialMmapSize = 64 << 20 // address space alone: who reads and who lets the file grow seldom wait for each other
+	}
+	err = s.guarded(func() (err error) {
+		db, err = bbolt.Open(name, 0o600, o)
+		return err
+	})
+	switch {
+	case err == nil:
+		db.AllocSize = 1 << 20 // the steps in which the file grows; 16 MiB are much for a few properties
+		return db, file, nil
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, nil, &HeldError{s.file, s.whoHolds()}
+	}
+	if file != nil {
+		file.Close() // bbolt did, unless it panicked
+	}
+	return nil, nil, err
+}
+
+// create makes an empty state under another name, and then gives it its own: whenever it is cut short, the file is
+// there as a whole or not at all. If somebody else was faster, theirs stays.
+func (s *Store) create() error {
+	dir := s.dir()
+	switch err := os.Mkdir(dir, 0o700); {
+	case err == nil:
+		if err := syncDir(parent(dir)); err != nil {
+			return err
+		}
+	case !errors.Is(err, fs.ErrExist):
+		return err
+	}
+	s.sweep()
+	aside := s.aside()
+	defer os.Remove(aside)
+	db, _, err := s.bolt(aside, false)
+	if err != nil {
+		return s.translate(err)
+	}
+	err = s.guarded(func() error {
+		if err := initialise(db, header{root: s.opts.Root}); err != nil {
+			db.Close()
+			return err
+		}
+		return db.Close()
+	})
+	if err != nil {
+		return s.translate(err)
+	}
+	if err := os.Link(aside, s.file); err != nil && !errors.Is(err, fs.ErrExist) {
+		// No links here. A rename would take the place of a file that somebody else has made in this moment.
+		if _, err := os.Lstat(s.file); err == nil {
+			return nil
+		}
+		if err := os.Rename(aside, s.file); err != nil {
+			return err
+		}
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes what was created or renamed in a directory durable.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" { // it has no such call
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}

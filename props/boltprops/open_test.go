@@ -1,0 +1,268 @@
+package boltprops
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"dav207/props"
+	"dav207/server/locks"
+	"dav207/server/resource"
+)
+
+// filled is a state with some thousand entries, closed.
+func filled(t testing.TB, n int) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "state")
+	s := start(t, file, nil)
+	commitTogether(s, func(t *txn) error {
+		for i := range n {
+			if err := t.patch(at(fmt.Sprintf("/c%d/%05d", i%3, i), "1:2:3"), set("x", strings.Repeat("value ", 20))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(tx *txn) error {
+		return tx.put(tx.bucket(locksBucket), []byte("t"), encodeLock(&locks.Lock{Token: "t"}))
+	})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestLazy(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "hidden")
+	file := filepath.Join(dir, "state")
+	s := start(t, file, &Options{Lazy: true})
+	for range s.All(t.Context(), resource.Root) {
+		t.Error("there is something")
+	}
+	if err := s.Update(t.Context(), props.Delete{Path: resource.Root}, props.Move{Src: resource.Must("/a"), Dst: resource.Must("/b")}); err != nil {
+		t.Fatal(err)
+	}
+	patch(t, s, at("/a"), []props.Change{{Remove: true, Property: prop("x", "")}})
+	if err := s.Delete("unknown"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Fatal("what changes nothing has created the file")
+	}
+
+	// If it cannot be created, that request fails, and the next one tries again.
+	if err := os.WriteFile(dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Patch(t.Context(), at("/a"), set("x", "1")); err == nil {
+		t.Error("Patch with no place for the file: got no error")
+	}
+	if got := value(t, s, at("/a")); got != "" {
+		t.Errorf("after that /a is %q", got)
+	}
+	os.Remove(dir)
+	patch(t, s, at("/a"), set("x", "1"))
+	if got := value(t, s, at("/a")); got != "1" {
+		t.Errorf("/a is %q", got)
+	}
+	if runtime.GOOS != "windows" {
+		for name, want := range map[string]fs.FileMode{dir: fs.ModeDir | 0o700, file: 0o600, file + ".holder": 0o600} {
+			if info, err := os.Stat(name); err != nil || info.Mode() != want {
+				t.Errorf("%s: got %v, %v, want mode %v", name, info.Mode(), err, want)
+			}
+		}
+	}
+}
+
+// Whoever was slower to create the file than another one does not write to theirs.
+func TestLazyTwice(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state")
+	one, two := start(t, file, &Options{Lazy: true}), start(t, file, &Options{Lazy: true})
+	patch(t, one, at("/a"), set("x", "1"))
+	var held *HeldError
+	if err := two.Patch(t.Context(), at("/a"), set("x", "2")); !errors.As(err, &held) {
+		t.Errorf("got %v, want a HeldError", err)
+	}
+	one.Close()
+	patch(t, two, at("/b"), set("x", "2"))
+	if a, b := value(t, two, at("/a")), value(t, two, at("/b")); a != "1" || b != "2" {
+		t.Errorf("got %q and %q, want what both have written", a, b)
+	}
+}
+
+func TestReadOnly(t *testing.T) {
+	file := filename(t)
+	if _, err := Open(file, &Options{ReadOnly: true, Lazy: true}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("where nothing is: got %v, want %v", err, fs.ErrNotExist)
+	}
+	w := start(t, file, &Options{Root: "one"})
+	patch(t, w, at("/a", "1"), set("x", "1"))
+	w.Close()
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, file, &Options{ReadOnly: true, Root: "two"})
+	if got := value(t, s, at("/a", "2")); got != "1" {
+		t.Errorf("/a is %q, want it: the tree is a copy", got)
+	}
+	if err := s.Update(t.Context(), props.Delete{Path: resource.Must("/b")}); err != nil {
+		t.Errorf("what changes nothing: %v", err)
+	}
+	for _, err := range []error{s.Patch(t.Context(), at("/a"), set("x", "2")), s.Put(locks.Lock{Token: "t"})} {
+		if !errors.Is(err, syscall.EROFS) {
+			t.Errorf("a change: got %v, want %v", err, syscall.EROFS)
+		}
+	}
+	s.Close()
+	after, err := os.ReadFile(file)
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the file is another one afterwards (%v)", err)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(file)); len(left) != 1 {
+		t.Errorf("left are %v, want the file alone", left)
+	}
+}
+
+func filename(t testing.TB) string { return filepath.Join(t.TempDir(), "state") }
+
+// An empty file is what a creation that was cut short may leave.
+func TestEmptyFile(t *testing.T) {
+	file := filename(t)
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(file, &Options{ReadOnly: true}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("to be read: got %v, want %v", err, fs.ErrNotExist)
+	}
+	s := start(t, file, nil)
+	patch(t, s, at("/a"), set("x", "1"))
+	s.Close()
+	if got := value(t, start(t, file, nil), at("/a")); got != "1" {
+		t.Errorf("/a is %q", got)
+	}
+}
+
+func TestNewer(t *testing.T) {
+	file := filled(t, 1)
+	s := start(t, file, nil)
+	err := s.state.Load().db.Update(func(tx *bbolt.Tx) error {
+		value := newValue(1)
+		value[4] = format + 1
+		return tx.Bucket(metaBucket).Put(headerKey, seal(headerKey, append(value, "of a form that nobody knows yet"...)))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	for _, o := range []*Options{nil, {ReadOnly: true}} {
+		var newer *NewerError
+		if _, err := Open(file, o); !errors.As(err, &newer) || newer.Format != format+1 {
+			t.Errorf("got %v, want a NewerError", err)
+		}
+	}
+}
+
+// A file of bbolt's that is somebody else's.
+func TestForeign(t *testing.T) {
+	file := filename(t)
+	db, err := bbolt.Open(file, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		_, err := tx.CreateBucket([]byte("theirs"))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	var damaged *DamagedError
+	if _, err := Open(file, nil); !errors.As(err, &damaged) {
+		t.Errorf("got %v, want a DamagedError", err)
+	}
+}
+
+// What a creation has left that was cut short goes with the next start.
+func TestSweep(t *testing.T) {
+	file := filename(t)
+	s := start(t, file, nil)
+	s.Close()
+	old, young, other := s.aside(), s.aside(), file+".new-mine"
+	for _, name := range []string{old, young, other} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hourAgo := time.Now().Add(-time.Hour)
+	for _, name := range []string{old, other} {
+		if err := os.Chtimes(name, hourAgo, hourAgo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start(t, file, nil)
+	for name, want := range map[string]bool{old: false, young: true, other: true} {
+		if _, err := os.Stat(name); (err == nil) != want {
+			t.Errorf("%s: got %v, want it there: %t", name, err, want)
+		}
+	}
+}
+
+// A large file that is mostly free is written anew at the start, and keeps all that is in it.
+func TestCompact(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no file is replaced there while it is open")
+	}
+	file := filename(t)
+	s := start(t, file, &Options{Root: "root"})
+	for i := range 20 {
+		patch(t, s, at(fmt.Sprint("/big/", i)), set("x", strings.Repeat("x", 4<<20-100)))
+	}
+	patch(t, s, at("/a", "1"), set("x", "kept"))
+	if err := s.Update(t.Context(), props.Delete{Path: resource.Must("/big")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Put(someLocks[0]); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	before, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, file, &Options{Root: "root"})
+	after, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before.Size() < 64<<20 || after.Size() > 4<<20 {
+		t.Errorf("%d bytes became %d, want far fewer", before.Size(), after.Size())
+	}
+	var held *HeldError
+	if _, err := Open(file, nil); !errors.As(err, &held) {
+		t.Errorf("the new file: got %v, want a HeldError", err)
+	}
+	patch(t, s, at("/b"), set("x", "1"))
+	s.Close()
+	s = start(t, file, &Options{Root: "root"})
+	stored, err := s.Locks(t.Context())
+	if a, other, b := value(t, s, at("/a", "1")), value(t, s, at("/a", "2")), value(t, s, at("/b")); a != "kept" || other != "" || b != "1" || len(stored) != 1 || err != nil {
+		t.Errorf("afterwards: %q %q %q, %d locks, %v", a, other, b, len(stored), err)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(file)); len(left) != 2 {
+		t.Errorf("left are %v, want the file and its holder", left)
+	}
+}

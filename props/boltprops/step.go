@@ -1,0 +1,155 @@
+package boltprops
+
+import (
+	"bytes"
+	"fmt"
+
+	"dav207/props"
+	"dav207/server/resource"
+)
+
+func (t *txn) take(s props.Step) error {
+	switch s := s.(type) {
+	case props.Set:
+		return t.set(s.Resource, s.Properties)
+	case props.Adopt:
+		return t.adopt(s)
+	case props.Move:
+		if err := t.move(s.Src, s.Dst); err != nil {
+			return err
+		}
+		return t.settle(s.Src)
+	case props.Delete:
+		return t.delete(s.Path)
+	case props.Moving:
+		return t.announce(s)
+	case props.Settled:
+		return t.settle(s.Src)
+	case props.Orphan:
+		return t.orphan(s)
+	}
+	return fmt.Errorf("state: unknown step %T", s)
+}
+
+func (t *txn) adopt(s props.Adopt) error {
+	e, err := t.entry(s.Resource.Path)
+	if err != nil {
+		return err
+	}
+	if e = e.of(s.Resource); e == nil || len(e.identities) == 0 {
+		return nil
+	}
+	// If one is not known, the properties belong to whatever has the name.
+	if e.identities = nil; s.Resource.Identity() != "" && s.Next != "" {
+		e.identities = []string{s.Resource.Identity(), s.Next}
+	}
+	return t.store(s.Resource.Path, e)
+}
+
+func (t *txn) orphan(s props.Orphan) error {
+	e, err := t.entry(s.Path)
+	if e == nil || err != nil {
+		return err
+	}
+	e.orphaned = s.Since
+	return t.store(s.Path, e)
+}
+
+func (t *txn) delete(p resource.Path) error {
+	if t.dry {
+		if t.any(p) {
+			return errChange
+		}
+		return nil
+	}
+	for _, e := range t.collect(p, 0) {
+		if err := t.remove(t.props, e.key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *txn) move(src, dst resource.Path) error {
+	switch {
+	case src == dst:
+		return nil
+	case t.dry:
+		if t.any(src) || t.any(dst) {
+			return errChange
+		}
+		return nil
+	}
+	moved := t.collect(src, 0) // either may be below the other: nothing is removed before all of it is in hand
+	for i, e := range moved {
+		k := rebase(e.key, src, dst)
+		value := bytes.Clone(e.value)
+		if intact(e.key, value) { // else it stays what it is, damaged: the others are not held up by it
+			seal(k, value)
+		}
+		if err := t.remove(t.props, e.key); err != nil {
+			return err
+		}
+		moved[i] = pair{k, value}
+	}
+	if err := t.delete(dst); err != nil {
+		return err
+	}
+	for _, e := range moved {
+		if err := t.put(t.props, e.key, e.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func movingKey(p resource.Path) []byte { return []byte(p.String()) }
+
+func (t *txn) announce(s props.Moving) error {
+	k, b := movingKey(s.Src), t.bucket(movingBucket)
+	if get(b, k) == nil && !t.any(s.Src) && !t.any(s.Dst) {
+		return nil // nothing of ours can get lost on that way
+	}
+	return t.put(b, k, seal(k, appendString(newValue(64), s.Dst.String())))
+}
+
+func (t *txn) settle(src resource.Path) error {
+	return t.remove(t.bucket(movingBucket), movingKey(src))
+}
+
+// announced returns the moves that were announced, by their source.
+func (t *txn) announced() ([]props.Moving, error) {
+	b := t.bucket(movingBucket)
+	if b == nil {
+		return nil, nil
+	}
+	var moves []props.Moving
+	err := b.ForEach(func(k, value []byte) error {
+		body, err := unseal(k, value)
+		if err != nil {
+			return err
+		}
+		r := reader{b: body}
+		name := r.string()
+		if err := r.end(k); err != nil {
+			return err
+		}
+		src, err1 := canonical(string(k))
+		dst, err2 := canonical(name)
+		if err1 != nil || err2 != nil {
+			return fmt.Errorf("move of %q: %w", k, errDamaged)
+		}
+		moves = append(moves, props.Moving{Src: src, Dst: dst})
+		return nil
+	})
+	return moves, err
+}
+
+// canonical returns the path that was written as name.
+func canonical(name string) (resource.Path, error) {
+	p, err := resource.Clean(name)
+	if err != nil || p.String() != name {
+		return resource.Path{}, errDamaged
+	}
+	return p, nil
+}

@@ -1,0 +1,172 @@
+package boltprops
+
+import (
+	"bytes"
+	"errors"
+	"syscall"
+
+	"go.etcd.io/bbolt"
+
+	"dav207/props"
+	"dav207/server/resource"
+)
+
+// The buckets of the file.
+var (
+	metaBucket   = []byte("meta")   // headerKey: header
+	propsBucket  = []byte("props")  // key: stored
+	movingBucket = []byte("moving") // the path of the source: that of the destination
+	locksBucket  = []byte("locks")  // the token: lock
+)
+
+var buckets = [][]byte{metaBucket, propsBucket, movingBucket, locksBucket}
+
+// errChange is what a dry run ends with where something would be changed.
+var errChange = errors.New("something would be changed")
+
+// txn is one look at the state, or one commit. Where there is no file its buckets are nil, and empty.
+type txn struct {
+	tx     *bbolt.Tx
+	props  *bbolt.Bucket
+	epoch  uint64
+	dry    bool // nothing is changed: the first change that would be made ends it with errChange
+	writes int
+}
+
+func (s *Store) begin(st *state, tx *bbolt.Tx) (*txn, error) {
+	t := &txn{tx: tx, epoch: st.epoch, props: tx.Bucket(propsBucket)}
+	if t.props == nil {
+		return nil, wrong("without its buckets")
+	}
+	return t, nil
+}
+
+// bucket returns another bucket than that of properties.
+func (t *txn) bucket(name []byte) *bbolt.Bucket {
+	if t.tx == nil {
+		return nil
+	}
+	return t.tx.Bucket(name)
+}
+
+// get returns what b has under k, as long as the transaction lasts, or nil.
+func get(b *bbolt.Bucket, k []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	return b.Get(k)
+}
+
+func (t *txn) put(b *bbolt.Bucket, k, value []byte) error {
+	if old := get(b, k); old != nil && bytes.Equal(old, value) {
+		return nil
+	}
+	if len(k) > bbolt.MaxKeySize {
+		return syscall.ENAMETOOLONG
+	}
+	if t.dry {
+		return errChange
+	}
+	t.writes++
+	return b.Put(k, value)
+}
+
+func (t *txn) remove(b *bbolt.Bucket, k []byte) error {
+	if get(b, k) == nil {
+		return nil
+	}
+	if t.dry {
+		return errChange
+	}
+	t.writes++
+	return b.Delete(k)
+}
+
+// pair is a key with its value, as they stand in the file.
+type pair struct{ key, value []byte }
+
+// collect returns what is stored for p and everything below it, in the order of keys: at most the given number, 0 for all.
+func (t *txn) collect(p resource.Path, most int) []pair {
+	if t.props == nil {
+		return nil
+	}
+	var found []pair
+	c := t.props.Cursor()
+	for _, s := range tree(p) {
+		for k, v := c.Seek(s.from); s.has(k); k, v = c.Next() {
+			if found = append(found, pair{k, v}); len(found) == most {
+				return found
+			}
+		}
+	}
+	return found
+}
+
+func (t *txn) any(p resource.Path) bool { return len(t.collect(p, 1)) > 0 }
+
+// entry returns what is stored for p, as long as the transaction lasts; nil for nothing.
+func (t *txn) entry(p resource.Path) (*stored, error) {
+	k := key(p)
+	value := get(t.props, k)
+	if value == nil {
+		return nil, nil
+	}
+	e, err := decode(k, value, t.epoch, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &e, nil
+}
+
+// of returns e if it is that of r, and else nil.
+func (e *stored) of(r props.Resource) *stored {
+	if e == nil || !(&props.Entry{Identities: e.identities}).Of(r) {
+		return nil
+	}
+	return e
+}
+
+func (t *txn) store(p resource.Path, e *stored) error {
+	k := key(p)
+	return t.put(t.props, k, e.encode(k, t.epoch))
+}
+
+// set gives one resource properties of its own; none removes the entry.
+func (t *txn) set(r props.Resource, properties []props.Property) error {
+	if len(properties) == 0 {
+		return t.remove(t.props, key(r.Path))
+	}
+	e := &stored{properties: properties}
+	if id := r.Identity(); id != "" {
+		e.identities = []string{id}
+	}
+	return t.store(r.Path, e)
+}
+
+// The most that is kept for one resource, as in props.Memory.
+const (
+	maxProperties = 4096
+	maxBytes      = 4 << 20
+)
+
+var errTooMany = errors.Join(errors.New("too many or too large properties"), syscall.ENOSPC)
+
+func (t *txn) patch(r props.Resource, changes []props.Change) error {
+	e, err := t.entry(r.Path)
+	if err != nil {
+		return err
+	}
+	var before []props.Property
+	if e = e.of(r); e != nil {
+		before = e.properties
+	}
+	after := props.Apply(before, changes)
+	size := 0
+	for i := range after {
+		size += after[i].Size()
+	}
+	if len(after) > max(maxProperties, len(before)) || size > maxBytes {
+		return errTooMany
+	}
+	return t.set(r, after)
+}
