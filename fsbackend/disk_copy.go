@@ -11,8 +11,8 @@ import (
 // copyPiece is how much of a file is copied between two looks at the context: the system copies it in one go.
 const copyPiece = 64 << 20
 
-// CopyFile copies the content and the permissions of the regular file src to dst, replacing a file there in one step; the
-// rest is as with Stage. Copying a file onto itself, by whatever name, is fs.ErrInvalid.
+// CopyFile copies the content and the permissions of the regular file src to dst, replacing a file there in one step, whose
+// owner is kept; the rest is as with Stage. Copying a file onto itself, by whatever name, is fs.ErrInvalid.
 func (d *Disk) CopyFile(ctx context.Context, src, dst string) error {
 	p, ok := host(src)
 	if !ok {

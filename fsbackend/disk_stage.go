@@ -78,7 +78,7 @@ func (d *Disk) stage(name string, like fs.FileInfo) (*staged, error) {
 		return nil, err
 	}
 	flock(s.file) // so that no other process sweeps it away
-	if old != nil && like == nil {
+	if old != nil {
 		chown(s.file, old)
 	}
 	if old != nil || like != nil {

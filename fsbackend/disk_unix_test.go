@@ -253,6 +253,12 @@ func TestModes(t *testing.T) {
 		if st.Uid != 12345 || st.Gid != 54321 {
 			t.Errorf("owner of a replaced file = %d:%d", st.Uid, st.Gid)
 		}
+		write(t, filepath.Join(root, "other"), "x")
+		must(t, d.CopyFile(ctx, "/other", "/new"))
+		st = must2(os.Stat(filepath.Join(root, "new"))).Sys().(*syscall.Stat_t)
+		if st.Uid != 12345 || st.Gid != 54321 {
+			t.Errorf("owner of a file that a copy replaced = %d:%d", st.Uid, st.Gid)
+		}
 	}
 }
 
