@@ -9,23 +9,36 @@ import (
 	"time"
 
 	"dav207/props"
+	"dav207/server/locks"
 	"dav207/server/resource"
 )
 
-// Recover brings what a durable store and a durable lock table hold into line with the files, after a process that may have
-// been killed in the middle of a request: properties follow the resources whose move had begun, and locks end whose
-// resource is gone. Call it once, before the first request.
-func (h *Handler) Recover(ctx context.Context) error {
-	if err := h.tree.FinishMoves(ctx); err != nil {
+// Recover brings what a durable store holds into line with the files, after a process that may have been killed in the middle
+// of a MOVE: properties follow their resources. Call it once, before the first request.
+func (h *Handler) Recover(ctx context.Context) error { return h.tree.FinishMoves(ctx) }
+
+// EndLocks ends the locks whose resource is gone, as it may be after a process was killed in the middle of a request. Call it
+// once, when what that process had set aside has its name again. Requests go on meanwhile.
+func (h *Handler) EndLocks(ctx context.Context) error {
+	for _, l := range h.locks.Below(resource.Root) {
+		if err := h.endLock(ctx, l); err != nil {
+			return fmt.Errorf("the lock of %s: %w", l.Root, err)
+		}
+	}
+	return nil
+}
+
+func (h *Handler) endLock(ctx context.Context, l locks.Lock) error {
+	release, err := h.queue.Acquire(ctx, writes(l.Root))
+	if err != nil {
 		return err
 	}
-	for _, l := range h.locks.Below(resource.Root) {
-		if _, err := h.tree.Stat(ctx, l.Root); !errors.Is(err, fs.ErrNotExist) {
-			continue // if it cannot be looked at it may be there
-		}
-		if err := h.locks.Unlock(l.Token); err != nil {
-			return fmt.Errorf("the lock of %s, which is gone: %w", l.Root, err)
-		}
+	defer release()
+	if _, err := h.tree.Stat(ctx, l.Root); !errors.Is(err, fs.ErrNotExist) || h.dropped(ctx, &h.tree, l.Root) {
+		return nil // what cannot be looked at may be there
+	}
+	if err := h.locks.Unlock(l.Token); !errors.Is(err, locks.ErrNoSuchLock) {
+		return err
 	}
 	return nil
 }

@@ -11,11 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/net/webdav"
 
 	"dav207/fsbackend"
 	"dav207/server"
@@ -46,6 +44,7 @@ period to finish, and a second signal ends at once. Nothing outside of DIR can b
 		flags.BoolVar(&o.readOnly, "read-only", false, "refuse every change")
 		flags.BoolVar(&o.memory, "memory", false, "serve an empty tree in memory instead of DIR; it ends with the process")
 		flags.BoolVar(&o.fsync, "fsync", false, "have every change on the disk before it is answered, for a loss of power to lose nothing")
+		flags.StringVar(&o.state, "state", "", "`FILE` that keeps properties and locks, by default .dav207/state.db in DIR; \"memory\" keeps them until the end")
 		flags.Var(o.infinity, "depth-infinity", "answer PROPFIND with Depth: infinity, or refuse it")
 		flags.Var(o.junk, "junk", "what becomes of the files that desktops leave everywhere, such as ._* and Thumbs.db")
 		flags.Var(o.quirks, "quirk", "leave out what some clients break on: `NAME`, no-lockroot or no-quota; may be given more than once")
@@ -62,6 +61,7 @@ type serveOptions struct {
 	public                  publicURLs
 	proxies                 proxies
 	readOnly, memory, fsync bool
+	state                   string
 	infinity, format, level *choice
 	junk                    *choice
 	quirks                  quirks
@@ -75,6 +75,8 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 		return usagef("serve takes one directory, not %d", len(args))
 	case len(args) == 1 && o.memory:
 		return usagef("serve takes --memory or a directory, not both")
+	case o.state != "" && o.state != inMemory && o.memory:
+		return usagef("serve takes --memory or --state FILE, not both: properties belong to files that are kept")
 	case o.fsync && o.memory:
 		return usagef("serve takes --memory or --fsync, not both: a tree in memory ends with the process")
 	case len(args) == 1:
@@ -92,23 +94,6 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 	}
 	log := newLogger(stderr, o.format.value, o.level.value)
 
-	var files webdav.FileSystem
-	what := "an empty tree in memory"
-	if o.memory {
-		files = fsbackend.New(fsbackend.Memory())
-	} else {
-		disk, err := openDisk(dir)
-		if err != nil {
-			return err
-		}
-		defer disk.Close()
-		disk.Sync = o.fsync
-		if !o.readOnly {
-			defer sweep(ctx, disk, log)()
-		}
-		files, what = disk, show(dir)
-	}
-
 	opts := &server.Options{Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies,
 		DenyInfinity: o.infinity.value == "deny", Junk: junkPolicies[o.junk.value], Quirks: o.quirks, Silence: o.silence, Logger: log}
 	mode, change := "", "read and change it"
@@ -116,7 +101,34 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 		opts.Policy = access.ReadOnly
 		mode, change = ", read-only", "read it"
 	}
-	return start(ctx, o.addr, mapping, server.New(files, opts), log, o.grace, func(base string, open bool) {
+
+	var handler *server.Handler
+	what := "an empty tree in memory"
+	if o.memory {
+		handler = server.New(fsbackend.New(fsbackend.Memory()), opts)
+	} else {
+		disk, err := openDisk(dir)
+		if err != nil {
+			return err
+		}
+		defer disk.Close()
+		disk.Sync = o.fsync
+		what = show(dir)
+		kept, err := o.openState(ctx, dir, disk, log)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, kept.Close()) }()
+		opts.Props, opts.Locks = kept.props, kept.locks
+		handler = server.New(disk, opts)
+		if !o.readOnly {
+			if err := handler.Recover(ctx); err != nil {
+				return err
+			}
+			defer tidy(ctx, disk, handler, kept.alone, log)()
+		}
+	}
+	return start(ctx, o.addr, mapping, handler, log, o.grace, func(base string, open bool) {
 		public := o.public.base(base)
 		if public != base {
 			mode += ", behind a proxy at " + public
@@ -177,35 +189,6 @@ func show(dir string) string {
 		return fmt.Sprintf("%q", dir)
 	}
 	return dir
-}
-
-// sweepAgain is when what was too young for the first look at the tree is old enough.
-const sweepAgain = 70 * time.Second
-
-// sweep takes away, in the background, what uploads left that were cut off when an earlier process was killed. The
-// function it returns ends that.
-func sweep(ctx context.Context, disk *fsbackend.Disk, log *slog.Logger) (end func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var done sync.WaitGroup
-	done.Go(func() {
-		for range 2 {
-			err := disk.Sweep(ctx, func(name string) {
-				log.Info("cleaned up after a process that was killed", slog.String("name", name))
-			})
-			if err != nil && ctx.Err() == nil {
-				log.Warn("cannot look everywhere for what broken uploads left", slog.Any("err", err))
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(sweepAgain):
-			}
-		}
-	})
-	return func() {
-		cancel()
-		done.Wait()
-	}
 }
 
 // newLogger returns a log in one of the formats, from one of the levels on.

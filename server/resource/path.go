@@ -180,12 +180,16 @@ func ValidSegment(s string) bool {
 	return s != "" && s != "." && s != ".." && strings.IndexByte(s, '/') < 0 && strings.IndexByte(s, 0) < 0
 }
 
+// StateName is the name of the collection in the root in which the server keeps what it knows besides the files. It is
+// Reserved.
+const StateName = ".dav207"
+
 // Reserved reports whether a segment belongs to the server itself: its state directory and the files it writes aside
 // before they replace another. Such names are never served, listed, copied or created, in any mix of case and in no other
 // spelling that some file system takes for the same: with dots and spaces at the end, with the name of a stream after a
 // colon, with characters in between that nobody sees.
 func Reserved(segment string) bool {
-	const reserved = ".dav207"
+	const reserved = StateName
 	if len(segment) < len(reserved) {
 		return false
 	}

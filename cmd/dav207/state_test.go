@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	setMark  = `<propertyupdate xmlns="DAV:"><set><prop><mark xmlns="urn:x">kept</mark></prop></set></propertyupdate>`
+	askMark  = `<propfind xmlns="DAV:"><prop><mark xmlns="urn:x"/></prop></propfind>`
+	askLock  = `<propfind xmlns="DAV:"><prop><lockdiscovery/></prop></propfind>`
+	takeLock = `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`
+)
+
+// serving runs the command on dir, lets use ask it things, and stops it.
+func serving(t *testing.T, dir string, use func(base string), args ...string) (stderr string) {
+	t.Helper()
+	s := startCommand(t, append([]string{"serve", dir, "--addr", "127.0.0.1:0"}, args...)...)
+	use(s.base)
+	if code := s.stop(t); code != 0 {
+		t.Errorf("exit status = %d, want 0: %s", code, s.stderr.String())
+	}
+	return s.stderr.String()
+}
+
+// has reports whether an answer to a PROPFIND of one resource holds text.
+func has(t *testing.T, url, ask, text string) bool {
+	t.Helper()
+	code, body := do(t, "PROPFIND", url, ask, "Depth", "0")
+	if code != 207 {
+		t.Fatalf("PROPFIND %s = %d %s", url, code, body)
+	}
+	return strings.Contains(body, text)
+}
+
+// mark makes /f with a property and a lock.
+func mark(t *testing.T) func(base string) {
+	return func(base string) {
+		do(t, "PUT", base+"f", "content")
+		if code, body := do(t, "PROPPATCH", base+"f", setMark); code != 207 || !strings.Contains(body, "200 OK") {
+			t.Fatalf("PROPPATCH = %d %s", code, body)
+		}
+		if code, body := do(t, "LOCK", base+"f", takeLock); code != 200 {
+			t.Fatalf("LOCK = %d %s", code, body)
+		}
+	}
+}
+
+// Properties and locks outlive the process, in the directory itself or in a file of one's choice.
+func TestStateIsKept(t *testing.T) {
+	for _, elsewhere := range []bool{false, true} {
+		dir := t.TempDir()
+		var args []string
+		file := filepath.Join(dir, ".dav207", "state.db")
+		if elsewhere {
+			file = filepath.Join(t.TempDir(), "kept")
+			args = []string{"--state", file}
+		}
+		serving(t, dir, func(base string) {
+			do(t, "PUT", base+"f", "content")
+			if _, err := os.Stat(filepath.Join(dir, ".dav207")); err == nil {
+				t.Error("there is a state although nothing needed it")
+			}
+			mark(t)(base)
+		}, args...)
+		if _, err := os.Stat(file); err != nil {
+			t.Error(err)
+		}
+		serving(t, dir, func(base string) {
+			if !has(t, base+"f", askMark, ">kept<") || !has(t, base+"f", askLock, "activelock") {
+				t.Errorf("with %q the property or the lock is lost", args)
+			}
+			if code, _ := do(t, "PUT", base+"f", "x"); code != 423 {
+				t.Errorf("PUT = %d, want 423", code)
+			}
+			if code, body := do(t, "PROPFIND", base, "", "Depth", "infinity"); code != 207 || strings.Contains(body, "state") {
+				t.Errorf("the state is listed: %s", body)
+			}
+		}, args...)
+		// For who may only read it.
+		serving(t, dir, func(base string) {
+			if !has(t, base+"f", askMark, ">kept<") {
+				t.Error("the property is not shown by a read-only server")
+			}
+			if code, _ := do(t, "PROPPATCH", base+"f", setMark); code != 403 {
+				t.Errorf("PROPPATCH = %d, want 403", code)
+			}
+		}, append(args, "--read-only")...)
+	}
+}
+
+// A whole tree that was copied or restored keeps its properties, although every file is another one.
+func TestStateOfCopiedTree(t *testing.T) {
+	dir, copied := t.TempDir(), filepath.Join(t.TempDir(), "copy")
+	serving(t, dir, mark(t))
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	serving(t, copied, func(base string) {
+		if !has(t, base+"f", askMark, ">kept<") {
+			t.Error("the copy has no property")
+		}
+	})
+}
+
+func TestStateInMemory(t *testing.T) {
+	dir := t.TempDir()
+	serving(t, dir, mark(t), "--state", "memory")
+	if _, err := os.Stat(filepath.Join(dir, ".dav207")); err == nil {
+		t.Error("--state memory left a state")
+	}
+	serving(t, dir, func(base string) {
+		if has(t, base+"f", askMark, ">kept<") || has(t, base+"f", askLock, "activelock") {
+			t.Error("something was kept")
+		}
+	})
+}
+
+// Who cannot have the state says so in one line, and the files are as they were.
+func TestStateRefused(t *testing.T) {
+	dir := t.TempDir()
+	serving(t, dir, mark(t))
+	file := filepath.Join(dir, ".dav207", "state.db")
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startCommand(t, "serve", dir, "--addr", "127.0.0.1:0")
+	refused(t, 1, "in use by process", "serve", dir, "--addr", "127.0.0.1:0")
+	if code := s.stop(t); code != 0 {
+		t.Errorf("exit status of the first = %d", code)
+	}
+	for what, content := range map[string][]byte{
+		"no state":  []byte(strings.Repeat("something else\n", 1000)),
+		"cut short": good[:5000],
+	} {
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, 1, "is damaged", "serve", dir, "--addr", "127.0.0.1:0")
+		if got, err := os.ReadFile(file); err != nil || string(got) != string(content) {
+			t.Errorf("%s: the file was changed", what)
+		}
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "f")); err != nil || string(b) != "content" {
+		t.Errorf("/f = %q, %v", b, err)
+	}
+	for _, args := range [][]string{
+		{"serve", "--memory", "--state", filepath.Join(dir, "x")},
+		{"serve", dir, "--state", filepath.Join(dir, "x")},
+		{"serve", dir, "--state", filepath.Join(dir, "sub", "..", "x")},
+	} {
+		refused(t, 2, "--state", args...)
+	}
+}
+
+// refused runs a command that must end at once, with one line on standard error.
+func refused(t *testing.T, code int, text string, args ...string) {
+	t.Helper()
+	var stdout, stderr buffer
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // what should fail might serve
+	defer cancel()
+	if got := run(ctx, args, &stdout, &stderr); got != code {
+		t.Errorf("dav207 %q: exit status %d, want %d", args, got, code)
+	}
+	if got := stderr.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, text) {
+		t.Errorf("dav207 %q says %q, want one line with %q", args, got, text)
+	}
+}
