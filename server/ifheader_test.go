@@ -89,6 +89,7 @@ func FuzzParseIf(f *testing.F) {
 	f.Add(`(<urn:uuid:a> ["e"]) (Not <DAV:no-lock>)`)
 	f.Add(`<http://h/a> (<urn:a>) </b> (Not [W/"x"])`)
 	f.Add(`(Not<urn:a>[""])`)
+	addHeader(f, "If")
 	f.Fuzz(func(t *testing.T, s string) {
 		h, err := parseIf(s)
 		if err != nil {

@@ -98,6 +98,7 @@ func FuzzDestination(f *testing.F) {
 	for _, s := range []string{"http://localhost:8080/dav/b", "/dav/%2e%2e/x", "webdav://u@h/dav", "//", "http://[::1]/dav/x"} {
 		f.Add(s)
 	}
+	addHeader(f, "Destination")
 	h := testHandler()
 	f.Fuzz(func(t *testing.T, s string) {
 		p, err := h.destination(copyRequest("Destination", s))
@@ -223,6 +224,9 @@ func FuzzBodies(f *testing.F) {
 		`<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:shared/></D:lockscope><D:locktype><D:write/></D:locktype><D:owner><D:href>me</D:href></D:owner></D:lockinfo>`,
 	} {
 		f.Add([]byte(s))
+	}
+	for _, s := range clientSeeds(f) {
+		f.Add([]byte(s.body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		root, err := davxml.Parse(bytes.NewReader(body), nil)

@@ -65,7 +65,8 @@ func TestFormatTimeout(t *testing.T) {
 
 func FuzzParseTimeout(f *testing.F) {
 	for _, s := range []string{"", "Infinite", "Second-1", "Second-0", "Infinite, Second-4100000000", "Second-99999999999999999999",
-		"Second--1", "second-7,x", ",,", "Second-\xff"} {
+		"Second--1", "second-7,x", ",,", "Second-\xff",
+		"Second-180", "Second-600", "Second-1800", "Second-3600", "Second-4100000000"} { // as clients send it
 		f.Add(s, "")
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {

@@ -5,9 +5,12 @@ import (
 	"encoding/xml"
 	"errors"
 	"net/http/httptest"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+
+	"golang.org/x/tools/txtar"
 
 	"dav207/server/davxml"
 	"dav207/server/davxml/xmltest"
@@ -126,6 +129,21 @@ func FuzzDecode(f *testing.F) {
 		`<D:y xmlns:D="e:" D:b=" &#13; "/>]]&gt;</x></prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>`))
 	f.Add([]byte(`<a:multistatus xmlns:a="DAV:"><a:response><a:href>&#x85;</a:href><a:href>/b</a:href><a:status>HTTP/1.1 507 x` +
 		`</a:status><a:error><z xmlns="&lt;"/></a:error><a:responsedescription> x </a:responsedescription></a:response></a:multistatus>`))
+	files, err := filepath.Glob("../../integration/testdata/clients/*.txt")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no answers to clients: %v", err)
+	}
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, section := range archive.Files {
+			if _, body, ok := bytes.Cut(section.Data, []byte("\n\n")); ok && section.Name == "response" {
+				f.Add(body)
+			}
+		}
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		first, err := multistatus.Decode(bytes.NewReader(body))
 		if err != nil {
