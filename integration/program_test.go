@@ -93,7 +93,7 @@ type process struct {
 	log *os.File
 }
 
-// launch starts "dav207 serve" and returns when it says where it is. Who calls it ends it.
+// launch starts "dav207 serve" and returns when it says where it is. Who calls it ends it, with stop or with kill.
 func launch(t testing.TB, args ...string) *process {
 	t.Helper()
 	return launchUnder(t, nil, args...)
@@ -142,6 +142,12 @@ func prepareUnder(t testing.TB, other []string, args ...string) *process {
 	whole := slices.Concat(other, []string{path, "serve", "--addr", "127.0.0.1:0", "--log-level", "debug"}, args)
 	cmd := exec.Command(whole[0], whole[1:]...)
 	cmd.Stderr = log
+	t.Cleanup(func() { // where the test gave up
+		if cmd.Process != nil && cmd.ProcessState == nil {
+			cmd.Process.Kill()
+			cmd.Wait()
+		}
+	})
 	return &process{site: &site{TB: t}, cmd: cmd, log: log}
 }
 
