@@ -159,7 +159,7 @@ func (s *aferoStaged) place(temp string) error {
 
 // CopyFile copies the content and the permissions of the regular file src to dst, replacing a file there in one step.
 // Copying a file onto itself is fs.ErrInvalid.
-func (f *FS) CopyFile(ctx context.Context, src, dst string) error {
+func (f *FS) CopyFile(ctx context.Context, src, dst string, ready func(fs.FileInfo) error) error {
 	from, to, err := f.beginCopy(src, dst)
 	if err != nil {
 		return err
@@ -185,6 +185,9 @@ func (f *FS) CopyFile(ctx context.Context, src, dst string) error {
 		if err != nil {
 			return creating("copy", dst, err)
 		}
+	}
+	if err := whenReady(to, ready); err != nil {
+		return err
 	}
 	return to.commit(ctx)
 }

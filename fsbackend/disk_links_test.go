@@ -72,10 +72,10 @@ func TestLinks(t *testing.T) {
 				if err := stage(d, name, "new"); !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.ENOTDIR) {
 					t.Errorf("Stage = %v, want %v", err, fs.ErrPermission)
 				}
-				if err := d.CopyFile(ctx, "/f", name); !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.ENOTDIR) {
+				if err := d.CopyFile(ctx, "/f", name, nil); !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.ENOTDIR) {
 					t.Errorf("CopyFile to it = %v, want %v", err, fs.ErrPermission)
 				}
-				if err := d.CopyFile(ctx, name, "/copy"); !errors.Is(err, fs.ErrNotExist) {
+				if err := d.CopyFile(ctx, name, "/copy", nil); !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("CopyFile from it = %v, want %v", err, fs.ErrNotExist)
 				}
 				if err := d.Chtimes(ctx, name, time.Unix(1, 0)); !errors.Is(err, fs.ErrNotExist) {
@@ -92,7 +92,7 @@ func TestLinks(t *testing.T) {
 				if got := read(t, filepath.Join(root, tt.leads)); got != "through" {
 					t.Errorf("file behind the link = %q, want what was written through it", got)
 				}
-				if err := d.CopyFile(ctx, name, tt.leads); !errors.Is(err, fs.ErrInvalid) {
+				if err := d.CopyFile(ctx, name, tt.leads, nil); !errors.Is(err, fs.ErrInvalid) {
 					t.Errorf("CopyFile of a link onto its file = %v, want %v", err, fs.ErrInvalid)
 				}
 			}
@@ -136,8 +136,8 @@ func TestBelowOutwardLink(t *testing.T) {
 		"Mkdir":         {d.Mkdir(ctx, "/out/new", 0o777), fs.ErrPermission},
 		"Rename out":    {d.Rename(ctx, "/f", "/out/f"), fs.ErrPermission},
 		"Rename in":     {d.Rename(ctx, "/out/secret", "/secret"), fs.ErrNotExist},
-		"CopyFile out":  {d.CopyFile(ctx, "/f", "/out/f"), fs.ErrPermission},
-		"CopyFile in":   {d.CopyFile(ctx, "/out/secret", "/secret"), fs.ErrNotExist},
+		"CopyFile out":  {d.CopyFile(ctx, "/f", "/out/f", nil), fs.ErrPermission},
+		"CopyFile in":   {d.CopyFile(ctx, "/out/secret", "/secret", nil), fs.ErrNotExist},
 		"Remove":        {d.Remove(ctx, "/out/secret"), fs.ErrNotExist},
 		"Chtimes":       {d.Chtimes(ctx, "/out/secret", time.Unix(1, 0)), fs.ErrNotExist},
 	} {

@@ -7,19 +7,21 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
 // Sweep removes what an earlier process wrote aside and left when it was killed: files and directories whose names
 // resource.AsideName can have made and that no living process is at work on, be it this one or another that serves the same
 // files. Links are neither followed nor removed. It goes through the whole tree, reading each directory once, and may run
-// while the tree is served. What was moved aside to make room for something that then did not come gets its name again.
+// while the tree is served. What was moved aside to make room for something that then did not come gets its name again; if
+// something else has got that name since this process started, it gets it with ".recovered" after it.
 // done, if not nil, hears of each name that was dealt with. What it cannot read or remove it passes
 // over; the first such error is returned at the end. It stops when ctx is done.
 //
 // What was modified within the last minute is left for the next call, since another process may be about to lock it, or to put
-// it in its place. Where the platform has no flock nothing else protects what others are at work on: let one process serve a
-// directory there.
+// it in its place; what was moved aside is locked from the beginning, and need not wait. Where the platform has no flock
+// nothing else protects what others are at work on: let one process serve a directory there.
 func (d *Disk) Sweep(ctx context.Context, done func(name string)) error {
 	return d.sweepAll(ctx, false, done)
 }
@@ -97,7 +99,8 @@ func (d *Disk) sweepOne(p string, alone bool) (bool, error) {
 	if asides.mine(fi.Name()) {
 		return false, nil
 	}
-	if !alone && (!fi.ModTime().Before(asides.started) || time.Since(fi.ModTime()) < settled) {
+	young := !alone && (!fi.ModTime().Before(asides.started) || time.Since(fi.ModTime()) < settled)
+	if young && (!fi.IsDir() || !locksFiles) {
 		return false, nil
 	}
 	f, _, err := d.open(p, os.O_RDONLY, 0)
@@ -109,7 +112,8 @@ func (d *Disk) sweepOne(p string, alone bool) (bool, error) {
 		return false, nil
 	}
 	if fi.IsDir() {
-		if restored, err := d.restore(p, f); restored || err != nil {
+		restored, err := d.restore(p, f)
+		if restored || err != nil || young {
 			return restored, err
 		}
 		if d.root.Remove(p) == nil { // empty: what another process moves into it meanwhile keeps it
@@ -130,11 +134,34 @@ func (d *Disk) restore(p string, dir *os.File) (bool, error) {
 		return false, err
 	}
 	to := parent(p) + names[0]
-	if _, err := d.root.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
+	switch fi, err := d.root.Lstat(to); {
+	case err == nil && changed(fi).Before(asides.started):
+		return false, nil // what was moved aside for it
+	case err == nil:
+		// It may be what somebody made here because nothing was there any more. Removing what was is never undone.
+		if to, err = d.recovered(to); err != nil {
+			return false, err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
 		return false, err
 	}
 	if err := d.root.Rename(within(p, names[0]), to); err != nil {
 		return false, err
 	}
 	return true, d.root.Remove(p)
+}
+
+// recovered returns a free name beside to.
+func (d *Disk) recovered(to string) (string, error) {
+	for i := 1; ; i++ {
+		name := to + ".recovered"
+		if i > 1 {
+			name += "-" + strconv.Itoa(i)
+		}
+		if _, err := d.root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+			return name, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
 }

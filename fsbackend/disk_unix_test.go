@@ -59,8 +59,8 @@ func TestSpecialFilesAreNotOpened(t *testing.T) {
 			}
 			for what, err := range map[string]error{
 				"Stage":         stage(d, name, "x"),
-				"CopyFile from": d.CopyFile(ctx, name, "/copy"),
-				"CopyFile to":   d.CopyFile(ctx, "/f", name),
+				"CopyFile from": d.CopyFile(ctx, name, "/copy", nil),
+				"CopyFile to":   d.CopyFile(ctx, "/f", name, nil),
 			} {
 				if !errors.Is(err, fs.ErrPermission) {
 					t.Errorf("%s %s = %v, want %v", what, name, err, fs.ErrPermission)
@@ -158,7 +158,7 @@ func TestSwappedDirectory(t *testing.T) {
 					t.Error("the secret was read")
 				}
 			}
-			if d.CopyFile(ctx, "/d/secret", "/copy") == nil {
+			if d.CopyFile(ctx, "/d/secret", "/copy", nil) == nil {
 				if got, _ := readAll(d, "/copy"); got == "secret" {
 					t.Error("the secret was copied")
 				}
@@ -241,7 +241,7 @@ func TestModes(t *testing.T) {
 			t.Errorf("mode of a replaced file = %v, want %v", got, perm.Perm())
 		}
 		must(t, os.Chmod(filepath.Join(root, "new"), perm))
-		must(t, d.CopyFile(ctx, "/new", "/copy"))
+		must(t, d.CopyFile(ctx, "/new", "/copy", nil))
 		if got := mode("copy"); got != perm.Perm() {
 			t.Errorf("mode of a copy = %v, want %v", got, perm.Perm())
 		}
@@ -254,7 +254,7 @@ func TestModes(t *testing.T) {
 			t.Errorf("owner of a replaced file = %d:%d", st.Uid, st.Gid)
 		}
 		write(t, filepath.Join(root, "other"), "x")
-		must(t, d.CopyFile(ctx, "/other", "/new"))
+		must(t, d.CopyFile(ctx, "/other", "/new", nil))
 		st = must2(os.Stat(filepath.Join(root, "new"))).Sys().(*syscall.Stat_t)
 		if st.Uid != 12345 || st.Gid != 54321 {
 			t.Errorf("owner of a file that a copy replaced = %d:%d", st.Uid, st.Gid)
@@ -283,7 +283,7 @@ func TestPermissions(t *testing.T) {
 		"Stat in a closed directory":        statErr,
 		"listing a closed directory":        dirErr,
 		"reading an unreadable file":        openErr,
-		"copying an unreadable file":        d.CopyFile(ctx, "/unreadable", "/copy"),
+		"copying an unreadable file":        d.CopyFile(ctx, "/unreadable", "/copy", nil),
 		"staging a file that is read-only":  stage(d, "/fixed-content", "y"),
 		"staging in a read-only directory":  stage(d, "/fixed/new", "y"),
 		"replacing in a read-only one":      stage(d, "/fixed/f", "y"),
@@ -317,7 +317,7 @@ func TestCopyCancelled(t *testing.T) {
 	write(t, filepath.Join(root, "dst"), "old")
 	cancelled, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 	defer cancel()
-	err := d.CopyFile(cancelled, "/src", "/dst")
+	err := d.CopyFile(cancelled, "/src", "/dst", nil)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("CopyFile = %v, want %v", err, context.DeadlineExceeded)
 	}

@@ -7,6 +7,9 @@ import (
 	"syscall"
 )
 
+// locksFiles says whether flock tells of other processes.
+const locksFiles = true
+
 // flock locks a file until it is closed, and reports false where another process, or another handle of this one, has it.
 func flock(f *os.File) bool {
 	c, err := f.SyscallConn()

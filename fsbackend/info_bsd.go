@@ -19,3 +19,11 @@ func identity(fi fs.FileInfo) (id fileID, birth time.Time, ok bool) {
 	}
 	return fileID{uint64(st.Dev), uint64(st.Ino)}, birth, true
 }
+
+// changed returns when a file last got a name, another content or other attributes, as the system keeps it.
+func changed(fi fs.FileInfo) time.Time {
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		return time.Unix(st.Ctimespec.Unix())
+	}
+	return fi.ModTime()
+}

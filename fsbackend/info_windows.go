@@ -17,3 +17,6 @@ func identity(fi fs.FileInfo) (id fileID, birth time.Time, ok bool) {
 	}
 	return fileID{}, birth, true
 }
+
+// changed returns when a file last got a name, another content or other attributes. Nobody here keeps that, so it may be now.
+func changed(fs.FileInfo) time.Time { return time.Now() }

@@ -32,7 +32,7 @@ type (
 		Stage(ctx context.Context, name string) (io.WriteCloser, func() error, error)
 	}
 	fileCopier interface {
-		CopyFile(ctx context.Context, src, dst string) error
+		CopyFile(ctx context.Context, src, dst string, ready func(fs.FileInfo) error) error
 	}
 	chtimer interface {
 		Chtimes(ctx context.Context, name string, mtime time.Time) error

@@ -99,9 +99,18 @@ func testFileID(s *suite) {
 	s.put("/g", "the next one")
 	fresh("what took the name, and maybe the place on the disk", at("/g"))
 	if c, ok := s.fs.(fileCopier); ok {
-		if err := c.CopyFile(s.ctx, "/g", "/h"); !errors.Is(err, errors.ErrUnsupported) {
+		if err := c.CopyFile(s.ctx, "/g", "/h", nil); !errors.Is(err, errors.ErrUnsupported) {
 			s.ok(err)
 			fresh("a copy", at("/h"))
+			next := ""
+			s.ok(c.CopyFile(s.ctx, "/g", "/h", func(fi fs.FileInfo) error {
+				next = id(s, fi, nil)
+				return nil
+			}))
+			fresh("a copy over a copy", next)
+			same("the copy over a copy", at("/h"), next)
+			s.want("a copy that is not wanted any more", c.CopyFile(s.ctx, "/g", "/h", func(fs.FileInfo) error { return errUnsupported }), errUnsupported)
+			same("after a copy that was not wanted", at("/h"), next)
 		}
 	}
 	for _, content := range []string{"staged", "staged again"} {

@@ -125,7 +125,7 @@ func testStageRefused(s *suite) {
 
 func testCopyFile(s *suite) {
 	c, ok := s.fs.(fileCopier)
-	if !ok || errors.Is(c.CopyFile(s.ctx, "/none", "/probe"), errors.ErrUnsupported) {
+	if !ok || errors.Is(c.CopyFile(s.ctx, "/none", "/probe", nil), errors.ErrUnsupported) {
 		s.Skip("no CopyFile")
 	}
 	big := string(bytes.Repeat([]byte("0123456789abcdef"), 1<<16))
@@ -133,9 +133,9 @@ func testCopyFile(s *suite) {
 	s.put("/f", "file")
 	s.put("/big", big)
 	s.put("/d/old", "old")
-	s.ok(c.CopyFile(s.ctx, "/f", "/d/new"))
-	s.ok(c.CopyFile(s.ctx, "/f", "/d/old"))
-	s.ok(c.CopyFile(s.ctx, "/big", "/d/big"))
+	s.ok(c.CopyFile(s.ctx, "/f", "/d/new", nil))
+	s.ok(c.CopyFile(s.ctx, "/f", "/d/old", nil))
+	s.ok(c.CopyFile(s.ctx, "/big", "/d/big", nil))
 	if s.get("/d/big") != big {
 		s.Error("a large file was copied wrong")
 	}
@@ -159,7 +159,7 @@ func testCopyFile(s *suite) {
 		{"cancelled", "/f", "/new", cancelled, []error{context.Canceled}},
 		{"cancelled, over a file", "/f", "/d/new", cancelled, []error{context.Canceled}},
 	} {
-		s.want(tt.why, c.CopyFile(tt.ctx, tt.src, tt.dst), tt.errs...)
+		s.want(tt.why, c.CopyFile(tt.ctx, tt.src, tt.dst, nil), tt.errs...)
 		s.wantTree(tt.why, want)
 	}
 }
@@ -206,7 +206,7 @@ func testETag(s *suite) {
 		s.Errorf("ETag after reading = %s, want %s", got, tag)
 	}
 	if c, ok := s.fs.(fileCopier); ok {
-		if err := c.CopyFile(s.ctx, "/d/g", "/copy"); !errors.Is(err, errors.ErrUnsupported) {
+		if err := c.CopyFile(s.ctx, "/d/g", "/copy", nil); !errors.Is(err, errors.ErrUnsupported) {
 			s.ok(err)
 			if got, _ := s.tag(s.stat("/d/g")); got != tag {
 				s.Errorf("ETag after it was copied = %s, want %s", got, tag)

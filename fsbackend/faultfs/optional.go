@@ -24,7 +24,7 @@ type (
 		Stage(ctx context.Context, name string) (io.WriteCloser, func() error, error)
 	}
 	fileCopier interface {
-		CopyFile(ctx context.Context, src, dst string) error
+		CopyFile(ctx context.Context, src, dst string, ready func(fs.FileInfo) error) error
 	}
 	chtimer interface {
 		Chtimes(ctx context.Context, name string, mtime time.Time) error
@@ -200,7 +200,7 @@ func (f *FS) ETag(info fs.FileInfo) (tag string, ok bool) {
 
 // CopyFile copies inside the inner file system, as one call each of Open and Read for src and of Create, Write and
 // Commit for dst: errors.ErrUnsupported where the inner file system cannot.
-func (f *FS) CopyFile(ctx context.Context, src, dst string) error {
+func (f *FS) CopyFile(ctx context.Context, src, dst string, ready func(fs.FileInfo) error) error {
 	inner, ok := f.inner.(fileCopier)
 	if !ok {
 		return errors.ErrUnsupported
@@ -214,5 +214,5 @@ func (f *FS) CopyFile(ctx context.Context, src, dst string) error {
 			return err
 		}
 	}
-	return inner.CopyFile(ctx, src, dst)
+	return inner.CopyFile(ctx, src, dst, ready)
 }

@@ -188,10 +188,10 @@ type sideError struct{ error }
 func (e sideError) Unwrap() error { return e.error }
 
 // copyFile copies the content of src to dst, replacing a file there in one step. The failure of the source is a
-// sideError.
-func (t *Tree) copyFile(ctx context.Context, src, dst resource.Path) error {
+// sideError. ready, which may be nil, is called as FileCopier says, and not at all where nobody knows who the copy will be.
+func (t *Tree) copyFile(ctx context.Context, src, dst resource.Path, ready func(fs.FileInfo) error) error {
 	if c, ok := t.FS.(FileCopier); ok {
-		err := c.CopyFile(ctx, src.String(), dst.String())
+		err := c.CopyFile(ctx, src.String(), dst.String(), ready)
 		if err == nil {
 			return nil
 		}
@@ -214,6 +214,15 @@ func (t *Tree) copyFile(ctx context.Context, src, dst resource.Path) error {
 	defer w.Close()
 	if _, err := io.Copy(w, sourceReader{ctx, r}); err != nil {
 		return err
+	}
+	if s, ok := w.(StagedFile); ok && ready != nil {
+		info, err := s.Stat()
+		if err == nil {
+			err = ready(info)
+		}
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
 	}
 	return commit()
 }

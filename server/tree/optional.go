@@ -43,17 +43,19 @@ type Stager interface {
 }
 
 // StagedFile is what the writer that Stage returns may offer besides: a look at the file that commit is going to put in
-// place, before it is there. Its name, size and time mean nothing yet; what its Identifier says does not change any more: commit puts that file
-// there, and also where name is a symbolic link, in the place of what that leads to. After commit and after Close the error is
-// fs.ErrClosed.
+// place, before it is there. Its name, size and time mean nothing yet; what its Identifier says does not change any more:
+// commit puts that file there, and also where name is a symbolic link, in the place of what that leads to. After commit and
+// after Close the error is fs.ErrClosed.
 type StagedFile interface {
 	Stat() (fs.FileInfo, error)
 }
 
 // FileCopier copies the content of the file src to dst inside the back end, replacing a file at dst in one step. When it
 // fails, dst is what it was. A failure of the source is an *fs.PathError with the name src; others are the destination's.
+// ready, if not nil, is called before the copy takes its place with what StagedFile would say of it; its error ends the
+// copy.
 type FileCopier interface {
-	CopyFile(ctx context.Context, src, dst string) error
+	CopyFile(ctx context.Context, src, dst string, ready func(fs.FileInfo) error) error
 }
 
 // Batcher is offered by a file system that has every change on the disk before it says that it was made. Changes under

@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"errors"
+	"io/fs"
 
 	"dav207/props"
 	"dav207/server/resource"
@@ -98,13 +99,35 @@ func (t *Tree) Adopt(ctx context.Context, r props.Resource, w any) error {
 	if r.Identity() == "" {
 		return nil
 	}
-	next := props.Resource{Path: r.Path}
+	var next fs.FileInfo
 	if s, ok := w.(StagedFile); ok {
-		info, err := s.Stat()
-		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		var err error
+		if next, err = s.Stat(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}
-		next.Info = info
 	}
-	return t.Props.Update(context.WithoutCancel(ctx), props.Adopt{Resource: r, Next: next.Identity()})
+	return t.adopt(ctx, r, next)
+}
+
+func (t *Tree) adopt(ctx context.Context, r props.Resource, next fs.FileInfo) error {
+	id := props.Resource{Info: next}.Identity()
+	return t.Props.Update(context.WithoutCancel(ctx), props.Adopt{Resource: r, Next: id})
+}
+
+// adopts returns what lets a copy take over the properties of old, the file at dst, until it gets its own: the process may be
+// killed in between, and a file without any would be neither the old one nor the new one.
+func (t *Tree) adopts(ctx context.Context, dst resource.Path, old fs.FileInfo) func(fs.FileInfo) error {
+	if old == nil {
+		return nil
+	}
+	return func(next fs.FileInfo) error {
+		r := props.Resource{Path: dst, Info: old}
+		if isLink(old) {
+			r, _ = t.Stat(ctx, dst)
+		}
+		if r.Identity() == "" {
+			return nil
+		}
+		return t.adopt(ctx, r, next)
+	}
 }

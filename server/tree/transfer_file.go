@@ -32,7 +32,7 @@ func (x *transfer) file(src props.Resource, dst resource.Path, old fs.FileInfo) 
 	if x.move {
 		return x.moveFile(src, dst, old)
 	}
-	if err := x.t.copyFile(x.ctx, src.Path, dst); err != nil {
+	if err := x.t.copyFile(x.ctx, src.Path, dst, x.t.adopts(x.ctx, dst, old)); err != nil {
 		return err
 	}
 	x.changed = true
@@ -46,7 +46,7 @@ func (x *transfer) fileOverCollection(src props.Resource, dst resource.Path, old
 	}
 	ctx := context.WithoutCancel(x.ctx)
 	aside := x.t.aside(dst)
-	if err := x.t.copyFile(x.ctx, src.Path, aside); err != nil {
+	if err := x.t.copyFile(x.ctx, src.Path, aside, nil); err != nil {
 		return err
 	}
 	err := x.t.supplant(x.ctx, dst, old, x.report,
@@ -95,7 +95,7 @@ func (x *transfer) moveFile(src props.Resource, dst resource.Path, old fs.FileIn
 	if !tooFar(err) {
 		return x.blame(src.Path, err)
 	}
-	if err := x.t.copyFile(x.ctx, src.Path, dst); err != nil {
+	if err := x.t.copyFile(x.ctx, src.Path, dst, x.t.adopts(x.ctx, dst, old)); err != nil {
 		return err
 	}
 	before := x.changed
