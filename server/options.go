@@ -11,12 +11,18 @@ import (
 	"dav207/server/tree"
 )
 
+// Announce sets the headers by which clients know a WebDAV server, as the answer to OPTIONS has them (RFC 4918 §10.1). Whoever
+// refuses a request in front of a Handler sends them, too: clients ask OPTIONS before they know of a password.
+func Announce(head http.Header) {
+	head.Set("DAV", "1, 2, 3")
+	head.Set("MS-Author-Via", "DAV") // without it Office opens documents read-only
+}
+
 // options answers OPTIONS (RFC 4918 §10.1), the same for every URL: clients ask for the share, its parents, the root of
 // the host and names that do not exist, and take what they hear for the whole server.
 func (h *Handler) options(q *request) error {
 	head := q.w.Header()
-	head.Set("DAV", "1, 2, 3")
-	head.Set("MS-Author-Via", "DAV") // without it Office opens documents read-only
+	Announce(head)
 	head.Set("Allow", h.allow(""))
 	head.Set("Content-Length", "0")
 	q.w.WriteHeader(http.StatusOK)

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -10,8 +11,8 @@ import (
 )
 
 // Log writes one line at level Info after each request: method, path (escaped as in a URL, without the query), status,
-// bytes of the body sent, duration and the address of the client; also Depth and Destination where they were sent. An
-// answer that was broken off is marked aborted; its status is 0 if nothing of it had been sent. A nil logger
+// bytes of the body sent, duration and the address of the client; also Depth and Destination where they were sent, and the
+// user that Basic, behind it, found. An answer that was broken off is marked aborted; its status is 0 if nothing of it had been sent. A nil logger
 // discards.
 //
 // Nothing that a client sends can end a line or begin another, whatever the slog.Handler does with its values.
@@ -26,13 +27,14 @@ func Log(log *slog.Logger) func(http.Handler) http.Handler {
 				return
 			}
 			// Taken now: a handler may change the URL of its request, as http.StripPrefix does.
-			attrs := append(make([]slog.Attr, 0, 9), slog.String("method", safe(r.Method)), slog.String("path", safe(r.URL.EscapedPath())))
+			attrs := append(make([]slog.Attr, 0, 10), slog.String("method", safe(r.Method)), slog.String("path", safe(r.URL.EscapedPath())))
 			if depth := r.Header.Get("Depth"); depth != "" {
 				attrs = append(attrs, slog.String("depth", safe(depth)))
 			}
 			if destination := r.Header.Get("Destination"); destination != "" {
 				attrs = append(attrs, slog.String("destination", place(destination)))
 			}
+			who := &note{}
 			rec := &recorder{ResponseWriter: w}
 			start, completed := time.Now(), false
 			defer func() {
@@ -41,16 +43,24 @@ func Log(log *slog.Logger) func(http.Handler) http.Handler {
 				}
 				attrs = append(attrs, slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes),
 					slog.Duration("duration", time.Since(start)), slog.String("remote", host(r.RemoteAddr)))
+				if who.user != "" {
+					attrs = append(attrs, slog.String("user", safe(who.user)))
+				}
 				if !completed {
 					attrs = append(attrs, slog.Bool("aborted", true))
 				}
 				log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
 			}()
-			next.ServeHTTP(rec, r)
+			next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), noteKey{}, who)))
 			completed = true
 		})
 	}
 }
+
+// note is what those behind Log found out about a request.
+type note struct{ user string }
+
+type noteKey struct{}
 
 // place returns the URL of a Destination without what may be secret in it.
 func place(destination string) string {

@@ -1,10 +1,12 @@
-// Package middleware holds what stands in front of a handler and is not WebDAV: a line in the log for each request, and the
-// end of a panic.
+// Package middleware holds what stands in front of a handler and is not WebDAV: a line in the log for each request, the end
+// of a panic, names and passwords, and a door that is closed to other sites.
 //
 // Each is a func(http.Handler) http.Handler. The ResponseWriter that the handler gets passes everything on:
 // http.ResponseController reaches the original one, and ReadFrom does, so that a file still goes out by sendfile.
+// A request that is refused here costs its client no connection, if its body is not too long.
 //
-// It does not authenticate and does not limit. It never logs a header that may hold credentials, nor a query.
+// It does not say who may do what (see package access), and does not limit rates or connections but those of wrong
+// passwords. It never logs a header that may hold credentials, a name that is not a user's, nor a query.
 package middleware
 
 import (

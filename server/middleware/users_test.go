@@ -1,0 +1,226 @@
+package middleware
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// A hash of "secret", as Apache's htpasswd -B writes it.
+const htpasswdHash = "$2y$05$abcdefghijklmnopqrstuuDGqbGLR2EHhsR2XkEGQCs9nYDDYgXGe"
+
+func TestParseUsers(t *testing.T) {
+	h4, h5 := "$2a$04$"+strings.Repeat("a", 53), "$2b$05$"+strings.Repeat("a", 53)
+	for _, tt := range []struct {
+		rule, text string
+		users      string // names
+		cost       int
+		err        string // "" for none; what the error holds
+	}{
+		{"one", "ann:" + h4 + "\n", "ann", 4, ""},
+		{"no end of line", "ann:" + h4, "ann", 4, ""},
+		{"each kind of bcrypt", "ann:" + h4 + "\nbob:" + h5 + "\ncy:" + htpasswdHash + "\n", "ann,bob,cy", 5, ""},
+		{"comments and empty lines", "# ann:x\n\n  \nann:" + h4 + "\n", "ann", 4, ""},
+		{"Windows", "\ufeffann:" + h4 + "\r\nbob:" + h4 + " \r\n", "ann,bob", 4, ""},
+		{"UTF-8", "jürgen müller:" + h4, "jürgen müller", 4, ""},
+		{"nothing", "", "", 0, "no user"},
+		{"only comments", "# none\n", "", 0, "no user"},
+		{"no colon", "ann:" + h4 + "\nbob\n", "", 0, "line 2 is not"},
+		{"no name", ":" + h4, "", 0, "line 1: the name is empty"},
+		{"a control character", "a\tb:" + h4, "", 0, "line 1: the name"},
+		{"not UTF-8", "a\xff:" + h4, "", 0, "line 1: the name"},
+		{"a long name", strings.Repeat("n", 256) + ":" + h4, "", 0, "255 bytes"},
+		{"twice", "ann:" + h4 + "\n#\nann:" + h5, "", 0, `line 3: the user "ann" stands on line 1`},
+		{"MD5", "#\nann:$apr1$secret$secret", "", 0, `line 2: the password of "ann" is hashed with Apache's MD5: only bcrypt`},
+		{"SHA-1", "ann:{SHA}secret", "", 0, "SHA-1"},
+		{"SHA-512", "ann:$6$secret$secret", "", 0, "SHA-512"},
+		{"Argon2", "ann:$argon2id$v=19$secret", "", 0, "Argon2"},
+		{"plain", "ann:secret", "", 0, "line 1: the password of \"ann\" is not hashed"},
+		{"crypt", "ann:secretsecret1", "", 0, "not hashed, or with something else"},
+		{"cut off", "ann:" + h4[:50], "", 0, "a malformed bcrypt hash"},
+		{"more behind it", "ann:" + h4 + ":x", "", 0, "a malformed bcrypt hash"},
+		{"another kind of bcrypt", "ann:$2x" + h4[3:], "", 0, "a malformed bcrypt hash"},
+		{"too cheap", "ann:$2a$03" + h4[6:], "", 0, "line 1: the hash of \"ann\" has the cost 03, which is not from 04 to 16"},
+		{"too dear", "ann:$2a$17" + h4[6:], "", 0, "has the cost 17"},
+		{"no cost there is", "ann:$2a$99" + h4[6:], "", 0, "has the cost 99"},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			got, err := parseUsers([]byte(tt.text))
+			if tt.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.err) || strings.Contains(err.Error(), "secret") {
+					t.Errorf("error = %v, want %q in it, and nothing secret", err, tt.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range strings.Split(tt.users, ",") {
+				if got.hashes[name] == "" {
+					t.Errorf("%q is no user", name)
+				}
+			}
+			if got.cost != tt.cost {
+				t.Errorf("cost = %d, want %d", got.cost, tt.cost)
+			}
+		})
+	}
+}
+
+func TestSetUser(t *testing.T) {
+	for _, tt := range []struct{ rule, before, name, after, err string }{
+		{"the first", "", "ann", "ann:H\n", ""},
+		{"another", "ann:1\n", "bob", "ann:1\nbob:H\n", ""},
+		{"after a line without an end", "ann:1", "bob", "ann:1\nbob:H\n", ""},
+		{"in its place", "# x\nann:1\nbob:2\n", "ann", "# x\nann:H\nbob:2\n", ""},
+		{"at the end", "ann:1\nbob:2", "bob", "ann:1\nbob:H\n", ""},
+		{"twice there", "ann:1\nbob:2\nann:3\n", "ann", "ann:H\nbob:2\n", ""},
+		{"a name that begins like it", "anna:1\n", "ann", "anna:1\nann:H\n", ""},
+		{"Windows", "\ufeffann:1\r\nbob:2\r\n", "ann", "\ufeffann:H\r\nbob:2\r\n", ""},
+		{"what is no user stays", "ann\n\nbob:$apr1$\n", "bob", "ann\n\nbob:H\n", ""},
+		{"no name", "", "", "", "empty"},
+		{"a colon", "", "a:b", "", "colon"},
+		{"a comment", "", "#a", "", "#"},
+		{"a line", "", "a\nb", "", "control"},
+	} {
+		got, err := SetUser([]byte(tt.before), tt.name, "H")
+		if string(got) != tt.after || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s: %q, %v, want %q, %q", tt.rule, got, err, tt.after, tt.err)
+		}
+	}
+}
+
+func TestHashPassword(t *testing.T) {
+	h, err := HashPassword("pässword")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := SetUser(nil, "ann", h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	users, err := parseUsers(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bcrypt.CompareHashAndPassword([]byte(users.hashes["ann"]), []byte("pässword")); err != nil {
+		t.Errorf("the hash is not that of the password: %v", err)
+	}
+	for _, password := range []string{"", strings.Repeat("secret7", 11), "sec\x00ret", "sec\nret", "secret\xff"} {
+		if _, err := HashPassword(password); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("HashPassword(%q) = %v, want an error that does not show it", password, err)
+		}
+	}
+}
+
+func TestOpenUsers(t *testing.T) {
+	dir := t.TempDir()
+	for name, want := range map[string]error{filepath.Join(dir, "missing"): fs.ErrNotExist, dir: nil} {
+		_, err := OpenUsers(name, nil)
+		if system := (*fs.PathError)(nil); !errors.As(err, &system) || want != nil && !errors.Is(err, want) {
+			t.Errorf("OpenUsers(%s) = %v, want an error of the system", name, err)
+		}
+	}
+	u, err := OpenUsers(usersFile(t, "ann", "1", "bob", "2"), nil)
+	if err != nil || u.Len() != 2 {
+		t.Errorf("OpenUsers = %v, %v, want two users", u, err)
+	}
+}
+
+// The file is read again when it changes, and not before; while it cannot be used the users stay.
+func TestUsersChange(t *testing.T) {
+	file := usersFile(t, "ann", "1")
+	var l lines
+	u, err := OpenUsers(file, slog.New(slog.NewTextHandler(&l, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c clock
+	c.now = time.Now().Add(time.Hour) // the file is not young
+	u.now, u.looked, u.young = c.Now, c.Now(), false
+	has := func(rule, names string) {
+		t.Helper()
+		for _, name := range []string{"ann", "bob"} {
+			if _, hash := u.current().find(name); (hash != "") != strings.Contains(names, name) {
+				t.Errorf("%s: the users are not %q", rule, names)
+			}
+		}
+	}
+	writeUsers(t, file, "ann", "1", "bob", "2")
+	has("not looked at for two seconds", "ann")
+	c.advance(lookEvery)
+	has("a user more", "ann bob")
+
+	logged := func(rule string, want int) {
+		t.Helper()
+		if n := strings.Count(l.String(), "level=ERROR"); n != want {
+			t.Errorf("%s: %d complaints, want %d\n%s", rule, n, want, l.String())
+		}
+	}
+	for i, broken := range []func() error{
+		func() error { return os.WriteFile(file, []byte("ann:secret"), 0o600) },
+		func() error { return os.Truncate(file, 0) },
+		func() error { return os.Remove(file) },
+		func() error { return os.Mkdir(file, 0o700) },
+	} {
+		if err := broken(); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			c.advance(lookEvery)
+			has("a file that cannot be used", "ann bob")
+		}
+		logged("a file that cannot be used", i+1)
+	}
+	if strings.Contains(l.String(), "secret") {
+		t.Errorf("log = %s", l.String())
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	writeUsers(t, file, "bob", "2")
+	c.advance(lookEvery)
+	has("another file", "bob")
+	logged("another file", 4)
+
+	// Another file of the same size and time in its place, as by rename.
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := filepath.Join(t.TempDir(), "next")
+	writeUsers(t, next, "ann", "1")
+	if err := os.Chtimes(next, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(next, file); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(lookEvery)
+	has("a file renamed over it", "ann")
+
+	// A change that its time does not show, since the file had changed just before it was read.
+	c.mu.Lock()
+	c.now = time.Now()
+	c.mu.Unlock()
+	u.looked = time.Time{}
+	writeUsers(t, file, "ann", "1")
+	has("the same user", "ann")
+	info, err = os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeUsers(t, file, "bob", "1")
+	if err := os.Chtimes(file, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(lookEvery)
+	has("a change of the same size in the same tick", "bob")
+}
