@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"net"
 	"path"
 	"strings"
 	"syscall"
@@ -49,7 +50,8 @@ func demo(ctx context.Context, addr string, stdout, stderr io.Writer) error {
 		return err
 	}
 	opts.Logger = log
-	return start(ctx, addr, resource.Mapping{}, server.New(files, opts), log, time.Second, func(base string, open bool) {
+	s := &site{handler: server.New(files, opts), log: log, grace: time.Second}
+	return s.start(ctx, addr, resource.Mapping{}, func(base string, ln net.Listener) error {
 		var b strings.Builder
 		fmt.Fprintf(&b, "dav207 serves a tree at %s in which things go wrong on purpose.\n", base)
 		fmt.Fprintf(&b, "Paste these into another terminal, once or more often:\n")
@@ -57,9 +59,10 @@ func demo(ctx context.Context, addr string, stdout, stderr io.Writer) error {
 			fmt.Fprintf(&b, "\n# %d. %s\n%s\n", i+1, s.about, s.command(base))
 		}
 		io.WriteString(stdout, b.String())
-		if open {
+		if !loopback(ln) {
 			log.Warn("other machines can reach this address")
 		}
+		return nil
 	})
 }
 

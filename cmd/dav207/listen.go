@@ -64,13 +64,13 @@ func cause(err error) error {
 
 // baseURL is the URL of the root of the server, for people on this machine: with the host that they gave, the port that
 // is open, and a slash at the end. Nothing in it means anything to a shell.
-func baseURL(addr string, ln net.Listener, mapping resource.Mapping) string {
+func baseURL(scheme, addr string, ln net.Listener, mapping resource.Mapping) string {
 	host, _, _ := net.SplitHostPort(addr)
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	root := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}
+	root := url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port)}
 	return root.String() + shellSafe.Replace(mapping.Href(resource.Root, true))
 }
 

@@ -1,10 +1,11 @@
 // Command dav207 serves a directory with WebDAV (RFC 4918), and says of every resource that a request touched what
 // became of it.
 //
-//	dav207 serve [DIR]   serves a directory, by default the current one
-//	dav207 demo          shows each kind of multistatus on a tree in which things go wrong on purpose
-//	dav207 version       says what was built, and with which Go
-//	dav207 help [NAME]   says what a command can do
+//	dav207 serve [DIR]        serves a directory, by default the current one
+//	dav207 passwd FILE NAME   gives a user a password
+//	dav207 demo               shows each kind of multistatus on a tree in which things go wrong on purpose
+//	dav207 version            says what was built, and with which Go
+//	dav207 help [NAME]        says what a command can do
 //
 // What it prints for people goes to standard output, the log to standard error. The exit status is 0 when all went
 // well, 2 where the command line was wrong, 1 for every other failure.
@@ -56,7 +57,7 @@ type command struct {
 
 // commands returns every command but help, which speaks of the others.
 func commands() []command {
-	return []command{serveCommand, demoCommand, versionCommand}
+	return []command{serveCommand, passwdCommand, demoCommand, versionCommand}
 }
 
 // usageError is a mistake on the command line.

@@ -72,7 +72,7 @@ func startCommand(t *testing.T, args ...string) *instance {
 func awaitURL(r io.Reader) string {
 	for lines := bufio.NewScanner(r); lines.Scan(); {
 		for _, word := range strings.Fields(lines.Text()) {
-			if strings.HasPrefix(word, "http://") {
+			if strings.HasPrefix(word, "http://") || strings.HasPrefix(word, "https://") {
 				return strings.TrimRight(word, ",")
 			}
 		}
@@ -100,6 +100,17 @@ func TestCommandLine(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
+	users := filepath.Join(t.TempDir(), "users")
+	if err := os.WriteFile(users, []byte("ann:$2a$04$"+strings.Repeat("a", 53)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old := filepath.Join(t.TempDir(), "users")
+	if err := os.WriteFile(old, []byte("#\nann:$apr1$secret$secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pems := t.TempDir()
+	cert, key := writeCertificate(t, pems, "one")
+	_, otherKey := writeCertificate(t, pems, "two")
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -162,6 +173,28 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"serve", ""}, 1, "make it first", ""},
 		{[]string{"serve", file}, 1, "is not a directory: give the directory that holds it", ""},
 		{[]string{"serve", filepath.Join(file, "below")}, 1, "directory", ""},
+		{[]string{"serve", dir, "--users", filepath.Join(old, "x")}, 1, "users", ""},
+		{[]string{"serve", dir, "--users", old + "x"}, 1, `make it with "dav207 passwd FILE NAME"`, ""},
+		{[]string{"serve", dir, "--users", old}, 1, `line 2: the password of "ann" is hashed with Apache's MD5`, ""},
+		{[]string{"serve", dir, "--users", dir}, 1, "not a regular file", ""},
+		{[]string{"serve", dir, "--users", file}, 1, "is in the directory that is served", ""},
+		{[]string{"serve", dir, "--users", users, "--addr", ":0"}, 2, "or --insecure-basic", ""},
+		{[]string{"serve", dir, "--users", users, "--addr", ":0", "--anonymous"}, 2, "or --insecure-basic", ""},
+		{[]string{"serve", dir, "--users", users, "--addr", ":0", "--public-url", "http://example.com/"}, 2, "or --insecure-basic", ""},
+		{[]string{"serve", dir, "--addr", ":0"}, 2, "give --users FILE, or --anonymous", ""},
+		{[]string{"serve", dir, "--addr", ":0", "--tls-cert", cert, "--tls-key", key}, 2, "give --users FILE, or --anonymous", ""},
+		{[]string{"serve", dir, "--tls-cert", cert}, 2, "go together", ""},
+		{[]string{"serve", dir, "--tls-key", key}, 2, "go together", ""},
+		{[]string{"serve", dir, "--tls-cert", cert, "--tls-key", key, "--tls-self-signed"}, 2, "not both", ""},
+		{[]string{"serve", dir, "--tls-cert", cert + "x", "--tls-key", key}, 1, "there is no file", ""},
+		{[]string{"serve", dir, "--tls-cert", cert, "--tls-key", key + "x"}, 1, "there is no file", ""},
+		{[]string{"serve", dir, "--tls-cert", cert, "--tls-key", otherKey}, 1, "private key does not match", ""},
+		{[]string{"serve", dir, "--tls-cert", key, "--tls-key", cert}, 1, "cannot be used", ""},
+		{[]string{"serve", dir, "--tls-cert", cert, "--tls-key", file}, 1, "is in the directory that is served", ""},
+		{[]string{"serve", dir, "--tls-cert", dir, "--tls-key", key}, 1, "not a regular file", ""},
+		{[]string{"passwd"}, 2, "takes a file and the name", ""},
+		{[]string{"passwd", users}, 2, "takes a file and the name", ""},
+		{[]string{"passwd", users, "a:b"}, 2, "a name cannot hold a colon", ""},
 		{[]string{"demo", "x"}, 2, "no argument", ""},
 		{[]string{"demo", "--addr", taken.Addr().String()}, 1, "in use", ""},
 	} {

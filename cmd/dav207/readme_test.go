@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"flag"
 	"go/format"
 	"net/http"
@@ -169,6 +170,20 @@ func TestReadmeShowsServe(t *testing.T) {
 	const base = "http://127.0.0.1:8080/"
 	if want := " at " + base + "\n" + mountHints(base); !strings.Contains(string(text), want) {
 		t.Errorf("README.md does not hold\n%s", want)
+	}
+}
+
+// README.md shows what is printed with TLS, and how clients are told to trust the certificate.
+func TestReadmeShowsTLS(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hints := strings.SplitAfter(trustHints("/self-signed.crt", &x509.Certificate{}), "\n")
+	for _, want := range []string{mountHints("https://127.0.0.1:8443/"), strings.Join(hints[2:], "")} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("README.md does not hold\n%s", want)
+		}
 	}
 }
 

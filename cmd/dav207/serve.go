@@ -5,19 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
-	"dav207/fsbackend"
 	"dav207/server"
-	"dav207/server/access"
+	"dav207/server/middleware"
 	"dav207/server/resource"
 )
 
@@ -41,6 +39,12 @@ period to finish, and a second signal ends at once. Nothing outside of DIR can b
 		flags.StringVar(&o.prefix, "prefix", "/", "`PATH` of the URL under which the tree is served")
 		flags.Var(&o.public, "public-url", "`URL` under which clients reach the tree when a proxy is in front; may be given more than once")
 		flags.Var(&o.proxies, "trusted-proxy", "`IP|CIDR` of a proxy whose Forwarded and X-Forwarded-* headers count; may be given more than once")
+		flags.StringVar(&o.users, "users", "", "`FILE` of the users who are let in, by name and password; \"dav207 passwd\" writes it")
+		flags.StringVar(&o.tls.cert, "tls-cert", "", "`FILE` with the certificate for https, and those that vouch for it, in PEM")
+		flags.StringVar(&o.tls.key, "tls-key", "", "`FILE` with the key of the certificate, in PEM")
+		flags.BoolVar(&o.tls.selfSigned, "tls-self-signed", false, "https with a certificate made here, which clients must be told to trust")
+		flags.BoolVar(&o.insecureBasic, "insecure-basic", false, "let passwords cross the network without TLS")
+		flags.BoolVar(&o.anonymous, "anonymous", false, "let in who reaches the address from other machines, without a password")
 		flags.BoolVar(&o.readOnly, "read-only", false, "refuse every change")
 		flags.BoolVar(&o.memory, "memory", false, "serve an empty tree in memory instead of DIR; it ends with the process")
 		flags.BoolVar(&o.fsync, "fsync", false, "have every change on the disk before it is answered, for a loss of power to lose nothing")
@@ -60,8 +64,11 @@ type serveOptions struct {
 	addr, prefix            string
 	public                  publicURLs
 	proxies                 proxies
+	users, state            string
+	tls                     tlsOptions
+	insecureBasic           bool
+	anonymous               bool
 	readOnly, memory, fsync bool
-	state                   string
 	infinity, format, level *choice
 	junk                    *choice
 	quirks                  quirks
@@ -69,115 +76,95 @@ type serveOptions struct {
 }
 
 func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	mapping, err := o.check(args)
+	if err != nil {
+		return err
+	}
 	dir := "."
-	switch {
-	case len(args) > 1:
-		return usagef("serve takes one directory, not %d", len(args))
-	case len(args) == 1 && o.memory:
-		return usagef("serve takes --memory or a directory, not both")
-	case o.state != "" && o.state != inMemory && o.memory:
-		return usagef("serve takes --memory or --state FILE, not both: properties belong to files that are kept")
-	case o.fsync && o.memory:
-		return usagef("serve takes --memory or --fsync, not both: a tree in memory ends with the process")
-	case len(args) == 1:
+	if len(args) > 0 {
 		dir = args[0]
 	}
-	if o.grace < 0 {
-		return usagef("--grace %v is before the signal", o.grace)
-	}
-	if o.silence < 0 {
-		return usagef("--silence %v is no time to wait", o.silence)
-	}
-	mapping, err := resource.NewMapping(o.prefix)
-	if err != nil || strings.Contains(o.prefix, "://") || oneLine(o.prefix) != o.prefix {
-		return usagef("--prefix %q is not the path of a URL such as /dav", o.prefix)
-	}
 	log := newLogger(stderr, o.format.value, o.level.value)
-
-	opts := &server.Options{Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies,
-		DenyInfinity: o.infinity.value == "deny", Junk: junkPolicies[o.junk.value], Quirks: o.quirks, Silence: o.silence, Logger: log}
-	mode, change := "", "read and change it"
+	dav, err := o.openTree(ctx, dir, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dav.close()) }()
+	users, err := openUsers(o.users, log)
+	if err != nil {
+		return err
+	}
+	cert, trust, err := o.tls.open(o.addr, o.public, log)
+	if err != nil {
+		return err
+	}
+	mode := ""
 	if o.readOnly {
-		opts.Policy = access.ReadOnly
-		mode, change = ", read-only", "read it"
+		mode = ", read-only"
 	}
-
-	var handler *server.Handler
-	what := "an empty tree in memory"
-	if o.memory {
-		handler = server.New(fsbackend.New(fsbackend.Memory()), opts)
-	} else {
-		disk, err := openDisk(dir)
-		if err != nil {
+	var handler http.Handler = dav.handler
+	if users != nil {
+		handler = middleware.Basic(users, &middleware.BasicOptions{Realm: "dav207", Announce: server.Announce,
+			TrustedProxies: o.proxies, Logger: log})(handler)
+		mode += ", to the users in " + show(o.users)
+	}
+	s := &site{handler: middleware.SameSite(o.public...)(handler), log: log, grace: o.grace}
+	if cert != nil {
+		s.tls = cert.config()
+	}
+	return s.start(ctx, o.addr, mapping, func(base string, ln net.Listener) error {
+		if err := o.exposed(ln); err != nil {
 			return err
 		}
-		defer disk.Close()
-		disk.Sync = o.fsync
-		what = show(dir)
-		kept, err := o.openState(ctx, dir, disk, log)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, kept.Close()) }()
-		opts.Props, opts.Locks = kept.props, kept.locks
-		handler = server.New(disk, opts)
-		if !o.readOnly {
-			if err := handler.Recover(ctx); err != nil {
-				return err
-			}
-			defer tidy(ctx, disk, handler, kept.alone, log)()
-		}
-	}
-	return start(ctx, o.addr, mapping, handler, log, o.grace, func(base string, open bool) {
 		public := o.public.base(base)
 		if public != base {
 			mode += ", behind a proxy at " + public
 		}
-		fmt.Fprintf(stdout, "dav207 serves %s at %s%s\n%s", what, base, mode, mountHints(public))
-		if open {
-			log.Warn("no password is asked for: whoever reaches this address can "+change, slog.String("addr", o.addr))
+		fmt.Fprintf(stdout, "dav207 serves %s at %s%s\n%s%s", dav.what, base, mode, mountHints(public), trust)
+		switch {
+		case loopback(ln):
+		case users == nil:
+			log.Warn("no password is asked for: whoever reaches this address can "+o.change(), slog.String("addr", o.addr))
+		case cert == nil:
+			log.Warn("passwords cross the network as they are", slog.String("addr", o.addr))
 		}
+		if cert != nil && !o.memory && outside(dir, "the key", cert.keyFile) != nil {
+			log.Warn("clients can read the key of the certificate, for it is in the directory that is served", slog.String("file", cert.keyFile))
+		}
+		return nil
 	})
 }
 
-// junkPolicies are the values of --junk.
-var junkPolicies = map[string]server.Junk{"keep": server.KeepJunk, "hide": server.HideJunk, "drop": server.DropJunk}
-
-// start listens, says so, and serves until ctx ends. open tells that other machines may reach the address.
-func start(ctx context.Context, addr string, mapping resource.Mapping, handler http.Handler, log *slog.Logger, grace time.Duration,
-	say func(base string, open bool)) error {
-	ln, err := listen(ctx, addr)
-	if err != nil && ctx.Err() != nil {
-		return nil // a signal came first
+// check finds what is wrong with the command line, and returns how URLs map to the tree.
+func (o *serveOptions) check(args []string) (resource.Mapping, error) {
+	mapping, err := resource.NewMapping(o.prefix)
+	switch {
+	case len(args) > 1:
+		err = usagef("serve takes one directory, not %d", len(args))
+	case len(args) == 1 && o.memory:
+		err = usagef("serve takes --memory or a directory, not both")
+	case o.memory && o.state != "" && o.state != inMemory:
+		err = usagef("serve takes --memory or --state FILE, not both: properties belong to files that are kept")
+	case o.memory && o.fsync:
+		err = usagef("serve takes --memory or --fsync, not both: a tree in memory ends with the process")
+	case o.grace < 0:
+		err = usagef("--grace %v is before the signal", o.grace)
+	case o.silence < 0:
+		err = usagef("--silence %v is no time to wait", o.silence)
+	case err != nil || strings.Contains(o.prefix, "://") || oneLine(o.prefix) != o.prefix:
+		err = usagef("--prefix %q is not the path of a URL such as /dav", o.prefix)
+	default:
+		err = o.tls.check()
 	}
-	if err != nil {
-		return err
-	}
-	say(baseURL(addr, ln, mapping), !loopback(ln))
-	s := site{handler: handler, log: log, grace: grace}
-	return s.serve(ctx, ln)
+	return mapping, err
 }
 
-// openDisk opens the directory that is to be served.
-func openDisk(dir string) (*fsbackend.Disk, error) {
-	// Looked at first: opening a pipe would wait for its other end.
-	fi, err := os.Stat(dir)
-	if err == nil && !fi.IsDir() {
-		return nil, fmt.Errorf("%q is not a directory: give the directory that holds it", dir)
+// change says what clients can do.
+func (o *serveOptions) change() string {
+	if o.readOnly {
+		return "read it"
 	}
-	var disk *fsbackend.Disk
-	if err == nil {
-		disk, err = fsbackend.Root(dir)
-	}
-	switch {
-	case err == nil:
-		return disk, nil
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no directory %q: make it first, or give another", dir)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("not allowed to read the directory %q: change its permissions, or give another", dir)
-	}
-	return nil, fmt.Errorf("cannot serve %q: %w; give another directory", dir, cause(err))
+	return "read and change it"
 }
 
 // show returns the whole name of a directory for people.

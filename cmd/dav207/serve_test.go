@@ -213,7 +213,7 @@ func TestServeLog(t *testing.T) {
 }
 
 func TestServeWarnsOfOthers(t *testing.T) {
-	s := startCommand(t, "serve", "--memory", "--addr", ":0")
+	s := startCommand(t, "serve", "--memory", "--addr", ":0", "--anonymous")
 	if !strings.HasPrefix(s.base, "http://127.0.0.1:") {
 		t.Errorf("URL = %s, want one that can be used", s.base)
 	}

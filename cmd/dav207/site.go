@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"dav207/server/middleware"
+	"dav207/server/resource"
 )
 
 // site is a handler on its way to the network.
@@ -18,6 +20,27 @@ type site struct {
 	handler http.Handler
 	log     *slog.Logger
 	grace   time.Duration // how long running requests have once ctx ends
+	tls     *tls.Config   // nil for none
+}
+
+// start listens, lets say tell people so, and serves until ctx ends. An error of say keeps it from serving.
+func (s *site) start(ctx context.Context, addr string, mapping resource.Mapping, say func(base string, ln net.Listener) error) error {
+	ln, err := listen(ctx, addr)
+	if err != nil && ctx.Err() != nil {
+		return nil // a signal came first
+	}
+	if err != nil {
+		return err
+	}
+	scheme := "http"
+	if s.tls != nil {
+		scheme = "https"
+	}
+	if err := say(baseURL(scheme, addr, ln, mapping), ln); err != nil {
+		ln.Close()
+		return err
+	}
+	return s.serve(ctx, ln)
 }
 
 // cleanup is how long requests that were cut have to take away what they left half done.
@@ -44,9 +67,19 @@ func (s *site) serve(ctx context.Context, ln net.Listener) error {
 		IdleTimeout:                  time.Minute,
 		MaxHeaderBytes:               64 << 10,
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is asked of a WebDAV server, too
+		// With TLS clients may choose HTTP/2, where one connection carries many requests. Who is silent for long is asked whether
+		// he is still there.
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 64, SendPingTimeout: 30 * time.Second},
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- srv.Serve(ln) }()
+	go func() {
+		if s.tls == nil {
+			ended <- srv.Serve(ln)
+			return
+		}
+		srv.TLSConfig = s.tls
+		ended <- srv.ServeTLS(ln, "", "")
+	}()
 	select {
 	case err := <-ended:
 		return err // the listener failed

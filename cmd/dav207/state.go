@@ -43,12 +43,13 @@ func (o *serveOptions) openState(ctx context.Context, dir string, disk *fsbacken
 	if o.state == inMemory {
 		return memoryState(), nil
 	}
+	file := filepath.Join(dir, resource.StateName, "state.db")
 	own := o.state == "" // in the directory itself
-	file := o.state
-	if own {
-		file = filepath.Join(dir, resource.StateName, "state.db")
-	} else if inside(dir, file) {
-		return nil, usagef("--state %q would be served with the other files in %q: leave --state out, or give a file elsewhere", file, dir)
+	if !own {
+		file = o.state
+		if err := outside(dir, "--state", file); err != nil {
+			return nil, err
+		}
 	}
 	root, err := disk.Stat(ctx, "/")
 	if err != nil {
@@ -91,23 +92,4 @@ func (o *serveOptions) openState(ctx context.Context, dir string, disk *fsbacken
 		log.Debug("a lock has ended meanwhile", slog.String("name", l.Root.String()))
 	}
 	return s, nil
-}
-
-// inside reports whether a file would be served with dir.
-func inside(dir, file string) bool {
-	real := func(name string) string {
-		if abs, err := filepath.Abs(name); err == nil {
-			name = abs
-		}
-		if resolved, err := filepath.EvalSymlinks(name); err == nil {
-			name = resolved
-		}
-		return name
-	}
-	rel, err := filepath.Rel(real(dir), filepath.Join(real(filepath.Dir(file)), filepath.Base(file)))
-	if err != nil || !filepath.IsLocal(rel) {
-		return false
-	}
-	p, err := resource.Clean("/" + filepath.ToSlash(rel))
-	return err != nil || !p.Reserved()
 }

@@ -1,0 +1,22 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// sameOwner gives a new file the owner of the one that it replaces: a server that could read that must be able to go on.
+func sameOwner(f *os.File, old os.FileInfo) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	was, ok := old.Sys().(*syscall.Stat_t)
+	is, ok2 := info.Sys().(*syscall.Stat_t)
+	if !ok || !ok2 || was.Uid == is.Uid {
+		return nil
+	}
+	return f.Chown(int(was.Uid), int(was.Gid))
+}

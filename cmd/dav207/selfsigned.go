@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// How long a certificate of ours is good, and how long before its end another is made. Apple's systems refuse what is good for
+// more than 825 days.
+const (
+	selfSignedLife  = 800 * 24 * time.Hour
+	selfSignedRenew = 200 * 24 * time.Hour
+)
+
+// openSelfSigned returns the certificate of earlier times, so that clients that were told to trust it still do, or makes one:
+// at first, when it nears its end, and when it does not name what --addr does.
+func openSelfSigned(addr string, public publicURLs, log *slog.Logger) (*certificate, string, error) {
+	config, err := os.UserConfigDir()
+	if err != nil {
+		return nil, "", fmt.Errorf("there is no place to keep a certificate: %w; give one with --tls-cert and --tls-key", err)
+	}
+	dir := filepath.Join(config, "dav207")
+	names, more := selfSignedNames(addr, public)
+	keyFile, certFile := filepath.Join(dir, "self-signed.key"), filepath.Join(dir, "self-signed.crt")
+	if err := keepSelfSigned(dir, keyFile, names, more, time.Now()); err != nil {
+		return nil, "", err
+	}
+	c, err := openCertificate(keyFile, keyFile, log)
+	if err != nil {
+		return nil, "", err
+	}
+	// What people give to clients; the key stays where it is.
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.leaf().Raw})
+	if old, _, err := readFile(certFile); err != nil || !bytes.Equal(old, text) {
+		if err := os.WriteFile(certFile, text, 0o644); err != nil {
+			return nil, "", fileError("write", certFile, err)
+		}
+	}
+	return c, trustHints(certFile, c.leaf()), nil
+}
+
+// selfSignedNames returns what a certificate must name, and what it may name besides: the addresses of this machine change,
+// and for that alone clients should not have to be told anew.
+func selfSignedNames(addr string, public publicURLs) (must, may []string) {
+	must = []string{"localhost", "127.0.0.1", "::1"}
+	if name, err := os.Hostname(); err == nil {
+		must = append(must, name)
+		if !strings.Contains(name, ".") {
+			must = append(must, name+".local") // mDNS
+		}
+	}
+	for _, u := range public {
+		must = append(must, u.Hostname())
+	}
+	host, _, _ := net.SplitHostPort(addr)
+	if ip, err := netip.ParseAddr(host); host != "" && (err != nil || !ip.IsUnspecified()) {
+		return usableNames(append(must, host)), nil
+	}
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && !n.IP.IsLinkLocalUnicast() {
+			may = append(may, n.IP.String())
+		}
+	}
+	return usableNames(must), usableNames(may)
+}
+
+// usableNames returns those that can stand in a certificate, in one form and once.
+func usableNames(names []string) []string {
+	var out []string
+	for _, n := range names {
+		if ip, err := netip.ParseAddr(n); err == nil {
+			n = ip.Unmap().WithZone("").String()
+		} else if n = strings.ToLower(strings.TrimSuffix(n, ".")); n == "" || strings.ContainsFunc(n, notInHost) {
+			continue
+		}
+		if !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func notInHost(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == '_')
+}
+
+// keepSelfSigned sees to it that there is a certificate with its key in a file.
+func keepSelfSigned(dir, file string, must, may []string, now time.Time) error {
+	text, _, err := readFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fileError("make", dir, err)
+		}
+	} else if err != nil {
+		return fileError("read", file, err)
+	}
+	if text != nil {
+		pair, err := tls.X509KeyPair(text, text)
+		if err != nil {
+			return fmt.Errorf("%q does not hold a certificate and its key: remove it, and another is made", file)
+		}
+		named := namesOf(pair.Leaf)
+		missing := slices.ContainsFunc(must, func(n string) bool { return !slices.Contains(named, n) })
+		if !missing && now.Before(pair.Leaf.NotAfter.Add(-selfSignedRenew)) {
+			return nil
+		}
+		may = append(named, may...) // by which others know this machine
+	}
+	const most = 100
+	names := usableNames(append(slices.Clone(must), may...))
+	fresh, err := makeSelfSigned(names[:min(len(names), most)], now)
+	if err != nil {
+		return fmt.Errorf("cannot make a certificate: %w", err)
+	}
+	return changeFile(context.Background(), file, func(old []byte) ([]byte, error) {
+		if !bytes.Equal(old, text) {
+			return old, nil // another process was quicker: its certificate is good for both, or made anew at the next start
+		}
+		return fresh, nil
+	})
+}
+
+func namesOf(c *x509.Certificate) []string {
+	names := slices.Clone(c.DNSNames)
+	for _, ip := range c.IPAddresses {
+		names = append(names, ip.String())
+	}
+	return names
+}
+
+// makeSelfSigned returns a certificate and its key. It can vouch for nothing but this server: it is no authority.
+func makeSelfSigned(names []string, now time.Time) ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, err
+	}
+	host, _ := os.Hostname()
+	template := &x509.Certificate{
+		SerialNumber:          serial,
+		Subject:               pkix.Name{CommonName: "dav207 on " + oneLine(host)},
+		NotBefore:             now.Add(-time.Hour), // clocks differ
+		NotAfter:              now.Add(selfSignedLife),
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+	}
+	for _, n := range names {
+		if ip := net.ParseIP(n); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, n)
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}),
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...), nil
+}
+
+// trustHints says what the certificate is, and how each system is told to trust it.
+func trustHints(file string, leaf *x509.Certificate) string {
+	var sum []string
+	for _, b := range sha256.Sum256(leaf.Raw) {
+		sum = append(sum, fmt.Sprintf("%02X", b))
+	}
+	return fmt.Sprintf(`Nobody vouches for the certificate in %s
+  SHA-256     %s
+Copy it to the clients and have them trust it:
+  Windows     certutil -addstore Root self-signed.crt   (as an administrator)
+  macOS       sudo security add-trusted-cert -d -r trustRoot -k /Library/Keychains/System.keychain self-signed.crt
+  Linux       sudo cp self-signed.crt /usr/local/share/ca-certificates/dav207.crt && sudo update-ca-certificates
+`, show(file), strings.Join(sum, ":"))
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"dav207/fsbackend"
+	"dav207/server"
+	"dav207/server/access"
+)
+
+// served is a tree with what serves it.
+type served struct {
+	handler *server.Handler
+	what    string // for people
+	close   func() error
+}
+
+// junkPolicies are the values of --junk.
+var junkPolicies = map[string]server.Junk{"keep": server.KeepJunk, "hide": server.HideJunk, "drop": server.DropJunk}
+
+// openTree opens what is to be served, with what is known of it.
+func (o *serveOptions) openTree(ctx context.Context, dir string, log *slog.Logger) (*served, error) {
+	opts := &server.Options{Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies,
+		DenyInfinity: o.infinity.value == "deny", Junk: junkPolicies[o.junk.value], Quirks: o.quirks, Silence: o.silence, Logger: log}
+	if o.readOnly {
+		opts.Policy = access.ReadOnly
+	}
+	if o.memory {
+		handler := server.New(fsbackend.New(fsbackend.Memory()), opts)
+		return &served{handler, "an empty tree in memory", func() error { return nil }}, nil
+	}
+	for _, f := range [][2]string{{"--users", o.users}, {"--tls-key", o.tls.key}} {
+		if err := outside(dir, f[0], f[1]); err != nil {
+			return nil, err
+		}
+	}
+	disk, err := openDisk(dir)
+	if err != nil {
+		return nil, err
+	}
+	disk.Sync = o.fsync
+	kept, err := o.openState(ctx, dir, disk, log)
+	if err != nil {
+		return nil, errors.Join(err, disk.Close())
+	}
+	opts.Props, opts.Locks = kept.props, kept.locks
+	s := &served{handler: server.New(disk, opts), what: show(dir)}
+	end := func() {}
+	if !o.readOnly {
+		if err := s.handler.Recover(ctx); err != nil {
+			return nil, errors.Join(err, kept.Close(), disk.Close())
+		}
+		end = tidy(ctx, disk, s.handler, kept.alone, log)
+	}
+	s.close = func() error {
+		end()
+		return errors.Join(kept.Close(), disk.Close())
+	}
+	return s, nil
+}
+
+// openDisk opens the directory that is to be served.
+func openDisk(dir string) (*fsbackend.Disk, error) {
+	// Looked at first: opening a pipe would wait for its other end.
+	fi, err := os.Stat(dir)
+	if err == nil && !fi.IsDir() {
+		return nil, fmt.Errorf("%q is not a directory: give the directory that holds it", dir)
+	}
+	var disk *fsbackend.Disk
+	if err == nil {
+		disk, err = fsbackend.Root(dir)
+	}
+	switch {
+	case err == nil:
+		return disk, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no directory %q: make it first, or give another", dir)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("not allowed to read the directory %q: change its permissions, or give another", dir)
+	}
+	return nil, fmt.Errorf("cannot serve %q: %w; give another directory", dir, cause(err))
+}
