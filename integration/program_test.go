@@ -118,7 +118,7 @@ func launchUnder(t testing.TB, other []string, args ...string) *process {
 		t.Fatalf("dav207 %q says %q, %v\n%s", args, line, err, said)
 	}
 	go io.Copy(io.Discard, stdout)
-	p.site = &site{TB: t, url: "http://" + root.Host, prefix: strings.TrimSuffix(root.Path, "/"), client: &http.Client{}}
+	p.site = &site{TB: t, url: root.Scheme + "://" + root.Host, prefix: strings.TrimSuffix(root.Path, "/"), client: &http.Client{}}
 	return p
 }
 
@@ -152,7 +152,7 @@ func prepareUnder(t testing.TB, other []string, args ...string) *process {
 }
 
 var (
-	programURL     = regexp.MustCompile(`http://127\.0\.0\.1:[^ ,\n]+`)
+	programURL     = regexp.MustCompile(`https?://127\.0\.0\.1:[^ ,\n]+`)
 	programTrouble = regexp.MustCompile(`(?m)^.*(status=500|DATA RACE|panic|http: superfluous).*$`)
 )
 

@@ -29,36 +29,6 @@ func readAnswer(t *testing.T, conn net.Conn) answer {
 	return answer{resp.StatusCode, resp.Header, string(b)}
 }
 
-// Requirement 18, as far as there is no authentication: a refusal before the body was read.
-func testConnectionStays(t *testing.T) {
-	files, _ := backends[0].open(t)
-	s := serve(t, files, nil)
-	s.want(201, "PUT", "/f", "old")
-	for _, size := range []int{1, 1000, 100_000, 10 << 20} {
-		a := s.do("PUT", "/f", strings.Repeat("x", size), "If-None-Match", "*")
-		if a.Status != 412 || a.Header.Get("Content-Length") == "" {
-			t.Errorf("a PUT of %d bytes that is refused = %d %v", size, a.Status, a.Header)
-		}
-		if got := s.want(200, "GET", "/f", "").Body; got != "old" {
-			t.Errorf("after it /f is %.10q", got)
-		}
-	}
-}
-
-// Requirement 19, as far as it is the handler's.
-func testTLS(t *testing.T) {
-	files, _ := backends[0].open(t)
-	srv := httptest.NewTLSServer(server.New(files, nil))
-	defer srv.Close()
-	s := &site{TB: t, url: srv.URL, client: srv.Client()}
-	s.want(201, "PUT", "/f", "x")
-	s.want(201, "COPY", "/f", "", "Destination", "dest:/g") // an https URL
-	a := s.want(207, "PROPFIND", "/", "", "Depth", "1")
-	if !strings.Contains(a.Body, "<D:href>/g</D:href>") {
-		t.Errorf("PROPFIND = %s", a.Body)
-	}
-}
-
 // Requirement 30. TestVerdictBeforeTheBody has more.
 func testVerdict(t *testing.T) {
 	files, _ := backends[0].open(t)

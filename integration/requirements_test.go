@@ -45,10 +45,8 @@ var requirements = []requirement{
 	{15, "dates: RFC 1123 and RFC 3339, on collections too, never before 1970", testDates, ""},
 	{16, "XML: D: is DAV: on the root and nothing else anywhere, no default namespace, no location", testXMLForm, ""},
 	{17, "Destination: URL or path, any scheme, the hosts that are ours, else 502", testDestinationForms, ""},
-	{18, "401 for every method with the DAV headers, and the connection stays usable", testConnectionStays, "the server does not authenticate yet: that is an " +
-		"issue of its own. Shown is that a request that is refused before its body does not harm the connection"},
-	{19, "TLS, Digest or no authentication must be easy", testTLS, "the command does not speak TLS and asks for no password yet: issues of their own. Shown is that " +
-		"the handler works behind net/http's TLS"},
+	{18, "401 for every method with the DAV headers, and the connection stays usable", testUnauthorized, ""},
+	{19, "TLS, Digest or no authentication must be easy", testTLS, "there is no Digest: Basic over TLS, for which the command makes a certificate, or nothing"},
 	{20, "MKCOL: 201, 405, 409, 415, and 201 for an empty body with a Content-Type", testMkcol, ""},
 	{21, "exactly the success codes that KIO takes, never 207 for full success", testSuccessCodes, ""},
 	{22, "GET and HEAD: ranges, If-Range with a date, 304, Content-Length, nothing compressed", testGet, ""},
