@@ -19,10 +19,10 @@ type Scan struct {
 // cursor stands in the members of one collection.
 type cursor struct {
 	collection resource.Path
-	next       func() (Entry, error, bool)
+	next       func() ([]Entry, error, bool)
 	stop       func()
-	entry      Entry
-	more       bool
+	entries    []Entry // the first is the one where it stands; none at the end
+	failed     error   // what comes after them
 }
 
 // NewScan returns a Scan of store.
@@ -41,22 +41,44 @@ func (s *Scan) Member(r Resource) ([]Property, error) {
 		s.pop()
 	}
 	if len(s.cursors) == 0 || s.top().collection != collection {
-		next, stop := iter.Pull2(s.store.Members(s.ctx, collection))
+		next, stop := iter.Pull2(some(s.store.Members(s.ctx, collection)))
 		s.cursors = append(s.cursors, cursor{collection: collection, next: next, stop: stop})
 		if err := s.top().advance(); err != nil {
 			return nil, err
 		}
 	}
 	c := s.top()
-	for c.more && c.entry.Path.Compare(p) < 0 {
+	for len(c.entries) > 0 && c.entries[0].Path.Compare(p) < 0 {
 		if err := c.advance(); err != nil {
 			return nil, err
 		}
 	}
-	if c.more && c.entry.Path == p && c.entry.Of(r) {
-		return c.entry.Properties, nil
+	if len(c.entries) > 0 && c.entries[0].Path == p && c.entries[0].Of(r) {
+		return c.entries[0].Properties, nil
 	}
 	return nil, nil
+}
+
+// some yields entries a few at a time: to ask for one costs several times what it costs to look at it. An error comes after all
+// that came before it.
+func some(entries iter.Seq2[Entry, error]) iter.Seq2[[]Entry, error] {
+	return func(yield func([]Entry, error) bool) {
+		few := make([]Entry, 0, 64)
+		for e, err := range entries {
+			if err == nil {
+				few = append(few, e)
+			}
+			if len(few) == cap(few) || err != nil {
+				if !yield(few, err) {
+					return
+				}
+				few = few[:0]
+			}
+		}
+		if len(few) > 0 {
+			yield(few, nil)
+		}
+	}
 }
 
 func (s *Scan) top() *cursor { return &s.cursors[len(s.cursors)-1] }
@@ -67,9 +89,19 @@ func (s *Scan) pop() {
 }
 
 func (c *cursor) advance() error {
-	e, err, more := c.next()
-	c.entry, c.more = e, more && err == nil
-	return err
+	if len(c.entries) > 1 {
+		c.entries = c.entries[1:]
+		return nil
+	}
+	if c.failed != nil {
+		c.entries = nil
+		return c.failed
+	}
+	c.entries, c.failed, _ = c.next()
+	if len(c.entries) == 0 {
+		return c.failed
+	}
+	return nil
 }
 
 // Close ends the scan.

@@ -59,8 +59,9 @@ func appendTime(b []byte, t time.Time) []byte {
 type reader struct {
 	b   []byte
 	bad bool
-	// names has strings that come again and again in a listing; nil where there is only one entry.
-	names map[string]string
+	// text ends left bytes after b does, and says the same: strings are cut from it. It is empty where they are to be copied.
+	text string
+	left int
 }
 
 func (r *reader) fail() {
@@ -99,22 +100,13 @@ func (r *reader) bytes() []byte {
 	return s
 }
 
-func (r *reader) string() string { return string(r.bytes()) }
-
-// name returns a string that is likely to be that of the last entry, too.
-func (r *reader) name() string {
-	b := r.bytes()
-	if len(b) == 0 {
-		return ""
+func (r *reader) string() string {
+	s := r.bytes()
+	if r.text == "" {
+		return string(s)
 	}
-	if s, ok := r.names[string(b)]; ok {
-		return s
-	}
-	s := string(b)
-	if r.names != nil && len(r.names) < 64 && len(s) <= 256 {
-		r.names[s] = s
-	}
-	return s
+	end := len(r.text) - r.left - len(r.b)
+	return r.text[end-len(s) : end]
 }
 
 func (r *reader) byte() byte {

@@ -59,7 +59,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(header{3, "root"}.encode()[sealed:])
 	f.Fuzz(func(t *testing.T, body []byte) {
 		value := func() []byte { return seal(k, append(newValue(len(body)), body...)) }
-		e, err := decode(k, value(), 1, map[string]string{})
+		e, err := decode(k, value(), 1, nil)
 		switch {
 		case err != nil && !errors.Is(err, errDamaged):
 			t.Errorf("entry: got %v, want %v", err, errDamaged)
@@ -68,6 +68,14 @@ func FuzzDecode(f *testing.F) {
 			if err != nil || !reflect.DeepEqual(again, e) {
 				t.Errorf("entry: %+v comes back as %+v, %v", e, again, err)
 			}
+		}
+		// As a part of a batch, whose strings are cut from one.
+		v := value()
+		batch := append(append([]byte("before"), v...), "after"...)
+		batch = batch[:len(batch):len(batch)]
+		shared, sharedErr := decode(k, batch[6:6+len(v)], 1, &slabs{text: string(batch), entries: 3})
+		if (err == nil) != (sharedErr == nil) || !reflect.DeepEqual(shared, e) {
+			t.Errorf("entry alone: %+v, %v; in a batch: %+v, %v", e, err, shared, sharedErr)
 		}
 		l, err := decodeLock(k, value())
 		switch {

@@ -79,13 +79,41 @@ func (e *stored) encode(k []byte, epoch uint64) []byte {
 	return seal(k, b)
 }
 
-// decode reads the value of k. The contents of properties are part of value; names may be nil.
-func decode(k, value []byte, epoch uint64, names map[string]string) (e stored, err error) {
+// slabs is what the entries of one batch share: a few large allocations instead of many small ones. They stay as long as one
+// of the entries does.
+type slabs struct {
+	text       string // all of the batch
+	entries    int    // how many of them there are
+	properties []props.Property
+	identities []string
+}
+
+// cut returns n zero elements of a slab, which is made anew where it is used up.
+func cut[T any](slab *[]T, n, entries int) []T {
+	if len(*slab) < n {
+		*slab = make([]T, max(n, entries))
+	}
+	out := (*slab)[:n:n]
+	*slab = (*slab)[n:]
+	return out
+}
+
+// decode reads the value of k. The contents of properties are part of value. shared may be nil; otherwise value reaches to the
+// end of its batch in capacity.
+func decode(k, value []byte, epoch uint64, shared *slabs) (e stored, err error) {
+	alone := shared == nil
+	if alone {
+		shared = &slabs{entries: 1}
+	}
+
 	body, err := unseal(k, value)
 	if err != nil {
 		return e, err
 	}
-	r := reader{b: body, names: names}
+	r := reader{b: body}
+	if !alone {
+		r.text, r.left = shared.text, cap(body)-len(body)
+	}
 	switch r.byte() {
 	case 0:
 	case orphaned:
@@ -95,7 +123,7 @@ func decode(k, value []byte, epoch uint64, names map[string]string) (e stored, e
 	}
 	current := r.uint() == epoch
 	if n := r.count(1); n > 0 {
-		e.identities = make([]string, n)
+		e.identities = cut(&shared.identities, n, shared.entries)
 		for i := range e.identities {
 			e.identities[i] = r.string()
 		}
@@ -104,11 +132,11 @@ func decode(k, value []byte, epoch uint64, names map[string]string) (e stored, e
 		e.identities = nil
 	}
 	if n := r.count(5); n > 0 {
-		e.properties = make([]props.Property, n)
+		e.properties = cut(&shared.properties, n, shared.entries)
 		for i := range e.properties {
 			p := &e.properties[i]
-			p.XMLName = xml.Name{Space: r.name(), Local: r.name()}
-			p.Lang = r.name()
+			p.XMLName = xml.Name{Space: r.string(), Local: r.string()}
+			p.Lang = r.string()
 			p.Attr = r.attr()
 			p.InnerXML = r.bytes()
 		}
@@ -139,7 +167,7 @@ func (r *reader) attr() []xml.Attr {
 	}
 	attr := make([]xml.Attr, n)
 	for i := range attr {
-		attr[i] = xml.Attr{Name: xml.Name{Space: r.name(), Local: r.name()}, Value: r.name()}
+		attr[i] = xml.Attr{Name: xml.Name{Space: r.string(), Local: r.string()}, Value: r.string()}
 	}
 	return attr
 }

@@ -70,7 +70,6 @@ type batch struct {
 func (s *Store) entries(ctx context.Context, skipRoot bool, spans ...span) iter.Seq2[props.Entry, error] {
 	return func(yield func(props.Entry, error) bool) {
 		var c paths
-		var names map[string]string
 		size := 4 << 10
 		for _, in := range spans {
 			for more := true; more; {
@@ -80,14 +79,12 @@ func (s *Store) entries(ctx context.Context, skipRoot bool, spans ...span) iter.
 					return
 				}
 				in, more, size = b.rest, b.more, max(size, len(b.data)+len(b.data)/8)
-				if names == nil && len(b.ends) > 0 {
-					names = make(map[string]string)
-				}
+				shared := &slabs{text: string(b.data), entries: len(b.ends)}
 				for k, value := range b.pairs() {
 					if skipRoot && len(k) == 1 {
 						continue
 					}
-					e, err := b.entry(&c, k, value, names)
+					e, err := b.entry(&c, k, value, shared)
 					if err != nil {
 						yield(props.Entry{}, s.translate(err))
 						return
@@ -126,11 +123,12 @@ func (s *Store) batch(ctx context.Context, in span, size int) (*batch, error) {
 	return b, err
 }
 
+// pairs yields keys and values, whose capacity ends where data does: see slabs.
 func (b *batch) pairs() iter.Seq2[[]byte, []byte] {
 	return func(yield func(k, value []byte) bool) {
-		begin := 0
+		begin, data := 0, b.data[:len(b.data):len(b.data)]
 		for _, e := range b.ends {
-			if !yield(b.data[begin:e[0]:e[0]], b.data[e[0]:e[1]:e[1]]) {
+			if !yield(data[begin:e[0]:e[0]], data[e[0]:e[1]]) {
 				return
 			}
 			begin = e[1]
@@ -138,8 +136,8 @@ func (b *batch) pairs() iter.Seq2[[]byte, []byte] {
 	}
 }
 
-func (b *batch) entry(c *paths, k, value []byte, names map[string]string) (props.Entry, error) {
-	e, err := decode(k, value, b.epoch, names)
+func (b *batch) entry(c *paths, k, value []byte, shared *slabs) (props.Entry, error) {
+	e, err := decode(k, value, b.epoch, shared)
 	if err != nil {
 		return props.Entry{}, err
 	}
