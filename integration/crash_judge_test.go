@@ -27,7 +27,8 @@ const lockLate = time.Second
 // judge says what is wrong with what was found after the server was killed, and with which name; "" for nothing.
 //
 // All that was answered is there. The request that was not answered happened as a whole or not at all; but DELETE and COPY go
-// member by member, each of which is as it was or as it was to be. Of a copy the properties come after the content.
+// member by member, each of which is as it was or as it was to be. Of a copy the properties come after the content: until then it
+// has those of the file that it replaced, or none.
 func (l *ledger) judge(f found, killed time.Time, k keeps) (name, problem string) {
 	before, after := l.tree, l.tree
 	members := false
@@ -46,7 +47,10 @@ func (l *ledger) judge(f found, killed time.Time, k keeps) (name, problem string
 		got, was, becomes := f.tree.show(name), before.show(name), after.show(name)
 		may := []string{was, becomes}
 		if n, there := after[name]; there && l.open != nil && l.open.method == "COPY" {
-			n.colour = before[name].colour
+			n.colour = ""
+			if before[name].collection == n.collection { // a file keeps the properties until it has its own
+				n.colour = before[name].colour
+			}
 			may = append(may, model207{name: n}.show(name))
 		}
 		if !slices.Contains(may, got) {
@@ -138,6 +142,8 @@ func TestCrashJudge(t *testing.T) {
 	moved := model207{"/a": file("1", "red"), "/c": dir, "/c/x": file("2", "blue"), "/c/y": file("3", "")}
 	over := request{method: "MOVE", name: "/b/x", dst: "/a", overwrite: true}
 	copied := request{method: "COPY", name: "/b", dst: "/c", overwrite: true}
+	copiedOver := request{method: "COPY", name: "/b/x", dst: "/a", overwrite: true}
+	becomes := request{method: "COPY", name: "/b", dst: "/a", overwrite: true}
 	set := request{method: "PROPPATCH", name: "/a", value: "green"}
 	durable := keeps{state: true, late: lockLate}
 	memory := keeps{late: lockLate}
@@ -170,6 +176,9 @@ func TestCrashJudge(t *testing.T) {
 		{"MOVE left both", &over, with(old, "/a", file("2", "blue")), durable, "/b/x"},
 		{"COPY was cut between two members", &copied, with(with(old, "/c", dir), "/c/x", file("2", "blue")), durable, ""},
 		{"COPY was cut before the properties", &copied, with(with(old, "/c", dir), "/c/x", file("2", "")), durable, ""},
+		{"COPY over a file was cut before the properties", &copiedOver, with(old, "/a", file("2", "red")), durable, ""},
+		{"COPY over a file lost the properties", &copiedOver, with(old, "/a", file("2", "")), durable, "/a"},
+		{"COPY of a collection over a file was cut", &becomes, with(old, "/a", dir), durable, ""},
 		{"COPY was cut within a file", &copied, with(with(old, "/c", dir), "/c/x", file("damaged", "")), durable, "/c/x"},
 		{"COPY took the source away", &copied, with(old.without("/b/x"), "/c", dir), durable, "/b/x"},
 		{"DELETE was cut", &request{method: "DELETE", name: "/b"}, old.without("/b/x"), durable, ""},
