@@ -29,16 +29,16 @@ func (c *clock) now() time.Time {
 	}
 }
 
-// exact returns the time that a file is given when a client asks for t. Clients know whole seconds: those get a
-// fraction that differs from one call to the next, so that two contents said to be of one second still differ.
+// exact returns the time that a file is given when a client asks for t. Clients know whole seconds, or milliseconds: those get
+// a fraction that differs from one call to the next, so that two contents said to be of one moment still differ.
 func (c *clock) exact(t time.Time) time.Time {
+	steps := int64(time.Second / tick)
 	if t.Nanosecond() != 0 {
-		return t
+		t, steps = t.Truncate(time.Millisecond), int64(time.Millisecond/tick)
 	}
-	const steps = int64(time.Second / tick)
 	start := c.spread.Load()
 	if start == 0 { // another process must not begin with the same fractions
-		c.spread.CompareAndSwap(0, time.Now().UnixNano()/int64(tick)%steps+1)
+		c.spread.CompareAndSwap(0, time.Now().UnixNano()/int64(tick)%int64(time.Second/tick)+1)
 	}
 	n := c.spread.Add(1)%(steps-1) + 1
 	return t.Add(time.Duration(n) * tick)

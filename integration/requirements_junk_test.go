@@ -175,6 +175,12 @@ var junkScenes = []struct {
 		{"COPY /g | Destination: /._g", "201"},
 		{"MOVE /.DS_Store | Destination: /f", "201"},
 	}, "/ /._g /f /g", "/ /._g /f /g"},
+	{"what programs save documents through is no junk", "/letter", []step{
+		{"MKCOL /.TemporaryItems", "201"},
+		{"PUT /.TemporaryItems/letter", "201"},
+		{"MOVE /.TemporaryItems/letter | Destination: /letter", "204"},
+		{"DELETE /.TemporaryItems", "204"},
+	}, "/ /letter", "/ /letter"},
 	{"nor does it for a collection that was dropped", "/f", []step{
 		{"MKCOL /.Trashes", "201"},
 		{"MOVE /f | Destination: /.Trashes/f", "409"},
@@ -184,7 +190,8 @@ var junkScenes = []struct {
 		{"PUT /f/._x", "409"},
 		{"MKCOL /f/.Trashes", "409"},
 		{"PUT /c/._x | If-Match: *", "412"},
-		{"PUT /c/._x | X-Expected-Entity-Length: 7", "201"}, // Content-Length comes first
+		{"PUT /c/._x | X-Expected-Entity-Length: 7", "400"},
+		{"PUT /c/._x", "201"},
 		{"PUT /c/._x | Content-Range: bytes 0-0/9", "400"},
 		{"LOCK /c/ | exclusive | as c", "200"},
 		{"PUT /c/._x", "423 lock-token-submitted(/c/)"},

@@ -86,6 +86,9 @@ func (h *Handler) transfer(q *request, claim reserve.Claim, operation func(*tree
 		if err := creatable(dst); err != nil {
 			return err
 		}
+		if err := h.endAt(q.ctx, t, dst); err != nil {
+			return err
+		}
 	}
 	done, err := h.partial(q, func(report tree.Report) error { return operation(t, dst, report) })
 	if done {

@@ -23,7 +23,8 @@ func (h *Handler) fail(q *request, err error) {
 	}
 	e := asError(err)
 	level := slog.LevelDebug
-	if e.Status >= 500 && e.Status != http.StatusNotImplemented { // a strange method is no failure of ours
+	ours := e.Status != http.StatusNotImplemented && e.Status != http.StatusBadGateway // a strange method, a Destination elsewhere
+	if e.Status >= 500 && ours {
 		level = slog.LevelError
 	}
 	h.log.LogAttrs(q.ctx, level, "request failed", slog.String("method", q.Method), slog.String("name", q.path.String()),

@@ -61,11 +61,11 @@ func (h *Handler) get(q *request) error {
 	} else if language != "" {
 		head.Set("Content-Language", language)
 	}
-	modified := info.ModTime()
-	if !props.Dated(modified) {
-		modified = time.Time{}
+	modified := time.Time{}
+	if props.Dated(info.ModTime()) {
+		modified = notLater(info.ModTime())
 	}
-	http.ServeContent(q.w, forContent(q.Request), "", modified, f)
+	http.ServeContent(q.w, forContent(q.Request, info.Size()), "", modified, f)
 	return nil
 }
 
@@ -88,9 +88,9 @@ const maxRanges = 64
 
 // forContent makes a request fit for http.ServeContent, which reads only the first line of a header, knows Range for HEAD, too,
 // and answers 416 to another unit than bytes: RFC 9110 §5.3, §14.2. Nor does it bound the number of ranges.
-func forContent(r *http.Request) *http.Request {
+func forContent(r *http.Request, size int64) *http.Request {
 	asked := r.Header.Get("Range")
-	hide := asked != "" && (r.Method == http.MethodHead || !byteRange(asked))
+	hide := asked != "" && (r.Method == http.MethodHead || size == 0 || !byteRange(asked))
 	join := false
 	for _, name := range []string{"If-Match", "If-None-Match"} {
 		join = join || len(r.Header.Values(name)) > 1
@@ -110,16 +110,26 @@ func forContent(r *http.Request) *http.Request {
 	return r
 }
 
+// byteRange reports whether http.ServeContent can be trusted with a Range: it makes an impossible Content-Range of a suffix
+// without bytes, and takes numbers that it cannot hold for mistakes (RFC 9110 §14.1.2). To ignore a Range is always allowed.
 func byteRange(s string) bool {
-	const unit = "bytes="
-	if len(s) < len(unit) || s[:len(unit)] != unit {
+	sets, ok := strings.CutPrefix(s, "bytes=")
+	if !ok || strings.Count(sets, ",") >= maxRanges {
 		return false
 	}
-	n := 0
-	for _, c := range s {
-		if c == ',' {
-			n++
+	for set := range strings.SplitSeq(sets, ",") {
+		first, last, _ := strings.Cut(strings.TrimSpace(set), "-")
+		if first == "" && strings.Trim(last, "0") == "" || len(first) > 18 || len(last) > 18 {
+			return false
 		}
 	}
-	return n < maxRanges
+	return true
+}
+
+// notLater returns the time that Last-Modified may have: none that is still to come (RFC 9110 §8.8.2.1).
+func notLater(t time.Time) time.Time {
+	if now := time.Now(); t.After(now) {
+		return now
+	}
+	return t
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"dav207/server/resource"
@@ -85,6 +86,7 @@ func parseIf(s string) (ifHeader, error) {
 		switch s[0] {
 		case '<':
 			url, rest, ok := angle(s)
+			ok = ok && (url[0] == '/' && escapes(url) || absolute(url))
 			if !ok || !used || len(f.lists) > 0 && !tagged {
 				return f, errIf
 			}
@@ -121,7 +123,7 @@ func (l *ifList) parse(s string) (rest string, err error) {
 		switch {
 		case strings.HasPrefix(s, "<"):
 			c.token, s, ok = angle(s)
-			ok = ok && strings.Contains(c.token, ":")
+			ok = ok && absolute(c.token)
 		case strings.HasPrefix(s, "["):
 			c.etag, s, ok = bracket(s)
 		}
@@ -140,6 +142,27 @@ func (l *ifList) parse(s string) (rest string, err error) {
 func angle(s string) (url, rest string, ok bool) {
 	url, rest, ok = strings.Cut(s[1:], ">")
 	return url, rest, ok && url != "" && !strings.ContainsAny(url, " \t<\"")
+}
+
+// absolute reports whether s can be an absolute-URI (RFC 3986 §4.3), as a Coded-URL and a Resource-Tag want it.
+func absolute(s string) bool {
+	scheme, rest, ok := strings.Cut(s, ":")
+	if !ok || rest == "" || !escapes(rest) {
+		return false
+	}
+	for i, c := range []byte(scheme) {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && (i == 0 || !(c >= '0' && c <= '9' || strings.IndexByte("+-.", c) >= 0)) {
+			return false
+		}
+	}
+	return scheme != ""
+}
+
+// escapes reports whether every percent sign in s is followed by two hexadecimal digits, and whether s has no fragment.
+func escapes(s string) bool {
+	_, err := url.PathUnescape(s)
+	return err == nil && strings.IndexByte(s, '#') < 0
 }
 
 // bracket reads [entity-tag].

@@ -37,9 +37,9 @@ const (
 )
 
 // junkNames are written by systems for themselves: by macOS, but for the last three, which are from Windows. Not among
-// them is .~lock.NAME#, which LibreOffice reads back.
+// them are .~lock.NAME#, which LibreOffice reads back, and .TemporaryItems, through which programs on macOS save documents.
 var junkNames = []string{
-	".ds_store", ".apdisk", ".spotlight-v100", ".trashes", ".fseventsd", ".temporaryitems", ".documentrevisions-v100",
+	".ds_store", ".apdisk", ".spotlight-v100", ".trashes", ".fseventsd",
 	".metadata_never_index", ".metadata_never_index_unless_rootfs", ".metadata_direct_scope_only",
 	"thumbs.db", "ehthumbs.db", "desktop.ini",
 }

@@ -23,7 +23,10 @@ func (h *Handler) lockProperties() []props.Live {
 		{Name: props.DAV("lockdiscovery"), Append: func(ctx context.Context, b []byte, r props.Resource) ([]byte, error) {
 			return h.appendMemberLocks(ctx, b, r), nil
 		}},
-		{Name: props.DAV("supportedlock"), Append: func(_ context.Context, b []byte, _ props.Resource) ([]byte, error) {
+		{Name: props.DAV("supportedlock"), Append: func(ctx context.Context, b []byte, r props.Resource) ([]byte, error) {
+			if h.allowed(ctx, access.WriteContent, r.Path) != nil {
+				return b, nil // whoever may not lock is told so before trying
+			}
 			return append(b, supported...), nil
 		}},
 	}

@@ -87,7 +87,7 @@ func (h *Handler) put(q *request) error {
 			q.w.Header().Set("ETag", tag)
 		}
 		if props.Dated(r.Info.ModTime()) {
-			q.w.Header().Set("Last-Modified", r.Info.ModTime().UTC().Format(http.TimeFormat))
+			q.w.Header().Set("Last-Modified", notLater(r.Info.ModTime()).UTC().Format(http.TimeFormat))
 		}
 	}
 	h.done(q, existed)
@@ -151,6 +151,9 @@ func (h *Handler) mayCreate(q *request, t *tree.Tree) error {
 	if err := t.Parent(q.ctx, p); err != nil {
 		return err
 	}
+	if err := h.endAt(q.ctx, t, q.path); err != nil {
+		return err
+	}
 	return h.ask(q, t, access.Bind, props.Resource{Path: q.path}, false)
 }
 
@@ -166,12 +169,15 @@ func parentGone(err error) error {
 // uploads chunked and tells the length in a header of its own.
 func announced(r *http.Request) (int64, error) {
 	expected := r.Header.Get("X-Expected-Entity-Length")
-	if expected == "" || r.ContentLength >= 0 {
+	if expected == "" {
 		return r.ContentLength, nil
 	}
 	n, err := strconv.ParseInt(expected, 10, 64)
-	if err != nil || n < 0 {
+	switch {
+	case err != nil || n < 0:
 		return -1, plain(http.StatusBadRequest, "X-Expected-Entity-Length is not a length.")
+	case r.ContentLength >= 0 && r.ContentLength != n:
+		return -1, plain(http.StatusBadRequest, "X-Expected-Entity-Length and Content-Length are not the same.")
 	}
 	return n, nil
 }

@@ -11,6 +11,7 @@ import (
 	"dav207/props"
 	"dav207/server/locks"
 	"dav207/server/resource"
+	"dav207/server/tree"
 )
 
 // Recover brings what a durable store holds into line with the files, after a process that may have been killed in the middle
@@ -34,11 +35,26 @@ func (h *Handler) endLock(ctx context.Context, l locks.Lock) error {
 		return err
 	}
 	defer release()
-	if _, err := h.tree.Stat(ctx, l.Root); !errors.Is(err, fs.ErrNotExist) || h.dropped(ctx, &h.tree, l.Root) {
+	if _, err := h.tree.Stat(ctx, l.Root); !errors.Is(err, fs.ErrNotExist) {
 		return nil // what cannot be looked at may be there
 	}
-	if err := h.locks.Unlock(l.Token); !errors.Is(err, locks.ErrNoSuchLock) {
-		return err
+	return h.endAt(ctx, &h.tree, l.Root)
+}
+
+// endAt ends the locks of p, where nothing is: what it was went behind the server's back, and nobody could submit their tokens
+// for a URL that is not mapped (RFC 4918 §10.4.4).
+func (h *Handler) endAt(ctx context.Context, t *tree.Tree, p resource.Path) error {
+	if h.locks.Len() == 0 || len(h.stand(ctx, t, p)) > 0 {
+		return nil
+	}
+	p = h.realMember(ctx, p)
+	for _, l := range h.locks.Covering(p) {
+		if l.Root != p {
+			continue
+		}
+		if err := h.locks.Unlock(l.Token); err != nil && !errors.Is(err, locks.ErrNoSuchLock) {
+			return err
+		}
 	}
 	return nil
 }

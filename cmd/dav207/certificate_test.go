@@ -208,8 +208,11 @@ func TestKeepSelfSigned(t *testing.T) {
 	}
 	now := time.Now()
 	first := keep(now, []string{"localhost"}, []string{"192.0.2.1"})
-	if keep(now.Add(selfSignedLife-selfSignedRenew-time.Hour), []string{"localhost"}, []string{"192.0.2.7"}) != first {
-		t.Error("another address of this machine made another certificate")
+	if keep(now.Add(selfSignedLife-selfSignedRenew-time.Hour), []string{"localhost"}, []string{"127.0.0.1", "192.0.2.7", "192.0.2.1"}) != first {
+		t.Error("one more address of this machine made another certificate")
+	}
+	if keep(now, []string{"localhost"}, []string{"127.0.0.1"}) != first {
+		t.Error("a machine without a network made another certificate")
 	}
 	second := keep(now.Add(selfSignedLife-selfSignedRenew+time.Hour), []string{"localhost"}, []string{"192.0.2.7"})
 	pair, err := tls.X509KeyPair([]byte(second), []byte(second))

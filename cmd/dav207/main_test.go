@@ -182,6 +182,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"serve", dir, "--users", users, "--addr", ":0", "--anonymous"}, 2, "or --insecure-basic", ""},
 		{[]string{"serve", dir, "--users", users, "--addr", ":0", "--public-url", "http://example.com/"}, 2, "or --insecure-basic", ""},
 		{[]string{"serve", dir, "--addr", ":0"}, 2, "give --users FILE, or --anonymous", ""},
+		{[]string{"serve", dir, "--insecure-basic"}, 2, "the passwords of --users", ""},
 		{[]string{"serve", dir, "--addr", ":0", "--tls-cert", cert, "--tls-key", key}, 2, "give --users FILE, or --anonymous", ""},
 		{[]string{"serve", dir, "--tls-cert", cert}, 2, "go together", ""},
 		{[]string{"serve", dir, "--tls-key", key}, 2, "go together", ""},

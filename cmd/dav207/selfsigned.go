@@ -122,6 +122,9 @@ func keepSelfSigned(dir, file string, must, may []string, now time.Time) error {
 		}
 		named := namesOf(pair.Leaf)
 		missing := slices.ContainsFunc(must, func(n string) bool { return !slices.Contains(named, n) })
+		// One that was made for the loopback address would not do for others.
+		reachable := slices.DeleteFunc(slices.Clone(may), isLoopback)
+		missing = missing || len(reachable) > 0 && !slices.ContainsFunc(reachable, func(n string) bool { return slices.Contains(named, n) })
 		if !missing && now.Before(pair.Leaf.NotAfter.Add(-selfSignedRenew)) {
 			return nil
 		}
@@ -139,6 +142,11 @@ func keepSelfSigned(dir, file string, must, may []string, now time.Time) error {
 		}
 		return fresh, nil
 	})
+}
+
+func isLoopback(name string) bool {
+	ip, err := netip.ParseAddr(name)
+	return err == nil && ip.IsLoopback()
 }
 
 func namesOf(c *x509.Certificate) []string {

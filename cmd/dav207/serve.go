@@ -147,6 +147,8 @@ func (o *serveOptions) check(args []string) (resource.Mapping, error) {
 		err = usagef("serve takes --memory or --state FILE, not both: properties belong to files that are kept")
 	case o.memory && o.fsync:
 		err = usagef("serve takes --memory or --fsync, not both: a tree in memory ends with the process")
+	case o.insecureBasic && o.users == "":
+		err = usagef("--insecure-basic is about the passwords of --users FILE")
 	case o.grace < 0:
 		err = usagef("--grace %v is before the signal", o.grace)
 	case o.silence < 0:

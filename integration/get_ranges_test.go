@@ -1,0 +1,63 @@
+package integration
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// Ranges that cannot be said in a Content-Range, or not in a number, are no ranges: the whole content is always a right answer
+// (RFC 9110 §14.1.2, §14.2, §14.4).
+func TestImpossibleRanges(t *testing.T) {
+	s := serve(t, diskTree(t, t.TempDir()), nil)
+	s.want(201, "PUT", "/empty", "")
+	s.want(201, "PUT", "/f", "0123456789")
+	for _, tt := range []struct {
+		name, asked string
+		status      int
+		body        string
+	}{
+		{"/empty", "bytes=-5", 200, ""},
+		{"/empty", "bytes=0-", 200, ""},
+		{"/f", "bytes=-0", 200, "0123456789"},
+		{"/f", "bytes=0-0,-0", 200, "0123456789"},
+		{"/f", "bytes=5-99999999999999999999", 200, "0123456789"},
+		{"/f", "bytes=5-999999", 206, "56789"},
+		{"/f", "bytes=-99", 206, "0123456789"},
+		{"/f", "bytes=10-", 416, ""},
+	} {
+		a := s.do("GET", tt.name, "", "Range", tt.asked)
+		if a.Status != tt.status || tt.status != 416 && a.Body != tt.body {
+			t.Errorf("GET %s with Range %s = %d %q, want %d %q", tt.name, tt.asked, a.Status, a.Body, tt.status, tt.body)
+		}
+	}
+}
+
+// A file from the future has no Last-Modified that is to come (RFC 9110 §8.8.2.1); its property tells what the file has.
+func TestLastModifiedInTheFuture(t *testing.T) {
+	s := serve(t, diskTree(t, t.TempDir()), nil)
+	then := time.Now().Add(1000 * time.Hour).UTC()
+	put := s.want(201, "PUT", "/f", "x", "X-OC-Mtime", fmt.Sprint(then.Unix()))
+	for what, header := range map[string]string{"PUT": put.Header.Get("Last-Modified"), "GET": s.want(200, "GET", "/f", "").Header.Get("Last-Modified")} {
+		at, err := time.Parse(time.RFC1123, header)
+		if err != nil || at.After(time.Now().Add(time.Second)) {
+			t.Errorf("%s: Last-Modified %q, %v", what, header, err)
+		}
+	}
+}
+
+// Two contents that a client says to be of one moment have two entity tags, whatever the moment (RFC 9110 §8.8.1).
+func TestEntityTagsOfOneMoment(t *testing.T) {
+	for _, mtime := range []string{"1700000000", "1700000000.5", "1700000000.123456789"} {
+		s := serve(t, diskTree(t, t.TempDir()), nil)
+		seen := map[string]bool{}
+		for i := range 12 {
+			s.do("PUT", "/f", fmt.Sprintf("%04d", i), "X-OC-Mtime", mtime)
+			tag := s.etag("/f")
+			if seen[tag] {
+				t.Errorf("X-OC-Mtime %s: content %d has an entity tag of an earlier one, %s", mtime, i, tag)
+			}
+			seen[tag] = true
+		}
+	}
+}

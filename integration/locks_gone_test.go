@@ -1,0 +1,60 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dav207/server"
+	"dav207/server/access"
+)
+
+// A lock ends with its resource, also where that went behind the server's back: a token that is asked for could not be
+// submitted, since the URL is not mapped (RFC 4918 §6.1, §10.4.4).
+func TestLockOfWhatWentAway(t *testing.T) {
+	const lock = `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`
+	for _, tt := range []struct {
+		method string
+		status int
+		header []string
+		body   string
+	}{
+		{"PUT", 201, nil, "x"},
+		{"LOCK", 201, nil, lock},
+		{"MKCOL", 201, nil, ""},
+		{"MOVE", 201, []string{"Destination", "/f"}, ""},
+		{"COPY", 201, []string{"Destination", "/f"}, ""},
+	} {
+		dir := t.TempDir()
+		s := serve(t, diskTree(t, dir), nil)
+		s.want(201, "PUT", "/f", "x")
+		s.want(201, "PUT", "/other", "x")
+		s.lock("/f", "0")
+		if err := os.Remove(filepath.Join(dir, "f")); err != nil {
+			t.Fatal(err)
+		}
+		name := "/f"
+		if tt.header != nil {
+			name = "/other"
+		}
+		if a := s.do(tt.method, name, tt.body, tt.header...); a.Status != tt.status {
+			t.Errorf("%s where a locked file was = %d, want %d: %s", tt.method, a.Status, tt.status, a.Body)
+		}
+	}
+}
+
+// DAV:supportedlock promises no lock that the policy refuses (RFC 4918 §15.10): clients open such a file for reading only.
+func TestSupportedLockOfReadOnly(t *testing.T) {
+	const ask = `<propfind xmlns="DAV:"><prop><supportedlock/></prop></propfind>`
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "f"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for policy, want := range map[access.Policy]bool{nil: true, access.ReadOnly: false} {
+		s := serve(t, diskTree(t, dir), &server.Options{Policy: policy})
+		if got := strings.Contains(s.want(207, "PROPFIND", "/f", ask, "Depth", "0").Body, "lockentry"); got != want {
+			t.Errorf("policy %v: supportedlock has an entry: %v, want %v", policy, got, want)
+		}
+	}
+}
