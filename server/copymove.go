@@ -90,7 +90,7 @@ func (h *Handler) transfer(q *request, claim reserve.Claim, operation func(*tree
 			return err
 		}
 	}
-	done, err := h.partial(q, func(report tree.Report) error { return operation(t, dst, report) })
+	done, err := h.partial(q, release, func(report tree.Report) error { return operation(t, dst, report) })
 	if done {
 		h.setWantedTime(q, dst)
 		h.done(q, existed)

@@ -34,7 +34,7 @@ func (h *Handler) delete(q *request) error {
 	if err := h.mayRemove(q, t, d); err != nil {
 		return err
 	}
-	done, err := h.partial(q, func(report tree.Report) error { return t.Delete(q.ctx, q.path, report) })
+	done, err := h.partial(q, release, func(report tree.Report) error { return t.Delete(q.ctx, q.path, report) })
 	if done {
 		q.w.WriteHeader(http.StatusNoContent)
 	}

@@ -61,8 +61,13 @@ func (h *Handler) lock(q *request) error {
 		return err
 	}
 	if wanted.Infinite && !created && r.Info.IsDir() {
-		if refused, err := h.refusesLock(q, t, r, wanted); refused || err != nil {
+		refused, err := h.refusesLock(q, t, r, wanted)
+		if err != nil {
 			return err
+		}
+		if len(refused) > 0 {
+			release() // nobody waits for how fast this client reads
+			return h.sayRefused(q, refused)
 		}
 	}
 	wanted.Root = h.real(q.ctx, q.path)
@@ -122,15 +127,14 @@ func (h *Handler) createEmpty(q *request, t *tree.Tree) error {
 	return parentGone(commit())
 }
 
-// refusesLock answers a LOCK of a collection that cannot be had because of some of its members: 207 with the status of each,
-// and 424 for the Request-URI (§9.10.3, §9.10.9).
-func (h *Handler) refusesLock(q *request, t *tree.Tree, r props.Resource, wanted locks.Lock) (bool, error) {
+// refusesLock returns a response for each member of a collection that keeps it from being locked.
+func (h *Handler) refusesLock(q *request, t *tree.Tree, r props.Resource, wanted locks.Lock) (map[resource.Path]*multistatus.Response, error) {
 	if covering := h.covering(q.ctx, q.path); slices.ContainsFunc(covering, func(l locks.Lock) bool { return !l.Shared || !wanted.Shared }) {
-		return false, nil // the collection itself is locked, which Create finds
+		return nil, nil // the collection itself is locked, which Create finds
 	}
 	refused, err := h.refusedMembers(q, t, r)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	for _, l := range h.locks.Below(h.real(q.ctx, q.path)) {
 		if _, twice := refused[l.Root]; twice || l.Shared && wanted.Shared {
@@ -139,18 +143,21 @@ func (h *Handler) refusesLock(q *request, t *tree.Tree, r props.Resource, wanted
 		href := h.lockRoot(q.ctx, l)
 		refused[l.Root] = failure(href, condition(http.StatusLocked, multistatus.NoConflictingLock, href))
 	}
-	if len(refused) == 0 {
-		return false, nil
-	}
+	return refused, nil
+}
+
+// sayRefused answers a LOCK of a collection that cannot be had because of some of its members: 207 with the status of each,
+// and 424 for the Request-URI (§9.10.3, §9.10.9).
+func (h *Handler) sayRefused(q *request, refused map[resource.Path]*multistatus.Response) error {
 	out := multistatus.NewWriter(q.w)
 	for _, p := range slices.SortedFunc(maps.Keys(refused), resource.Path.Compare) {
 		out.Write(refused[p]) // Close returns the error
 	}
 	out.Write(&multistatus.Response{Href: h.hrefs(q.ctx).Href(q.path, true), Status: http.StatusFailedDependency})
 	if err := out.Close(); err != nil {
-		return true, abort(err)
+		return abort(err)
 	}
-	return true, nil
+	return nil
 }
 
 // refusedMembers returns a response for each member that the policy does not let be locked. What cannot be looked at can

@@ -10,11 +10,15 @@ import (
 	"dav207/server/tree"
 )
 
+// patience is how long, in all, clients may take to read what is sent while others wait for the resources that it is about.
+const patience = 15 * time.Second
+
 // partial runs an operation of the engine and answers for it: what it returns is for the request as a whole, and each
 // failure that it reports is a response of a 207. done reports that all went well and nothing was answered yet.
-func (h *Handler) partial(q *request, operation func(tree.Report) error) (done bool, err error) {
+// release is called when others need wait no more.
+func (h *Handler) partial(q *request, release func(), operation func(tree.Report) error) (done bool, err error) {
 	out := multistatus.NewWriter(q.w)
-	out.Hurry(time.Minute) // others may be waiting for these resources
+	out.Hurry(patience) // others may be waiting for these resources
 	report := func(p resource.Path, collection bool, err error) {
 		h.warnMember(q, p, err)
 		q.waiting.watch(out, func() {
@@ -32,6 +36,8 @@ func (h *Handler) partial(q *request, operation func(tree.Report) error) (done b
 	case !errors.Is(err, tree.ErrPartial):
 		return false, giveUp(out, err)
 	}
+	release()
+	out.Hurry(0)
 	if err := out.Close(); err != nil {
 		return false, abort(err)
 	}

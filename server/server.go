@@ -227,7 +227,10 @@ func (q *request) linger() func() {
 	return func() {
 		rc.Flush()
 		rc.SetReadDeadline(time.Now().Add(lingerTime))
-		io.CopyN(io.Discard, q.Body, lingerBytes)
+		if _, err := io.CopyN(io.Discard, q.Body, lingerBytes); err != io.EOF {
+			// The client is gone, or does not end. net/http would try to read on, and panic with a message in the log.
+			panic(http.ErrAbortHandler)
+		}
 	}
 }
 

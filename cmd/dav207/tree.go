@@ -52,8 +52,8 @@ func (o *serveOptions) openTree(ctx context.Context, dir string, log *slog.Logge
 	s := &served{handler: server.New(disk, opts), what: show(dir)}
 	end := func() {}
 	if !o.readOnly {
-		if err := s.handler.Recover(ctx); err != nil {
-			return nil, errors.Join(err, kept.Close(), disk.Close())
+		if err := s.handler.Recover(ctx); err != nil { // with what is there it can be served, and room be made
+			log.Error("properties are not where their files were moved to: free some space, and start again", slog.Any("err", err))
 		}
 		end = tidy(ctx, disk, s.handler, kept.alone, log)
 	}

@@ -44,6 +44,8 @@ func outside(dir, flag, file string) error {
 	names := []string{abs}
 	if real, err := filepath.EvalSymlinks(abs); err == nil {
 		names = append(names, real)
+	} else if real, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil { // it is yet to be made
+		names = append(names, filepath.Join(real, filepath.Base(abs)))
 	}
 	for _, name := range names {
 		for at := filepath.Dir(name); ; at = filepath.Dir(at) {

@@ -34,7 +34,10 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
 		} else if rc.EnableFullDuplex() == nil { // without it net/http reads some of the body before it answers, and gives up
 			rest = func() {
 				rc.Flush()
-				io.CopyN(io.Discard, r.Body, lingerBytes)
+				if _, err := io.CopyN(io.Discard, r.Body, lingerBytes); err != io.EOF {
+					// The client is gone, or does not end. net/http would try to read on, and panic with a message in the log.
+					panic(http.ErrAbortHandler)
+				}
 			}
 		}
 	}

@@ -26,7 +26,7 @@ type Writer struct {
 	err     error
 	last    time.Time
 	now     func() time.Time
-	// patience is how long a client may take to read what is sent at once; 0 is for ever.
+	// patience is how long a client may still take to read; 0 is for ever.
 	patience time.Duration
 }
 
@@ -35,8 +35,8 @@ func NewWriter(w http.ResponseWriter) *Writer {
 	return &Writer{w: w, now: time.Now}
 }
 
-// Hurry bounds the time that a client may take to read what is sent at once: for a handler that holds others up until it has
-// answered. After it Write fails.
+// Hurry bounds the time that a client may take to read, from now on and in all: for a handler that holds others up. After it
+// Write fails. 0 takes the bound away.
 func (w *Writer) Hurry(patience time.Duration) { w.patience = patience }
 
 // Started reports whether a Response was written: false means that the handler may still answer with a plain status.
@@ -157,8 +157,9 @@ func (w *Writer) send(flush bool) error {
 		w.sent = true
 	}
 	rc := http.NewResponseController(w.w)
+	began := time.Now()
 	if w.patience > 0 {
-		rc.SetWriteDeadline(time.Now().Add(w.patience)) // not supported by every ResponseWriter
+		rc.SetWriteDeadline(began.Add(w.patience)) // not supported by every ResponseWriter
 	}
 	_, w.err = w.w.Write(w.buf)
 	if w.err == nil && flush {
@@ -166,6 +167,7 @@ func (w *Writer) send(flush bool) error {
 	}
 	if w.patience > 0 {
 		rc.SetWriteDeadline(time.Time{})
+		w.patience = max(w.patience-time.Since(began), time.Millisecond)
 	}
 	w.buf, w.last = w.buf[:0], w.now()
 	return w.err

@@ -152,11 +152,16 @@ func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old 
 	if err != nil {
 		return err
 	}
-	t.gone(src, false)
-	t.gone(dst, true)
-	if err := t.note(ctx, props.Move{Src: src, Dst: dst}); err != nil {
+	if err := t.moveProperties(ctx, src, dst); err != nil {
+		if back := context.WithoutCancel(ctx); old == nil && t.rename(back, dst, src, info.IsDir()) == nil {
+			return err // a disk that is too full for the properties: nothing has changed
+		}
+		t.gone(src, false)
+		t.gone(dst, true)
 		return &changedError{err}
 	}
+	t.gone(src, false)
+	t.gone(dst, true)
 	return nil
 }
 

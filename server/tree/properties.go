@@ -69,6 +69,28 @@ func (t *Tree) tell(ctx context.Context) error {
 	return t.Props.Update(context.WithoutCancel(ctx), steps...) // the files have changed, whoever still waits for it
 }
 
+// moveProperties has the store move those of a whole tree at once, so that it can be undone if they cannot be moved.
+func (t *Tree) moveProperties(ctx context.Context, src, dst resource.Path) error {
+	if err := t.note(ctx, props.Move{Src: src, Dst: dst}); err != nil {
+		return err
+	}
+	if !t.stored(ctx, src) && !t.stored(ctx, dst) {
+		return nil
+	}
+	if err := settle(ctx); err != nil {
+		return err
+	}
+	return t.tell(ctx)
+}
+
+// stored reports whether the store has anything for p or below it.
+func (t *Tree) stored(ctx context.Context, p resource.Path) bool {
+	for range t.Props.All(context.WithoutCancel(ctx), p) {
+		return true
+	}
+	return false
+}
+
 // told ends an operation on p, of which err became: what the store could not be told is p's failure.
 func (t *Tree) told(ctx context.Context, p resource.Path, report Report, err error) error {
 	failed := t.tell(ctx)

@@ -11,7 +11,8 @@ import (
 )
 
 // FinishMoves looks how far moves came that an earlier process began and did not end, and gives properties the names that
-// their files have now. It is for the time before the first request.
+// their files have now. It is for the time before the first request. What could not be done, on a full disk for example, is left
+// for the next time.
 func (t *Tree) FinishMoves(ctx context.Context) error {
 	moves, err := t.Props.Moving(ctx)
 	if err != nil {
