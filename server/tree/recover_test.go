@@ -2,9 +2,11 @@ package tree_test
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -183,5 +185,37 @@ func TestTend(t *testing.T) {
 	must(files.RemoveAll(t.Context(), "/back"))
 	if n := tend(); n != 0 {
 		t.Errorf("gone again: removed %d at once", n)
+	}
+}
+
+// fullStore has no room for a move.
+type fullStore struct{ props.Memory }
+
+func (s *fullStore) Update(ctx context.Context, steps ...props.Step) error {
+	for _, step := range steps {
+		if _, ok := step.(props.Move); ok {
+			return syscall.ENOSPC
+		}
+	}
+	return s.Memory.Update(ctx, steps...)
+}
+
+// A collection whose properties cannot get the new name keeps the old one, and the answer is an error: nothing has changed.
+func TestMoveWithoutRoomForProperties(t *testing.T) {
+	files := fsbackend.New(fsbackend.Memory())
+	fill(t, files, "/s/ /s/m=1")
+	e := &tree.Tree{FS: files, Props: &fullStore{}}
+	own(t, e, "/s", "/s/m")
+	err := e.Move(t.Context(), resource.Must("/s"), resource.Must("/d"), func(p resource.Path, _ bool, err error) {
+		t.Errorf("reported %s: %v", p, err)
+	})
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Move = %v, want %v", err, syscall.ENOSPC)
+	}
+	if got, want := marks(t, e), "/s=/s /s/m=/s/m"; got != want {
+		t.Errorf("properties: %s, want %s", got, want)
+	}
+	if left, err := e.Props.Moving(t.Context()); len(left) > 0 || err != nil {
+		t.Errorf("still moving: %v, %v", left, err)
 	}
 }
