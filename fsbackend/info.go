@@ -95,6 +95,16 @@ func (i *info) FileID() string {
 	return formatID(i.id.ino, uint64(i.birth.UnixNano()))
 }
 
+// FileID returns what tells the file of that name, or what a link of that name leads to, from every other one of its file system,
+// as tree.Identifier does for those that are served; "" where that is not known.
+func FileID(file string) string {
+	fi, err := hostInfo(file)
+	if err != nil {
+		return ""
+	}
+	return fi.FileID()
+}
+
 func formatID(a, b uint64) string {
 	id := strconv.AppendUint(make([]byte, 0, 2*13+1), a, 36)
 	return string(strconv.AppendUint(append(id, '-'), b, 36))

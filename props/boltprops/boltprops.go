@@ -4,8 +4,8 @@
 // Locks are written a moment after they were granted. Whatever ends the process, the file is what some commit left: all
 // of it or nothing. One process has the file for writing; another one is told who that is.
 //
-// Properties of a file that another one has replaced are not given out, nor are those of a tree that was copied elsewhere
-// with its state to files that are not theirs: see Options.Root.
+// Properties of a file that another one has replaced are not given out. Where a whole tree was copied or restored with its
+// state, every file is another one: see Options.Root and Options.Identify.
 //
 // The package does not look at the files whose properties it keeps, and repairs nothing: a page or an entry that is damaged
 // fails the requests that need it.
@@ -29,6 +29,10 @@ type Options struct {
 	// gives it; "" is not known. It is recorded. Where it differs from the recorded one the tree was restored or copied,
 	// and its files are others than before: all identities stored so far then count as not known.
 	Root string
+	// Identify returns the identity of a file of the host, such as the state itself; "" is not known. That of the state is
+	// recorded in it, too: whoever puts back a tree in its old place has the old root, but never the old state.
+	// nil knows no file.
+	Identify func(file string) string
 	// ReadOnly opens what is there without changing a byte, and fails with fs.ErrNotExist where nothing is. Many
 	// processes can do so at a time, while none has the file for writing. Changes fail with syscall.EROFS.
 	ReadOnly bool
@@ -100,6 +104,13 @@ func Open(file string, o *Options) (*Store, error) {
 	}
 	go s.commitAll()
 	return s, nil
+}
+
+func (s *Store) identify(file string) string {
+	if s.opts.Identify == nil {
+		return ""
+	}
+	return s.opts.Identify(file)
 }
 
 // Close writes what waits to be written, and gives the file free. Its error is that of the locks which could not be

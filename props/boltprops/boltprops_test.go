@@ -1,14 +1,18 @@
 package boltprops
 
 import (
+	"bytes"
 	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -360,6 +364,73 @@ func TestEpoch(t *testing.T) {
 	}
 	if got := value(t, s, at("/a", "8")); got != "" {
 		t.Errorf("after a change by its owner another one sees %q", got)
+	}
+}
+
+// A tree that is put back in its old place has the old root, and a state that is another file than the one it was saved from.
+func TestEpochOfTheFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state")
+	for _, tt := range []struct {
+		self string
+		seen string // by a file with another identity than the one whose property was written at first
+		log  bool
+	}{
+		{"", "", false}, // not known as long as the file system does not tell
+		{"one", "", false},
+		{"", "", false},
+		{"one", "", false},
+		{"two", "a", true},
+		{"two", "a", false},
+	} {
+		var log bytes.Buffer
+		s := start(t, file, &Options{Root: "root", Identify: func(string) string { return tt.self }, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if tt.self == "" {
+			patch(t, s, at("/a", "1"), set("x", "a"))
+		}
+		if got := value(t, s, at("/a", "9")); got != tt.seen {
+			t.Errorf("in the file %q: got %q, want %q", tt.self, got, tt.seen)
+		}
+		if got := strings.Contains(log.String(), "copied or restored"); got != tt.log {
+			t.Errorf("in the file %q: the log is %q, want a new epoch in it: %t", tt.self, log.String(), tt.log)
+		}
+		s.Close()
+	}
+}
+
+// What creates the file, or writes it anew, knows which one it will be.
+func TestFileKnowsItself(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no file is replaced there while it is open")
+	}
+	file := filepath.Join(t.TempDir(), "state")
+	var known []fs.FileInfo
+	o := &Options{Lazy: true, Identify: func(name string) string {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Errorf("asked about a file that is not there: %v", err)
+			return ""
+		}
+		i := slices.IndexFunc(known, func(k fs.FileInfo) bool { return os.SameFile(k, info) })
+		if i < 0 {
+			i, known = len(known), append(known, info)
+		}
+		return fmt.Sprint(i)
+	}}
+	s := start(t, file, o)
+	patch(t, s, at("/a", "1"), set("x", "1"))
+	if got := s.state.Load().header; got != (header{self: "0"}) {
+		t.Errorf("a new file: the header is %+v", got)
+	}
+	if err := s.compact(s.state.Load()); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	s = start(t, file, o)
+	if got := s.state.Load().header; got != (header{self: "1"}) {
+		t.Errorf("compacted: the header is %+v", got)
+	}
+	if got := value(t, s, at("/a", "2")); got != "" {
+		t.Errorf("compacted: another file sees %q", got)
 	}
 }
 

@@ -56,7 +56,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(e.encode(k, 1)[sealed:])
 	}
 	f.Add(encodeLock(&someLocks[0])[sealed:])
-	f.Add(header{3, "root"}.encode()[sealed:])
+	f.Add(header{3, "root", "self"}.encode()[sealed:])
 	f.Fuzz(func(t *testing.T, body []byte) {
 		value := func() []byte { return seal(k, append(newValue(len(body)), body...)) }
 		e, err := decode(k, value(), 1, nil)

@@ -21,9 +21,14 @@ func (s *Store) compact(st *state) error {
 	if err != nil {
 		return err
 	}
+	h := st.header
+	h.self = s.identify(aside)
 	err = s.guarded(func() error {
 		db.NoSync, db.NoGrowSync = true, true // once, at the end
 		if err := bbolt.Compact(db, st.db, 16<<20); err != nil {
+			return err
+		}
+		if err := db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(headerKey, h.encode()) }); err != nil {
 			return err
 		}
 		db.NoSync, db.NoGrowSync = false, false
@@ -38,7 +43,7 @@ func (s *Store) compact(st *state) error {
 		return s.translate(err)
 	}
 	old := st.db
-	st.db = db
+	st.db, st.header, st.stale = db, h, false
 	s.guarded(old.Close)
 	return syncDir(s.dir())
 }

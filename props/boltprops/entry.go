@@ -15,13 +15,32 @@ type header struct {
 	// they were written in the same epoch.
 	epoch uint64
 	root  string
+	self  string // the identity of the file that this stands in; "" is not known
+}
+
+// now takes over what root and file are today, where that is known. It reports whether either is another one than before: then
+// a new epoch has begun.
+func (h *header) now(root, self string) (copied bool) {
+	for _, id := range []struct {
+		was *string
+		is  string
+	}{{&h.root, root}, {&h.self, self}} {
+		if id.is != "" {
+			copied = copied || *id.was != "" && *id.was != id.is
+			*id.was = id.is
+		}
+	}
+	if copied {
+		h.epoch++
+	}
+	return copied
 }
 
 var headerKey = []byte("header")
 
 func (h header) encode() []byte {
-	b := binary.AppendUvarint(newValue(16+len(h.root)), h.epoch)
-	return seal(headerKey, appendString(b, h.root))
+	b := binary.AppendUvarint(newValue(16+len(h.root)+len(h.self)), h.epoch)
+	return seal(headerKey, appendString(appendString(b, h.root), h.self))
 }
 
 // decodeHeader returns the format instead, if it is a later one.
@@ -35,6 +54,9 @@ func decodeHeader(value []byte) (h header, newer int, err error) {
 	}
 	r := reader{b: body}
 	h.epoch, h.root = r.uint(), r.string()
+	if len(r.b) > 0 { // the first states did not know what file they were in
+		h.self = r.string()
+	}
 	return h, 0, r.end(headerKey)
 }
 

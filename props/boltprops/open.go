@@ -89,11 +89,12 @@ func (s *Store) begun(st *state, file *os.File) error {
 	if err != nil {
 		return err
 	}
+	self := s.identify(s.file)
 	if now, err := os.Stat(s.file); err != nil || !os.SameFile(opened, now) {
 		return errReplaced
 	}
 	if !s.opts.ReadOnly {
-		if err := initialise(st.db, header{root: s.opts.Root}); err != nil {
+		if err := initialise(st.db, header{root: s.opts.Root, self: self}); err != nil {
 			return err
 		}
 	}
@@ -120,13 +121,11 @@ func (s *Store) begun(st *state, file *os.File) error {
 	if err != nil {
 		return err
 	}
-	if root := s.opts.Root; root != "" && root != st.header.root {
-		if st.header.root != "" {
-			st.header.epoch++
-		}
-		st.header.root, st.stale = root, true
+	before := st.header
+	if st.header.now(s.opts.Root, self) {
+		s.log.Warn("the tree, or its state, was copied or restored: properties belong to the files that have the names now", "file", s.file)
 	}
-	st.epoch = st.header.epoch
+	st.epoch, st.stale = st.header.epoch, st.header != before
 	return nil
 }
 
@@ -208,7 +207,7 @@ func (s *Store) create() error {
 		return s.translate(err)
 	}
 	err = s.guarded(func() error {
-		if err := initialise(db, header{root: s.opts.Root}); err != nil {
+		if err := initialise(db, header{root: s.opts.Root, self: s.identify(aside)}); err != nil {
 			db.Close()
 			return err
 		}
