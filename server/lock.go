@@ -75,6 +75,10 @@ func (h *Handler) lock(q *request) error {
 	if err != nil {
 		return h.lockError(q, err)
 	}
+	if err := h.locks.Settle(q.ctx, true); err != nil {
+		h.locks.Unlock(granted.Token)
+		return err
+	}
 	if created && !h.dropped(q.ctx, t, q.path) {
 		// §9.10.4: an empty resource.
 		if err := h.createEmpty(q, t); err != nil {
@@ -235,6 +239,9 @@ func (h *Handler) refresh(q *request) error {
 		if _, err := h.locks.Refresh(l.Token, locks.ParseTimeout(q.Header.Values("Timeout"))); errors.Is(err, locks.ErrNoSuchLock) {
 			break
 		} else if err != nil {
+			return err
+		}
+		if err := h.locks.Settle(q.ctx, false); err != nil {
 			return err
 		}
 		return h.sayLock(q, http.StatusOK)

@@ -139,6 +139,24 @@ func TestStateOfRestoredTree(t *testing.T) {
 	}
 }
 
+// Two servers on one directory, as long as there is no state: the second one grants no lock that the first does not know.
+func TestStateOfTwo(t *testing.T) {
+	dir := t.TempDir()
+	serving(t, dir, func(first string) {
+		s := startCommand(t, "serve", dir, "--addr", "127.0.0.1:0", "--fsync")
+		mark(t)(first)
+		if code, _ := do(t, "LOCK", s.base+"g", takeLock); code != 503 {
+			t.Errorf("LOCK = %d, want 503", code)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "g")); err == nil {
+			t.Error("a lock that was not granted left an empty file")
+		}
+		if code := s.stop(t); code != 0 {
+			t.Errorf("exit status of the second = %d: %s", code, s.stderr.String())
+		}
+	})
+}
+
 func TestStateInMemory(t *testing.T) {
 	dir := t.TempDir()
 	serving(t, dir, mark(t), "--state", "memory")

@@ -1,7 +1,7 @@
 // Package boltprops keeps dead properties and locks in one file (go.etcd.io/bbolt), so that they outlive the process.
 //
 // A change is committed and synced when the call that makes it returns; callers who wait at the same time share a commit.
-// Locks are written a moment after they were granted. Whatever ends the process, the file is what some commit left: all
+// Locks are written a moment after they were granted, unless Options.SyncLocks wants them before. Whatever ends the process, the file is what some commit left: all
 // of it or nothing. One process has the file for writing; another one is told who that is.
 //
 // Properties of a file that another one has replaced are not given out. Where a whole tree was copied or restored with its
@@ -39,6 +39,8 @@ type Options struct {
 	// Lazy creates the file with the first change: until then the Store answers as an empty one. If it cannot be
 	// created, that change fails, and the next one tries again.
 	Lazy bool
+	// SyncLocks has Settle wait until a lock is written, whatever becomes of it.
+	SyncLocks bool
 	// Holder is said to those who find the file in use, such as the address served.
 	Holder string
 	Logger *slog.Logger // nil discards

@@ -125,7 +125,7 @@ func (s *Store) ensure(requests []*request) []*request {
 	}
 	var err error
 	if need {
-		if err = s.open(); err == nil {
+		if err = nameless(s.open()); err == nil {
 			return requests
 		}
 	}

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"runtime/debug"
 	"strings"
 	"syscall"
 
 	berrors "go.etcd.io/bbolt/errors"
+
+	"dav207/server/multistatus"
 )
 
 // ErrClosed is what calls of a closed Store fail with. It is an fs.ErrClosed.
@@ -26,6 +29,15 @@ func (e *HeldError) Error() string {
 		who = "another process"
 	}
 	return fmt.Sprintf("state %s is in use by %s", e.File, who)
+}
+
+// As makes it 503 to a client, who may try again when the other process has ended.
+func (e *HeldError) As(target any) bool {
+	answer, ok := target.(**multistatus.Error)
+	if ok {
+		*answer = &multistatus.Error{Status: http.StatusServiceUnavailable, Err: e, Description: "Another server has these files."}
+	}
+	return ok
 }
 
 // DamagedError says that the file, or what was looked for in it, is not as it was written.
@@ -89,6 +101,16 @@ func (s *Store) translate(err error) error {
 		}
 	}
 	return err
+}
+
+// nameless keeps an error of creating the file from being taken for one about the resource that a request is for, which is
+// neither missing nor forbidden. What would be true of any file remains.
+func nameless(err error) error {
+	var held *HeldError
+	if err == nil || full(err) || errors.Is(err, syscall.EROFS) || errors.As(err, &held) {
+		return err
+	}
+	return errors.New(err.Error())
 }
 
 var noSpace = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}

@@ -72,6 +72,15 @@ func (s *Store) Flush(ctx context.Context) error {
 	return err
 }
 
+// Settle implements locks.Settler. It waits for all with Options.SyncLocks, and otherwise for a new lock where it is
+// doubtful that it can be written at all: where there is no file yet, and where it failed the last time.
+func (s *Store) Settle(ctx context.Context, granted bool) error {
+	if s.opts.SyncLocks || granted && (s.state.Load() == nil || s.queue.lost() != nil) {
+		return s.Flush(ctx)
+	}
+	return nil
+}
+
 // lost returns why locks could not be written the last time; nil if they were.
 func (q *queue) lost() error {
 	q.mu.Lock()

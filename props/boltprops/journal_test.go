@@ -15,10 +15,14 @@ import (
 	"go.etcd.io/bbolt"
 
 	"dav207/server/locks"
+	"dav207/server/multistatus"
 	"dav207/server/resource"
 )
 
-var _ locks.Journal = (*Store)(nil)
+var (
+	_ locks.Journal = (*Store)(nil)
+	_ locks.Settler = (*Store)(nil)
+)
 
 // Locks come back with all that was known of them (RFC 4918 §6, §14.17).
 func TestJournal(t *testing.T) {
@@ -135,6 +139,74 @@ func TestJournalFails(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Errorf("closing: %v", err)
 	}
+}
+
+// A lock is answered when it is sure that it can be written; with SyncLocks, when it is.
+func TestSettle(t *testing.T) {
+	written := func(s *Store) (n int) {
+		t.Helper()
+		all, err := s.Locks(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	settle := func(s *Store, granted bool, want int) {
+		t.Helper()
+		if err := s.Settle(t.Context(), granted); err != nil {
+			t.Fatal(err)
+		}
+		if got := written(s); got != want {
+			t.Errorf("%d locks are written, want %d", got, want)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "state")
+	s := start(t, file, &Options{Lazy: true})
+	s.delay = time.Hour
+	s.Put(someLocks[0])
+	settle(s, true, 1) // the file had to be made
+	s.Put(someLocks[1])
+	settle(s, true, 1)
+	s.Delete(someLocks[1].Token)
+	settle(s, false, 1)
+	s.queue.journalErr = errJournalFull // the last time
+	s.Put(someLocks[2])
+	settle(s, false, 1)
+	settle(s, true, 2)
+	s.Close()
+
+	s = start(t, file, &Options{SyncLocks: true})
+	s.delay = time.Hour
+	s.Put(someLocks[1])
+	settle(s, true, 3)
+	s.Delete(someLocks[0].Token)
+	settle(s, false, 2)
+}
+
+// Who cannot make the file, because somebody else has it or there is no place for it, hears of it, and not that a resource is
+// missing or forbidden.
+func TestSettleFails(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state")
+	one, two := start(t, file, &Options{Lazy: true}), start(t, file, &Options{Lazy: true})
+	if err := errors.Join(one.Put(someLocks[0]), one.Settle(t.Context(), true)); err != nil {
+		t.Fatal(err)
+	}
+	two.Put(someLocks[0])
+	if err := two.Settle(t.Context(), true); multistatus.StatusOf(err) != 503 {
+		t.Errorf("the second server: got %v, want a HeldError, which is 503", err)
+	}
+	two.Delete(someLocks[0].Token)
+	if err := two.Flush(t.Context()); err != nil {
+		t.Errorf("a lock that was taken back: %v", err)
+	}
+	nowhere := start(t, filepath.Join(t.TempDir(), "no", "dir", "state"), &Options{Lazy: true})
+	for _, err := range []error{nowhere.Patch(t.Context(), at("/a"), set("x", "1")), errors.Join(nowhere.Put(someLocks[0]), nowhere.Settle(t.Context(), true))} {
+		if multistatus.StatusOf(err) != 500 {
+			t.Errorf("in no directory: got %v, want what is 500", err)
+		}
+	}
+	nowhere.Delete(someLocks[0].Token)
+	nowhere.Flush(t.Context())
 }
 
 func TestJournalIsBounded(t *testing.T) {

@@ -9,6 +9,7 @@
 package locks
 
 import (
+	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -63,6 +64,13 @@ type Journal interface {
 	Put(Lock) error
 	// Delete forgets tokens, some of which may be unknown to it. The slice must not be kept.
 	Delete(tokens ...string) error
+}
+
+// Settler is what a Journal may be besides, if it writes late.
+type Settler interface {
+	// Settle returns when what Put and Delete were told of is written as far as the journal wants it to be before a request is
+	// answered, or could not be: then with the reason. granted says that a new lock is among it. Many calls may come at a time.
+	Settle(ctx context.Context, granted bool) error
 }
 
 // maxShared bounds the locks that cover one resource: DAV:lockdiscovery tells of all of them, for each member of a listing.

@@ -2,6 +2,7 @@ package locks
 
 import (
 	"container/heap"
+	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -106,6 +107,20 @@ func (t *Table) Create(l Lock) (Lock, error) {
 	}
 	t.insert(l)
 	return l.clone(), nil
+}
+
+// Settle is to be called before a change is answered, and granted says that it was Create: it waits for a journal that is a
+// Settler. If it fails the change may not outlive the process; the table has it all the same, and whoever made a lock takes
+// it back with Unlock.
+func (t *Table) Settle(ctx context.Context, granted bool) error {
+	s, ok := t.journal.(Settler)
+	if !ok {
+		return nil
+	}
+	if err := s.Settle(ctx, granted); err != nil {
+		return fmt.Errorf("lock journal: %w", err)
+	}
+	return nil
 }
 
 // Refresh restarts the time of a lock and returns it as it is now (RFC 4918 §7.7). 0 or less asks for the timeout it
