@@ -13,6 +13,7 @@ package boltprops
 
 import (
 	"context"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -71,6 +72,9 @@ type state struct {
 	epoch  uint64 // of the identities that count: see header
 	header header // as it should be in the file
 	stale  bool   // the file has another header, which the next commit replaces; only the committer looks
+
+	opened fs.FileInfo // what has the name as long as nobody takes it away
+	astray bool        // somebody did, and the log says so; only the committer looks
 }
 
 // Open opens the state in file, or creates it with the directory it is in. It fails with a *HeldError where another
@@ -127,7 +131,7 @@ func (s *Store) shut() error {
 	if st == nil {
 		return err
 	}
-	if st.held {
+	if st.held && s.inPlace(st) {
 		os.Remove(s.holder()) // while the file is still ours: later it may be somebody else's
 	}
 	if s.broken.Load() != nil || s.dead.Load() != nil {

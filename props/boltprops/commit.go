@@ -170,6 +170,15 @@ func (s *Store) transact(requests []*request) (failed int, err error) {
 		s.rollback(tx, false)
 		return -1, nil
 	}
+	if !s.inPlace(st) {
+		s.rollback(tx, false)
+		if !st.astray {
+			s.log.Error("the state was removed or replaced while it was in use: no change is kept until it is back, or the server is started again", "file", s.file)
+		}
+		st.astray = true
+		return -1, errAstray
+	}
+	st.astray = false
 	id := tx.ID()
 	panicked, err := s.attempt(func() error {
 		if st.stale {

@@ -17,11 +17,17 @@ func (l layout) wasteful() bool {
 // process have the file.
 func (s *Store) compact(st *state) error {
 	aside := s.aside()
-	db, _, err := s.bolt(aside, false)
+	db, file, err := s.bolt(aside, false)
 	if err != nil {
 		return err
 	}
 	h := st.header
+	opened, err := file.Stat()
+	if err != nil {
+		s.guarded(db.Close)
+		os.Remove(aside)
+		return err
+	}
 	h.self = s.identify(aside)
 	err = s.guarded(func() error {
 		db.NoSync, db.NoGrowSync = true, true // once, at the end
@@ -43,7 +49,7 @@ func (s *Store) compact(st *state) error {
 		return s.translate(err)
 	}
 	old := st.db
-	st.db, st.header, st.stale = db, h, false
+	st.db, st.header, st.stale, st.opened = db, h, false, opened
 	s.guarded(old.Close)
 	return syncDir(s.dir())
 }

@@ -3,12 +3,15 @@ package boltprops
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
 	"dav207/props"
+	"dav207/server/multistatus"
 	"dav207/server/resource"
 )
 
@@ -144,6 +147,47 @@ func TestFlippedBits(t *testing.T) {
 	t.Logf("%d refused at the start, %d failed requests, %d harmless", refused, failed, harmless)
 	if refused == 0 || failed == 0 || harmless == 0 {
 		t.Error("want some of each")
+	}
+}
+
+// A state that somebody removes or replaces while it is in use takes no changes that would be lost with it; the log says so once.
+func TestStateGone(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no file is removed there while it is open")
+	}
+	file := filepath.Join(t.TempDir(), "dir", "state")
+	var log bytes.Buffer
+	s := start(t, file, &Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	patch(t, s, at("/a"), set("x", "1"))
+	dir, away := filepath.Dir(file), filepath.Dir(file)+".away"
+	if err := os.Rename(dir, away); err != nil {
+		t.Fatal(err)
+	}
+	fails := func(when string) {
+		t.Helper()
+		for range 2 {
+			if err := s.Patch(t.Context(), at("/a"), set("x", "2")); !errors.Is(err, errAstray) || multistatus.StatusOf(err) != 500 {
+				t.Errorf("%s: got %v, want %v", when, err, errAstray)
+			}
+		}
+		if got := value(t, s, at("/a")); got != "1" {
+			t.Errorf("%s /a is %q", when, got)
+		}
+		if got := strings.Count(log.String(), "removed or replaced"); got != 1 {
+			t.Errorf("%s: the log says so %d times: %s", when, got, log.String())
+		}
+	}
+	fails("gone")
+	other := start(t, file, nil)
+	patch(t, other, at("/a"), set("x", "other"))
+	fails("replaced")
+	other.Close()
+	if err := errors.Join(os.RemoveAll(dir), os.Rename(away, dir)); err != nil {
+		t.Fatal(err)
+	}
+	patch(t, s, at("/a"), set("x", "3"))
+	if got := value(t, s, at("/a")); got != "3" {
+		t.Errorf("back in its place /a is %q", got)
 	}
 }
 

@@ -125,8 +125,20 @@ func (s *Store) begun(st *state, file *os.File) error {
 	if st.header.now(s.opts.Root, self) {
 		s.log.Warn("the tree, or its state, was copied or restored: properties belong to the files that have the names now", "file", s.file)
 	}
-	st.epoch, st.stale = st.header.epoch, st.header != before
+	st.epoch, st.stale, st.opened = st.header.epoch, st.header != before, opened
 	return nil
+}
+
+// errAstray fails what would be written to a file that nobody finds again.
+var errAstray = errors.New("state: its file was removed or replaced while it was in use")
+
+// inPlace reports whether the file that is open still has its name, as far as can be told.
+func (s *Store) inPlace(st *state) bool {
+	now, err := os.Stat(s.file)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR)
+	}
+	return os.SameFile(st.opened, now)
 }
 
 // initialise makes an empty state of a file that nothing was ever written to.
