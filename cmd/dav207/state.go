@@ -25,8 +25,9 @@ type state struct {
 	props props.Store
 	locks *locks.Table
 	// alone says that no other server has these files: the state of this tree is ours alone.
-	alone bool
-	file  *boltprops.Store // nil for none
+	alone    bool
+	readOnly bool             // what is kept cannot be changed
+	file     *boltprops.Store // nil for none
 }
 
 func (s *state) Close() error {
@@ -55,6 +56,9 @@ func (o *serveOptions) openState(ctx context.Context, dir string, disk *fsbacken
 	if err != nil {
 		return nil, err
 	}
+	if err := o.usable(dir, file); err != nil {
+		return nil, err
+	}
 	_, err = os.Stat(file)
 	there := err == nil
 	if own && !there && !o.readOnly && !writable(dir) && !writable(filepath.Dir(file)) {
@@ -65,25 +69,31 @@ func (o *serveOptions) openState(ctx context.Context, dir string, disk *fsbacken
 	options := &boltprops.Options{Root: id, Identify: fsbackend.FileID, ReadOnly: o.readOnly, Lazy: true, SyncLocks: o.fsync, Logger: log,
 		Holder: fmt.Sprintf("dav207 serve %s, asked to listen on %s", show(dir), o.addr)}
 	store, err := boltprops.Open(file, options)
-	if own && there && !o.readOnly && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)) {
-		log.Warn("the state cannot be written to: properties and locks that change end with this process", slog.String("file", file))
-		return memoryState(), nil
+	if own && !options.ReadOnly && (errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) && !writable(dir)) {
+		log.Warn("the state cannot be written to: properties and locks are shown as they were kept, properties cannot be changed, "+
+			"and new locks end with this process", slog.String("file", file), slog.Any("err", cause(err)))
+		options.ReadOnly = true
+		store, err = boltprops.Open(file, options)
 	}
 	switch held := (*boltprops.HeldError)(nil); {
 	case err == nil:
-	case o.readOnly && errors.Is(err, fs.ErrNotExist):
+	case options.ReadOnly && errors.Is(err, fs.ErrNotExist):
 		return memoryState(), nil // nothing is known, and nothing will be
 	case errors.As(err, &held):
 		return nil, fmt.Errorf("%w: stop it, or give --state another file", err)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("not allowed to use the state %s: change its permissions, or %s", show(file), elsewhere)
+	case errors.Is(err, syscall.EROFS):
+		return nil, fmt.Errorf("the state %s cannot be written to: %w; %s", show(file), cause(err), elsewhere)
 	default:
 		return nil, err
 	}
-	s := &state{props: store, file: store, alone: there}
-	if o.readOnly {
+	s := &state{props: store, file: store, alone: there, readOnly: options.ReadOnly}
+	if s.readOnly {
 		s.locks = locks.New(nil)
-		return s, nil
+	} else {
+		s.locks = locks.New(&locks.Options{Journal: store})
 	}
-	s.locks = locks.New(&locks.Options{Journal: store})
 	kept, err := store.Locks(ctx)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -92,4 +102,44 @@ func (o *serveOptions) openState(ctx context.Context, dir string, disk *fsbacken
 		log.Debug("a lock has ended meanwhile", slog.String("name", l.Root.String()))
 	}
 	return s, nil
+}
+
+// elsewhere is what can be done about a state that cannot be used.
+const elsewhere = `give --state another file or "memory"`
+
+// usable says what is wrong with a state that cannot be read, or where there is none that could not be made when it is needed.
+func (o *serveOptions) usable(dir, file string) error {
+	own, holds := o.state == "", filepath.Dir(file)
+	info, err := os.Stat(file)
+	switch {
+	case err == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("the state %s is not a file: %s", show(file), elsewhere)
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("not allowed to look at the state %s: change the permissions of its directory, or %s", show(file), elsewhere)
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("the state %s: %w; %s", show(file), cause(err), elsewhere)
+	}
+	if _, err := os.Lstat(file); err == nil {
+		return fmt.Errorf("the state %s is a link that leads nowhere: remove it, or %s", show(file), elsewhere)
+	}
+	info, err = os.Stat(holds)
+	if errors.Is(err, fs.ErrNotExist) && own {
+		if _, err := os.Lstat(holds); err != nil {
+			return nil // it is made with the state
+		}
+		return fmt.Errorf("%s is a link that leads nowhere: remove it, or %s", show(holds), elsewhere)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no directory %s for the state: make it first, or %s", show(holds), elsewhere)
+	case err == nil && !info.IsDir() || errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%s is not a directory, and cannot hold the state: remove it, or %s", show(holds), elsewhere)
+	case err != nil:
+		return fmt.Errorf("the directory of the state %s: %w; %s", show(file), cause(err), elsewhere)
+	case !o.readOnly && !writable(holds) && (!own || writable(dir)):
+		return fmt.Errorf("not allowed to make the state in %s: change its permissions, or %s", show(holds), elsewhere)
+	}
+	return nil
 }

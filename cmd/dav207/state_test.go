@@ -88,6 +88,9 @@ func TestStateIsKept(t *testing.T) {
 			if !has(t, base+"f", askMark, ">kept<") {
 				t.Error("the property is not shown by a read-only server")
 			}
+			if !has(t, base+"f", askLock, "activelock") {
+				t.Error("the lock is not shown by a read-only server")
+			}
 			if code, _ := do(t, "PROPPATCH", base+"f", setMark); code != 403 {
 				t.Errorf("PROPPATCH = %d, want 403", code)
 			}
@@ -202,6 +205,40 @@ func TestStateRefused(t *testing.T) {
 	refused(t, 2, "--state", "serve", "--memory", "--state", filepath.Join(dir, "x"))
 	refused(t, 1, "keep it elsewhere", "serve", dir, "--state", filepath.Join(dir, "x"))
 	refused(t, 1, "keep it elsewhere", "serve", dir, "--state", filepath.Join(dir, "sub", "..", "x"))
+}
+
+// A state that cannot be made when it is needed is refused at the start, with a word on what to do.
+func TestStateOfNoUse(t *testing.T) {
+	elsewhere := t.TempDir()
+	file, broken := filepath.Join(elsewhere, "file"), filepath.Join(elsewhere, "link")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(elsewhere, "none"), broken); err != nil {
+		t.Skip("no symbolic links here: ", err)
+	}
+	for given, want := range map[string]string{
+		os.DevNull:                              "not a file",
+		elsewhere:                               "not a file",
+		filepath.Join(elsewhere, "no", "state"): "make it first",
+		filepath.Join(file, "state"):            "not a directory",
+		filepath.Join(file, "no", "state"):      "not a directory",
+		broken:                                  "leads nowhere",
+		filepath.Join(broken, "state"):          "make it first",
+	} {
+		refused(t, 1, want, "serve", t.TempDir(), "--state", given, "--addr", "127.0.0.1:0")
+	}
+	for what, make := range map[string]func(name string) error{
+		"not a directory": func(name string) error { return os.WriteFile(name, nil, 0o600) },
+		"leads nowhere":   func(name string) error { return os.Symlink("none", name) },
+		"not a file":      func(name string) error { return os.MkdirAll(filepath.Join(name, "state.db"), 0o700) },
+	} {
+		dir := t.TempDir()
+		if err := make(filepath.Join(dir, ".dav207")); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, 1, what, "serve", dir, "--addr", "127.0.0.1:0")
+	}
 }
 
 // refused runs a command that must end at once, with one line on standard error.

@@ -51,7 +51,7 @@ func (o *serveOptions) openTree(ctx context.Context, dir string, log *slog.Logge
 	opts.Props, opts.Locks = kept.props, kept.locks
 	s := &served{handler: server.New(disk, opts), what: show(dir)}
 	end := func() {}
-	if !o.readOnly {
+	if !o.readOnly && !kept.readOnly {
 		if err := s.handler.Recover(ctx); err != nil { // with what is there it can be served, and room be made
 			log.Error("properties are not where their files were moved to: free some space, and start again", slog.Any("err", err))
 		}

@@ -30,7 +30,7 @@ func (s *Store) open() error {
 			return err
 		}
 		if !info.Mode().IsRegular() { // opening it might wait for ever
-			return &DamagedError{s.file, errors.New("not a file")}
+			return fmt.Errorf("state %s is not a file", s.file)
 		}
 		st, err := s.openExisting(info)
 		if err == errReplaced {
