@@ -11,14 +11,15 @@ import (
 
 // Patch makes the changes to r in their order, all of them or none (RFC 4918 §9.2). It returns the propstats of the answer:
 // one 200 if everything was done; otherwise each property that could not be changed with its own status and all others
-// with 424. policy may be nil.
-func (g *Registry) Patch(ctx context.Context, store Store, policy access.PropertyPolicy, r Resource, changes []Change) []multistatus.Propstat {
+// with 424. failed is for the log: why something went wrong that nobody refused, which the answer tells as a status from 500 on.
+// policy may be nil.
+func (g *Registry) Patch(ctx context.Context, store Store, policy access.PropertyPolicy, r Resource, changes []Change) (outcome []multistatus.Propstat, failed error) {
 	p := patch{changes: changes, errs: make([]error, len(changes))}
 	p.plan(ctx, g, policy, r)
 	if !p.failed() {
 		p.apply(ctx, store, r)
 	}
-	return p.result()
+	return p.result(), p.cause()
 }
 
 // patch is a PROPPATCH under way.
@@ -100,6 +101,16 @@ func (p *patch) failed() bool {
 		}
 	}
 	return false
+}
+
+// cause returns the first failure that is ours.
+func (p *patch) cause() error {
+	for _, err := range p.errs {
+		if err != nil && multistatus.StatusOf(err) >= http.StatusInternalServerError {
+			return err
+		}
+	}
+	return nil
 }
 
 // result groups the names of the properties by what became of them, each once and in document order.

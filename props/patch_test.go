@@ -90,8 +90,12 @@ func TestPatch(t *testing.T) {
 			if tt.deny != nil {
 				policy = propertyRules{deny: tt.deny}
 			}
-			if got := show(g.Patch(t.Context(), s, policy, file, changes(tt.changes))); got != tt.want {
+			outcome, failed := g.Patch(t.Context(), s, policy, file, changes(tt.changes))
+			if got := show(outcome); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+			if ours := strings.Contains(tt.want, "50"); (failed != nil) != ours || tt.store != nil && !errors.Is(failed, tt.store) {
+				t.Errorf("for the log: got %v, want the cause of what is ours: %t", failed, ours)
 			}
 			var stored []string
 			after, err := store.Get(t.Context(), file)

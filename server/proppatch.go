@@ -31,7 +31,10 @@ func (h *Handler) proppatch(q *request) error {
 	if _, nowhere := r.Info.(emptyInfo); nowhere {
 		outcome = patchNowhere(changes)
 	} else {
-		outcome = h.registry.Patch(q.ctx, t.Props, h.propertyPolicy(), r, changes)
+		var failed error
+		if outcome, failed = h.registry.Patch(q.ctx, t.Props, h.propertyPolicy(), r, changes); failed != nil {
+			h.warnMember(q, q.path, failed)
+		}
 	}
 	release() // nobody waits for how fast this client reads
 	out := multistatus.NewWriter(q.w)

@@ -1,0 +1,40 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+
+	"dav207/fsbackend"
+	"dav207/props"
+)
+
+// fullStore has no room for anything.
+type fullStore struct{ props.Memory }
+
+func (*fullStore) Patch(context.Context, props.Resource, []props.Change) error { return syscall.ENOSPC }
+
+// A PROPPATCH that fails is a 207 like any other (RFC 4918 §9.2): why it failed stands in the log.
+func TestProppatchFailureIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	h := New(fsbackend.New(fsbackend.Memory()), &Options{Props: &fullStore{}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	patch := func(name string) string {
+		t.Helper()
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("PROPPATCH", "/", strings.NewReader(`<propertyupdate xmlns="DAV:"><set><prop>`+name+`</prop></set></propertyupdate>`)))
+		if w.Code != 207 {
+			t.Fatalf("PROPPATCH = %d", w.Code)
+		}
+		return w.Body.String()
+	}
+	if body := patch("<getetag>x</getetag>"); !strings.Contains(body, "403") || log.Len() > 0 {
+		t.Errorf("of what is protected: %s, and the log is %q, want none", body, log.String())
+	}
+	if body := patch(`<x xmlns="urn:x"/>`); !strings.Contains(body, "507") || !strings.Contains(log.String(), syscall.ENOSPC.Error()) || !strings.Contains(log.String(), "level=WARN") {
+		t.Errorf("with no room: %s, and the log is %q, want a warning", body, log.String())
+	}
+}
