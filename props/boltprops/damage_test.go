@@ -34,6 +34,7 @@ func TestDamaged(t *testing.T) {
 	for name, content := range map[string][]byte{
 		"text":              []byte("<?xml version=\"1.0\"?>\n" + strings.Repeat("no state\n", 10000)),
 		"short text":        []byte("no state\n"),
+		"nothing":           {},
 		"one zero":          {0},
 		"zeros":             make([]byte, 1<<16),
 		"half a creation":   whole[:8<<10],
@@ -64,6 +65,28 @@ func TestDamaged(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := Open(dir, nil); err == nil {
 		t.Error("a directory: got no error")
+	}
+}
+
+// Where one of the two meta pages is of no use, the other one is the state after the change before: the log says so.
+func TestHalfDamaged(t *testing.T) {
+	whole, err := os.ReadFile(filled(t, 10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for page, want := range []bool{true, true, false} {
+		file, b := filename(t), bytes.Clone(whole)
+		if want {
+			b[page<<12+20] ^= 1
+		}
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		start(t, file, &Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if got := strings.Contains(log.String(), "may be missing"); got != want {
+			t.Errorf("page %d: the log is %q, want a warning: %t", page, log.String(), want)
+		}
 	}
 }
 

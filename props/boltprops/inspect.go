@@ -16,7 +16,10 @@ import (
 // in any other input. What the entries say is not looked at: each has a checksum, and is judged when it is needed.
 
 // layout is what a file is made of, in bytes.
-type layout struct{ used, free int64 }
+type layout struct {
+	used, free int64
+	half       bool // one of the two meta pages is of no use
+}
 
 // checkedUnasked bounds how large a file may be to be checked at each start: some 10 ms. A larger one is checked after a
 // process that did not end as it should.
@@ -49,7 +52,7 @@ func (s *Store) inspect(clean bool) (layout, error) {
 	if err := c.readFree(); err != nil {
 		return layout{}, err
 	}
-	l := layout{used: int64(c.meta.pages) * c.meta.pageSize, free: int64(c.free) * c.meta.pageSize}
+	l := layout{used: int64(c.meta.pages) * c.meta.pageSize, free: int64(c.free) * c.meta.pageSize, half: c.metas < 2}
 	if !clean || l.used-l.free <= checkedUnasked {
 		err = c.bucket(c.meta.root, true)
 	}
@@ -78,6 +81,7 @@ type checker struct {
 	file    io.ReaderAt
 	size    int64
 	meta    meta
+	metas   int    // how many of its pages are whole
 	state   []byte // of each page: 0 not met yet, 1 free, 2 in use
 	free    int
 	buffers [][]byte // to use again
@@ -94,7 +98,6 @@ func wrong(format string, args ...any) error {
 
 // readMeta reads the later one of the two meta pages that is whole.
 func (c *checker) readMeta() error {
-	found := false
 	consider := func(at int64) (pageSize int64) {
 		b := make([]byte, pageHeader+metaSize)
 		if _, err := c.file.ReadAt(b, at); err != nil {
@@ -107,9 +110,10 @@ func (c *checker) readMeta() error {
 			return 0
 		}
 		m := meta{int64(native.Uint32(b[8:])), native.Uint64(b[16:]), native.Uint64(b[32:]), native.Uint64(b[40:]), native.Uint64(b[48:])}
-		if !found || m.txid > c.meta.txid {
-			c.meta, found = m, true
+		if c.metas == 0 || m.txid > c.meta.txid {
+			c.meta = m
 		}
+		c.metas++
 		return m.pageSize
 	}
 	if size := consider(0); size > 0 {
@@ -120,7 +124,7 @@ func (c *checker) readMeta() error {
 	}
 	m := c.meta
 	switch {
-	case !found:
+	case c.metas == 0:
 		return wrong("not a state")
 	case m.pageSize < 1<<10 || m.pageSize > 1<<24 || m.pageSize&(m.pageSize-1) != 0:
 		return wrong("pages of %d bytes", m.pageSize)

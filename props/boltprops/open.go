@@ -48,15 +48,17 @@ func (s *Store) open() error {
 var errReplaced = errors.New("replaced meanwhile")
 
 func (s *Store) openExisting(info fs.FileInfo) (*state, error) {
+	if info.Size() == 0 { // no creation of ours leaves that: see create
+		return nil, wrong("it is empty")
+	}
 	_, err := os.Stat(s.holder())
 	clean := err != nil // who ends as it should takes the name away
-	var found layout
-	if info.Size() > 0 { // an empty one is a creation that was cut short
-		if found, err = s.inspect(clean); err != nil {
-			return nil, err
-		}
-	} else if s.opts.ReadOnly {
-		return nil, &fs.PathError{Op: "open", Path: s.file, Err: fs.ErrNotExist}
+	found, err := s.inspect(clean)
+	if err != nil {
+		return nil, err
+	}
+	if found.half {
+		s.log.Warn("one of the two first pages of the state is damaged: what was changed last may be missing", "file", s.file)
 	}
 	db, file, err := s.bolt(s.file, s.opts.ReadOnly)
 	if err != nil {
@@ -92,11 +94,6 @@ func (s *Store) begun(st *state, file *os.File) error {
 	self := s.identify(s.file)
 	if now, err := os.Stat(s.file); err != nil || !os.SameFile(opened, now) {
 		return errReplaced
-	}
-	if !s.opts.ReadOnly {
-		if err := initialise(st.db, header{root: s.opts.Root, self: self}); err != nil {
-			return err
-		}
 	}
 	err = st.db.View(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(metaBucket)
@@ -141,17 +138,8 @@ func (s *Store) inPlace(st *state) bool {
 	return os.SameFile(st.opened, now)
 }
 
-// initialise makes an empty state of a file that nothing was ever written to.
+// initialise makes a state of a new file.
 func initialise(db *bbolt.DB, h header) error {
-	empty := false
-	err := db.View(func(tx *bbolt.Tx) error {
-		k, _ := tx.Cursor().First()
-		empty = k == nil
-		return nil
-	})
-	if err != nil || !empty {
-		return err
-	}
 	return db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range buckets {
 			if _, err := tx.CreateBucket(name); err != nil {

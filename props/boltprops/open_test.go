@@ -138,23 +138,6 @@ func TestReadOnly(t *testing.T) {
 
 func filename(t testing.TB) string { return filepath.Join(t.TempDir(), "state") }
 
-// An empty file is what a creation that was cut short may leave.
-func TestEmptyFile(t *testing.T) {
-	file := filename(t)
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(file, &Options{ReadOnly: true}); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("to be read: got %v, want %v", err, fs.ErrNotExist)
-	}
-	s := start(t, file, nil)
-	patch(t, s, at("/a"), set("x", "1"))
-	s.Close()
-	if got := value(t, start(t, file, nil), at("/a")); got != "1" {
-		t.Errorf("/a is %q", got)
-	}
-}
-
 func TestNewer(t *testing.T) {
 	file := filled(t, 1)
 	s := start(t, file, nil)
