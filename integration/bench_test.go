@@ -137,36 +137,6 @@ func BenchmarkPropfind(b *testing.B) {
 	}
 }
 
-// BenchmarkCopyTree copies a tree of 10,000 files of 4 KiB, 1,000 with -short.
-func BenchmarkCopyTree(b *testing.B) {
-	n := 10_000
-	if testing.Short() {
-		n = 1000
-	}
-	onDisk := filled(b, n, true)
-	for _, tree := range []string{"disk", "memory"} {
-		for _, c := range contestants {
-			b.Run(tree+"/"+c.name, func(b *testing.B) {
-				var h http.Handler
-				if tree == "disk" {
-					h = c.handler(b, onDisk())
-				} else {
-					h = c.handler(b, "")
-					fill(b, h, n, true)
-				}
-				b.ReportAllocs()
-				for b.Loop() {
-					bench(b, h, 201, "COPY", "/files", "", "Destination", "/copy")
-					b.StopTimer()
-					bench(b, h, 204, "DELETE", "/copy", "")
-					b.StartTimer()
-				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/file")
-			})
-		}
-	}
-}
-
 // BenchmarkListingMemory lists 100,000 members of one collection and reports by how much the heap grows at most
 // meanwhile: only the names may be held (1,000 members with -short).
 func BenchmarkListingMemory(b *testing.B) {
