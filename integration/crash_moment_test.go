@@ -34,7 +34,7 @@ type moment struct {
 }
 
 // steps are system calls that change something on the disk.
-var steps = []string{"renameat", "mkdirat", "unlinkat", "write", "pwrite64", "fdatasync", "copy_file_range", "utimensat"}
+var steps = []string{"renameat", "mkdirat", "unlinkat", "write", "pwrite64", "fdatasync", "copy_file_range", "utimensat", "linkat"}
 
 // changes are the methods that do.
 var changes = []string{"PUT", "MKCOL", "DELETE", "COPY", "MOVE", "PROPPATCH", "LOCK", "UNLOCK"}

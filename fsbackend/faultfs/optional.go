@@ -46,6 +46,24 @@ func (f *FS) Remove(ctx context.Context, name string) error {
 	return inner.Remove(ctx, name)
 }
 
+// CopyMembers copies at once as the inner file system does, unless a rule is for something at or below src or dst.
+func (f *FS) CopyMembers(ctx context.Context, src, dst string, names []string, copied []bool) {
+	inner, offered := f.inner.(interface {
+		CopyMembers(context.Context, string, string, []string, []bool)
+	})
+	if offered && !f.ruledWithin(src) && !f.ruledWithin(dst) {
+		inner.CopyMembers(ctx, src, dst, names, copied)
+	}
+}
+
+// ruledWithin reports whether any rule is, or may be, for something at or below name.
+func (f *FS) ruledWithin(name string) bool {
+	whole := clean(name)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.rules, func(r *Rule) bool { return r.matches(whole) || r.reaches(whole) })
+}
+
 // Lstat describes a link itself: errors.ErrUnsupported where the inner file system cannot.
 func (f *FS) Lstat(ctx context.Context, name string) (fs.FileInfo, error) {
 	inner, ok := f.inner.(lstater)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
+	"sync"
 
 	"dav207/props"
 	"dav207/server/access"
@@ -34,6 +35,7 @@ func (t *Tree) copy(ctx context.Context, src, dst resource.Path, depth Depth, re
 		return err
 	}
 	x := &transfer{t: t, ctx: ctx, report: report, dst: dst}
+	x.bare = sync.OnceValue(func() bool { return t.bare(ctx, src) && t.bare(ctx, dst) })
 	return x.finish(r, dst, x.resource(r, dst, depth))
 }
 

@@ -143,23 +143,32 @@ func (l *listing) lookAt(i int, out *looks) {
 	}
 }
 
-// yield hands the members of a batch on, those that vanished since the names were read left out.
-func (o *looks) yield(yield func(entry) bool) bool {
+// entries yields the members of a batch, those that vanished since the names were read left out.
+func (o *looks) entries(yield func(int, entry) bool) {
 	for i, p := range o.paths {
 		if errors.Is(o.errs[i], fs.ErrNotExist) {
 			continue
 		}
-		if !yield(entry{p, o.infos[i], o.errs[i]}) {
-			return false
+		if !yield(i, entry{p, o.infos[i], o.errs[i]}) {
+			return
 		}
 	}
-	return true
 }
 
-// entries yields the members in the order of their names, looked at a batch at a time. Those that vanished since the
-// names were read are left out. The directory is open no longer than needed, so that a deep walk does not hold a
-// handle for every level.
+// entries yields the members in the order of their names, those that vanished since the names were read left out.
 func (l *listing) entries(yield func(entry) bool) {
+	for o := range l.batches {
+		for _, e := range o.entries {
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// batches yields the members in the order of their names, as many as are looked at at a time. The directory is open no longer
+// than needed, so that a deep walk does not hold a handle for every level. What is yielded is good until the next one.
+func (l *listing) batches(yield func(*looks) bool) {
 	defer l.close()
 	if len(l.names) > batch && l.infos == nil {
 		l.ahead(yield)
@@ -170,13 +179,13 @@ func (l *listing) entries(yield func(entry) bool) {
 		l.lookAt(0, &o)
 	}
 	l.close()
-	for next := batch; o.yield(yield) && next < len(l.names); next += batch {
+	for next := batch; yield(&o) && next < len(l.names); next += batch {
 		l.lookAt(next, &o)
 	}
 }
 
-// ahead is entries for a large collection: while one batch is being used the next one is looked at.
-func (l *listing) ahead(yield func(entry) bool) {
+// ahead is batches for a large collection: while one batch is being used the next one is looked at.
+func (l *listing) ahead(yield func(*looks) bool) {
 	filled, free := make(chan *looks), make(chan *looks, 2)
 	stop := make(chan struct{})
 	var failed any
@@ -207,7 +216,7 @@ func (l *listing) ahead(yield func(entry) bool) {
 	free <- new(looks)
 	free <- new(looks)
 	for o := range filled {
-		if !o.yield(yield) {
+		if !yield(o) {
 			return
 		}
 		free <- o

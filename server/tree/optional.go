@@ -58,6 +58,14 @@ type FileCopier interface {
 	CopyFile(ctx context.Context, src, dst string, ready func(fs.FileInfo) error) error
 }
 
+// MembersCopier copies many regular files at once that are members of the collection src: each gets its own name in the
+// collection dst, where nothing may have that name, under the terms of FileCopier. It sets copied, which is as long as names, where
+// it did so. For the rest it changes nothing and need not tell why: whoever called it copies that one by one, and hears it
+// then.
+type MembersCopier interface {
+	CopyMembers(ctx context.Context, src, dst string, names []string, copied []bool)
+}
+
 // Batcher is offered by a file system that has every change on the disk before it says that it was made. Changes under
 // the context that Batch returns have to be there only when settle returns nil, so that a collection with many members is
 // written once. settle may be called again and again: what changed before it is on the disk before what changes after it. A

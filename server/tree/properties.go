@@ -115,6 +115,14 @@ func (t *Tree) copyProperties(ctx context.Context, src props.Resource, dst resou
 	return t.note(ctx, props.Set{Resource: to, Properties: ps})
 }
 
+// bare reports whether nothing is stored for p and what is below it.
+func (t *Tree) bare(ctx context.Context, p resource.Path) bool {
+	for range t.Props.All(ctx, p) { // or an error, which whoever asks for single ones hears
+		return false
+	}
+	return true
+}
+
 // Adopt prepares the store for the file that was written aside as w and is about to take the place of r, whose properties
 // stay. Call it before the commit of Stage.
 func (t *Tree) Adopt(ctx context.Context, r props.Resource, w any) error {

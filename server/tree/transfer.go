@@ -28,6 +28,7 @@ type transfer struct {
 	links   int           // how many of them were reached through a link
 	into    fs.FileInfo   // the destination, once it is a collection: a link in the source may lead to it
 	dst     resource.Path // the destination
+	bare    func() bool   // neither of them has properties, nor has anything below them
 }
 
 // finish turns the outcome of the resource that the request named into that of the operation.
@@ -99,13 +100,14 @@ func (x *transfer) collection(src props.Resource, dst resource.Path, old fs.File
 	if err := x.container(dst, old); err != nil {
 		return err
 	}
+	fresh := old == nil || !old.IsDir()
 	if x.into == nil {
 		var err error
 		if x.into, err = x.t.FS.Stat(x.ctx, dst.String()); err != nil {
 			return err
 		}
 	}
-	if err := x.t.copyProperties(x.ctx, src, dst); err != nil {
+	if err := x.properties(src, dst); err != nil {
 		return err
 	}
 	kept := false
@@ -113,14 +115,20 @@ func (x *transfer) collection(src props.Resource, dst resource.Path, old fs.File
 	if members != nil {
 		x.above = append(x.above, src.Info)
 		defer func(level int) { x.above = x.above[:level] }(len(x.above) - 1)
-		for e := range members.entries {
-			out, err := x.member(e, dst)
-			if err != nil {
-				return err
+		for o := range members.batches {
+			var copied []bool
+			if fresh {
+				copied = x.together(o, src.Path, dst)
 			}
-			kept = kept || out == failed
-			if out != vanished {
-				came = append(came, e.path.Name())
+			for i, e := range o.entries {
+				out, err := x.member(e, dst, copied != nil && copied[i])
+				if err != nil {
+					return err
+				}
+				kept = kept || out == failed
+				if out != vanished && !fresh {
+					came = append(came, e.path.Name())
+				}
 			}
 		}
 	}
@@ -183,8 +191,9 @@ const (
 	vanished            // meanwhile, or is hidden: it is no member
 )
 
-// member transfers one member into the collection dst. It reports a failure itself; an error ends the transfer.
-func (x *transfer) member(e entry, dst resource.Path) (outcome, error) {
+// member transfers one member into the collection dst, or its properties if it was copied. It reports a failure itself; an
+// error ends the transfer.
+func (x *transfer) member(e entry, dst resource.Path, copied bool) (outcome, error) {
 	src := props.Resource{Path: e.path, Info: e.info}
 	to := dst.Child(e.path.Name())
 	err := x.ctx.Err()
@@ -195,7 +204,9 @@ func (x *transfer) member(e entry, dst resource.Path) (outcome, error) {
 	if x.move {
 		priv = access.Unbind
 	}
-	if err = x.t.check(x.ctx, priv, e.path); err != nil {
+	if copied {
+		err = x.properties(src, to)
+	} else if err = x.t.check(x.ctx, priv, e.path); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			if !x.move {
 				return vanished, nil

@@ -36,7 +36,7 @@ func (x *transfer) file(src props.Resource, dst resource.Path, old fs.FileInfo) 
 		return err
 	}
 	x.changed = true
-	return x.t.copyProperties(x.ctx, src, dst)
+	return x.properties(src, dst)
 }
 
 // fileOverCollection writes the file aside first, so that the collection goes only when its successor is whole.

@@ -1,0 +1,57 @@
+package faultfs_test
+
+import (
+	"context"
+	"testing"
+
+	"golang.org/x/net/webdav"
+
+	"dav207/fsbackend/faultfs"
+)
+
+// together is a file system that does many things at once.
+type together struct {
+	webdav.FileSystem
+	copied int
+}
+
+func (f *together) CopyMembers(_ context.Context, src, dst string, names []string, copied []bool) {
+	f.copied++
+	for i := range copied {
+		copied[i] = true
+	}
+}
+
+// What is done at once passes every rule by, so it is done only where there is none for any of it.
+func TestTogether(t *testing.T) {
+	for _, tt := range []struct {
+		rule string
+		copy bool // of /c to /x
+	}{
+		{"", true},
+		{"/other/f", true},
+		{"/cc", true},
+		{"/", true},
+		{"/c", false},
+		{"/c/d/f", false},
+		{"/c/*", false},
+		{"/**", false},
+		{"/x/f", false},
+	} {
+		inner := &together{FileSystem: webdav.NewMemFS()}
+		f := faultfs.New(inner)
+		if tt.rule != "" {
+			f.Fail(faultfs.Commit, tt.rule, errFault)
+		}
+		copied := make([]bool, 2)
+		f.CopyMembers(ctx, "/c", "/x", []string{"1", "2"}, copied)
+		if got := inner.copied == 1 && copied[0] && copied[1]; got != tt.copy || inner.copied > 0 != tt.copy {
+			t.Errorf("rule for %q: copied at once: %v, want %v", tt.rule, got, tt.copy)
+		}
+	}
+	f := faultfs.New(webdav.NewMemFS())
+	copied := make([]bool, 1)
+	if f.CopyMembers(ctx, "/c", "/x", []string{"1"}, copied); copied[0] {
+		t.Error("something was done that the inner file system cannot do")
+	}
+}

@@ -1,0 +1,144 @@
+package tree_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"dav207/fsbackend"
+	"dav207/props"
+	"dav207/server/resource"
+	"dav207/server/tree"
+)
+
+// together is a disk that copies many files at once but those whose name begins with "slow", which it fails to copy one by one
+// where it also has "fails" in it.
+type together struct {
+	*fsbackend.Disk
+	asked [][]string // the names that were asked for at once
+	one   []string   // and one by one
+}
+
+func (f *together) CopyMembers(ctx context.Context, src, dst string, names []string, copied []bool) {
+	f.asked = append(f.asked, names)
+	for i, name := range names {
+		copied[i] = !strings.HasPrefix(name, "slow") && f.Disk.CopyFile(ctx, src+"/"+name, dst+"/"+name, nil) == nil
+	}
+}
+
+func (f *together) CopyFile(ctx context.Context, src, dst string, ready func(fs.FileInfo) error) error {
+	f.one = append(f.one, src)
+	if strings.Contains(src, "fails") {
+		return &fs.PathError{Op: "copy", Path: src, Err: syscall.EIO}
+	}
+	return f.Disk.CopyFile(ctx, src, dst, ready)
+}
+
+func (f *together) Remove(ctx context.Context, name string) error {
+	f.one = append(f.one, name)
+	if strings.Contains(name, "fails") {
+		return &fs.PathError{Op: "remove", Path: name, Err: syscall.EACCES}
+	}
+	return f.Disk.Remove(ctx, name)
+}
+
+// What the file system copies at once is as if it had been copied one by one: reports come in the order of the names, each
+// member has its properties, and the guard was asked for each before.
+func TestCopyTogether(t *testing.T) {
+	refused := errors.New("refused")
+	for _, tt := range []struct {
+		rule    string
+		refuse  string // this privilege for this path
+		over    string // what is at the destination before
+		asked   string // at once
+		one     string // one by one, copied and removed
+		reports string
+		left    string // at the destination
+	}{
+		{"§9.8.3 Depth infinity", "", "", "1 2 slow; d1 d2", "/c/slow", "", "1 2 d/ d/d1 d/d2 slow"},
+		{"into a collection that is there: each file replaces its own", "", "/x/ /x/2=old /x/z=old", "d1 d2", "/c/1 /c/2 /c/slow /x/z", "", "1 2 d/ d/d1 d/d2 slow"},
+		{"what may not be read is not copied", "read /c/2", "", "1 slow; d1 d2", "/c/slow", "/c/2", "1 d/ d/d1 d/d2 slow"},
+		{"nor what may not come", "bind /x/d/d1", "", "1 2 slow; d2", "/c/slow", "/x/d/d1", "1 2 d/ d/d2 slow"},
+		{"a collection that may not be read is left alone", "read /c/d", "", "1 2 slow", "/c/slow", "/c/d/", "1 2 slow"},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			f := &together{Disk: disk(t).(*fsbackend.Disk)}
+			fill(t, f, "/c/ /c/1=1 /c/2=2 /c/d/ /c/d/d1=d1 /c/d/d2=d2 /c/slow=slow "+tt.over)
+			e := &tree.Tree{FS: f, Props: new(props.Memory)}
+			if tt.refuse != "" {
+				e.Guard = guard{tt.refuse: refused}
+			}
+			own(t, e, "/c/1", "/c/slow", "/c/d/d1")
+			var reports []string
+			err := e.Copy(t.Context(), resource.Must("/c"), resource.Must("/x"), tree.Infinity, func(p resource.Path, collection bool, err error) {
+				name := p.String()
+				if collection {
+					name += "/"
+				}
+				reports = append(reports, name)
+				if !errors.Is(err, refused) {
+					t.Errorf("%s: %v", p, err)
+				}
+			})
+			if want := tt.reports != ""; errors.Is(err, tree.ErrPartial) != want || err != nil && !want {
+				t.Errorf("Copy = %v", err)
+			}
+			if got := strings.Join(reports, " "); got != tt.reports {
+				t.Errorf("reports %q, want %q", got, tt.reports)
+			}
+			var asked []string
+			for _, names := range f.asked {
+				asked = append(asked, strings.Join(names, " "))
+			}
+			slices.SortFunc(asked, func(a, b string) int { return strings.Compare(a, b) })
+			if got := strings.Join(asked, "; "); got != tt.asked {
+				t.Errorf("at once %q, want %q", got, tt.asked)
+			}
+			if got := strings.Join(f.one, " "); got != tt.one {
+				t.Errorf("one by one %q, want %q", got, tt.one)
+			}
+			var left []string
+			for _, entry := range dump(t, f, "/x") {
+				name, content, _ := strings.Cut(strings.TrimPrefix(entry, "/x/"), "=")
+				left = append(left, name)
+				if !strings.HasSuffix(name, "/") && content != path.Base(name) {
+					t.Errorf("%s holds %q", name, content)
+				}
+			}
+			slices.Sort(left)
+			if got := strings.Join(left, " "); got != tt.left {
+				t.Errorf("there is %q, want %q", got, tt.left)
+			}
+			for _, name := range []string{"/1", "/slow", "/d/d1"} {
+				if got, want := strings.Contains(marks(t, e)+" ", "/x"+name+"=/c"+name+" "), slices.Contains(left, name[1:]); got != want {
+					t.Errorf("/x%s has the property of /c%s: %v, want %v", name, name, got, want)
+				}
+			}
+		})
+	}
+}
+
+// A member that could not be copied at once and cannot be one by one is reported in its place.
+func TestCopyTogetherReportsInOrder(t *testing.T) {
+	f := &together{Disk: disk(t).(*fsbackend.Disk)}
+	fill(t, f, "/c/ /c/a=a /c/b/ /c/b/slowfails=x /c/slowfails1=x /c/slowfails2=x /c/z=z")
+	e := &tree.Tree{FS: f, Props: new(props.Memory)}
+	var reports []string
+	err := e.Copy(t.Context(), resource.Must("/c"), resource.Must("/x"), tree.Infinity, func(p resource.Path, _ bool, err error) {
+		reports = append(reports, p.String())
+		if !errors.Is(err, syscall.EIO) {
+			t.Errorf("%s: %v", p, err)
+		}
+	})
+	if want := []string{"/c/b/slowfails", "/c/slowfails1", "/c/slowfails2"}; !errors.Is(err, tree.ErrPartial) || !slices.Equal(reports, want) {
+		t.Errorf("Copy = %v, reports %q, want %q", err, reports, want)
+	}
+	if got, want := dump(t, f, "/x"), []string{"/x/a=a", "/x/b/", "/x/z=z"}; !slices.Equal(got, want) {
+		t.Errorf("there is %q, want %q", got, want)
+	}
+}
