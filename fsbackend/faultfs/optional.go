@@ -46,6 +46,15 @@ func (f *FS) Remove(ctx context.Context, name string) error {
 	return inner.Remove(ctx, name)
 }
 
+// RemoveTree removes at once what no rule is for, as the inner file system does. Where a rule is for something at or below
+// name nothing is removed so, and each member is a call of its own.
+func (f *FS) RemoveTree(ctx context.Context, name string, went func(name string)) (gone bool) {
+	inner, offered := f.inner.(interface {
+		RemoveTree(context.Context, string, func(string)) bool
+	})
+	return offered && !f.ruledWithin(name) && inner.RemoveTree(ctx, name, went)
+}
+
 // CopyMembers copies at once as the inner file system does, unless a rule is for something at or below src or dst.
 func (f *FS) CopyMembers(ctx context.Context, src, dst string, names []string, copied []bool) {
 	inner, offered := f.inner.(interface {

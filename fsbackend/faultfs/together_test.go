@@ -12,7 +12,7 @@ import (
 // together is a file system that does many things at once.
 type together struct {
 	webdav.FileSystem
-	copied int
+	copied, removed int
 }
 
 func (f *together) CopyMembers(_ context.Context, src, dst string, names []string, copied []bool) {
@@ -22,21 +22,26 @@ func (f *together) CopyMembers(_ context.Context, src, dst string, names []strin
 	}
 }
 
+func (f *together) RemoveTree(context.Context, string, func(string)) bool {
+	f.removed++
+	return true
+}
+
 // What is done at once passes every rule by, so it is done only where there is none for any of it.
 func TestTogether(t *testing.T) {
 	for _, tt := range []struct {
-		rule string
-		copy bool // of /c to /x
+		rule         string
+		copy, remove bool // of /c to /x, of /c
 	}{
-		{"", true},
-		{"/other/f", true},
-		{"/cc", true},
-		{"/", true},
-		{"/c", false},
-		{"/c/d/f", false},
-		{"/c/*", false},
-		{"/**", false},
-		{"/x/f", false},
+		{"", true, true},
+		{"/other/f", true, true},
+		{"/cc", true, true},
+		{"/", true, true},
+		{"/c", false, false},
+		{"/c/d/f", false, false},
+		{"/c/*", false, false},
+		{"/**", false, false},
+		{"/x/f", false, true},
 	} {
 		inner := &together{FileSystem: webdav.NewMemFS()}
 		f := faultfs.New(inner)
@@ -48,10 +53,13 @@ func TestTogether(t *testing.T) {
 		if got := inner.copied == 1 && copied[0] && copied[1]; got != tt.copy || inner.copied > 0 != tt.copy {
 			t.Errorf("rule for %q: copied at once: %v, want %v", tt.rule, got, tt.copy)
 		}
+		if got := f.RemoveTree(ctx, "/c", nil); got != tt.remove || inner.removed > 0 != tt.remove {
+			t.Errorf("rule for %q: removed at once: %v, want %v", tt.rule, got, tt.remove)
+		}
 	}
 	f := faultfs.New(webdav.NewMemFS())
 	copied := make([]bool, 1)
-	if f.CopyMembers(ctx, "/c", "/x", []string{"1"}, copied); copied[0] {
+	if f.CopyMembers(ctx, "/c", "/x", []string{"1"}, copied); copied[0] || f.RemoveTree(ctx, "/c", nil) {
 		t.Error("something was done that the inner file system cannot do")
 	}
 }

@@ -44,6 +44,10 @@ func (t *Tree) delete(ctx context.Context, p resource.Path, report Report) error
 		return err
 	}
 	d := deletion{t: t, ctx: ctx, report: report}
+	if info.IsDir() && d.whole(p) {
+		t.forget(ctx, p)
+		return nil
+	}
 	err = d.allowed(p, info)
 	if d.changed && missing(err) {
 		err = nil // somebody else took the rest away
@@ -85,6 +89,21 @@ func (d *deletion) resource(p resource.Path, info fs.FileInfo) error {
 		return err
 	}
 	return d.allowed(p, info)
+}
+
+// whole removes the collection p, if it can, without asking and telling of each member. What it leaves is to be removed as if
+// it had not been called.
+func (d *deletion) whole(p resource.Path) (gone bool) {
+	r, ok := d.t.FS.(TreeRemover)
+	if !ok || !d.t.clear(p) {
+		return false
+	}
+	return r.RemoveTree(d.ctx, p.String(), func(name string) {
+		d.changed = true
+		if went, err := resource.Clean(name); err == nil {
+			d.t.forget(d.ctx, went)
+		}
+	})
 }
 
 // allowed is resource once the guard was asked.

@@ -3,6 +3,7 @@ package tree_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -17,7 +18,7 @@ import (
 )
 
 // together is a disk that copies many files at once but those whose name begins with "slow", which it fails to copy one by one
-// where it also has "fails" in it.
+// where it also has "fails" in it; and removes trees but for what is called so.
 type together struct {
 	*fsbackend.Disk
 	asked [][]string // the names that were asked for at once
@@ -37,6 +38,25 @@ func (f *together) CopyFile(ctx context.Context, src, dst string, ready func(fs.
 		return &fs.PathError{Op: "copy", Path: src, Err: syscall.EIO}
 	}
 	return f.Disk.CopyFile(ctx, src, dst, ready)
+}
+
+func (f *together) RemoveTree(ctx context.Context, name string, went func(string)) bool {
+	var stays []string
+	d, err := f.OpenFile(ctx, name, 0, 0)
+	if err != nil {
+		return false
+	}
+	infos, _ := d.Readdir(-1)
+	d.Close()
+	for _, i := range infos {
+		member := path.Join(name, i.Name())
+		if strings.Contains(i.Name(), "fails") || f.RemoveAll(ctx, member) != nil {
+			stays = append(stays, member)
+			continue
+		}
+		went(member)
+	}
+	return len(stays) == 0 && f.RemoveAll(ctx, name) == nil
 }
 
 func (f *together) Remove(ctx context.Context, name string) error {
@@ -140,5 +160,44 @@ func TestCopyTogetherReportsInOrder(t *testing.T) {
 	}
 	if got, want := dump(t, f, "/x"), []string{"/x/a=a", "/x/b/", "/x/z=z"}; !slices.Equal(got, want) {
 		t.Errorf("there is %q, want %q", got, want)
+	}
+}
+
+// What was removed as a whole but for some of it is told of as if it had been removed one by one: the cause of each failure, and
+// nothing belongs any more to what went.
+func TestDeleteTogether(t *testing.T) {
+	f := &together{Disk: disk(t).(*fsbackend.Disk)}
+	fill(t, f, "/c/ /c/a=a /c/b/ /c/b/b=b /c/fails=x /c/z=z")
+	var gone []string
+	e := &tree.Tree{FS: f, Props: new(props.Memory), Gone: func(p resource.Path, below bool) { gone = append(gone, p.String()) }}
+	own(t, e, "/c/a", "/c/b/b", "/c/fails", "/c")
+	var reports []string
+	err := e.Delete(t.Context(), resource.Must("/c"), func(p resource.Path, _ bool, err error) {
+		reports = append(reports, fmt.Sprint(p, errors.Is(err, syscall.EACCES)))
+	})
+	if want := []string{"/c/fails true"}; !errors.Is(err, tree.ErrPartial) || !slices.Equal(reports, want) {
+		t.Errorf("Delete = %v, reports %q, want %q", err, reports, want)
+	}
+	if slices.Sort(gone); !slices.Equal(gone, []string{"/c/a", "/c/b", "/c/z"}) {
+		t.Errorf("gone are %q", gone)
+	}
+	if got, want := dump(t, f, "/c"), []string{"/c/fails=x"}; !slices.Equal(got, want) {
+		t.Errorf("there is %q, want %q", got, want)
+	}
+	if got, want := marks(t, e), "/c=/c /c/fails=/c/fails"; got != want {
+		t.Errorf("properties are %q, want %q", got, want)
+	}
+	if got, want := f.one, []string{"/c/fails"}; !slices.Equal(got, want) {
+		t.Errorf("removed one by one were %q, want %q", got, want)
+	}
+	// Who is not sure to be allowed everything is asked for each.
+	f.one = nil
+	fill(t, f, "/c/b/ /c/b/b=new")
+	e.Guard = guard{"nothing": nil}
+	if err := e.Delete(t.Context(), resource.Must("/c/b"), nil); err != nil {
+		t.Error(err)
+	}
+	if want := []string{"/c/b/b", "/c/b"}; !slices.Equal(f.one, want) {
+		t.Errorf("removed one by one were %q, want %q", f.one, want)
 	}
 }

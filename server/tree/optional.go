@@ -18,6 +18,15 @@ type Remover interface {
 	Remove(ctx context.Context, name string) error
 }
 
+// TreeRemover removes the collection name with all that is below it, as far as it can, faster than one by one; links are removed
+// and not followed, and what has a name of the server's own stays, with the collections that it is in (see resource.Reserved).
+// It tells nothing of what stays: whoever called it goes over that again, and hears why. went is called, from the same
+// goroutine, for each resource that was removed, with all its members, and whose collection was not. It reports whether name
+// itself is gone.
+type TreeRemover interface {
+	RemoveTree(ctx context.Context, name string, went func(name string)) (gone bool)
+}
+
 // Foreseer knows, before anything is changed, which members of the collection name could not be removed, and why: it yields
 // their last segments. That it yields nothing is no promise. Members of members are asked for on their own.
 type Foreseer interface {

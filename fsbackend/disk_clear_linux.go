@@ -1,0 +1,116 @@
+package fsbackend
+
+import (
+	"context"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"dav207/server/resource"
+)
+
+// RemoveTree implements tree.TreeRemover. Each directory is opened once and its members are removed through its handle,
+// without a look at each: the system itself tells that one is a directory. A link is never followed, be it put in the place of a
+// directory meanwhile.
+func (d *Disk) RemoveTree(ctx context.Context, name string, went func(name string)) bool {
+	p, ok := host(name)
+	if !ok || p == "." || d.Sync && d.unsettled(ctx) == nil || d.admit(p, false) != nil {
+		return false
+	}
+	parent, _, err := d.open(dirOf(p), os.O_RDONLY, 0)
+	if err != nil {
+		return false
+	}
+	defer parent.Close()
+	conn, err := parent.SyscallConn()
+	if err != nil {
+		return false
+	}
+	c := clearing{ctx: ctx, helpers: make(chan struct{}, min(clearWorkers, runtime.GOMAXPROCS(0))-1)}
+	gone := false
+	conn.Control(func(at uintptr) { gone = c.directory(int(at), baseOf(p), clean(name), 0) })
+	if gone {
+		c.went = []string{clean(name)}
+	}
+	slices.Sort(c.went)
+	for _, name := range c.went {
+		if p, ok := host(name); ok {
+			d.removed(ctx, p) // an error can come only where it is not noted for later
+		}
+		if !gone {
+			went(name)
+		}
+	}
+	return gone
+}
+
+const (
+	// clearWorkers bounds how many directories are emptied at a time.
+	clearWorkers = 4
+	// clearDepth bounds how many are open one in another; what lies deeper is left.
+	clearDepth = 64
+)
+
+// clearing removes what is below a directory.
+type clearing struct {
+	ctx     context.Context
+	mu      sync.Mutex
+	went    []string      // what was removed from directories that stay
+	helpers chan struct{} // has room while one more directory may be emptied beside the others
+}
+
+// directory removes the directory called base in the open directory at, and reports whether it is gone.
+func (c *clearing) directory(at int, base, name string, depth int) bool {
+	fd, err := unix.Openat(at, base, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	f := os.NewFile(uintptr(fd), base)
+	defer f.Close()
+	members, err := f.Readdirnames(-1)
+	if err != nil {
+		return false
+	}
+	slices.Sort(members)
+	gone := make([]bool, len(members))
+	var helpers sync.WaitGroup
+	for i, member := range members {
+		if c.ctx.Err() != nil {
+			break
+		}
+		if resource.Reserved(member) { // it is not for us to judge
+			continue
+		}
+		switch err := unix.Unlinkat(fd, member, 0); {
+		case err == nil, err == unix.ENOENT: // by us or by somebody else
+			gone[i] = true
+		case err == unix.EISDIR && depth < clearDepth:
+			below := func() { gone[i] = c.directory(fd, member, path.Join(name, member), depth+1) }
+			select {
+			case c.helpers <- struct{}{}:
+				helpers.Go(func() {
+					defer func() { <-c.helpers }()
+					below()
+				})
+			default:
+				below()
+			}
+		}
+	}
+	helpers.Wait()
+	if !slices.Contains(gone, false) && unix.Unlinkat(at, base, unix.AT_REMOVEDIR) == nil {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, member := range members {
+		if gone[i] {
+			c.went = append(c.went, path.Join(name, member))
+		}
+	}
+	return false
+}
