@@ -2,5 +2,26 @@
 
 package fsbackend
 
+import (
+	"errors"
+	"io/fs"
+	"os"
+)
+
+// errUnsure says that os.Root has to decide, as it always does here.
+var errUnsure = errors.New("there is no direct way")
+
 // direct never knows here: the links on the way are looked for one by one.
 func (d *Disk) direct(string, bool) bool { return false }
+
+func (d *Disk) probe(string, bool) error { return errUnsure }
+
+func missing(error) bool { return false }
+
+func (d *Disk) lookDirect(string, string, bool) (fs.FileInfo, error) { return nil, errUnsure }
+
+func (d *Disk) openDirect(string, string) (*os.File, *info, error) { return nil, nil, errUnsure }
+
+func (d *Disk) destinationDirect(string) (destination, error) { return destination{}, errUnsure }
+
+func (d *Disk) replaceDirect(string, string) error { return errUnsure }

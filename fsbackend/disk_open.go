@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -40,27 +41,42 @@ func (d *Disk) OpenFile(ctx context.Context, name string, flag int, perm fs.File
 				return nil, d.creating("open", name, err)
 			}
 		}
-		return &writer{reader{f, clean(name)}, d, p}, nil
+		return &writer{reader{File: f, name: clean(name)}, d, p}, nil
 	}
 	if !ok {
 		return nil, reading("open", name, fs.ErrNotExist)
 	}
-	if err := d.admit(p, true); err != nil {
-		return nil, d.reading("open", name, err)
-	}
-	f, fi, err := d.open(p, flag, 0)
+	name = clean(name)
+	f, fi, err := d.openReading(p, flag, name)
 	if err != nil {
 		return nil, d.reading("open", name, err)
 	}
 	if !fi.IsDir() {
-		return &reader{f, clean(name)}, nil
+		r := &reader{File: f, name: name}
+		if found, ok := fi.(*info); ok {
+			r.found.Store(found)
+		}
+		return r, nil
 	}
-	dir, err := newDirectory(d, f, p, clean(name))
+	dir, err := newDirectory(d, f, p, name)
 	if err != nil {
 		f.Close()
 		return nil, d.reading("open", name, err)
 	}
 	return dir, nil
+}
+
+// openReading opens p, which the caller calls name, for reading. The info may be one of ours or of package os.
+func (d *Disk) openReading(p string, flag int, name string) (*os.File, fs.FileInfo, error) {
+	if flag == os.O_RDONLY {
+		if f, fi, err := d.openDirect(p, path.Base(name)); err != errUnsure {
+			return f, fi, err
+		}
+	}
+	if err := d.admit(p, true); err != nil {
+		return nil, nil, err
+	}
+	return d.open(p, flag, 0)
 }
 
 // open opens what p leads to if it is a regular file or a directory. Opening anything else could wait for ever or do
@@ -101,10 +117,16 @@ func servable(m fs.FileMode) bool { return m.IsRegular() || m.IsDir() }
 // of package os do not: when the file was created, and so which one it is.
 type reader struct {
 	*os.File
-	name string
+	name  string
+	found atomic.Pointer[info] // what the opening saw, for the first Stat; nil where that has to look itself
 }
 
-func (f *reader) Stat() (fs.FileInfo, error) { return statOpen(f.File, f.name) }
+func (f *reader) Stat() (fs.FileInfo, error) {
+	if fi := f.found.Swap(nil); fi != nil {
+		return fi, nil
+	}
+	return statOpen(f.File, f.name)
+}
 
 // statOpen describes an open file that the caller calls name.
 func statOpen(f *os.File, name string) (fs.FileInfo, error) {

@@ -18,9 +18,11 @@ func (d *Disk) Real(_ context.Context, name string) (string, error) {
 	if !ok {
 		return "", reading("real", name, fs.ErrNotExist)
 	}
-	real, err := d.walk(p, true)
-	if err != nil {
-		return "", d.reading("real", name, err)
+	real := p
+	if err := d.probe(p, true); p == "." || err != nil && !missing(err) {
+		if real, err = d.walk(p, true); err != nil {
+			return "", d.reading("real", name, err)
+		}
 	}
 	return "/" + filepath.ToSlash(real), nil
 }

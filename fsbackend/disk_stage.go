@@ -34,9 +34,48 @@ type staged struct {
 	disk         *Disk
 	name         string
 	file         *os.File
-	dir          *os.Root // the directory of temp, whatever it is called by now
+	dir          folder // that of temp, whatever it is called by now
 	temp, target string
 	done         bool
+}
+
+// folder is a directory that is held open.
+type folder interface {
+	// create makes a file that was not there, for writing.
+	create(name string, perm fs.FileMode) (*os.File, error)
+	// chtimes sets the time of the last modification of a file.
+	chtimes(name string, mtime time.Time) error
+	remove(name string) error
+	close()
+}
+
+// rootFolder is a folder as os.Root keeps it.
+type rootFolder struct{ *os.Root }
+
+func (r rootFolder) create(name string, perm fs.FileMode) (*os.File, error) {
+	return r.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+}
+
+func (r rootFolder) chtimes(name string, mtime time.Time) error {
+	return r.Chtimes(name, time.Time{}, mtime)
+}
+
+func (r rootFolder) remove(name string) error { return r.Remove(name) }
+
+func (r rootFolder) close() { r.Close() }
+
+// former is what a file that replaces another keeps of it.
+type former struct {
+	perm     fs.FileMode
+	uid, gid int
+	owned    bool // whether uid and gid mean anything
+}
+
+// destination is where a file is to be put.
+type destination struct {
+	dir    folder
+	target string  // the name there, of what is itself no link
+	old    *former // nil where nothing is replaced
 }
 
 // stage begins a file with the permissions of like, or if that is nil with those of what it replaces, or new ones.
@@ -45,50 +84,79 @@ func (d *Disk) stage(name string, like fs.FileInfo) (*staged, error) {
 	if !ok {
 		return nil, fs.ErrInvalid
 	}
-	if err := d.admit(p, true); err != nil {
-		return nil, err
-	}
-	target, old, err := d.resolve(p)
+	to, err := d.destination(p)
 	if err != nil {
 		return nil, err
 	}
 	perm := fs.FileMode(0o666)
-	if old != nil {
-		switch err := d.writable(target, old); {
-		case errors.Is(err, fs.ErrNotExist):
-			old = nil // it went meanwhile: there is nothing to replace
-		case err != nil:
-			return nil, err
-		default:
-			perm = old.Mode().Perm()
-		}
-	}
-	if like != nil {
+	switch {
+	case like != nil:
 		perm = like.Mode().Perm()
+	case to.old != nil:
+		perm = to.old.perm
 	}
-	s := &staged{disk: d, name: name, temp: parent(target) + asideName(), target: target}
-	if s.dir, err = d.root.OpenRoot(cmp.Or(parent(target), ".")); err != nil {
-		return nil, err
-	}
+	s := &staged{disk: d, name: name, dir: to.dir, temp: parent(to.target) + asideName(), target: to.target}
 	asides.made(s.temp)
-	s.file, err = s.dir.OpenFile(baseOf(s.temp), os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	s.file, err = s.dir.create(baseOf(s.temp), perm)
 	if err != nil {
 		asides.gone(s.temp)
-		s.dir.Close()
+		s.dir.close()
 		return nil, err
 	}
 	flock(s.file) // so that no other process sweeps it away
-	if old != nil {
-		chown(s.file, old)
-	}
-	if old != nil || like != nil {
-		// The umask is for new files; this one was given its mode before. Where modes mean nothing it fails.
-		if err := s.file.Chmod(perm); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission) {
+	if to.old != nil || like != nil {
+		if err := resemble(s.file, to.old, perm); err != nil {
 			s.discard()
 			return nil, err
 		}
 	}
 	return s, nil
+}
+
+// resemble gives a new file the owner of what it replaces, if that is not nil, and a mode.
+func resemble(f *os.File, old *former, perm fs.FileMode) error {
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if old != nil && old.owned {
+		chown(f, fi, old)
+	}
+	if fi.Mode().Perm() == perm {
+		return nil
+	}
+	// The umask is for new files; this one was given its mode before. Where modes mean nothing it fails.
+	if err := f.Chmod(perm); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
+}
+
+// destination finds where a file that is to be put at p goes. Its folder must be closed.
+func (d *Disk) destination(p string) (to destination, err error) {
+	if to, err = d.destinationDirect(p); err != errUnsure {
+		return to, err
+	}
+	if err := d.admit(p, true); err != nil {
+		return to, err
+	}
+	target, fi, err := d.resolve(p)
+	if err != nil {
+		return to, err
+	}
+	to = destination{target: target}
+	if fi != nil {
+		switch err := d.writable(target, fi); {
+		case errors.Is(err, fs.ErrNotExist): // it went meanwhile: there is nothing to replace
+		case err != nil:
+			return to, err
+		default:
+			to.old = formerOf(fi)
+		}
+	}
+	dir, err := d.root.OpenRoot(cmp.Or(parent(target), "."))
+	to.dir = rootFolder{dir}
+	return to, err
 }
 
 // writable refuses what a rename would replace without asking.
@@ -143,8 +211,8 @@ func (s *staged) discard() {
 
 func (s *staged) remove() {
 	// Where it cannot be removed any more Sweep will find it.
-	_ = s.dir.Remove(baseOf(s.temp))
-	s.dir.Close()
+	_ = s.dir.remove(baseOf(s.temp))
+	s.dir.close()
 	asides.gone(s.temp)
 }
 
@@ -162,7 +230,7 @@ func (s *staged) commit(ctx context.Context) error {
 		return s.disk.creating("commit", s.name, err)
 	}
 	asides.gone(s.temp)
-	s.dir.Close()
+	s.dir.close()
 	if err := s.disk.changed(ctx, s.target); err != nil {
 		return s.disk.creating("commit", s.name, err)
 	}
@@ -170,7 +238,7 @@ func (s *staged) commit(ctx context.Context) error {
 }
 
 func (s *staged) place() error {
-	stamp := func() error { return s.dir.Chtimes(baseOf(s.temp), time.Time{}, times.now()) }
+	stamp := func() error { return s.dir.chtimes(baseOf(s.temp), times.now()) }
 	var err error
 	if s.disk.Sync {
 		// With its time, of which the entity tag is made.
@@ -189,7 +257,9 @@ func (s *staged) place() error {
 		return err
 	}
 	// By its whole name: where the directory has been moved meanwhile, the file must not follow it.
-	err = s.disk.root.Rename(s.temp, s.target)
+	if err = s.disk.replaceDirect(s.temp, s.target); err == errUnsure {
+		err = s.disk.root.Rename(s.temp, s.target)
+	}
 	if errors.Is(err, fs.ErrExist) {
 		err = syscall.EISDIR
 	}

@@ -12,6 +12,9 @@ func SetSettled(d time.Duration) (restore func()) {
 	return func() { settled = before }
 }
 
+// Walk has os.Root do everything on this tree.
+func (d *Disk) Walk() { d.walks = true }
+
 // ShortName is what Windows may call the server's own files.
 var ShortName = shortName
 

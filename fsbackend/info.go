@@ -53,7 +53,9 @@ type info struct {
 	mtime time.Time
 	birth time.Time
 	id    fileID
-	raw   fs.FileInfo // as package os has it; nil where we asked the system ourselves
+	// direct says that no link was passed on the way, and that the name is the one that Real returns.
+	direct bool
+	raw    fs.FileInfo // as package os has it; nil where we asked the system ourselves
 }
 
 func newInfo(name string, fi fs.FileInfo) *info {
@@ -84,6 +86,10 @@ func (i *info) ETag(context.Context) (string, error) {
 
 // CreationTime returns the birth time, zero where the file system does not keep it.
 func (i *info) CreationTime() time.Time { return i.birth }
+
+// Direct reports whether what is described is known to have been found without passing a link: Real would have returned the
+// name that was asked for.
+func (i *info) Direct() bool { return i.direct }
 
 // FileID implements tree.Identifier: the inode and the birth time, since a file that goes leaves its inode to the next
 // one. The number of the device would not do: it may be another one after a restart of the host. It is empty where the file

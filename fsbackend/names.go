@@ -11,7 +11,12 @@ import (
 )
 
 // clean makes a name canonical: absolute, without dot segments and without a trailing slash.
-func clean(name string) string { return path.Clean("/" + name) }
+func clean(name string) string {
+	if !strings.HasPrefix(name, "/") {
+		name = "/" + name
+	}
+	return path.Clean(name) // which allocates nothing for what is clean already, as the server's names are
+}
 
 // host returns the name as the operating system spells it, relative to the root of the tree ("." is the root
 // itself), and false where it cannot be spelled: a NUL, a backslash or a device name on Windows. On systems whose names
