@@ -65,7 +65,8 @@ func (h *Handler) get(q *request) error {
 	if props.Dated(info.ModTime()) {
 		modified = notLater(info.ModTime())
 	}
-	http.ServeContent(q.w, forContent(q.Request, info.Size()), "", modified, f)
+	w, content := forSending(q.w, f, info.Size())
+	http.ServeContent(w, forContent(q.Request, info.Size()), "", modified, content)
 	return nil
 }
 

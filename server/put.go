@@ -51,7 +51,7 @@ func (h *Handler) put(q *request) error {
 		return parentGone(err)
 	}
 	defer w.Close()
-	n, err := io.Copy(w, body{q.Body})
+	n, err := copyPooled(w, body{q.Body})
 	if err != nil {
 		return err
 	}
@@ -186,19 +186,6 @@ func announced(r *http.Request) (int64, error) {
 func asAnnounced(n, length int64) error {
 	if length >= 0 && n != length {
 		return plain(http.StatusBadRequest, fmt.Sprintf("The body has %d bytes, not the %d that were announced.", n, length))
-	}
-	return nil
-}
-
-// room refuses a body that is known to be larger than the space there is, before it is sent (RFC 4331 §6).
-func (h *Handler) room(q *request, t *tree.Tree, length int64) error {
-	s, ok := t.FS.(tree.Spacer)
-	if !ok || length <= 0 {
-		return nil
-	}
-	_, available, err := s.Space(q.ctx, q.path.Parent().String())
-	if err == nil && uint64(length) > available {
-		return condition(http.StatusInsufficientStorage, multistatus.SufficientDiskSpace)
 	}
 	return nil
 }

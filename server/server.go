@@ -82,6 +82,7 @@ type Handler struct {
 	public   *resource.Mapping // how the first of PublicURLs maps the tree, nil for none
 	trusted  []netip.Prefix    // the proxies
 	queue    reserve.Queue
+	plenty   plenty
 	log      *slog.Logger
 	maxXML   int64
 	finite   bool
