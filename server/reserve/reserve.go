@@ -9,7 +9,6 @@ package reserve
 
 import (
 	"context"
-	"slices"
 	"sync"
 
 	"dav207/server/resource"
@@ -36,7 +35,10 @@ type Queue struct {
 }
 
 type request struct {
+	queue      *Queue
+	released   sync.Once
 	claims     []Claim
+	few        [2]Claim // where claims are kept that are no more than that
 	prev, next *request
 
 	// A request that waits is registered with the latest of the earlier ones that it conflicts with. When that one
@@ -55,7 +57,8 @@ func (q *Queue) Acquire(ctx context.Context, claims ...Claim) (release func(), e
 	if err := ctx.Err(); err != nil {
 		return func() {}, err
 	}
-	r := &request{claims: slices.Clone(claims)}
+	r := &request{queue: q}
+	r.claims = append(r.few[:0], claims...)
 	if !q.enter(r) {
 		select {
 		case <-r.granted:
@@ -64,8 +67,10 @@ func (q *Queue) Acquire(ctx context.Context, claims ...Claim) (release func(), e
 			return func() {}, ctx.Err()
 		}
 	}
-	return sync.OnceFunc(func() { q.leave(r) }), nil
+	return r.release, nil
 }
+
+func (r *request) release() { r.released.Do(func() { r.queue.leave(r) }) }
 
 // enter puts r at the end of the list, and reports whether it need not wait.
 func (q *Queue) enter(r *request) bool {

@@ -32,6 +32,9 @@ func (m Mapping) Prefix() Path { return m.prefix }
 // An encoded slash is refused: as data it cannot be a part of a name on the file systems served, and as a separator it
 // would let one resource be spelled in two ways.
 func (m Mapping) Parse(escaped string) (Path, error) {
+	if m.prefix.IsRoot() && canonical(escaped) {
+		return Path{escaped}, nil
+	}
 	segments := strings.Split(escaped, "/")
 	if segments[0] != "" {
 		return Path{}, fmt.Errorf("%w: not absolute", ErrMalformed)
@@ -55,6 +58,21 @@ func (m Mapping) Parse(escaped string) (Path, error) {
 		return whole, ErrOutside
 	}
 	return whole.Rebase(m.prefix, Root), nil
+}
+
+// canonical reports whether an escaped path is that of a Path as it stands.
+func canonical(escaped string) bool {
+	for i := range len(escaped) {
+		switch c := escaped[i]; {
+		case c == '%' || c == 0:
+			return false
+		case i == 0 && c != '/':
+			return false
+		case c == '/' && (i+1 == len(escaped) || escaped[i+1] == '/' || escaped[i+1] == '.'):
+			return false // an empty segment, or perhaps one of dots
+		}
+	}
+	return escaped != ""
 }
 
 // Href returns p as it stands in a DAV:href: an absolute path, escaped, with a trailing slash after a collection

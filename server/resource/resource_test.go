@@ -181,3 +181,32 @@ func TestAside(t *testing.T) {
 		}
 	}
 }
+
+// A path that stands for itself is taken as it is, and with the same outcome as by its segments.
+func TestParseCanonical(t *testing.T) {
+	root, err := NewMapping("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prefixed, err := NewMapping("/p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		escaped string
+		direct  bool
+	}{
+		{"/a", true}, {"/a/b.c", true}, {"/a..b", true}, {"/a b", true}, {"/", false}, {"", false}, {"a", false}, {"/a/", false},
+		{"//a", false}, {"/a//b", false}, {"/./a", false}, {"/a/..", false}, {"/../a", false}, {"/.hidden", false}, {"/a%20b", false},
+		{"/a\x00", false}, {"*", false},
+	} {
+		if got := canonical(tt.escaped); got != tt.direct {
+			t.Errorf("canonical(%q) = %t, want %t", tt.escaped, got, tt.direct)
+		}
+		got, gotErr := root.Parse(tt.escaped)
+		want, wantErr := prefixed.Parse("/p" + tt.escaped)
+		if strings.HasPrefix(tt.escaped, "/") && (got != want || (gotErr == nil) != (wantErr == nil)) && !strings.Contains(tt.escaped, "..") {
+			t.Errorf("Parse(%q) = %v, %v, with a prefix %v, %v", tt.escaped, got, gotErr, want, wantErr)
+		}
+	}
+}
