@@ -17,6 +17,14 @@ func (h *Handler) covering(ctx context.Context, p resource.Path) []locks.Lock {
 	return h.coveringUnder(p, h.real(ctx, p))
 }
 
+// coveringRequest is covering for the resource of a request.
+func (h *Handler) coveringRequest(q *request) []locks.Lock {
+	if h.locks.Len() == 0 {
+		return nil
+	}
+	return h.coveringUnder(q.path, h.realPath(q))
+}
+
 func (h *Handler) coveringUnder(p, real resource.Path) []locks.Lock {
 	covering := h.locks.Covering(p)
 	if real != p {
@@ -62,16 +70,16 @@ func (h *Handler) appendMemberLocks(ctx context.Context, b []byte, r props.Resou
 	}
 	m, ok := ctx.Value(membershipKey{}).(*membership)
 	if !ok || r.Path == m.base || r.Link {
-		return h.appendLocks(ctx, b, h.covering(ctx, r.Path))
+		return h.appendLocks(ctx, nil, b, h.covering(ctx, r.Path))
 	}
 	if collection := r.Path.Parent(); !m.known || m.collection != collection {
 		*m = membership{base: m.base, collection: collection, real: h.real(ctx, collection), known: true}
 		m.separate = h.locks.AnyBelow(collection) || h.locks.AnyBelow(m.real)
 		inherited := slices.DeleteFunc(h.coveringUnder(collection, m.real), func(l locks.Lock) bool { return !l.Infinite })
-		m.inherited = h.appendLocks(ctx, nil, inherited)
+		m.inherited = h.appendLocks(ctx, nil, nil, inherited)
 	}
 	if !m.separate {
 		return append(b, m.inherited...)
 	}
-	return h.appendLocks(ctx, b, h.coveringUnder(r.Path, m.real.Child(r.Path.Name())))
+	return h.appendLocks(ctx, nil, b, h.coveringUnder(r.Path, m.real.Child(r.Path.Name())))
 }

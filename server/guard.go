@@ -27,7 +27,7 @@ func (g *guard) Check(ctx context.Context, p access.Privilege, path resource.Pat
 	}
 	// A resource that links give several names is locked by what covers the name it is asked for, as a member of what that
 	// leads through, and by what covers its own.
-	if err := g.checkName(p, path); err != nil {
+	if err := g.checkName(p, path); err != nil || path == g.q.path && g.q.seen.direct {
 		return err
 	}
 	real := g.h.real(ctx, path)
@@ -71,6 +71,14 @@ func (h *Handler) real(ctx context.Context, p resource.Path) resource.Path {
 	return h.tree.Real(ctx, p)
 }
 
+// realPath is real for the resource of a request.
+func (h *Handler) realPath(q *request) resource.Path {
+	if q.seen.direct {
+		return q.path
+	}
+	return h.real(q.ctx, q.path)
+}
+
 // realMember is real for what is done to a member of a collection, which is not followed where it is a link itself.
 func (h *Handler) realMember(ctx context.Context, p resource.Path) resource.Path {
 	if p.IsRoot() {
@@ -90,7 +98,7 @@ func (g *guard) submitted(covering []locks.Lock) error {
 		if l.Principal == g.q.principal && g.q.ifs.submits(l.Token) {
 			return nil
 		}
-		href := g.h.lockRoot(g.q.ctx, l)
+		href := g.h.lockRoot(g.q.ctx, g.q, l)
 		if len(hrefs) == 0 || hrefs[len(hrefs)-1] != href {
 			hrefs = append(hrefs, href)
 		}
@@ -112,8 +120,11 @@ func (h *Handler) propertyPolicy() access.PropertyPolicy {
 	return p
 }
 
-// lockRoot returns the href of what a lock was taken on.
-func (h *Handler) lockRoot(ctx context.Context, l locks.Lock) string {
+// lockRoot returns the href of what a lock was taken on. q may be nil.
+func (h *Handler) lockRoot(ctx context.Context, q *request, l locks.Lock) string {
+	if q != nil && l.Root == q.path && q.seen.there {
+		return h.hrefs(ctx).Href(l.Root, q.seen.collection)
+	}
 	info, err := h.tree.FS.Stat(ctx, l.Root.String())
 	return h.hrefs(ctx).Href(l.Root, err == nil && info.IsDir())
 }

@@ -216,7 +216,7 @@ func (h *Handler) holds(q *request, t *tree.Tree, l *ifList) bool {
 		known = err == nil // a resource that is not ours has no lock and no entity tag here
 	}
 	// "treat as if the URL identified a resource that exists but does not have the specified state" (§10.4.4)
-	known = known && (t.Present(q.ctx, path) || len(h.stand(q.ctx, t, path)) > 0)
+	known = known && (path == q.path && q.seen.there || t.Present(q.ctx, path) || len(h.stand(q.ctx, t, path)) > 0)
 	for _, c := range l.conditions {
 		matches := known
 		switch {
@@ -243,8 +243,7 @@ func (h *Handler) lockedWith(q *request, path resource.Path, token string, untag
 	if h.covers(q.ctx, l, path) {
 		return true
 	}
-	path = h.real(q.ctx, path)
-	return untagged && (q.Method == "DELETE" || q.Method == "MOVE") && path.Contains(l.Root)
+	return untagged && (q.Method == "DELETE" || q.Method == "MOVE") && h.real(q.ctx, path).Contains(l.Root)
 }
 
 // currentTag returns the entity tag of what is at path, "" where there is none, or where the requester may not know.

@@ -109,6 +109,7 @@ func (h *Handler) stand(ctx context.Context, t *tree.Tree, p resource.Path) []lo
 // stat looks at the resource of the request, which may be one that only a lock holds.
 func (h *Handler) stat(q *request, t *tree.Tree) (props.Resource, error) {
 	r, err := t.Stat(q.ctx, q.path)
+	q.look(r, err)
 	if errors.Is(err, fs.ErrNotExist) && len(h.stand(q.ctx, t, q.path)) > 0 {
 		return props.Resource{Path: q.path, Info: emptyInfo(q.path.Name())}, nil
 	}

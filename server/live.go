@@ -48,8 +48,8 @@ func (h *Handler) namedRoot(live []props.Live) []props.Live {
 }
 
 // appendLocks appends a DAV:activelock for each of the locks that cover a resource (§14.1). The token of a lock is its
-// holder's alone to know.
-func (h *Handler) appendLocks(ctx context.Context, b []byte, covering []locks.Lock) []byte {
+// holder's alone to know. q is the request whose resource it is, nil in a listing.
+func (h *Handler) appendLocks(ctx context.Context, q *request, b []byte, covering []locks.Lock) []byte {
 	for _, l := range covering {
 		remaining := h.locks.Remaining(l)
 		if remaining <= 0 {
@@ -82,7 +82,7 @@ func (h *Handler) appendLocks(ctx context.Context, b []byte, covering []locks.Lo
 		}
 		if !NoLockRoot.isFor(ctx) {
 			b = append(b, `<D:lockroot><D:href>`...)
-			b = davxml.EscapeText(b, h.lockRoot(ctx, l))
+			b = davxml.EscapeText(b, h.lockRoot(ctx, q, l))
 			b = append(b, `</D:href></D:lockroot>`...)
 		}
 		b = append(b, `</D:activelock>`...)

@@ -70,7 +70,7 @@ func (h *Handler) lock(q *request) error {
 			return h.sayRefused(q, refused)
 		}
 	}
-	wanted.Root = h.real(q.ctx, q.path)
+	wanted.Root = h.realPath(q)
 	granted, err := h.locks.Create(wanted)
 	if err != nil {
 		return h.lockError(q, err)
@@ -106,7 +106,7 @@ func (h *Handler) mayLock(q *request, t *tree.Tree, r props.Resource, wanted *lo
 		return err
 	}
 	if wanted != nil {
-		covering := slices.DeleteFunc(h.covering(q.ctx, q.path), func(l locks.Lock) bool { return l.Shared && wanted.Shared })
+		covering := slices.DeleteFunc(h.coveringRequest(q), func(l locks.Lock) bool { return l.Shared && wanted.Shared })
 		if len(covering) > 0 {
 			return h.lockError(q, &locks.ConflictError{Root: q.path, Locks: covering})
 		}
@@ -133,18 +133,18 @@ func (h *Handler) createEmpty(q *request, t *tree.Tree) error {
 
 // refusesLock returns a response for each member of a collection that keeps it from being locked.
 func (h *Handler) refusesLock(q *request, t *tree.Tree, r props.Resource, wanted locks.Lock) (map[resource.Path]*multistatus.Response, error) {
-	if covering := h.covering(q.ctx, q.path); slices.ContainsFunc(covering, func(l locks.Lock) bool { return !l.Shared || !wanted.Shared }) {
+	if covering := h.coveringRequest(q); slices.ContainsFunc(covering, func(l locks.Lock) bool { return !l.Shared || !wanted.Shared }) {
 		return nil, nil // the collection itself is locked, which Create finds
 	}
 	refused, err := h.refusedMembers(q, t, r)
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range h.locks.Below(h.real(q.ctx, q.path)) {
+	for _, l := range h.locks.Below(h.realPath(q)) {
 		if _, twice := refused[l.Root]; twice || l.Shared && wanted.Shared {
 			continue
 		}
-		href := h.lockRoot(q.ctx, l)
+		href := h.lockRoot(q.ctx, q, l)
 		refused[l.Root] = failure(href, condition(http.StatusLocked, multistatus.NoConflictingLock, href))
 	}
 	return refused, nil
@@ -197,7 +197,7 @@ func (h *Handler) lockError(q *request, err error) error {
 	if conflict := (*locks.ConflictError)(nil); errors.As(err, &conflict) {
 		var hrefs []string
 		for _, l := range conflict.Locks {
-			if href := h.lockRoot(q.ctx, l); !slices.Contains(hrefs, href) {
+			if href := h.lockRoot(q.ctx, q, l); !slices.Contains(hrefs, href) {
 				hrefs = append(hrefs, href)
 			}
 		}
@@ -229,7 +229,7 @@ func (h *Handler) refresh(q *request) error {
 	if err := h.unmapped(q, t, multistatus.LockTokenMatchesRequestURI, http.StatusPreconditionFailed); err != nil {
 		return err
 	}
-	for _, l := range h.covering(q.ctx, q.path) {
+	for _, l := range h.coveringRequest(q) {
 		if !q.ifs.names(l.Token) {
 			continue
 		}
@@ -251,7 +251,7 @@ func (h *Handler) refresh(q *request) error {
 
 // sayLock answers with the lockdiscovery of the resource (§9.10.1).
 func (h *Handler) sayLock(q *request, status int) error {
-	discovery := h.appendLocks(q.ctx, nil, h.covering(q.ctx, q.path))
+	discovery := h.appendLocks(q.ctx, q, nil, h.coveringRequest(q))
 	body, err := multistatus.AppendProp(nil, multistatus.Property{XMLName: props.DAV("lockdiscovery"), InnerXML: discovery})
 	if err != nil {
 		return err

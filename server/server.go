@@ -192,10 +192,27 @@ type request struct {
 	w         http.ResponseWriter
 	ctx       context.Context
 	path      resource.Path
+	seen      seen
 	principal string
 	origin    origin
 	ifs       ifHeader
 	waiting   *waiting // nil where nobody is told of a long operation
+}
+
+// seen is what the last look at the resource of a request found, as long as no other request can have changed it.
+type seen struct {
+	there      bool
+	direct     bool // no link leads to it: its path is its real one
+	collection bool
+}
+
+// look notes what was found.
+func (q *request) look(r props.Resource, err error) {
+	d, ok := r.Info.(interface{ Direct() bool })
+	q.seen = seen{}
+	if err == nil {
+		q.seen = seen{there: true, direct: ok && d.Direct(), collection: r.Info.IsDir()}
+	}
 }
 
 // ServeHTTP answers one request.
@@ -291,6 +308,7 @@ func (h *Handler) treeFor(q *request) *tree.Tree {
 
 // reserve waits for earlier requests that this one would disturb, as long as the request lives. release must be called.
 func (h *Handler) reserve(q *request, claims ...reserve.Claim) (release func(), err error) {
+	q.seen = seen{}
 	return h.queue.Acquire(q.ctx, claims...)
 }
 

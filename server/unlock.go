@@ -22,6 +22,7 @@ func (h *Handler) unlock(q *request) error {
 		return invalid("There must be one Lock-Token, a URL in angle brackets.") // §9.11.1
 	}
 	t := h.treeFor(q)
+	r, statErr := h.stat(q, t)
 	if err := h.evaluateIf(q, t); err != nil {
 		return err
 	}
@@ -29,7 +30,7 @@ func (h *Handler) unlock(q *request) error {
 	if !ok || !h.covers(q.ctx, l, q.path) {
 		return condition(http.StatusConflict, multistatus.LockTokenMatchesRequestURI)
 	}
-	if l.Root != h.real(q.ctx, q.path) { // whose resource may be gone behind our back
+	if l.Root != h.realPath(q) { // whose resource may be gone behind our back
 		if err := h.unmapped(q, t, multistatus.LockTokenMatchesRequestURI, http.StatusConflict); err != nil {
 			return err
 		}
@@ -42,7 +43,6 @@ func (h *Handler) unlock(q *request) error {
 			return err
 		}
 	}
-	r, statErr := h.stat(q, t)
 	if err := h.httpConditions(q, t, r, statErr == nil); err != nil {
 		return err
 	}
