@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/net/webdav"
 
@@ -242,36 +241,69 @@ func BenchmarkFile(b *testing.B) {
 	}
 }
 
-// BenchmarkWire is a listing of 1,000 files and a file of 1 KiB over a connection, as a client has them.
+// BenchmarkWire is what clients do over a connection: a listing of 1,000 files, a file of 1 KiB read, replaced, made, and replaced
+// under a lock, three collections below the root.
 func BenchmarkWire(b *testing.B) {
-	onDisk := filled(b, 1000, false)
-	for _, c := range contestants {
-		for _, request := range []struct{ name, method, target string }{
-			{"PROPFIND", "PROPFIND", "/files/"}, {"GET", "GET", "/files/file-000000.txt"},
-		} {
-			b.Run(request.name+"/"+c.name, func(b *testing.B) {
-				s := serveHandler(b, c.handler(b, onDisk()), "")
-				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-				defer cancel()
+	const dir = "/files/a/b"
+	content := strings.Repeat("x", 1024)
+	onDisk := sync.OnceValue(func() string {
+		dir := filled(b, 1000, false)()
+		if err := os.MkdirAll(filepath.Join(dir, "files", "a", "b"), 0o777); err != nil {
+			b.Fatal(err)
+		}
+		return dir
+	})
+	for _, request := range []struct {
+		name string
+		send func(c *wire, i int)
+	}{
+		{"PROPFIND", func(c *wire, _ int) { c.do("PROPFIND", "/files/", "", "Depth", "1") }},
+		{"PROPFIND0", func(c *wire, _ int) { c.do("PROPFIND", dir+"/f", "", "Depth", "0") }},
+		{"GET", func(c *wire, _ int) { c.do("GET", dir+"/f", "") }},
+		{"HEAD", func(c *wire, _ int) { c.do("HEAD", dir+"/f", "") }},
+		{"PUT", func(c *wire, _ int) { c.do("PUT", dir+"/f", content) }},
+		{"PUTnew", func(c *wire, i int) { c.do("PUT", fmt.Sprintf("%s/new-%d", dir, i), content) }},
+		{"LOCK+PUT+UNLOCK", func(c *wire, _ int) {
+			token := c.do("LOCK", dir+"/f", lockBody, "Timeout", "Second-600").Get("Lock-Token")
+			c.do("PUT", dir+"/f", content, "If", "("+token+")")
+			c.do("UNLOCK", dir+"/f", "", "Lock-Token", token)
+		}},
+	} {
+		for _, contestant := range contestants {
+			b.Run(request.name+"/"+contestant.name, func(b *testing.B) {
+				c := &wire{b: b, s: serveHandler(b, contestant.handler(b, onDisk()), "")}
+				c.do("PUT", dir+"/f", content)
 				b.ReportAllocs()
-				for b.Loop() {
-					r, err := http.NewRequestWithContext(ctx, request.method, s.url+request.target, nil)
-					if err != nil {
-						b.Fatal(err)
-					}
-					r.Header.Set("Depth", "1")
-					resp, err := s.client.Do(r)
-					if err != nil {
-						b.Fatal(err)
-					}
-					n, err := io.Copy(io.Discard, resp.Body)
-					resp.Body.Close()
-					if err != nil || n == 0 {
-						b.Fatalf("%d bytes, %v", n, err)
-					}
-					b.SetBytes(n)
+				for i := 0; b.Loop(); i++ {
+					request.send(c, i)
 				}
 			})
 		}
 	}
+}
+
+// wire is a client of a benchmark.
+type wire struct {
+	b *testing.B
+	s *site
+}
+
+// do makes a request that must succeed, reads the answer, and returns its header.
+func (c *wire) do(method, target, body string, header ...string) http.Header {
+	r, err := http.NewRequestWithContext(context.Background(), method, c.s.url+target, strings.NewReader(body))
+	if err != nil {
+		c.b.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	resp, err := c.s.client.Do(r)
+	if err != nil {
+		c.b.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode >= 300 {
+		c.b.Fatalf("%s %s = %d, %v", method, target, resp.StatusCode, err)
+	}
+	return resp.Header
 }
