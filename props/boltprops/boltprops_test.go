@@ -21,6 +21,7 @@ import (
 )
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	propstest.TestDurable(t, func(t *testing.T, dir string) (props.Store, func() error) {
 		s, err := Open(filepath.Join(dir, "state"), &Options{Root: "root"})
 		if err != nil {
@@ -31,6 +32,7 @@ func TestContract(t *testing.T) {
 }
 
 func TestContractLazy(t *testing.T) {
+	t.Parallel()
 	propstest.Test(t, func(t *testing.T) props.Store {
 		return start(t, filepath.Join(t.TempDir(), "state"), &Options{Lazy: true})
 	})

@@ -115,6 +115,7 @@ func zeroed(whole []byte, i int) []byte {
 // A bit that is flipped anywhere is found at the start, fails those requests that need what it is in, or does not matter: it
 // never ends the process, and no wrong value is given out.
 func TestFlippedBits(t *testing.T) {
+	t.Parallel()
 	whole, err := os.ReadFile(filled(t, 600))
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +126,7 @@ func TestFlippedBits(t *testing.T) {
 	if err := c.readMeta(); err != nil {
 		t.Fatal(err)
 	}
-	step := int(c.meta.pages) << 12 / 400
+	step := int(c.meta.pages) << 12 / 250
 	if testing.Short() {
 		step *= 8
 	}
