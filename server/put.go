@@ -36,6 +36,9 @@ func (h *Handler) put(q *request) error {
 		return err
 	}
 	t := h.treeFor(q)
+	if h.comesAtOnce(q, length) {
+		return h.putSmall(q, t, int(length))
+	}
 	old, err := h.firstVerdict(q, t)
 	if err != nil {
 		return err
@@ -68,6 +71,55 @@ func (h *Handler) put(q *request) error {
 	if err != nil {
 		return err
 	}
+	return h.place(q, t, w, commit, old)
+}
+
+// comesAtOnce reports whether a body is so small that nobody is kept waiting when it is read before anything is said of it:
+// what may be done is then asked once, and not before and after. A client that waits for 100 Continue sends nothing
+// before.
+func (h *Handler) comesAtOnce(q *request, length int64) bool {
+	return length == q.ContentLength && length >= 0 && length <= copySize && q.Header.Get("Expect") == "" && h.junk != DropJunk
+}
+
+// putSmall is put for a body that comesAtOnce.
+func (h *Handler) putSmall(q *request, t *tree.Tree, length int) error {
+	buf := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(buf)
+	if n, err := io.ReadFull(body{q.Body}, buf[:length]); err != nil {
+		// What stands against the request comes first, as for larger ones.
+		if _, refused := h.firstVerdict(q, t); refused != nil {
+			return refused
+		}
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return asAnnounced(int64(n), int64(length))
+		}
+		return err
+	}
+	release, err := h.reserve(q, writes(q.path))
+	if err != nil {
+		return err
+	}
+	defer release()
+	old, err := h.mayPut(q, t)
+	if err != nil {
+		return err
+	}
+	if err := h.room(q, t, int64(length)); err != nil {
+		return err
+	}
+	w, commit, err := t.Stage(q.ctx, q.path)
+	if err != nil {
+		return parentGone(err)
+	}
+	defer w.Close()
+	if _, err := w.Write(buf[:length]); err != nil {
+		return err
+	}
+	return h.place(q, t, w, commit, old)
+}
+
+// place puts what was written as w where the resource of the request is, in the place of old if there is one, and answers.
+func (h *Handler) place(q *request, t *tree.Tree, w io.WriteCloser, commit func() error, old props.Resource) error {
 	existed := old.Info != nil
 	if existed {
 		if err := t.Adopt(q.ctx, old, w); err != nil {

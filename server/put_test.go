@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
@@ -89,4 +90,47 @@ func TestNewResourcesHaveNoOldProperties(t *testing.T) {
 			t.Errorf("the property went: %s", body)
 		}
 	})
+}
+
+// A body that ends early is the client's mistake (400), but what stands against the request without its body comes first; either
+// way nothing changes. That is so for a small body, which is read before anything is asked, and for a large one.
+func TestPutThatEndsEarly(t *testing.T) {
+	for _, tt := range []struct {
+		rule, name string
+		header     []string
+		status     int
+	}{
+		{"the body alone", "/c/f", nil, 400},
+		{"RFC 4918 §9.7.1 no parent", "/none/f", nil, 409},
+		{"RFC 4918 §9.7.2 a collection", "/c", nil, 405},
+		{"RFC 9110 §13.1.2 a condition", "/c/f", []string{"If-None-Match", "*"}, 412},
+	} {
+		for _, length := range []int64{0, 5, copySize, copySize + 1} {
+			for _, missing := range []int64{0, 1} {
+				if length < missing {
+					continue
+				}
+				h := New(fsbackend.New(fsbackend.Memory()), nil)
+				do(h, "MKCOL", "/c", "")
+				do(h, "PUT", "/c/f", "old")
+				r := httptest.NewRequest("PUT", tt.name, strings.NewReader(strings.Repeat("x", int(length-missing))))
+				r.ContentLength = length
+				for i := 0; i < len(tt.header); i += 2 {
+					r.Header.Set(tt.header[i], tt.header[i+1])
+				}
+				w := httptest.NewRecorder()
+				h.ServeHTTP(w, r)
+				want, size := tt.status, int64(len("old"))
+				if want == 400 && missing == 0 {
+					want, size = 204, length
+				}
+				if w.Code != want {
+					t.Errorf("%s, %d of %d bytes: %d, want %d", tt.rule, length-missing, length, w.Code, want)
+				}
+				if got := bodyOf(t, do(h, "GET", "/c/f", "")); int64(len(got)) != size {
+					t.Errorf("%s, %d of %d bytes: %d bytes are there, want %d", tt.rule, length-missing, length, len(got), size)
+				}
+			}
+		}
+	}
 }
