@@ -66,7 +66,7 @@ func (o *serveOptions) openState(ctx context.Context, dir string, disk *fsbacken
 		return memoryState(), nil
 	}
 	id := props.Resource{Info: root}.Identity()
-	options := &boltprops.Options{Root: id, Identify: fsbackend.FileID, ReadOnly: o.readOnly, Lazy: true, SyncLocks: o.fsync, Logger: log,
+	options := &boltprops.Options{Root: id, Identify: fsbackend.FileID, ByName: !fsbackend.KeepsIDs(dir), ReadOnly: o.readOnly, Lazy: true, SyncLocks: o.fsync, Logger: log,
 		Holder: fmt.Sprintf("dav207 serve %s, asked to listen on %s", show(dir), o.addr)}
 	store, err := boltprops.Open(file, options)
 	if own && !options.ReadOnly && (errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) && !writable(dir)) {

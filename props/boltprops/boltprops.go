@@ -34,6 +34,9 @@ type Options struct {
 	// recorded in it, too: whoever puts back a tree in its old place has the old root, but never the old state.
 	// nil knows no file.
 	Identify func(file string) string
+	// ByName has properties belong to names only, for file systems on which the identity of a file does not stay. Root and
+	// Identify mean nothing then.
+	ByName bool
 	// ReadOnly opens what is there without changing a byte, and fails with fs.ErrNotExist where nothing is. Many
 	// processes can do so at a time, while none has the file for writing. Changes fail with syscall.EROFS.
 	ReadOnly bool
@@ -87,6 +90,11 @@ func Open(file string, o *Options) (*Store, error) {
 	file, err := filepath.Abs(file)
 	if err != nil {
 		return nil, err
+	}
+	if o.ByName {
+		named := *o
+		named.Root, named.Identify = "", nil
+		o = &named
 	}
 	s := &Store{file: file, opts: *o, log: o.Logger, delay: 100 * time.Millisecond, ended: make(chan struct{})}
 	if s.log == nil {

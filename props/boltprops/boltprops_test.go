@@ -322,3 +322,56 @@ func TestSlowConsumer(t *testing.T) {
 		t.Errorf("saw %d members, want %d", seen, n)
 	}
 }
+
+// Properties that were seen to belong to nothing do not come to another file because the tree is copied.
+func TestOrphansStayOrphansInACopy(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state")
+	s := start(t, file, &Options{Root: "1"})
+	patch(t, s, at("/gone", "a"), set("x", "1"))
+	patch(t, s, at("/there", "b"), set("x", "2"))
+	if err := s.Update(t.Context(), props.Orphan{Path: resource.Must("/gone"), Since: time.Unix(1e9, 0)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, file, &Options{Root: "2"})
+	if got := value(t, s, at("/gone", "c")); got != "" {
+		t.Errorf("another file has %q", got)
+	}
+	if got := value(t, s, at("/there", "d")); got != "2" {
+		t.Errorf("the copy has %q, want 2", got)
+	}
+}
+
+// Where the identity of a file does not stay, properties belong to its name.
+func TestByName(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state")
+	s := start(t, file, &Options{Root: "1"})
+	patch(t, s, at("/before", "a"), set("x", "1"))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, file, &Options{Root: "2", ByName: true})
+	patch(t, s, at("/f", "a"), set("x", "1"))
+	if err := s.Update(t.Context(), props.Adopt{Resource: at("/f", "a"), Next: "b"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"/before", "/f"} {
+		if got := value(t, s, at(name, "z")); got != "1" {
+			t.Errorf("%s with another identity has %q, want 1", name, got)
+		}
+		for e, err := range s.Members(t.Context(), resource.Root) {
+			if err != nil || len(e.Identities) > 0 {
+				t.Errorf("%s has the identities %q, %v", e.Path, e.Identities, err)
+			}
+		}
+	}
+	commits := s.commits.Load()
+	if err := s.Update(t.Context(), props.Set{Resource: at("/f", "q"), Properties: []props.Property{prop("x", "1")}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.commits.Load(); got != commits {
+		t.Errorf("telling again what is stored made %d commits", got-commits)
+	}
+}

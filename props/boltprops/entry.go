@@ -150,8 +150,8 @@ func decode(k, value []byte, epoch uint64, shared *slabs) (e stored, err error) 
 			e.identities[i] = r.string()
 		}
 	}
-	if !current {
-		e.identities = nil
+	if !current && e.orphaned.IsZero() {
+		e.identities = nil // but what was seen to belong to nothing before belongs to nothing now
 	}
 	if n := r.count(5); n > 0 {
 		e.properties = cut(&shared.properties, n, shared.entries)

@@ -15,7 +15,7 @@ func (s *Store) Get(ctx context.Context, r props.Resource) ([]props.Property, er
 	var value []byte
 	var epoch uint64
 	err := s.view(ctx, func(t *txn) error {
-		value, epoch = bytes.Clone(get(t.props, k)), t.epoch
+		value, epoch = bytes.Clone(get(t.props, k)), t.known
 		return nil
 	})
 	if err != nil || value == nil {
@@ -102,7 +102,7 @@ func (s *Store) entries(ctx context.Context, skipRoot bool, spans ...span) iter.
 func (s *Store) batch(ctx context.Context, in span, size int) (*batch, error) {
 	var b *batch
 	err := s.view(ctx, func(t *txn) error {
-		b = &batch{epoch: t.epoch} // anew, should it be called again
+		b = &batch{epoch: t.known} // anew, should it be called again
 		if t.props == nil {
 			return nil
 		}

@@ -40,7 +40,7 @@ func (t *txn) adopt(s props.Adopt) error {
 		return nil
 	}
 	// If one is not known, the properties belong to whatever has the name.
-	if e.identities = nil; s.Resource.Identity() != "" && s.Next != "" {
+	if e.identities = nil; s.Resource.Identity() != "" && s.Next != "" && !t.byName {
 		e.identities = []string{s.Resource.Identity(), s.Next}
 	}
 	return t.store(s.Resource.Path, e)

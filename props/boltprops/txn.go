@@ -3,6 +3,7 @@ package boltprops
 import (
 	"bytes"
 	"errors"
+	"math"
 	"syscall"
 
 	"go.etcd.io/bbolt"
@@ -28,13 +29,18 @@ var errChange = errors.New("something would be changed")
 type txn struct {
 	tx     *bbolt.Tx
 	props  *bbolt.Bucket
-	epoch  uint64
+	epoch  uint64 // that identities are written in
+	known  uint64 // that they count in
+	byName bool
 	dry    bool // nothing is changed: the first change that would be made ends it with errChange
 	writes int
 }
 
 func (s *Store) begin(st *state, tx *bbolt.Tx) (*txn, error) {
-	t := &txn{tx: tx, epoch: st.epoch, props: tx.Bucket(propsBucket)}
+	t := &txn{tx: tx, epoch: st.epoch, known: st.epoch, byName: s.opts.ByName, props: tx.Bucket(propsBucket)}
+	if t.byName {
+		t.known = math.MaxUint64
+	}
 	if t.props == nil {
 		return nil, wrong("without its buckets")
 	}
@@ -111,7 +117,7 @@ func (t *txn) entry(p resource.Path) (*stored, error) {
 	if value == nil {
 		return nil, nil
 	}
-	e, err := decode(k, value, t.epoch, nil)
+	e, err := decode(k, value, t.known, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +143,7 @@ func (t *txn) set(r props.Resource, properties []props.Property) error {
 		return t.remove(t.props, key(r.Path))
 	}
 	e := &stored{properties: properties}
-	if id := r.Identity(); id != "" {
+	if id := r.Identity(); id != "" && !t.byName {
 		e.identities = []string{id}
 	}
 	return t.store(r.Path, e)
