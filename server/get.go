@@ -119,7 +119,8 @@ func byteRange(s string) bool {
 		return false
 	}
 	for set := range strings.SplitSeq(sets, ",") {
-		first, last, _ := strings.Cut(strings.TrimSpace(set), "-")
+		first, last, _ := strings.Cut(set, "-")
+		first, last = strings.TrimSpace(first), strings.TrimSpace(last)
 		if first == "" && strings.Trim(last, "0") == "" || len(first) > 18 || len(last) > 18 {
 			return false
 		}
