@@ -122,17 +122,37 @@ func (t *Tree) move(ctx context.Context, src, dst resource.Path, report Report) 
 
 // moveWhole renames src to dst, whatever is there.
 func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old fs.FileInfo, report Report) error {
-	rename := func() error { return t.rename(ctx, src, dst, info.IsDir()) }
+	back := context.WithoutCancel(ctx)
+	// The properties go along before anything that was there is removed: a disk may be too full for them.
+	rename := func() error {
+		if err := t.rename(ctx, src, dst, info.IsDir()); err != nil {
+			return err
+		}
+		err := t.moveProperties(ctx, src, dst)
+		if err != nil && t.rename(back, dst, src, info.IsDir()) != nil {
+			return &changedError{err}
+		}
+		return err
+	}
 	var err error
 	switch {
 	case old == nil:
 		err = rename()
-	case !info.IsDir() && !old.IsDir():
-		err = t.replace(ctx, src, dst)
+	case !info.IsDir() && !old.IsDir() && !t.tight(ctx, src, dst):
+		if err = t.replace(ctx, src, dst); err == nil {
+			if failed := t.moveProperties(ctx, src, dst); failed != nil {
+				err = &changedError{failed}
+			}
+		}
 	case !old.IsDir():
 		err = t.swap(ctx, dst, rename)
 	default:
-		undo := func() error { return t.rename(context.WithoutCancel(ctx), dst, src, info.IsDir()) }
+		undo := func() error {
+			if err := t.rename(back, dst, src, info.IsDir()); err != nil {
+				return err
+			}
+			return t.moveProperties(back, dst, src)
+		}
 		var known []func()
 		err = t.obstacles(ctx, dst, func(p resource.Path, collection bool, err error) {
 			known = append(known, func() { report(p, collection, err) })
@@ -153,14 +173,6 @@ func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old 
 	}
 	if err != nil {
 		return err
-	}
-	if err := t.moveProperties(ctx, src, dst); err != nil {
-		if back := context.WithoutCancel(ctx); old == nil && t.rename(back, dst, src, info.IsDir()) == nil {
-			return err // a disk that is too full for the properties: nothing has changed
-		}
-		t.gone(src, false)
-		t.gone(dst, true)
-		return &changedError{err}
 	}
 	t.gone(src, false)
 	t.gone(dst, true)

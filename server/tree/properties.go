@@ -83,6 +83,20 @@ func (t *Tree) moveProperties(ctx context.Context, src, dst resource.Path) error
 	return t.tell(ctx)
 }
 
+// tight reports whether there are properties to be moved and so little space that there may be no room for it: what is
+// replaced then has to be kept until they have moved, although it is missing for a moment.
+func (t *Tree) tight(ctx context.Context, src, dst resource.Path) bool {
+	s, ok := t.FS.(Spacer)
+	if !ok || !t.stored(ctx, src) && !t.stored(ctx, dst) {
+		return false
+	}
+	_, available, err := s.Space(ctx, dst.Parent().String())
+	return err == nil && available < scarce
+}
+
+// scarce is a space that a few requests at the same time can use up.
+const scarce = 16 << 20
+
 // stored reports whether the store has anything for p or below it.
 func (t *Tree) stored(ctx context.Context, p resource.Path) bool {
 	for range t.Props.All(context.WithoutCancel(ctx), p) {
