@@ -147,11 +147,16 @@ func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old 
 	case !old.IsDir():
 		err = t.swap(ctx, dst, rename)
 	default:
+		var replaced []props.Entry
+		if replaced, err = t.entries(ctx, dst); err != nil {
+			return err
+		}
 		undo := func() error {
 			if err := t.rename(back, dst, src, info.IsDir()); err != nil {
 				return err
 			}
-			return t.moveProperties(back, dst, src)
+			t.unmoved(src, dst, replaced)
+			return nil
 		}
 		var known []func()
 		err = t.obstacles(ctx, dst, func(p resource.Path, collection bool, err error) {

@@ -83,6 +83,40 @@ func (t *Tree) moveProperties(ctx context.Context, src, dst resource.Path) error
 	return t.tell(ctx)
 }
 
+// entries returns what the store has for p and below it.
+func (t *Tree) entries(ctx context.Context, p resource.Path) (entries []props.Entry, err error) {
+	for e, err := range t.Props.All(ctx, p) {
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// unmoved takes back what moveProperties did, before all that was noted since: what was removed meanwhile of what is given
+// back has none in the end.
+func (t *Tree) unmoved(src, dst resource.Path, replaced []props.Entry) {
+	steps := []props.Step{props.Move{Src: dst, Dst: src}}
+	for _, e := range replaced {
+		r := props.Resource{Path: e.Path}
+		if len(e.Identities) > 0 {
+			r.Info = identified{id: e.Identities[0]}
+		}
+		steps = append(steps, props.Set{Resource: r, Properties: e.Properties})
+	}
+	t.notes.steps = append(steps, t.notes.steps...)
+}
+
+// identified is known by its identity alone.
+type identified struct {
+	fs.FileInfo
+	id string
+}
+
+// FileID implements Identifier.
+func (i identified) FileID() string { return i.id }
+
 // tight reports whether there are properties to be moved and so little space that there may be no room for it: what is
 // replaced then has to be kept until they have moved, although it is missing for a moment.
 func (t *Tree) tight(ctx context.Context, src, dst resource.Path) bool {
