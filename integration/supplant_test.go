@@ -179,6 +179,7 @@ func TestOverWhatCannotGoForgets(t *testing.T) {
 		for _, name := range []string{"/t/a", "/t/b", "/t"} {
 			srv.Send("PROPPATCH", name, mark)
 		}
+		srv.Send("PUT", "/t/b", "new")                               // the properties belong to the file of before and to this one until the next change
 		srv.Files.Fail(faultfs.Remove, "/**", syscall.EACCES).Nth(2) // of /t/b, under whatever name
 		if got, want := srv.Do(method, "/f", "Destination: /t").String(), "207 /t/b=403"; got != want {
 			t.Errorf("%s = %s, want %s", method, got, want)

@@ -130,6 +130,7 @@ func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old 
 		}
 		err := t.moveProperties(ctx, src, dst)
 		if err != nil && t.rename(back, dst, src, info.IsDir()) != nil {
+			t.gone(src, false)
 			return &changedError{err}
 		}
 		return err
@@ -141,6 +142,7 @@ func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old 
 	case !info.IsDir() && !old.IsDir() && !t.tight(ctx, src, dst):
 		if err = t.replace(ctx, src, dst); err == nil {
 			if failed := t.moveProperties(ctx, src, dst); failed != nil {
+				t.gone(src, false)
 				err = &changedError{failed}
 			}
 		}

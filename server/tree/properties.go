@@ -100,7 +100,7 @@ func (t *Tree) unmoved(src, dst resource.Path, replaced []props.Entry) {
 	steps := []props.Step{props.Move{Src: dst, Dst: src}}
 	for _, e := range replaced {
 		r := props.Resource{Path: e.Path}
-		if len(e.Identities) > 0 {
+		if len(e.Identities) == 1 { // of two, nobody here knows which one has the name
 			r.Info = identified{id: e.Identities[0]}
 		}
 		steps = append(steps, props.Set{Resource: r, Properties: e.Properties})

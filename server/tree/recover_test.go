@@ -3,6 +3,7 @@ package tree_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -217,5 +218,23 @@ func TestMoveWithoutRoomForProperties(t *testing.T) {
 	}
 	if left, err := e.Props.Moving(t.Context()); len(left) > 0 || err != nil {
 		t.Errorf("still moving: %v, %v", left, err)
+	}
+}
+
+// A file that has replaced another and whose properties found no room is reported; what belonged to its old name is gone.
+func TestMoveOverFileWithoutRoomForProperties(t *testing.T) {
+	files := plain{fsbackend.New(fsbackend.Memory())}
+	fill(t, files, "/s=1 /d=2")
+	var gone, reports []string
+	e := &tree.Tree{FS: files, Props: &fullStore{}, Gone: func(p resource.Path, below bool) { gone = append(gone, fmt.Sprint(p, " ", below)) }}
+	own(t, e, "/s", "/d")
+	err := e.Move(t.Context(), resource.Must("/s"), resource.Must("/d"), func(p resource.Path, _ bool, err error) {
+		reports = append(reports, p.String())
+	})
+	if !errors.Is(err, tree.ErrPartial) || !slices.Equal(reports, []string{"/d"}) {
+		t.Errorf("Move = %v, reports %q, want it reported for /d", err, reports)
+	}
+	if !slices.Contains(gone, "/s false") {
+		t.Errorf("gone: %q, want /s among it", gone)
 	}
 }
