@@ -174,6 +174,8 @@ type directory struct {
 	p    string // as the host names it
 	name string // as the caller does
 	at   handle
+	// begun says that the names were read in part: f has some that it did not give out yet.
+	begun bool
 }
 
 func newDirectory(d *Disk, f *os.File, p, name string) (*directory, error) {
@@ -215,6 +217,10 @@ func (f *directory) Stat() (fs.FileInfo, error) {
 
 // Readdirnames is as that of os.File.
 func (f *directory) Readdirnames(n int) ([]string, error) {
+	if n <= 0 && !f.begun {
+		return f.names()
+	}
+	f.begun = true
 	names, err := f.f.Readdirnames(n)
 	return names, f.end(err)
 }

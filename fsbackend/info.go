@@ -27,46 +27,79 @@ func ETag(fi fs.FileInfo) (tag string, ok bool) {
 	if !ok {
 		return "", false
 	}
-	return formatTag(uint64(fi.ModTime().UnixNano()), uint64(fi.Size()), id.ino), true
+	return string(appendTag(nil, uint64(fi.ModTime().UnixNano()), uint64(fi.Size()), id.ino)), true
 }
 
-func formatTag(parts ...uint64) string {
-	b := make([]byte, 1, 48)
-	b[0] = '"'
+// tagger is an info of this package.
+type tagger interface {
+	// appendTag appends the entity tag; false where there is none.
+	appendTag(b []byte) ([]byte, bool)
+}
+
+// etager is the ETag of webdav.ETager.
+func etager(i tagger) (string, error) {
+	tag, ok := i.appendTag(make([]byte, 0, 48))
+	if !ok {
+		return "", webdav.ErrNotImplemented
+	}
+	return string(tag), nil
+}
+
+// appendTag appends an entity tag that is made of numbers.
+func appendTag(b []byte, parts ...uint64) []byte {
+	b = append(b, '"')
 	for i, p := range parts {
 		if i > 0 {
 			b = append(b, '-')
 		}
 		b = strconv.AppendUint(b, p, 16)
 	}
-	return string(append(b, '"'))
+	return append(b, '"')
 }
 
 // fileID tells one file of a host from another. The zero value means that it is not known.
 type fileID struct{ dev, ino uint64 }
 
-// info describes what was found on the disk at one moment.
+// info describes what was found on the disk at one moment. A listing has one for each member: hence its times without a zone.
 type info struct {
 	name  string
 	size  int64
+	mtime moment
+	birth moment // the zero one where it is not known
 	mode  fs.FileMode
-	mtime time.Time
-	birth time.Time
-	id    fileID
 	// direct says that no link was passed on the way, and that the name is the one that Real returns.
 	direct bool
+	id     fileID
 	raw    fs.FileInfo // as package os has it; nil where we asked the system ourselves
 }
 
+// moment is a time as the system tells it, in seconds and nanoseconds since 1970.
+type moment struct {
+	sec  int64
+	nsec uint32
+}
+
+func momentOf(t time.Time) moment {
+	if t.IsZero() {
+		return moment{}
+	}
+	return moment{t.Unix(), uint32(t.Nanosecond())}
+}
+
+func (m moment) time() time.Time { return time.Unix(m.sec, int64(m.nsec)) }
+
+// nano is what UnixNano is.
+func (m moment) nano() uint64 { return uint64(m.sec*1e9 + int64(m.nsec)) }
+
 func newInfo(name string, fi fs.FileInfo) *info {
 	id, birth, _ := identity(fi)
-	return &info{name: name, size: fi.Size(), mode: fi.Mode(), mtime: fi.ModTime(), birth: birth, id: id, raw: fi}
+	return &info{name: name, size: fi.Size(), mode: fi.Mode(), mtime: momentOf(fi.ModTime()), birth: momentOf(birth), id: id, raw: fi}
 }
 
 func (i *info) Name() string       { return i.name }
 func (i *info) Size() int64        { return i.size }
 func (i *info) Mode() fs.FileMode  { return i.mode }
-func (i *info) ModTime() time.Time { return i.mtime }
+func (i *info) ModTime() time.Time { return i.mtime.time() }
 func (i *info) IsDir() bool        { return i.mode.IsDir() }
 
 func (i *info) Sys() any {
@@ -77,15 +110,22 @@ func (i *info) Sys() any {
 }
 
 // ETag implements webdav.ETager; for what is not a regular file the error is webdav.ErrNotImplemented.
-func (i *info) ETag(context.Context) (string, error) {
+func (i *info) ETag(context.Context) (string, error) { return etager(i) }
+
+func (i *info) appendTag(b []byte) ([]byte, bool) {
 	if !i.mode.IsRegular() {
-		return "", webdav.ErrNotImplemented
+		return b, false
 	}
-	return formatTag(uint64(i.mtime.UnixNano()), uint64(i.size), i.id.ino), nil
+	return appendTag(b, i.mtime.nano(), uint64(i.size), i.id.ino), true
 }
 
 // CreationTime returns the birth time, zero where the file system does not keep it.
-func (i *info) CreationTime() time.Time { return i.birth }
+func (i *info) CreationTime() time.Time {
+	if i.birth == (moment{}) {
+		return time.Time{}
+	}
+	return i.birth.time()
+}
 
 // Direct reports whether what is described is known to have been found without passing a link: Real would have returned the
 // name that was asked for.
@@ -95,10 +135,10 @@ func (i *info) Direct() bool { return i.direct }
 // one. The number of the device would not do: it may be another one after a restart of the host. It is empty where the file
 // system keeps no birth time.
 func (i *info) FileID() string {
-	if i.id.ino == 0 || i.birth.IsZero() {
+	if i.id.ino == 0 || i.birth == (moment{}) {
 		return ""
 	}
-	return formatID(i.id.ino, uint64(i.birth.UnixNano()))
+	return formatID(i.id.ino, i.birth.nano())
 }
 
 // FileID returns what tells the file of that name, or what a link of that name leads to, from every other one of its file system,

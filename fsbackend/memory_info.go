@@ -4,8 +4,6 @@ import (
 	"context"
 	"io/fs"
 	"time"
-
-	"golang.org/x/net/webdav"
 )
 
 // memInfo describes a node at one moment.
@@ -35,11 +33,13 @@ func (i *memInfo) Sys() any                { return nil }
 func (i *memInfo) CreationTime() time.Time { return i.birth }
 
 // ETag implements webdav.ETager: no two contents of a tree ever have the same one.
-func (i *memInfo) ETag(context.Context) (string, error) {
+func (i *memInfo) ETag(context.Context) (string, error) { return etager(i) }
+
+func (i *memInfo) appendTag(b []byte) ([]byte, bool) {
 	if i.IsDir() {
-		return "", webdav.ErrNotImplemented
+		return b, false
 	}
-	return formatTag(i.seed, i.version), nil
+	return appendTag(b, i.seed, i.version), true
 }
 
 // FileID implements tree.Identifier.

@@ -51,7 +51,7 @@ func shortName(segment string) bool {
 
 // isSegment reports whether a name is one that a directory can list.
 func isSegment(name string) bool {
-	return resource.ValidSegment(name) && !strings.ContainsRune(name, filepath.Separator)
+	return resource.ValidSegment(name) && (filepath.Separator == '/' || !strings.ContainsRune(name, filepath.Separator))
 }
 
 // asideName returns a fresh name for what is written aside.

@@ -2,10 +2,22 @@ package fsbackend
 
 import "io/fs"
 
-// ETag returns the entity tag of a file from any info about it, also that of an open file: see the function of that
-// name.
-func (*Disk) ETag(info fs.FileInfo) (tag string, ok bool) { return ETag(info) }
+// AppendETag implements tree.Tagger: it appends the entity tag of a file from any info about it, also that of an open file. See
+// ETag.
+func (*Disk) AppendETag(b []byte, info fs.FileInfo) (tagged []byte, ok bool) {
+	return appendETag(b, info)
+}
 
-// ETag returns the entity tag of a file from any info about it, also that of an open file, where the back end has what it
-// takes: see the function of that name.
-func (*FS) ETag(info fs.FileInfo) (tag string, ok bool) { return ETag(info) }
+// AppendETag implements tree.Tagger: it appends the entity tag of a file from any info about it, also that of an open file, where
+// the back end has what it takes. See ETag.
+func (*FS) AppendETag(b []byte, info fs.FileInfo) (tagged []byte, ok bool) {
+	return appendETag(b, info)
+}
+
+func appendETag(b []byte, fi fs.FileInfo) ([]byte, bool) {
+	if i, ours := fi.(tagger); ours {
+		return i.appendTag(b)
+	}
+	tag, ok := ETag(fi)
+	return append(b, tag...), ok
+}

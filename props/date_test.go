@@ -14,13 +14,18 @@ func TestDates(t *testing.T) {
 	for range 10_000 {
 		times = append(times, time.Unix(r.Int64N(253402300800), r.Int64N(1e9)))
 	}
+	http11, rfc3339 := newHTTPDates(), newDateTimes()
 	for _, at := range times {
-		at = at.UTC()
-		if got, want := string(appendHTTPDate(nil, at)), at.Format(http.TimeFormat); got != want {
-			t.Fatalf("HTTP-date %q, want %q", got, want)
-		}
-		if got, want := string(appendDateTime(nil, at)), at.Format("2006-01-02T15:04:05Z"); got != want {
-			t.Fatalf("date-time %q, want %q", got, want)
+		for _, at := range []time.Time{at, at, at.Add(time.Hour), at.Add(-24 * time.Hour)} { // most share their day with the one before
+			if !Dated(at) && at.Unix() != 0 {
+				continue
+			}
+			if got, want := string(http11.append(nil, at)), at.UTC().Format(http.TimeFormat); got != want {
+				t.Fatalf("HTTP-date %q, want %q", got, want)
+			}
+			if got, want := string(rfc3339.append(nil, at)), at.UTC().Format("2006-01-02T15:04:05Z"); got != want {
+				t.Fatalf("date-time %q, want %q", got, want)
+			}
 		}
 	}
 }
@@ -29,8 +34,9 @@ func BenchmarkDate(b *testing.B) {
 	at := time.Unix(1700000000, 0).UTC()
 	buf := make([]byte, 0, 64)
 	b.Run("ours", func(b *testing.B) {
+		dates := newHTTPDates()
 		for b.Loop() {
-			buf = appendHTTPDate(buf[:0], at)
+			buf = dates.append(buf[:0], at)
 		}
 	})
 	b.Run("time", func(b *testing.B) {

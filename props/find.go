@@ -28,18 +28,25 @@ type Query struct {
 	Names []xml.Name // those named by DAV:prop, or by DAV:include
 }
 
-// Finder answers one query for one resource after another. It reuses its memory: what Find returns is good until the next
-// call. It is not safe for concurrent use.
+// Finder answers one query for one resource after another. It is not safe for concurrent use.
 type Finder struct {
+	ctx      context.Context
 	registry *Registry
 	policy   access.PropertyPolicy // nil: every property may be read
-	query    Query
-	named    []*live           // for each of query.Names, nil where it is no live one
-	include  map[xml.Name]bool // names of the query, to be given once
+	kind     Kind
+	asked    []asked    // what is looked for in each resource, in the order of the answer
+	unknown  []xml.Name // those asked for by name that are no live ones, where all dead ones are given anyway
+	groups   []group    // the properties that were not found, by status
+	err      error
+}
 
-	out    []byte  // what was found, the first propstat
-	groups []group // the other ones, by status
-	err    error
+// asked is a property that the answer has for each resource, or says why it has not.
+type asked struct {
+	name   xml.Name
+	live   *live // nil for one that is only dead
+	append AppendFunc
+	// optional leaves it out where the resource does not have it.
+	optional bool
 }
 
 // group is the propstat of properties that were not found.
@@ -48,134 +55,150 @@ type group struct {
 	propstat []byte
 }
 
-// NewFinder returns a Finder. A name that the query gives twice is answered once. policy may be nil.
-func (g *Registry) NewFinder(q Query, policy access.PropertyPolicy) *Finder {
-	f := &Finder{registry: g, policy: policy, query: Query{Kind: q.Kind}, include: make(map[xml.Name]bool)}
+// NewFinder returns a Finder for the answer to one request, whose context is ctx. A name that the query gives twice is answered
+// once. policy may be nil.
+func (g *Registry) NewFinder(ctx context.Context, q Query, policy access.PropertyPolicy) *Finder {
+	f := &Finder{ctx: ctx, registry: g, policy: policy, kind: q.Kind}
+	named := make(map[xml.Name]bool, len(q.Names))
+	var names []xml.Name
 	for _, n := range q.Names {
-		if !f.include[n] {
-			f.include[n] = true
-			f.query.Names = append(f.query.Names, n)
-			f.named = append(f.named, g.lookup(n))
+		if !named[n] {
+			named[n] = true
+			names = append(names, n)
+		}
+	}
+	if q.Kind == Prop {
+		for _, n := range names {
+			f.ask(n, g.lookup(n), false)
+		}
+		return f
+	}
+	for i := range g.live {
+		l := &g.live[i]
+		if included := named[l.Name]; included || !l.Alias && (!l.Hidden || q.Kind == PropName) {
+			f.ask(l.Name, l, !included)
+		}
+	}
+	for _, n := range names {
+		if g.lookup(n) == nil {
+			f.unknown = append(f.unknown, n)
 		}
 	}
 	return f
 }
 
-// Find returns the propstats for r as XML (see multistatus.Writer.WritePropstats), at most one for each status, in ascending
+func (f *Finder) ask(n xml.Name, l *live, optional bool) {
+	a := asked{name: n, live: l, optional: optional}
+	if l != nil {
+		a.append = l.begin(f.ctx)
+	}
+	f.asked = append(f.asked, a)
+}
+
+// Find appends the propstats for r to b, as XML for multistatus.Writer.WriteBy: at most one for each status, in ascending
 // order; dead holds r's dead properties. There is always at least one, as RFC 4918 §14.24 wants, even if it is empty. A live
 // property that fails stands in a propstat with its own status. The error is that of a dead property which is not XML.
-func (f *Finder) Find(ctx context.Context, r Resource, dead []Property) ([]byte, error) {
-	f.out, f.err = multistatus.AppendPropstatStart(f.out[:0]), nil
-	start := len(f.out)
+func (f *Finder) Find(b []byte, r *Resource, dead []Property) ([]byte, error) {
+	f.err = nil
 	for i := range f.groups {
 		f.groups[i].propstat = f.groups[i].propstat[:0]
 	}
-	switch f.query.Kind {
-	case Prop:
-		for i := range f.query.Names {
-			f.one(ctx, r, f.query.Names[i], f.named[i], dead, false)
-		}
-	case AllProp, PropName:
-		f.all(ctx, r, dead)
+	from := len(b)
+	b = multistatus.AppendPropstatStart(b)
+	start := len(b)
+	for i := range f.asked {
+		b = f.one(b, r, &f.asked[i], dead)
 	}
-	found := len(f.out) > start
-	if found {
-		f.out = multistatus.AppendPropstatEnd(f.out, http.StatusOK, nil, "")
+	if f.kind != Prop {
+		b = f.all(b, r, dead)
+	}
+	if len(b) > start {
+		b = multistatus.AppendPropstatEnd(b, http.StatusOK, nil, "")
 	} else {
-		f.out = f.out[:0]
+		b = b[:from]
 	}
 	for i := range f.groups {
 		if g := &f.groups[i]; len(g.propstat) > 0 {
-			f.out = append(f.out, g.propstat...)
-			f.out = multistatus.AppendPropstatEnd(f.out, g.status, nil, "")
+			b = append(b, g.propstat...)
+			b = multistatus.AppendPropstatEnd(b, g.status, nil, "")
 		}
 	}
-	if len(f.out) == 0 {
-		f.out = multistatus.AppendPropstatEnd(multistatus.AppendPropstatStart(f.out), http.StatusOK, nil, "")
+	if len(b) == from {
+		b = multistatus.AppendPropstatEnd(multistatus.AppendPropstatStart(b), http.StatusOK, nil, "")
 	}
-	return f.out, f.err
+	return b, f.err
 }
 
-func (f *Finder) all(ctx context.Context, r Resource, dead []Property) {
-	for i := range f.registry.live {
-		l := &f.registry.live[i]
-		included := len(f.include) > 0 && f.include[l.Name]
-		if (l.Alias || l.Hidden && f.query.Kind == AllProp) && !included {
-			continue
-		}
-		f.one(ctx, r, l.Name, l, dead, !included)
-	}
+// all appends the dead properties, and says which of those asked for there are not.
+func (f *Finder) all(b []byte, r *Resource, dead []Property) []byte {
 	for i := range dead {
 		if f.registry.lookup(dead[i].XMLName) == nil {
-			f.one(ctx, r, dead[i].XMLName, nil, dead[i:i+1], false)
+			b = f.dead(b, r, &dead[i])
 		}
 	}
-	for i, n := range f.query.Names {
-		if f.named[i] == nil && index(dead, n) < 0 {
-			f.one(ctx, r, n, nil, nil, false)
+	for _, n := range f.unknown {
+		if index(dead, n) < 0 {
+			f.name(http.StatusNotFound, n)
 		}
 	}
+	return b
 }
 
-// one finds one property; optional leaves it out where the resource does not have it.
-func (f *Finder) one(ctx context.Context, r Resource, n xml.Name, l *live, dead []Property, optional bool) {
-	if l == nil || l.Stored {
-		if stored := index(dead, n); stored >= 0 {
-			if f.readable(ctx, r, n) {
-				f.property(&dead[stored])
-			}
-			return
+// one appends one property, or notes what has become of it.
+func (f *Finder) one(b []byte, r *Resource, a *asked, dead []Property) []byte {
+	if len(dead) > 0 && (a.live == nil || a.live.Stored) {
+		if stored := index(dead, a.name); stored >= 0 {
+			return f.dead(b, r, &dead[stored])
 		}
 	}
-	from := len(f.out)
 	err := ErrUndefined
-	if l != nil && l.Append != nil {
-		f.out = append(f.out, l.start...)
-		value := len(f.out)
-		if f.out, err = l.Append(ctx, f.out, r); err == nil && f.query.Kind != PropName {
-			if len(f.out) > value {
-				f.out = append(f.out, l.end...)
-			} else {
-				f.out = append(f.out[:from], l.empty...)
+	if a.append != nil {
+		from := len(b)
+		b = append(b, a.live.start...)
+		value := len(b)
+		if b, err = a.append(b, r); err == nil && f.readable(r, a.name) {
+			if len(b) > value && f.kind != PropName {
+				return append(b, a.live.end...)
 			}
-			if f.policy != nil && !f.readable(ctx, r, n) {
-				f.out = f.out[:from]
-			}
-			return
+			return append(b[:from], a.live.empty...)
 		}
-		f.out = f.out[:from]
+		b = b[:from]
 	}
 	switch {
-	case err == nil:
-		f.out = append(f.out, l.empty...)
+	case err == nil: // it may not be read
 	case err != ErrUndefined && !errors.Is(err, ErrUndefined):
-		f.name(multistatus.StatusOf(err), n)
-	case !optional:
-		f.name(http.StatusNotFound, n)
+		f.name(multistatus.StatusOf(err), a.name)
+	case !a.optional:
+		f.name(http.StatusNotFound, a.name)
 	}
+	return b
 }
 
 // readable asks the policy, and notes the property that may not be read. That it is there may be known (RFC 4918 §9.1.4).
-func (f *Finder) readable(ctx context.Context, r Resource, n xml.Name) bool {
-	if f.policy == nil || f.query.Kind == PropName {
+func (f *Finder) readable(r *Resource, n xml.Name) bool {
+	if f.policy == nil || f.kind == PropName {
 		return true
 	}
-	err := f.policy.CheckProperty(ctx, access.Read, r.Path, n)
+	err := f.policy.CheckProperty(f.ctx, access.Read, r.Path, n)
 	if err != nil {
 		f.name(multistatus.StatusOf(err), n)
 	}
 	return err == nil
 }
 
-// property appends a dead property that was found.
-func (f *Finder) property(p *Property) {
-	if f.query.Kind == PropName {
+// dead appends a dead property.
+func (f *Finder) dead(b []byte, r *Resource, p *Property) []byte {
+	if !f.readable(r, p.XMLName) {
+		return b
+	}
+	if f.kind == PropName {
 		p = &Property{XMLName: p.XMLName}
 	}
-	var err error
-	if f.out, err = multistatus.AppendProperty(f.out, p); err != nil {
+	b, err := multistatus.AppendProperty(b, p)
+	if err != nil {
 		f.err = err
 	}
+	return b
 }
 
 // name puts the name of a property that was not found into the propstat of its status.
@@ -206,10 +229,5 @@ func index(properties []Property, n xml.Name) int {
 
 // Dead reports whether the answer depends on dead properties: if not, Find may be given none.
 func (f *Finder) Dead() bool {
-	for i := range f.named {
-		if f.named[i] == nil || f.named[i].Stored {
-			return true
-		}
-	}
-	return f.query.Kind != Prop
+	return f.kind != Prop || slices.ContainsFunc(f.asked, func(a asked) bool { return a.live == nil || a.live.Stored })
 }

@@ -24,6 +24,9 @@ type Live struct {
 	// Append appends the content of the property, XML in which D is bound to DAV:, to b and returns it, or ErrUndefined.
 	// It is called for every member of a listing: it should not open the file. May be nil if Stored is set.
 	Append func(ctx context.Context, b []byte, r Resource) ([]byte, error)
+	// Prepare takes the place of Append where the resources of one answer share work. It is called once for each answer, and
+	// what it returns for one resource after another, never concurrently. It keeps nothing of r.
+	Prepare func(ctx context.Context) AppendFunc
 	// Stored lets clients set the property: it is kept as a dead one then, and takes the place of what Append makes.
 	// Without it a change of the property is refused (403, cannot-modify-protected-property) unless Set is there.
 	Stored bool
@@ -33,6 +36,9 @@ type Live struct {
 	// all other changes of the request are known to be possible, undo if one fails all the same. err refuses the value.
 	Set SetFunc
 }
+
+// AppendFunc is what Live.Append is, within one answer.
+type AppendFunc func(b []byte, r *Resource) ([]byte, error)
 
 // SetFunc prepares the change of a live property: see Live.Set.
 type SetFunc func(ctx context.Context, r Resource, value *Property) (apply, undo func() error, err error)
@@ -48,6 +54,17 @@ type Registry struct {
 type live struct {
 	Live
 	start, end, empty string
+}
+
+// begin returns what appends the property in one answer, or nil where it has no value of its own.
+func (l *live) begin(ctx context.Context) AppendFunc {
+	if l.Prepare != nil {
+		return l.Prepare(ctx)
+	}
+	if l.Append == nil {
+		return nil
+	}
+	return func(b []byte, r *Resource) ([]byte, error) { return l.Append(ctx, b, *r) }
 }
 
 func newLive(l Live) (live, error) {
@@ -68,7 +85,7 @@ func (g *Registry) Register(live ...Live) {
 	}
 	for _, l := range live {
 		tagged, err := newLive(l)
-		if _, twice := g.index[l.Name]; twice || err != nil || l.Append == nil && !l.Stored {
+		if _, twice := g.index[l.Name]; twice || err != nil || l.Append == nil && l.Prepare == nil && !l.Stored {
 			panic(fmt.Sprintf("props: cannot register %s %s", l.Name.Space, l.Name.Local))
 		}
 		g.index[l.Name] = len(g.live)

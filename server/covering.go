@@ -45,7 +45,6 @@ func (h *Handler) covers(ctx context.Context, l locks.Lock, p resource.Path) boo
 // membership is what one listing knows of the locks on the members of the collection that it is in: all members of a
 // collection in which nothing is locked by itself have the same ones.
 type membership struct {
-	base       resource.Path // of the listing
 	collection resource.Path
 	real       resource.Path // of collection
 	inherited  []byte        // what DAV:lockdiscovery says of a member that is not locked by itself
@@ -53,33 +52,36 @@ type membership struct {
 	known      bool
 }
 
-type membershipKey struct{}
+type listingKey struct{}
 
 // listing returns a context for the properties of what is listed at and below base.
 func (h *Handler) listing(ctx context.Context, base resource.Path) context.Context {
 	if h.locks.Len() == 0 {
-		return ctx // a lock that is granted from now on need not show
+		return ctx
 	}
-	return context.WithValue(ctx, membershipKey{}, &membership{base: base})
+	return context.WithValue(ctx, listingKey{}, base)
 }
 
-// appendMemberLocks is appendLocks for a resource of a listing, or for one that is asked for by itself.
-func (h *Handler) appendMemberLocks(ctx context.Context, b []byte, r props.Resource) []byte {
+// memberLocks is the Prepare of DAV:lockdiscovery. A lock that is granted after a listing began need not show in it.
+func (h *Handler) memberLocks(ctx context.Context) props.AppendFunc {
 	if h.locks.Len() == 0 {
-		return b
+		return func(b []byte, _ *props.Resource) ([]byte, error) { return b, nil }
 	}
-	m, ok := ctx.Value(membershipKey{}).(*membership)
-	if !ok || r.Path == m.base || r.Link {
-		return h.appendLocks(ctx, nil, b, h.covering(ctx, r.Path))
+	base, listed := ctx.Value(listingKey{}).(resource.Path)
+	m := membership{}
+	return func(b []byte, r *props.Resource) ([]byte, error) {
+		if !listed || r.Path == base || r.Link {
+			return h.appendLocks(ctx, nil, b, h.covering(ctx, r.Path)), nil
+		}
+		if collection := r.Path.Parent(); !m.known || m.collection != collection {
+			m = membership{collection: collection, real: h.real(ctx, collection), known: true}
+			m.separate = h.locks.AnyBelow(collection) || h.locks.AnyBelow(m.real)
+			inherited := slices.DeleteFunc(h.coveringUnder(collection, m.real), func(l locks.Lock) bool { return !l.Infinite })
+			m.inherited = h.appendLocks(ctx, nil, nil, inherited)
+		}
+		if !m.separate {
+			return append(b, m.inherited...), nil
+		}
+		return h.appendLocks(ctx, nil, b, h.coveringUnder(r.Path, m.real.Child(r.Path.Name()))), nil
 	}
-	if collection := r.Path.Parent(); !m.known || m.collection != collection {
-		*m = membership{base: m.base, collection: collection, real: h.real(ctx, collection), known: true}
-		m.separate = h.locks.AnyBelow(collection) || h.locks.AnyBelow(m.real)
-		inherited := slices.DeleteFunc(h.coveringUnder(collection, m.real), func(l locks.Lock) bool { return !l.Infinite })
-		m.inherited = h.appendLocks(ctx, nil, nil, inherited)
-	}
-	if !m.separate {
-		return append(b, m.inherited...)
-	}
-	return h.appendLocks(ctx, nil, b, h.coveringUnder(r.Path, m.real.Child(r.Path.Name())))
 }

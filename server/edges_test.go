@@ -39,7 +39,7 @@ func TestBrokenOffAfterReportsAndChanges(t *testing.T) {
 	files := faultfs.New(fsbackend.New(fsbackend.Memory()))
 	h := New(files, nil)
 	do(h, "MKCOL", "/c", "")
-	for i := range 1000 {
+	for i := range 2000 {
 		name := fmt.Sprintf("/c/f%04d", i)
 		do(h, "PUT", name, "x")
 		if i >= 10 {
@@ -49,7 +49,7 @@ func TestBrokenOffAfterReportsAndChanges(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
-		files.Fail(faultfs.Remove, "/c/f0900", nil).Do(func(context.Context) { cancel() })
+		files.Fail(faultfs.Remove, "/c/f1800", nil).Do(func(context.Context) { cancel() })
 		h.ServeHTTP(w, r.WithContext(ctx))
 	}))
 	defer srv.Close()

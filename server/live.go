@@ -20,14 +20,14 @@ func (h *Handler) lockProperties() []props.Live {
 	const supported = `<D:lockentry><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockentry>` +
 		`<D:lockentry><D:lockscope><D:shared/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockentry>`
 	return []props.Live{
-		{Name: props.DAV("lockdiscovery"), Append: func(ctx context.Context, b []byte, r props.Resource) ([]byte, error) {
-			return h.appendMemberLocks(ctx, b, r), nil
-		}},
-		{Name: props.DAV("supportedlock"), Append: func(ctx context.Context, b []byte, r props.Resource) ([]byte, error) {
-			if h.allowed(ctx, access.WriteContent, r.Path) != nil {
-				return b, nil // whoever may not lock is told so before trying
+		{Name: props.DAV("lockdiscovery"), Prepare: h.memberLocks},
+		{Name: props.DAV("supportedlock"), Prepare: func(ctx context.Context) props.AppendFunc {
+			return func(b []byte, r *props.Resource) ([]byte, error) {
+				if h.allowed(ctx, access.WriteContent, r.Path) != nil {
+					return b, nil // whoever may not lock is told so before trying
+				}
+				return append(b, supported...), nil
 			}
-			return append(b, supported...), nil
 		}},
 	}
 }
@@ -35,14 +35,17 @@ func (h *Handler) lockProperties() []props.Live {
 // namedRoot lets DAV:displayname of the root be what clients call it, the last segment of its URL, if that has one.
 func (h *Handler) namedRoot(live []props.Live) []props.Live {
 	i := slices.IndexFunc(live, func(l props.Live) bool { return l.Name == props.DAV("displayname") })
-	of := live[i].Append
-	live[i].Append = func(ctx context.Context, b []byte, r props.Resource) ([]byte, error) {
-		if r.Path.IsRoot() {
-			if name := h.hrefs(ctx).Prefix().Name(); name != "" {
-				return davxml.EscapeText(b, name), nil
+	prepare := live[i].Prepare
+	live[i].Prepare = func(ctx context.Context) props.AppendFunc {
+		of := prepare(ctx)
+		return func(b []byte, r *props.Resource) ([]byte, error) {
+			if r.Path.IsRoot() {
+				if name := h.hrefs(ctx).Prefix().Name(); name != "" {
+					return davxml.EscapeText(b, name), nil
+				}
 			}
+			return of(b, r)
 		}
-		return of(ctx, b, r)
 	}
 	return live
 }

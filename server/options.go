@@ -57,8 +57,8 @@ func (h *Handler) outside(q *request, whole resource.Path) error {
 		return condition(http.StatusForbidden, multistatus.PropfindFiniteDepth)
 	}
 	registry := &props.Registry{}
-	registry.Register(props.Standard(h.tree.ETag, nil)...)
-	finder := registry.NewFinder(query, nil)
+	registry.Register(props.Standard(h.tree.AppendETag, nil)...)
+	finder := registry.NewFinder(q.ctx, query, nil)
 	out := multistatus.NewWriter(q.w)
 	way := []resource.Path{whole}
 	if d == tree.One {
@@ -69,11 +69,12 @@ func (h *Handler) outside(q *request, whole resource.Path) error {
 		way = append(way, next)
 	}
 	for _, p := range way {
-		found, err := finder.Find(q.ctx, props.Resource{Path: p, Info: wayInfo(p.Name())}, nil)
+		step := &props.Resource{Path: p, Info: wayInfo(p.Name())}
+		err := out.WriteBy(func(b []byte) []byte { return resource.Mapping{}.AppendHref(b, p, true) },
+			func(b []byte) ([]byte, error) { return finder.Find(b, step, nil) })
 		if err != nil {
 			return giveUp(out, err)
 		}
-		out.WritePropstats(resource.Mapping{}.AppendHref(nil, p, true), found) // Close returns the error
 	}
 	if err := out.Close(); err != nil {
 		return abort(err)

@@ -58,37 +58,39 @@ func (h *Handler) sayCollection(q *request, r props.Resource) {
 // one to abort with.
 func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.Depth, query props.Query) error {
 	out := multistatus.NewWriter(q.w)
-	finder := h.registry.NewFinder(query, h.propertyPolicy())
+	finder := h.registry.NewFinder(h.listing(q.ctx, r.Path), query, h.propertyPolicy())
 	scan := props.NewScan(q.ctx, t.Props)
 	defer scan.Close()
-	ctx := h.listing(q.ctx, r.Path)
 	hrefs := h.hrefs(q.ctx)
-	var href, found []byte
-	for member, err := range h.listed(t).Walk(q.ctx, r, depth) {
-		root := member.Path == r.Path
-		if err == nil {
-			var dead []props.Property
-			if finder.Dead() {
-				if root {
-					dead, err = scan.Root(member)
-				} else {
-					dead, err = scan.Member(member)
-				}
-				if err != nil {
-					return giveUp(out, err)
-				}
-			}
-			href = hrefs.AppendHref(href[:0], member.Path, member.Info.IsDir())
-			if found, err = finder.Find(ctx, member, dead); err == nil {
-				err = out.WritePropstats(href, found)
-			}
-		} else if root || q.ctx.Err() != nil {
+	var member props.Resource
+	var dead []props.Property
+	appendHref := func(b []byte) []byte { return hrefs.AppendHref(b, member.Path, member.Info.IsDir()) }
+	appendFound := func(b []byte) ([]byte, error) { return finder.Find(b, &member, dead) }
+	withDead := finder.Dead()
+	var err error
+	n := 0
+	for member, err = range h.listed(t).Walk(q.ctx, r, depth) {
+		root := n == 0
+		switch {
+		case err == nil && withDead && root:
+			dead, err = scan.Root(member)
+		case err == nil && withDead:
+			dead, err = scan.Member(member)
+		case err == nil:
+		case root || q.ctx.Err() != nil:
 			return giveUp(out, err)
-		} else {
+		default:
 			h.warnMember(q, member.Path, err)
-			err = out.Write(failure(hrefs.Href(member.Path, member.Info != nil && member.Info.IsDir()), err))
+			failed := failure(hrefs.Href(member.Path, member.Info != nil && member.Info.IsDir()), err)
+			if err = out.Write(failed); err != nil {
+				return giveUp(out, err)
+			}
+			continue
 		}
 		if err == nil {
+			err = out.WriteBy(appendHref, appendFound)
+		}
+		if n++; err == nil && n%8 == 0 { // to ask for the time costs as much as two properties
 			err = out.Tick()
 		}
 		if err != nil {

@@ -143,7 +143,7 @@ func New(fs webdav.FileSystem, opts *Options) *Handler {
 		h.log.Warn(msg, slog.String("name", p.String()), slog.Any("err", err))
 	}
 	h.registry = &props.Registry{}
-	h.registry.Register(h.namedRoot(props.Standard(h.tree.ETag, h.setLastModified()))...)
+	h.registry.Register(h.namedRoot(props.Standard(h.tree.AppendETag, h.setLastModified()))...)
 	h.registry.Register(h.timeProperties()...)
 	h.registry.Register(h.lockProperties()...)
 	h.registry.Register(h.quotaProperties()...)

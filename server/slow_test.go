@@ -162,13 +162,13 @@ func TestBrokenOffAfterReports(t *testing.T) {
 		delete int // how many of the members can be removed
 		cancel string
 	}{
-		{"nothing was changed", 0, "/c/f0900"},
+		{"nothing was changed", 0, "/c/f1800"},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
 			files := faultfs.New(fsbackend.New(fsbackend.Memory()))
 			h := New(files, nil)
 			do(h, "MKCOL", "/c", "")
-			for i := range 1000 {
+			for i := range 2000 {
 				name := fmt.Sprintf("/c/f%04d", i)
 				do(h, "PUT", name, "x")
 				if i >= tt.delete {

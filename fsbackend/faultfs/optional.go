@@ -215,14 +215,14 @@ func (f *FS) Batch(ctx context.Context) (batch context.Context, settle func() er
 	return ctx, nil
 }
 
-// ETag makes the entity tag of a file as the inner file system does.
-func (f *FS) ETag(info fs.FileInfo) (tag string, ok bool) {
+// AppendETag appends the entity tag of a file as the inner file system does.
+func (f *FS) AppendETag(b []byte, info fs.FileInfo) (tagged []byte, ok bool) {
 	if inner, offered := f.inner.(interface {
-		ETag(fs.FileInfo) (string, bool)
+		AppendETag([]byte, fs.FileInfo) ([]byte, bool)
 	}); offered {
-		return inner.ETag(info)
+		return inner.AppendETag(b, info)
 	}
-	return "", false
+	return b, false
 }
 
 // CopyFile copies inside the inner file system, as one call each of Open and Read for src and of Create, Write and

@@ -10,7 +10,7 @@ import (
 
 const (
 	// sendAt is how many bytes are gathered before they are handed to the connection.
-	sendAt = 32 << 10
+	sendAt = 128 << 10
 	// silence is the longest a started answer keeps what it has to itself: clients give up on a server that is
 	// silent for half a minute.
 	silence = 2 * time.Second
@@ -69,17 +69,18 @@ func (w *Writer) Write(r *Response) error {
 	return w.written()
 }
 
-// WritePropstats is Write for a response whose parts were appended already: href is escaped, of the characters that
-// stand for themselves in XML, and propstats was made with AppendPropstatStart, AppendProperty and AppendPropstatEnd.
-func (w *Writer) WritePropstats(href, propstats []byte) error {
+// WriteBy is Write for a response that is appended: by href, which appends what stands in its DAV:href, escaped, and then by
+// propstats, with AppendPropstatStart, AppendProperty and AppendPropstatEnd. An error of propstats is as one of Write.
+func (w *Writer) WriteBy(href func(b []byte) []byte, propstats func(b []byte) ([]byte, error)) error {
 	if w.err != nil {
 		return w.err
 	}
 	w.start()
 	w.buf = append(w.buf, responseStart...)
-	w.buf = append(w.buf, href...)
-	w.buf = append(w.buf, hrefEnd...)
-	w.buf = append(w.buf, propstats...)
+	w.buf = append(href(w.buf), hrefEnd...)
+	if w.buf, w.err = propstats(w.buf); w.err != nil {
+		return w.err
+	}
 	w.buf = append(w.buf, responseEnd...)
 	return w.written()
 }

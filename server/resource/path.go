@@ -118,11 +118,15 @@ func (p Path) Children(paths []Path, names []string) []Path {
 	var shared strings.Builder
 	shared.Grow(size)
 	for _, name := range names {
-		from := shared.Len()
 		shared.WriteString(p.s)
 		shared.WriteByte('/')
 		shared.WriteString(name)
-		paths = append(paths, Path{shared.String()[from:]})
+	}
+	rest := shared.String()
+	for _, name := range names {
+		n := len(p.s) + 1 + len(name)
+		paths = append(paths, Path{rest[:n]})
+		rest = rest[n:]
 	}
 	return paths
 }
@@ -190,7 +194,7 @@ const StateName = ".dav207"
 // colon, with characters in between that nobody sees.
 func Reserved(segment string) bool {
 	const reserved = StateName
-	if len(segment) < len(reserved) {
+	if len(segment) < len(reserved) || segment[0] != '.' && segment[0] < utf8.RuneSelf {
 		return false
 	}
 	if !ascii(segment) {

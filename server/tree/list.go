@@ -7,16 +7,24 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/net/webdav"
 
 	"dav207/server/resource"
 )
 
-// batch is how many members are looked at ahead of their use.
-const batch = 256
+const (
+	// batch is how many members are looked at ahead of their use, at most.
+	batch = 256
+	// patience is how long the looks of one batch may take before what was seen is used: where a look is slow the answer still
+	// goes on.
+	patience = 100 * time.Millisecond
+)
 
 // listing is an open collection: the sorted names of its members, the server's own left out, and a look at each.
 type listing struct {
@@ -24,7 +32,10 @@ type listing struct {
 	names []string
 	infos []fs.FileInfo // in the order of names, where the file system gave them with the names
 	dir   webdav.File   // open while looks are made through it
-	look  func(name string) (fs.FileInfo, error)
+	// passing says that no info is used any more when the next batch is asked for: their memory serves for the next ones.
+	passing bool
+	look    func(name string) (fs.FileInfo, error)
+	many    bool // dir is a MembersLister
 	// foreign tells that among the names that were left out is one that the server did not make: it is not listed, and not
 	// removed with the collection either.
 	foreign bool
@@ -75,19 +86,20 @@ func (t *Tree) listAll(ctx context.Context, p resource.Path) (*listing, error) {
 	if n, ok := f.(NameLister); ok {
 		if names, err = n.Readdirnames(-1); !errors.Is(err, errors.ErrUnsupported) {
 			l.names, l.look = names, n.Lstat
-			return l, l.done(err)
+			_, l.many = f.(MembersLister)
+			return l, l.checked(err)
 		}
 	}
 	infos, err := f.Readdir(-1)
 	l.infos = append([]fs.FileInfo{}, infos...)
-	if err = l.done(err); err == nil {
+	if err = l.checked(err); err == nil {
 		l.close()
 	}
 	return l, err
 }
 
-// done turns a failed or unusable listing into an error.
-func (l *listing) done(err error) error {
+// checked turns a failed or unusable listing into an error.
+func (l *listing) checked(err error) error {
 	for _, name := range l.all() {
 		if err == nil && !resource.ValidSegment(name) {
 			err = fmt.Errorf("the file system lists %q as a name in %s", name, l.path)
@@ -120,26 +132,46 @@ type looks struct {
 	errs  []error
 }
 
-// lookAt looks at the members from the i-th one on, as many as a batch has, not following links.
+// spent are looks whose infos nobody uses any more.
+var spent = sync.Pool{New: func() any {
+	return &looks{make([]resource.Path, 0, batch), make([]fs.FileInfo, batch), make([]error, batch)}
+}}
+
+// lookAt looks at members from the i-th one on, not following links: at least at one, and as many as a batch has unless they
+// are slow.
 func (l *listing) lookAt(i int, out *looks) {
 	names := l.names[i:min(i+batch, len(l.names))]
-	out.paths = l.path.Children(out.paths[:0], names)
+	out.errs = out.errs[:batch]
 	clear(out.errs)
+	n := len(names)
 	if l.infos != nil {
-		out.infos = l.infos[i : i+len(names)]
-		out.errs = append(out.errs[:0], make([]error, len(names))...)
-		return
+		out.infos = append(out.infos[:0], l.infos[i:i+n]...)
+	} else {
+		out.infos = out.infos[:batch]
+		n = l.lookAtAll(names, out)
 	}
-	if cap(out.infos) < len(names) {
-		out.infos, out.errs = make([]fs.FileInfo, len(names)), make([]error, len(names))
+	out.paths = l.path.Children(out.paths[:0], names[:n])
+	out.infos, out.errs = out.infos[:n], out.errs[:n]
+}
+
+// lookAtAll looks at the names until that took too long, and returns how many it came to see.
+func (l *listing) lookAtAll(names []string, out *looks) int {
+	began := time.Now()
+	members, _ := l.dir.(MembersLister)
+	step := 1
+	if l.many {
+		step = batch / 4
 	}
-	out.infos, out.errs = out.infos[:len(names)], out.errs[:len(names)]
-	if m, ok := l.dir.(MembersLister); ok {
-		m.LstatAll(names, out.infos, out.errs)
-		return
-	}
-	for j, name := range names {
-		out.infos[j], out.errs[j] = l.look(name)
+	for i := 0; ; {
+		to := min(i+step, len(names))
+		if l.many {
+			members.LstatAll(names[i:to], out.infos[i:to], out.errs[i:to])
+		} else {
+			out.infos[i], out.errs[i] = l.look(names[i])
+		}
+		if i = to; i == len(names) || time.Since(began) > patience {
+			return i
+		}
 	}
 }
 
@@ -166,27 +198,37 @@ func (l *listing) entries(yield func(entry) bool) {
 	}
 }
 
+// listings counts the collections that are being listed: with as many as there are processors each of them has enough with one.
+var listings atomic.Int32
+
 // batches yields the members in the order of their names, as many as are looked at at a time. The directory is open no longer
-// than needed, so that a deep walk does not hold a handle for every level. What is yielded is good until the next one.
+// than needed, so that a deep walk does not hold a handle for every level. What is yielded is good until the next one, and
+// so are the infos in it if the listing is passing.
 func (l *listing) batches(yield func(*looks) bool) {
 	defer l.close()
-	if len(l.names) > batch && l.infos == nil {
+	defer listings.Add(-1)
+	if n := int(listings.Add(1)); n <= runtime.GOMAXPROCS(0)/2 && len(l.names) > batch && l.infos == nil {
 		l.ahead(yield)
 		return
 	}
-	var o looks
-	if len(l.names) > 0 {
-		l.lookAt(0, &o)
-	}
-	l.close()
-	for next := batch; yield(&o) && next < len(l.names); next += batch {
-		l.lookAt(next, &o)
+	o := l.take()
+	defer l.put(o)
+	for next := 0; next < len(l.names); {
+		l.lookAt(next, o)
+		if next += len(o.paths); next == len(l.names) {
+			l.close()
+		}
+		if !yield(o) {
+			return
+		}
+		l.done(o)
 	}
 }
 
-// ahead is batches for a large collection: while one batch is being used the next one is looked at.
+// ahead is batches for a large collection: while one batch is being used the next ones are looked at.
 func (l *listing) ahead(yield func(*looks) bool) {
-	filled, free := make(chan *looks), make(chan *looks, 2)
+	const most = 4 // enough that neither side waits for the other often, which costs as much as a batch
+	filled, free := make(chan *looks, most), make(chan *looks, most)
 	stop := make(chan struct{})
 	var failed any
 	var done sync.WaitGroup
@@ -194,10 +236,11 @@ func (l *listing) ahead(yield func(*looks) bool) {
 		defer l.close()
 		defer close(filled)
 		defer func() { failed = recover() }() // a file system that panics fails the request, not the process
-		for next := 0; next < len(l.names); next += batch {
+		for next := 0; next < len(l.names); {
 			select {
 			case o := <-free:
 				l.lookAt(next, o)
+				next += len(o.paths)
 				filled <- o
 			case <-stop:
 				return
@@ -206,19 +249,45 @@ func (l *listing) ahead(yield func(*looks) bool) {
 	})
 	defer func() {
 		close(stop)
-		for range filled { // the one that may be on its way
+		for o := range filled { // those that may be on their way
+			l.put(o)
 		}
 		done.Wait()
 		if failed != nil {
 			panic(failed)
 		}
+		close(free)
+		for o := range free {
+			l.put(o)
+		}
 	}()
-	free <- new(looks)
-	free <- new(looks)
+	for range most {
+		free <- l.take()
+	}
 	for o := range filled {
 		if !yield(o) {
+			l.put(o)
 			return
 		}
+		l.done(o)
 		free <- o
 	}
+}
+
+// take returns looks to fill.
+func (l *listing) take() *looks {
+	return spent.Get().(*looks)
+}
+
+// done is called when a batch has been used. Only a MembersLister knows that its infos may be used again.
+func (l *listing) done(o *looks) {
+	if !l.passing || !l.many {
+		clear(o.infos[:batch])
+	}
+}
+
+// put gives looks back that are not used any more.
+func (l *listing) put(o *looks) {
+	l.done(o)
+	spent.Put(o)
 }

@@ -108,7 +108,8 @@ type NameLister interface {
 
 // MembersLister is what a NameLister may offer besides: many looks at once, which may cost less than one by one. infos and
 // errs are as long as names; where an error is set the info means nothing. What the looks share may stay in memory as
-// long as any of the infos.
+// long as any of the infos. An info of an earlier call that is in infos when it is called is no longer in use: its memory
+// may become that of the new one.
 type MembersLister interface {
 	LstatAll(names []string, infos []fs.FileInfo, errs []error)
 }
@@ -133,8 +134,8 @@ type SameFiler interface {
 	SameFile(fs.FileInfo) bool
 }
 
-// Tagger makes the entity tag of a file from any info about it that the file system or one of its files handed out:
+// Tagger appends the entity tag of a file to b, from any info about it that the file system or one of its files handed out:
 // strong, quoted, another one after every change of the content (RFC 9110 §8.8.3). false means that it cannot.
 type Tagger interface {
-	ETag(info fs.FileInfo) (tag string, ok bool)
+	AppendETag(b []byte, info fs.FileInfo) (tagged []byte, ok bool)
 }

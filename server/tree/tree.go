@@ -113,20 +113,30 @@ func (t *Tree) Parent(ctx context.Context, p resource.Path) error {
 // ETag returns the entity tag of the file that info describes: quoted, strong where the file system can tell contents
 // apart.
 func (t *Tree) ETag(ctx context.Context, info fs.FileInfo) (string, error) {
+	tag, err := t.AppendETag(ctx, make([]byte, 0, 48), info)
+	return string(tag), err
+}
+
+// AppendETag appends ETag to b, and nothing with an error.
+func (t *Tree) AppendETag(ctx context.Context, b []byte, info fs.FileInfo) ([]byte, error) {
 	if tagger, ok := t.FS.(Tagger); ok {
-		if tag, ok := tagger.ETag(info); ok {
-			return tag, nil
+		if tagged, ok := tagger.AppendETag(b, info); ok {
+			return tagged, nil
 		}
 	}
 	if e, ok := info.(webdav.ETager); ok {
 		if tag, err := e.ETag(ctx); !errors.Is(err, webdav.ErrNotImplemented) {
-			return tag, err
+			if err != nil {
+				tag = ""
+			}
+			return append(b, tag...), err
 		}
 	}
-	b := append([]byte{'"'}, strconv.FormatInt(info.ModTime().UnixNano(), 16)...)
+	b = append(b, '"')
+	b = strconv.AppendInt(b, info.ModTime().UnixNano(), 16)
 	b = append(b, '-')
 	b = strconv.AppendInt(b, info.Size(), 16)
-	return string(append(b, '"')), nil
+	return append(b, '"'), nil
 }
 
 func servable(info fs.FileInfo) error {

@@ -8,6 +8,7 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/resource"
 )
 
 // Walk yields r and, as deep as depth says, its members: a collection before its members, siblings in the byte order of
@@ -16,6 +17,8 @@ import (
 // A member that cannot be looked at, or a collection whose members cannot be listed, comes with its error instead: it then
 // appears once, and the walk goes on. If r itself is such a collection its error is all there is. Left out are members that
 // vanished while the walk went on, and what the guard hides by fs.ErrNotExist.
+//
+// The Info of what is yielded is good until the walk goes on.
 //
 // Memory grows with the length of the names in the collections between r and the place of the walk, not with the number of
 // resources.
@@ -53,6 +56,7 @@ func (w *walk) resource(r props.Resource, depth Depth) bool {
 		return w.yield(r, err)
 	}
 	defer l.close()
+	l.passing = true // what is yielded is good until the next one, and the walk itself keeps only the way down
 	if !w.yield(r, nil) {
 		return false
 	}
@@ -61,28 +65,37 @@ func (w *walk) resource(r props.Resource, depth Depth) bool {
 	if depth == One {
 		depth = Zero
 	}
-	for e := range l.entries {
-		if !w.member(e, depth) {
-			return false
+	for o := range l.batches {
+		for i, p := range o.paths {
+			if !w.member(p, o.infos[i], o.errs[i], depth) {
+				return false
+			}
 		}
 	}
 	return true
 }
 
-func (w *walk) member(e entry, depth Depth) bool {
-	r := props.Resource{Path: e.path, Info: e.info}
+// member walks a member of which a listing has seen info or err.
+func (w *walk) member(p resource.Path, info fs.FileInfo, failed error, depth Depth) bool {
+	if failed != nil && errors.Is(failed, fs.ErrNotExist) {
+		return true
+	}
+	r := props.Resource{Path: p, Info: info}
 	if err := w.ctx.Err(); err != nil {
 		w.yield(r, err)
 		return false
 	}
-	if err := w.t.check(w.ctx, access.Read, e.path); err != nil {
+	if err := w.t.check(w.ctx, access.Read, p); err != nil {
 		return errors.Is(err, fs.ErrNotExist) || w.yield(r, err)
 	}
-	if e.err != nil {
-		return w.yield(r, e.err)
+	if failed != nil {
+		return w.yield(r, failed)
+	}
+	if info.Mode().IsRegular() { // most are
+		return w.yield(r, nil)
 	}
 	r, err := w.t.follow(w.ctx, r)
-	if isLink(e.info) {
+	if isLink(info) {
 		w.links++
 		defer func() { w.links-- }()
 	}
