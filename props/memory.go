@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"maps"
 	"slices"
 	"sync"
 	"syscall"
@@ -137,20 +136,30 @@ func (m *Memory) Get(_ context.Context, r Resource) ([]Property, error) {
 }
 
 // Members implements Store.
-func (m *Memory) Members(_ context.Context, p resource.Path) iter.Seq2[Entry, error] {
-	return m.yield(func() (entries []Entry) {
-		n := m.find(p)
-		if n == nil {
-			return nil
-		}
-		for _, name := range slices.Sorted(maps.Keys(n.members)) {
-			if member := n.members[name]; len(member.properties) > 0 {
-				entries = append(entries, member.at(p.Child(name)))
-			}
-		}
-		return entries
-	})
+func (m *Memory) Members(_ context.Context, p resource.Path) Members {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return memoryMembers{m, m.find(p)}
 }
+
+// memoryMembers are the members of a collection; its node is nil where it had none that have properties.
+type memoryMembers struct {
+	memory     *Memory
+	collection *node
+}
+
+// Get implements Members.
+func (m memoryMembers) Get(r Resource) ([]Property, error) {
+	if m.collection == nil {
+		return nil, nil
+	}
+	m.memory.mu.RLock()
+	defer m.memory.mu.RUnlock()
+	return m.collection.members[r.Path.Name()].of(r), nil
+}
+
+// Close implements Members.
+func (memoryMembers) Close() {}
 
 // All implements Store.
 func (m *Memory) All(_ context.Context, p resource.Path) iter.Seq2[Entry, error] {

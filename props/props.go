@@ -47,6 +47,14 @@ func (r Resource) Identity() string {
 	return ""
 }
 
+// AppendIdentity appends Identity to b. It makes no string where the file system need not make one: see tree.Identifier.
+func (r Resource) AppendIdentity(b []byte) []byte {
+	if i, ok := r.Info.(interface{ AppendFileID([]byte) []byte }); ok {
+		return i.AppendFileID(b)
+	}
+	return append(b, r.Identity()...)
+}
+
 // Entry is what a Store has under one name.
 type Entry struct {
 	Path resource.Path
@@ -76,10 +84,10 @@ func (e *Entry) Of(r Resource) bool {
 type Store interface {
 	// Get returns the properties of one resource in the order in which they were first set; none is not an error.
 	Get(ctx context.Context, r Resource) ([]Property, error)
-	// Members yields what is stored for direct members of the collection p, in the order of their names: whether it is
-	// theirs is for Entry.Of to say. What changes while it runs may or may not show. After an error nothing more comes.
-	Members(ctx context.Context, p resource.Path) iter.Seq2[Entry, error]
-	// All yields what is stored for p and everything below it, in any order, under the terms of Members.
+	// Members returns what gives the properties of direct members of the collection p. The caller must close it.
+	Members(ctx context.Context, p resource.Path) Members
+	// All yields what is stored for p and everything below it, in any order: whether it belongs to what is there is for
+	// Entry.Of to say. What changes while it runs may or may not show. After an error nothing more comes.
 	All(ctx context.Context, p resource.Path) iter.Seq2[Entry, error]
 	// Patch applies the changes in their order, all or none. A property that is set again keeps its place. A durable
 	// store has made the outcome durable when it returns.
@@ -90,6 +98,16 @@ type Store interface {
 	// Moving returns the moves that were announced and whose end was not told: by an earlier process, as far as no request is
 	// under way.
 	Moving(ctx context.Context) ([]Moving, error)
+}
+
+// Members gives the properties of one member of a collection after another, to those who come by them in the order of their
+// names: one ordered scan of the store, not one look-up for each. It is not safe for concurrent use.
+type Members interface {
+	// Get returns the properties of r like Get of the Store. Its name must come after the one that was asked for before. What is
+	// returned is good until the next call. What changed since Members was called may or may not show.
+	Get(r Resource) ([]Property, error)
+	// Close ends the use of what was returned, and of the Members.
+	Close()
 }
 
 // Step is one of Set, Adopt, Move, Delete, Moving, Settled and Orphan.

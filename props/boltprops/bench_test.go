@@ -56,24 +56,48 @@ func large(tb testing.TB, n int) *Store {
 	return s
 }
 
+// listed are members as a listing finds them.
+func listed(n int) []props.Resource {
+	members := make([]props.Resource, n)
+	for i := range members {
+		members[i] = at(fmt.Sprintf("/c/member %06d", i), "2049:1234567:1767268800")
+	}
+	return members
+}
+
+func list(tb testing.TB, s *Store, members []props.Resource, want int) {
+	m := s.Members(context.Background(), resource.Must("/c"))
+	defer m.Close()
+	for _, r := range members {
+		if ps, err := m.Get(r); err != nil || len(ps) != want {
+			tb.Fatal(len(ps), err)
+		}
+	}
+}
+
 func BenchmarkMembers(b *testing.B) {
 	for _, n := range []int{0, 1000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			s := large(b, n)
+			members, want := listed(max(n, 1000)), min(n, 2)
 			b.ReportAllocs()
 			for b.Loop() {
-				seen := 0
-				for _, err := range s.Members(b.Context(), resource.Must("/c")) {
-					if err != nil {
-						b.Fatal(err)
-					}
-					seen++
-				}
-				if seen != n {
-					b.Fatalf("saw %d", seen)
-				}
+				list(b, s, members, want)
 			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(members)), "ns/member")
 		})
+	}
+}
+
+func BenchmarkAll(b *testing.B) {
+	s := large(b, 100_000)
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, err := range s.All(b.Context(), resource.Root) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
 	}
 }
 
@@ -115,23 +139,22 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// A listing must not notice how many there are: what is made for one member is a matter of a few allocations.
+// A listing must not notice how many there are: nothing is made for one member.
 func TestAllocations(t *testing.T) {
 	const n = 1000
 	s := large(t, n)
-	got := testing.AllocsPerRun(10, func() {
-		for _, err := range s.Members(context.Background(), resource.Must("/c")) {
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
-	if got > 6*n {
-		t.Errorf("%.1f allocations for each member, want no more than 6", got/n)
+	members := listed(n)
+	got := testing.AllocsPerRun(10, func() { list(t, s, members, 2) })
+	if got > n/4 {
+		t.Errorf("%.2f allocations for each member, want few for each batch", got/n)
 	}
 	none := testing.AllocsPerRun(10, func() {
-		for range s.Members(context.Background(), resource.Must("/"+strings.Repeat("d", 20))) {
-			t.Error("there is something")
+		m := s.Members(t.Context(), resource.Must("/"+strings.Repeat("d", 20)))
+		defer m.Close()
+		for _, r := range members {
+			if ps, err := m.Get(r); len(ps) > 0 || err != nil {
+				t.Error("there is something", err)
+			}
 		}
 	})
 	if none > 30 {

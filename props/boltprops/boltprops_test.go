@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -231,7 +232,8 @@ func TestNoCommitForNothing(t *testing.T) {
 func TestClosed(t *testing.T) {
 	s := fresh(t)
 	patch(t, s, at("/a"), set("x", "1"))
-	next := s.Members(t.Context(), resource.Root)
+	next, members := s.All(t.Context(), resource.Root), s.Members(t.Context(), resource.Root)
+	defer members.Close()
 	for range 2 {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
@@ -240,7 +242,8 @@ func TestClosed(t *testing.T) {
 	_, get := s.Get(t.Context(), at("/a"))
 	_, moving := s.Moving(t.Context())
 	_, stored := s.Locks(t.Context())
-	calls := []error{get, moving, stored, s.Patch(t.Context(), at("/a"), set("x", "2")), s.Update(t.Context(), props.Delete{}),
+	_, member := members.Get(at("/a"))
+	calls := []error{get, moving, stored, member, s.Patch(t.Context(), at("/a"), set("x", "2")), s.Update(t.Context(), props.Delete{}),
 		s.Update(t.Context()), s.Put(locks.Lock{}), s.Delete("t"), s.Flush(t.Context())}
 	for _, err := range next {
 		calls = append(calls, err)
@@ -264,16 +267,21 @@ func TestCancelled(t *testing.T) {
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	for _, err := range s.Members(ctx, resource.Root) {
+	for _, err := range s.All(ctx, resource.Root) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		cancel() // what was read already may come
 	}
-	for _, err := range s.Members(ctx, resource.Root) {
+	for _, err := range s.All(ctx, resource.Root) {
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("Members: got %v, want %v", err, context.Canceled)
+			t.Errorf("All: got %v, want %v", err, context.Canceled)
 		}
+	}
+	members := s.Members(ctx, resource.Root)
+	defer members.Close()
+	if _, err := members.Get(at("/1")); !errors.Is(err, context.Canceled) {
+		t.Errorf("Members: got %v, want %v", err, context.Canceled)
 	}
 	if err := s.Patch(ctx, at("/a"), set("x", "1")); !errors.Is(err, context.Canceled) {
 		t.Errorf("Patch: got %v, want %v", err, context.Canceled)
@@ -307,19 +315,79 @@ func TestSlowConsumer(t *testing.T) {
 		return nil
 	})
 	seen := 0
-	for e, err := range s.Members(t.Context(), resource.Must("/c")) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want := fmt.Sprintf("/c/%05d", seen); e.Path.String() != want || string(e.Properties[0].InnerXML) != fmt.Sprint(seen) {
-			t.Fatalf("got %s, want %s", e.Path, want)
-		}
+	grow := func() {
 		if seen++; seen%batchEntries == 1 {
 			patch(t, s, at(fmt.Sprint("/big/", seen)), set("x", string(make([]byte, 1<<20))))
 		}
 	}
-	if seen != n {
-		t.Errorf("saw %d members, want %d", seen, n)
+	members := s.Members(t.Context(), resource.Must("/c"))
+	defer members.Close()
+	for i := range n {
+		if ps, err := members.Get(at(fmt.Sprintf("/c/%05d", i))); err != nil || len(ps) != 1 || string(ps[0].InnerXML) != fmt.Sprint(i) {
+			t.Fatalf("member %d: got %v, %v", i, ps, err)
+		}
+		grow()
+	}
+	for e, err := range s.All(t.Context(), resource.Must("/c")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprintf("/c/%05d", seen-n); e.Path.String() != want || string(e.Properties[0].InnerXML) != fmt.Sprint(seen-n) {
+			t.Fatalf("got %s, want %s", e.Path, want)
+		}
+		grow()
+	}
+	if seen != 2*n {
+		t.Errorf("saw %d members, want %d twice", seen, n)
+	}
+}
+
+// What a listing passes by costs nothing and hides nothing: names that are not asked for, and others that are not stored.
+func TestMembersInBatches(t *testing.T) {
+	s := fresh(t)
+	const n = 5 * batchEntries
+	commitTogether(s, func(t *txn) error {
+		for i := range n {
+			if err := t.patch(at(fmt.Sprintf("/c/%05d", i), fmt.Sprint("id", i%7)), set("x", fmt.Sprint(i))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, step := range []int{1, 2, 3, 5, batchEntries - 1, batchEntries, batchEntries + 1, n - 1} {
+		members := s.Members(t.Context(), resource.Must("/c"))
+		for i := 0; i < n; i += step {
+			name := fmt.Sprintf("/c/%05d", i)
+			owned := i%7 == i%5 // the others are asked for by another file
+			ps, err := members.Get(at(name, fmt.Sprint("id", i%5)))
+			if err != nil || (len(ps) > 0) != owned || owned && string(ps[0].InnerXML) != fmt.Sprint(i) {
+				t.Fatalf("every %d: %s has %v, %v, is its own: %t", step, name, ps, err, owned)
+			}
+			if ps, err := members.Get(at(name + "x")); err != nil || len(ps) > 0 {
+				t.Fatalf("every %d: %sx has %v, %v", step, name, ps, err)
+			}
+		}
+		members.Close()
+	}
+}
+
+// A batch begins where the listing is: what is stored before and between costs nothing.
+func TestMembersOfLargeEntries(t *testing.T) {
+	s := fresh(t)
+	big := strings.Repeat("x", 1<<20)
+	for i := range 5 {
+		patch(t, s, at(fmt.Sprint("/c/", i)), append(set("x", fmt.Sprint(i)), set("y", big)...))
+	}
+	members := s.Members(t.Context(), resource.Must("/c"))
+	defer members.Close()
+	for i := range 5 {
+		ps, err := members.Get(at(fmt.Sprint("/c/", i)))
+		if err != nil || len(ps) != 2 || string(ps[0].InnerXML) != fmt.Sprint(i) || string(ps[1].InnerXML) != big {
+			t.Fatalf("%d: %d properties, %v", i, len(ps), err)
+		}
+		if got := len(members.(*memberReader).batch.data); got > 2<<20 {
+			t.Errorf("%d bytes were read at once", got)
+		}
 	}
 }
 
@@ -361,7 +429,7 @@ func TestByName(t *testing.T) {
 		if got := value(t, s, at(name, "z")); got != "1" {
 			t.Errorf("%s with another identity has %q, want 1", name, got)
 		}
-		for e, err := range s.Members(t.Context(), resource.Root) {
+		for e, err := range s.All(t.Context(), resource.Root) {
 			if err != nil || len(e.Identities) > 0 {
 				t.Errorf("%s has the identities %q, %v", e.Path, e.Identities, err)
 			}

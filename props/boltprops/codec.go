@@ -57,11 +57,9 @@ func appendTime(b []byte, t time.Time) []byte {
 
 // reader reads a body. After a mistake all that it returns is empty, and bad is set.
 type reader struct {
-	b   []byte
-	bad bool
-	// text ends left bytes after b does, and says the same: strings are cut from it. It is empty where they are to be copied.
-	text string
-	left int
+	b     []byte
+	bad   bool
+	names *names // nil where nothing is read that is likely to come again
 }
 
 func (r *reader) fail() {
@@ -69,6 +67,11 @@ func (r *reader) fail() {
 }
 
 func (r *reader) uint() uint64 {
+	if len(r.b) > 0 && r.b[0] < 0x80 { // nearly all there are
+		n := r.b[0]
+		r.b = r.b[1:]
+		return uint64(n)
+	}
 	n, size := binary.Uvarint(r.b)
 	if size <= 0 {
 		r.fail()
@@ -82,7 +85,7 @@ func (r *reader) uint() uint64 {
 // what was read.
 func (r *reader) count(size int) int {
 	n := r.uint()
-	if n > uint64(len(r.b)/size) {
+	if left := uint64(len(r.b)); n > left || n*uint64(size) > left {
 		r.fail()
 		return 0
 	}
@@ -100,13 +103,41 @@ func (r *reader) bytes() []byte {
 	return s
 }
 
-func (r *reader) string() string {
-	s := r.bytes()
-	if r.text == "" {
-		return string(s)
+func (r *reader) string() string { return string(r.bytes()) }
+
+// name is string for what comes again and again.
+func (r *reader) name() string { return r.names.of(r.bytes()) }
+
+// names gives one string for all that are equal, as far as it remembers: many resources have properties of a few names. The
+// zero value is empty, nil remembers nothing.
+type names struct {
+	known []string
+	at    int // the one that was found last: names come in the same order each time
+}
+
+// What names remembers at most: how many are looked through for each name, and how long they are.
+const (
+	maxNames = 32
+	maxName  = 256
+)
+
+func (n *names) of(name []byte) string {
+	if n == nil || len(name) == 0 || len(name) > maxName {
+		return string(name)
 	}
-	end := len(r.text) - r.left - len(r.b)
-	return r.text[end-len(s) : end]
+	for range n.known {
+		if n.at++; n.at >= len(n.known) {
+			n.at = 0
+		}
+		if n.known[n.at] == string(name) {
+			return n.known[n.at]
+		}
+	}
+	if len(n.known) == maxNames {
+		n.known = n.known[:0]
+	}
+	n.known, n.at = append(n.known, string(name)), len(n.known)
+	return n.known[n.at]
 }
 
 func (r *reader) byte() byte {

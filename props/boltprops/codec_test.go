@@ -69,13 +69,13 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("entry: %+v comes back as %+v, %v", e, again, err)
 			}
 		}
-		// As a part of a batch, whose strings are cut from one.
-		v := value()
-		batch := append(append([]byte("before"), v...), "after"...)
-		batch = batch[:len(batch):len(batch)]
-		shared, sharedErr := decode(k, batch[6:6+len(v)], 1, &slabs{text: string(batch), entries: 3})
-		if (err == nil) != (sharedErr == nil) || !reflect.DeepEqual(shared, e) {
-			t.Errorf("entry alone: %+v, %v; in a batch: %+v, %v", e, err, shared, sharedErr)
+		// As one member of many, in memory that is used again.
+		var m memberReader
+		for range 2 {
+			properties, memberErr := m.decode(k, value(), props.Resource{})
+			if (err == nil) != (memberErr == nil) || len(properties) != len(e.properties) || len(properties) > 0 && !reflect.DeepEqual(properties, e.properties) {
+				t.Errorf("entry alone: %+v, %v; of a member: %+v, %v", e, err, properties, memberErr)
+			}
 		}
 		l, err := decodeLock(k, value())
 		switch {

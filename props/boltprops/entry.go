@@ -101,73 +101,85 @@ func (e *stored) encode(k []byte, epoch uint64) []byte {
 	return seal(k, b)
 }
 
-// slabs is what the entries of one batch share: a few large allocations instead of many small ones. They stay as long as one
-// of the entries does.
-type slabs struct {
-	text       string // all of the batch
-	entries    int    // how many of them there are
-	properties []props.Property
-	identities []string
+// opened is a value that was read as far as it says whose the properties are.
+type opened struct {
+	orphaned   time.Time
+	identities int    // how many count
+	ids        reader // where they stand
+	rest       reader // the properties
 }
 
-// cut returns n zero elements of a slab, which is made anew where it is used up.
-func cut[T any](slab *[]T, n, entries int) []T {
-	if len(*slab) < n {
-		*slab = make([]T, max(n, entries))
-	}
-	out := (*slab)[:n:n]
-	*slab = (*slab)[n:]
-	return out
-}
-
-// decode reads the value of k. The contents of properties are part of value. shared may be nil; otherwise value reaches to the
-// end of its batch in capacity.
-func decode(k, value []byte, epoch uint64, shared *slabs) (e stored, err error) {
-	alone := shared == nil
-	if alone {
-		shared = &slabs{entries: 1}
-	}
-
+func open(k, value []byte, epoch uint64, n *names) (o opened, err error) {
 	body, err := unseal(k, value)
 	if err != nil {
-		return e, err
+		return o, err
 	}
-	r := reader{b: body}
-	if !alone {
-		r.text, r.left = shared.text, cap(body)-len(body)
-	}
+	r := reader{b: body, names: n}
 	switch r.byte() {
 	case 0:
 	case orphaned:
-		e.orphaned = r.time()
+		o.orphaned = r.time()
 	default:
 		r.fail()
 	}
 	current := r.uint() == epoch
-	if n := r.count(1); n > 0 {
-		e.identities = cut(&shared.identities, n, shared.entries)
-		for i := range e.identities {
-			e.identities[i] = r.string()
-		}
+	identities := r.count(1)
+	o.ids = r
+	for range identities {
+		r.bytes()
 	}
-	if !current && e.orphaned.IsZero() {
-		e.identities = nil // but what was seen to belong to nothing before belongs to nothing now
+	if current || !o.orphaned.IsZero() { // what was seen to belong to nothing before belongs to nothing now
+		o.identities = identities
 	}
-	if n := r.count(5); n > 0 {
-		e.properties = cut(&shared.properties, n, shared.entries)
-		for i := range e.properties {
-			p := &e.properties[i]
-			p.XMLName = xml.Name{Space: r.string(), Local: r.string()}
-			p.Lang = r.string()
-			p.Attr = r.attr()
-			p.InnerXML = r.bytes()
-		}
+	if r.bad {
+		return o, r.end(k)
 	}
-	if err := r.end(k); err != nil {
+	o.rest = r
+	return o, nil
+}
+
+// property reads a property but for its content.
+func (r *reader) property() props.Property {
+	return props.Property{XMLName: xml.Name{Space: r.name(), Local: r.name()}, Lang: r.name(), Attr: r.attr()}
+}
+
+// leastProperty is how many bytes a property takes at least.
+const leastProperty = 5
+
+// properties reads the rest of the value of k. The contents of properties are part of the value.
+func (o *opened) properties(k []byte) ([]props.Property, error) {
+	r := &o.rest
+	properties := make([]props.Property, r.count(leastProperty))
+	for i := range properties {
+		properties[i] = r.property()
+		properties[i].InnerXML = r.bytes()
+	}
+	return properties, o.end(k, len(properties))
+}
+
+// end says whether all was read, and is what was written: an entry has properties.
+func (o *opened) end(k []byte, properties int) error {
+	if err := o.rest.end(k); err != nil {
+		return err
+	}
+	if properties == 0 {
+		return fmt.Errorf("entry %q without properties: %w", k, errDamaged)
+	}
+	return nil
+}
+
+// decode reads the value of k. The contents of properties are part of value. n may be nil.
+func decode(k, value []byte, epoch uint64, n *names) (e stored, err error) {
+	o, err := open(k, value, epoch, n)
+	if err != nil {
 		return stored{}, err
 	}
-	if len(e.properties) == 0 {
-		return stored{}, fmt.Errorf("entry %q without properties: %w", k, errDamaged)
+	e.orphaned = o.orphaned
+	for range o.identities {
+		e.identities = append(e.identities, o.ids.string())
+	}
+	if e.properties, err = o.properties(k); err != nil {
+		return stored{}, err
 	}
 	return e, nil
 }
@@ -189,7 +201,7 @@ func (r *reader) attr() []xml.Attr {
 	}
 	attr := make([]xml.Attr, n)
 	for i := range attr {
-		attr[i] = xml.Attr{Name: xml.Name{Space: r.string(), Local: r.string()}, Value: r.string()}
+		attr[i] = xml.Attr{Name: xml.Name{Space: r.name(), Local: r.name()}, Value: r.name()}
 	}
 	return attr
 }

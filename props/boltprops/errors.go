@@ -85,9 +85,12 @@ func (s *Store) attempt(touch func() error) (panicked bool, err error) {
 
 // translate makes of an error of bbolt's what our callers look for.
 func (s *Store) translate(err error) error {
+	if err == nil {
+		return nil
+	}
 	var damaged *DamagedError
 	switch {
-	case err == nil || errors.As(err, &damaged):
+	case errors.As(err, &damaged):
 		return err
 	case errors.Is(err, errDamaged), errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
 		return &DamagedError{s.file, err}

@@ -31,14 +31,9 @@ func (s *Store) Get(ctx context.Context, r props.Resource) ([]props.Property, er
 	return e.properties, nil
 }
 
-// Members implements props.Store.
-func (s *Store) Members(ctx context.Context, p resource.Path) iter.Seq2[props.Entry, error] {
-	return s.entries(ctx, p.IsRoot(), members(p))
-}
-
 // All implements props.Store.
 func (s *Store) All(ctx context.Context, p resource.Path) iter.Seq2[props.Entry, error] {
-	return s.entries(ctx, false, tree(p)...)
+	return s.entries(ctx, tree(p)...)
 }
 
 // Moving implements props.Store.
@@ -54,7 +49,7 @@ func (s *Store) Moving(ctx context.Context) (moves []props.Moving, err error) {
 // from growing, and its old pages from being used again.
 const (
 	batchEntries = 256
-	batchBytes   = 256 << 10
+	batchBytes   = 32 << 10
 )
 
 // batch is a part of a span, copied.
@@ -66,78 +61,64 @@ type batch struct {
 	more  bool
 }
 
-// entries yields what is in the spans, batch by batch. The root is a member of none, although its key is among theirs.
-func (s *Store) entries(ctx context.Context, skipRoot bool, spans ...span) iter.Seq2[props.Entry, error] {
-	return func(yield func(props.Entry, error) bool) {
-		var c paths
-		size := 4 << 10
-		for _, in := range spans {
-			for more := true; more; {
-				b, err := s.batch(ctx, in, size)
-				if err != nil {
-					yield(props.Entry{}, err)
-					return
-				}
-				in, more, size = b.rest, b.more, max(size, len(b.data)+len(b.data)/8)
-				shared := &slabs{text: string(b.data), entries: len(b.ends)}
-				for k, value := range b.pairs() {
-					if skipRoot && len(k) == 1 {
-						continue
-					}
-					e, err := b.entry(&c, k, value, shared)
-					if err != nil {
-						yield(props.Entry{}, s.translate(err))
-						return
-					}
-					if !yield(e, nil) {
-						return
-					}
-				}
-			}
-		}
-	}
-}
-
-// batch copies the begin of a span; size is what is likely to be needed.
-func (s *Store) batch(ctx context.Context, in span, size int) (*batch, error) {
-	var b *batch
-	err := s.view(ctx, func(t *txn) error {
-		b = &batch{epoch: t.known} // anew, should it be called again
+// fill copies the begin of a span. It uses the memory that b has.
+func (s *Store) fill(ctx context.Context, b *batch, in span) error {
+	b.data, b.ends, b.more = b.data[:0], b.ends[:0], false
+	return s.view(ctx, func(t *txn) error {
+		b.epoch = t.known
 		if t.props == nil {
 			return nil
 		}
 		c := t.props.Cursor()
 		for k, v := c.Seek(in.from); in.has(k); k, v = c.Next() {
-			if b.data == nil {
-				b.data = make([]byte, 0, min(size, 2*batchBytes))
+			if len(b.ends) == batchEntries || len(b.data) >= batchBytes {
+				b.rest, b.more = span{bytes.Clone(k), in.to}, true
+				break
 			}
 			b.data = append(append(b.data, k...), v...)
 			b.ends = append(b.ends, [2]int{len(b.data) - len(v), len(b.data)})
-			if len(b.ends) == batchEntries || len(b.data) >= batchBytes {
-				b.rest, b.more = span{after(k), in.to}, true
-				break
-			}
 		}
 		return nil
 	})
-	return b, err
 }
 
-// pairs yields keys and values, whose capacity ends where data does: see slabs.
-func (b *batch) pairs() iter.Seq2[[]byte, []byte] {
-	return func(yield func(k, value []byte) bool) {
-		begin, data := 0, b.data[:len(b.data):len(b.data)]
-		for _, e := range b.ends {
-			if !yield(data[begin:e[0]:e[0]], data[e[0]:e[1]]) {
-				return
+// pair returns the key and the value of the entry with that index.
+func (b *batch) pair(i int) (k, value []byte) {
+	begin := 0
+	if i > 0 {
+		begin = b.ends[i-1][1]
+	}
+	middle, end := b.ends[i][0], b.ends[i][1]
+	return b.data[begin:middle:middle], b.data[middle:end:end]
+}
+
+// entries yields what is in the spans, batch by batch.
+func (s *Store) entries(ctx context.Context, spans ...span) iter.Seq2[props.Entry, error] {
+	return func(yield func(props.Entry, error) bool) {
+		var c paths
+		var n names
+		var b batch
+		for _, in := range spans {
+			for b.more = true; b.more; in = b.rest {
+				b.data = make([]byte, 0, len(b.data)) // the last one stays with its entries
+				if err := s.fill(ctx, &b, in); err != nil {
+					yield(props.Entry{}, err)
+					return
+				}
+				for i := range b.ends {
+					e, err := b.entry(i, &c, &n)
+					if !yield(e, s.translate(err)) || err != nil {
+						return
+					}
+				}
 			}
-			begin = e[1]
 		}
 	}
 }
 
-func (b *batch) entry(c *paths, k, value []byte, shared *slabs) (props.Entry, error) {
-	e, err := decode(k, value, b.epoch, shared)
+func (b *batch) entry(i int, c *paths, n *names) (props.Entry, error) {
+	k, value := b.pair(i)
+	e, err := decode(k, value, b.epoch, n)
 	if err != nil {
 		return props.Entry{}, err
 	}

@@ -64,7 +64,7 @@ func (r *reopened) Get(ctx context.Context, res props.Resource) ([]props.Propert
 	return r.store().Get(ctx, res)
 }
 
-func (r *reopened) Members(ctx context.Context, p resource.Path) iter.Seq2[props.Entry, error] {
+func (r *reopened) Members(ctx context.Context, p resource.Path) props.Members {
 	return r.store().Members(ctx, p)
 }
 

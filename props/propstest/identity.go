@@ -41,14 +41,7 @@ func identities(t *testing.T, open func(t *testing.T) props.Store) {
 					t.Errorf("got %q, want %q", got, line)
 				}
 				stored := ""
-				for e, err := range s.Members(t.Context(), r.Path.Parent()) {
-					if err != nil {
-						t.Fatal(err)
-					}
-					if e.Path == r.Path && e.Of(r) {
-						stored = show(e.Properties)
-					}
-				}
+				member(t, s, r, func(ps []props.Property) { stored = show(ps) })
 				if want := strings.TrimPrefix(line, name); stored != want {
 					t.Errorf("Members has %q for %s, want %q", stored, name, want)
 				}

@@ -6,7 +6,6 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -151,8 +150,7 @@ type identified struct {
 
 func (i identified) FileID() string { return i.id }
 
-// dump shows the properties of p and of everything below it: those that have some, and, since Members shows direct members
-// only, those of the names that the tests use.
+// dump shows the properties of p and of everything below it: those of the names that the tests use.
 func dump(t *testing.T, s props.Store, p resource.Path) string {
 	t.Helper()
 	out := ""
@@ -167,53 +165,71 @@ func dump(t *testing.T, s props.Store, p resource.Path) string {
 		}
 		out += "\n"
 	}
-	members := make(map[string][]props.Property)
-	for e, err := range s.Members(t.Context(), p) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		members[e.Path.Name()] = e.Properties
-	}
 	if strings.Count(p.String(), "/") > 3 {
 		return out
 	}
+	members := s.Members(t.Context(), p)
+	defer members.Close()
 	for _, name := range []string{"\x01\xff", "a", "a!", "a0", "ab", "b", "c", "d", "e", "ä%2f", "\xfe"} {
-		got, err := s.Get(t.Context(), props.Resource{Path: p.Child(name)})
+		r := props.Resource{Path: p.Child(name)}
+		got, err := s.Get(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if fmt.Sprint(got) != fmt.Sprint(members[name]) {
-			t.Errorf("Members of %s has %q as %v, Get says %v", p, name, members[name], got)
+		if stored, err := members.Get(r); err != nil || fmt.Sprint(got) != fmt.Sprint(stored) {
+			t.Errorf("Members of %s has %q as %v, %v, Get says %v", p, name, stored, err, got)
 		}
 		out += dump(t, s, p.Child(name))
 	}
 	return out
 }
 
+// member gives what Members has for r to look: it is good until then.
+func member(t *testing.T, s props.Store, r props.Resource, look func([]props.Property)) {
+	t.Helper()
+	m := s.Members(t.Context(), r.Path.Parent())
+	defer m.Close()
+	ps, err := m.Get(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look(ps)
+}
+
 func members(t *testing.T, s props.Store) {
 	for _, p := range []string{"/c/b", "/c/a", "/c/a/deep", "/c", "/c!", "/c/a!", "/d/x"} {
 		run(t, s, "set "+p+" x=1")
 	}
-	var got []string
-	for e, err := range s.Members(t.Context(), resource.Must("/c")) {
-		if err != nil {
-			t.Fatal(err)
+	for collection, want := range map[string]string{"/c": "a a! b", "/": "c c!", "/c/a": "deep", "/d": "x", "/none": "", "/c/b": ""} {
+		var got []string
+		p := resource.Must(collection)
+		m := s.Members(t.Context(), p)
+		for _, name := range []string{"0", "a", "a!", "a!!", "b", "c", "c!", "deep", "x", "y"} {
+			ps, err := m.Get(props.Resource{Path: p.Child(name)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(ps) > 0 {
+				got = append(got, name)
+			}
 		}
-		got = append(got, e.Path.String())
-	}
-	if want := []string{"/c/a", "/c/a!", "/c/b"}; !slices.Equal(got, want) {
-		t.Errorf("Members(/c) = %q, want %q", got, want)
+		m.Close()
+		if got := strings.Join(got, " "); got != want {
+			t.Errorf("Members of %s has %q, want %q", collection, got, want)
+		}
 	}
 	run(t, s, "set / x=1")
-	for e, err := range s.Members(t.Context(), resource.Root) {
-		if err != nil || e.Path.IsRoot() {
-			t.Errorf("Members of the root has %s, %v: it is none of its own members", e.Path, err)
+	member(t, s, named("/x"), func(ps []props.Property) {
+		if len(ps) > 0 {
+			t.Errorf("Members of the root has %v: it is none of its own members", ps)
 		}
+	})
+	m := s.Members(t.Context(), resource.Must("/c"))
+	defer m.Close()
+	if ps, err := m.Get(named("/c/a")); err != nil || len(ps) != 1 {
+		t.Errorf("Members of /c: %v, %v", ps, err)
 	}
-	for range s.Members(t.Context(), resource.Must("/c")) {
-		break // an unfinished scan must not keep anybody waiting
-	}
-	run(t, s, "delete /c")
+	run(t, s, "delete /c") // an unfinished scan must not keep anybody waiting
 }
 
 func values(t *testing.T, s props.Store) {
@@ -232,6 +248,11 @@ func values(t *testing.T, s props.Store) {
 	if err != nil || len(got) != 2 {
 		t.Fatalf("Get = %d properties, %v", len(got), err)
 	}
+	member(t, s, p, func(ps []props.Property) {
+		if fmt.Sprintf("%q", ps) != fmt.Sprintf("%q", got) {
+			t.Errorf("Members has %.200q, Get says %.200q", ps, got)
+		}
+	})
 	if fmt.Sprintf("%q", got[0]) != fmt.Sprintf("%q", want) {
 		t.Errorf("got %.200q, want %.200q", got[0], want)
 	}
@@ -253,6 +274,11 @@ func many(t *testing.T, s props.Store) {
 	if err != nil || len(got) != 1000 {
 		t.Fatalf("Get = %d properties, %v, want 1000", len(got), err)
 	}
+	member(t, s, m, func(ps []props.Property) {
+		if fmt.Sprint(ps) != fmt.Sprint(got) {
+			t.Errorf("Members has other properties than Get")
+		}
+	})
 	for i, p := range got {
 		if string(p.InnerXML) != fmt.Sprint(i) {
 			t.Fatalf("property %d = %s", i, p.InnerXML)
@@ -273,11 +299,11 @@ func concurrent(t *testing.T, s props.Store) {
 					return
 				default:
 				}
-				for e, err := range s.Members(context.Background(), resource.Must("/c")) {
-					if err != nil || len(e.Properties) != 1 {
-						t.Errorf("Members: %v, %v", e, err)
-					}
+				m := s.Members(context.Background(), resource.Must("/c"))
+				if ps, err := m.Get(named("/c/b")); err != nil || len(ps) > 1 {
+					t.Errorf("Members: %v, %v", ps, err)
 				}
+				m.Close()
 				if _, err := s.Get(context.Background(), props.Resource{Path: resource.Must("/a/b")}); err != nil {
 					t.Errorf("Get: %v", err)
 				}

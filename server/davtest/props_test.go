@@ -3,7 +3,6 @@ package davtest_test
 import (
 	"context"
 	"errors"
-	"iter"
 	"strings"
 
 	"dav207/props"
@@ -15,10 +14,15 @@ type brokenProps struct{ props.Memory }
 
 func (*brokenProps) Get(context.Context, props.Resource) ([]props.Property, error) { return nil, nil }
 
-func (*brokenProps) Members(_ context.Context, p resource.Path) iter.Seq2[props.Entry, error] {
-	return func(yield func(props.Entry, error) bool) {
-		if yield(props.Entry{Path: p.Child(strings.Repeat("n", 40) + "ux")}, nil) {
-			yield(props.Entry{}, errors.New("the store is broken"))
-		}
+func (*brokenProps) Members(context.Context, resource.Path) props.Members { return brokenMembers{} }
+
+type brokenMembers struct{}
+
+func (brokenMembers) Get(r props.Resource) ([]props.Property, error) {
+	if r.Path.Name() > strings.Repeat("n", 40)+"ux" {
+		return nil, errors.New("the store is broken")
 	}
+	return nil, nil
 }
+
+func (brokenMembers) Close() {}

@@ -125,6 +125,8 @@ type CreationTimer interface {
 // every renaming and change, and after a restart, and another one for what takes the name later, also where that came to be
 // in the same place of the disk. The empty string means that it is not known: it is equal to nothing. Whatever is
 // made of it must not rely on it alone, but on it and a name: two volumes that are mounted in one tree count on their own.
+//
+// An info may have AppendFileID(b []byte) []byte, too, which appends the same: a listing then makes no strings.
 type Identifier interface {
 	FileID() string
 }
