@@ -30,14 +30,14 @@ type Query struct {
 
 // Finder answers one query for one resource after another. It is not safe for concurrent use.
 type Finder struct {
-	ctx      context.Context
-	registry *Registry
-	policy   access.PropertyPolicy // nil: every property may be read
-	kind     Kind
-	asked    []asked    // what is looked for in each resource, in the order of the answer
-	unknown  []xml.Name // those asked for by name that are no live ones, where all dead ones are given anyway
-	groups   []group    // the properties that were not found, by status
-	err      error
+	ctx     context.Context
+	policy  access.PropertyPolicy // nil: every property may be read
+	kind    Kind
+	asked   []asked    // what is looked for in each resource, in the order of the answer
+	unknown []xml.Name // those asked for by name that are no live ones, where all dead ones are given anyway
+	names   deadNames
+	groups  []group // the properties that were not found, by status
+	err     error
 }
 
 // asked is a property that the answer has for each resource, or says why it has not.
@@ -58,7 +58,7 @@ type group struct {
 // NewFinder returns a Finder for the answer to one request, whose context is ctx. A name that the query gives twice is answered
 // once. policy may be nil.
 func (g *Registry) NewFinder(ctx context.Context, q Query, policy access.PropertyPolicy) *Finder {
-	f := &Finder{ctx: ctx, registry: g, policy: policy, kind: q.Kind}
+	f := &Finder{ctx: ctx, policy: policy, kind: q.Kind, names: deadNames{registry: g}}
 	named := make(map[xml.Name]bool, len(q.Names))
 	var names []xml.Name
 	for _, n := range q.Names {
@@ -132,9 +132,7 @@ func (f *Finder) Find(b []byte, r *Resource, dead []Property) ([]byte, error) {
 // all appends the dead properties, and says which of those asked for there are not.
 func (f *Finder) all(b []byte, r *Resource, dead []Property) []byte {
 	for i := range dead {
-		if f.registry.lookup(dead[i].XMLName) == nil {
-			b = f.dead(b, r, &dead[i])
-		}
+		b = f.dead(b, r, &dead[i], true)
 	}
 	for _, n := range f.unknown {
 		if index(dead, n) < 0 {
@@ -148,7 +146,7 @@ func (f *Finder) all(b []byte, r *Resource, dead []Property) []byte {
 func (f *Finder) one(b []byte, r *Resource, a *asked, dead []Property) []byte {
 	if len(dead) > 0 && (a.live == nil || a.live.Stored) {
 		if stored := index(dead, a.name); stored >= 0 {
-			return f.dead(b, r, &dead[stored])
+			return f.dead(b, r, &dead[stored], false)
 		}
 	}
 	err := ErrUndefined
@@ -186,15 +184,16 @@ func (f *Finder) readable(r *Resource, n xml.Name) bool {
 	return err == nil
 }
 
-// dead appends a dead property.
-func (f *Finder) dead(b []byte, r *Resource, p *Property) []byte {
-	if !f.readable(r, p.XMLName) {
-		return b
+// dead appends a dead property; among others those with the names of live ones are left out, which have had their turn.
+func (f *Finder) dead(b []byte, r *Resource, p *Property, others bool) []byte {
+	n, err := f.names.of(p.XMLName)
+	switch {
+	case err != nil || others && n.live || !f.readable(r, p.XMLName):
+	case f.kind == PropName:
+		b = append(b, n.empty...)
+	default:
+		b, err = n.append(b, p)
 	}
-	if f.kind == PropName {
-		p = &Property{XMLName: p.XMLName}
-	}
-	b, err := multistatus.AppendProperty(b, p)
 	if err != nil {
 		f.err = err
 	}

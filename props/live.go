@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"strings"
 
 	"dav207/server/multistatus"
 )
@@ -53,7 +52,7 @@ type Registry struct {
 // live is a registered property with its tags, which every resource of a listing has.
 type live struct {
 	Live
-	start, end, empty string
+	tags
 }
 
 // begin returns what appends the property in one answer, or nil where it has no value of its own.
@@ -68,14 +67,8 @@ func (l *live) begin(ctx context.Context) AppendFunc {
 }
 
 func newLive(l Live) (live, error) {
-	// The content is such that it cannot be a part of a tag.
-	whole, err := multistatus.AppendProperty(nil, &Property{XMLName: l.Name, InnerXML: []byte("<>")})
-	if err != nil {
-		return live{}, err
-	}
-	empty, err := multistatus.AppendProperty(nil, &Property{XMLName: l.Name})
-	start, end, _ := strings.Cut(string(whole), "<>")
-	return live{l, start, end, string(empty)}, err
+	t, err := newTags(l.Name)
+	return live{l, t}, err
 }
 
 // Register adds live properties. It panics where one of that name is there, or has no way to a value.
