@@ -46,6 +46,9 @@ func TestLargeCollection(t *testing.T) {
 					if err != nil {
 						t.Fatal(m.Path, err)
 					}
+					if m.Info.Name() != m.Path.Name() {
+						t.Fatalf("%s has the info of %s", m.Path, m.Info.Name())
+					}
 					if got = append(got, m.Path.String()); len(got) == n {
 						break
 					}
