@@ -63,7 +63,7 @@ type Store struct {
 
 	queue   queue
 	delay   time.Duration // how long a lock waits for company before it is written
-	ended   chan struct{} // closed when the committer is done
+	ended   chan struct{} // closed when the last commit is done
 	close   func() error
 	commits atomic.Int64 // how many there were
 }
@@ -74,10 +74,10 @@ type state struct {
 	held   bool   // the name of the holder is written beside it
 	epoch  uint64 // of the identities that count: see header
 	header header // as it should be in the file
-	stale  bool   // the file has another header, which the next commit replaces; only the committer looks
+	stale  bool   // the file has another header, which the next commit replaces; only who leads looks
 
 	opened fs.FileInfo // what has the name as long as nobody takes it away
-	astray bool        // somebody did, and the log says so; only the committer looks
+	astray bool        // somebody did, and the log says so; only who leads looks
 }
 
 // Open opens the state in file, or creates it with the directory it is in. It fails with a *HeldError where another
@@ -112,11 +112,13 @@ func Open(file string, o *Options) (*Store, error) {
 		return nil, err
 	}
 	s.close = sync.OnceValue(s.shut)
-	if st := s.state.Load(); st != nil && st.stale && !o.ReadOnly {
+	var first *request
+	if st := s.state.Load(); st != nil && st.stale {
 		// Nobody waits for it: on a full disk there is nothing that could need it, either.
-		s.queue.add(&request{done: make(chan struct{}), apply: func(t *txn) error { return t.put(t.bucket(metaBucket), headerKey, st.header.encode()) }})
+		header := st.header.encode()
+		first = &request{apply: func(t *txn) error { return t.put(t.bucket(metaBucket), headerKey, header) }}
 	}
-	go s.commitAll()
+	go s.write(first)
 	return s, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"syscall"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -18,7 +19,12 @@ func (s *Store) Patch(ctx context.Context, r props.Resource, changes []props.Cha
 	for i := range changes {
 		size += changes[i].Property.Size()
 	}
-	return s.change(ctx, size, func(t *txn) error { return t.patch(r, changes) })
+	apply := func(t *txn) error { return t.patch(r, changes) }
+	if s.opts.ReadOnly {
+		return s.change(ctx, size, apply)
+	}
+	// It nearly always changes something: to look first would be to do the work twice.
+	return s.wait(ctx, &request{apply: apply, size: size})
 }
 
 // Update implements props.Store.
@@ -42,7 +48,7 @@ func (s *Store) Update(ctx context.Context, steps ...props.Step) error {
 }
 
 // change makes a change durable. What fails, or changes nothing, needs no commit: a look finds that out. But what is seen
-// while another commit is under way may not be durable yet.
+// while a commit is under way may not be durable yet.
 func (s *Store) change(ctx context.Context, size int, apply func(*txn) error) error {
 	settled := s.queue.settled()
 	if err := s.view(ctx, apply); err != nil && !errors.Is(err, errChange) {
@@ -53,23 +59,46 @@ func (s *Store) change(ctx context.Context, size int, apply func(*txn) error) er
 	if s.opts.ReadOnly {
 		return syscall.EROFS
 	}
-	return s.queue.wait(ctx, &request{apply: apply, size: size})
+	return s.wait(ctx, &request{apply: apply, size: size})
 }
 
-// commitAll is the committer: while it writes, others come to wait, and it takes all of them at once.
-func (s *Store) commitAll() {
-	defer close(s.ended)
-	for {
-		requests, journal, ok := s.queue.next()
-		if !ok {
-			return
-		}
-		if journal != nil {
-			// First, so that whoever waits for a Flush hears of it.
-			requests = append([]*request{s.journalRequest(journal)}, requests...)
-		}
-		s.commit(requests)
+// wait queues r and returns what became of it. While r waits to be taken its context can call it back; then nothing
+// is changed. Later only the outcome counts.
+func (s *Store) wait(ctx context.Context, r *request) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
+	leads, ok := s.queue.join(r, false)
+	if !ok {
+		return ErrClosed
+	}
+	if !leads {
+		select {
+		case leads = <-r.turn:
+		case <-ctx.Done():
+			if s.queue.leave(r) {
+				return ctx.Err()
+			}
+			leads = <-r.turn
+		}
+	}
+	if leads {
+		s.lead()
+	}
+	return r.err
+}
+
+// lead commits what waits: all at once, and what has come meanwhile is left to the next one.
+func (s *Store) lead() {
+	s.queue.gather()
+	requests, journal := s.queue.take()
+	n, began := len(requests), time.Now()
+	defer func() { s.queue.pass(n, time.Since(began)) }()
+	if journal != nil {
+		// First, so that whoever waits for a Flush hears of it.
+		requests = append([]*request{s.journalRequest(journal)}, requests...)
+	}
+	s.commit(requests)
 }
 
 // commit writes requests in one transaction as far as possible, and tells each what became of it.
@@ -103,14 +132,6 @@ func (s *Store) commit(requests []*request) {
 		}
 		return
 	}
-}
-
-func (r *request) finish(err error) {
-	r.err = err
-	if r.told != nil {
-		r.told(err)
-	}
-	close(r.done)
 }
 
 // ensure creates the file if a request needs it. It returns those that are to be written.

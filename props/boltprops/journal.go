@@ -65,11 +65,37 @@ func (s *Store) Flush(ctx context.Context) error {
 	if s.opts.ReadOnly {
 		return nil
 	}
-	err := s.queue.wait(ctx, &request{apply: func(*txn) error { return nil }})
+	err := s.wait(ctx, flush())
 	if err == nil {
 		err = s.queue.lost()
 	}
 	return err
+}
+
+// flush is a request that takes the journal with it.
+func flush() *request { return &request{apply: func(*txn) error { return nil }} }
+
+// write writes what nobody waits for: first, if it is not nil, and the journal whenever it is due. When the queue is closed it
+// ends after all that waited, and the journal also if it could not be written before.
+func (s *Store) write(first *request) {
+	defer close(s.ended)
+	if s.opts.ReadOnly {
+		return
+	}
+	if first != nil {
+		s.settle(first)
+	}
+	for s.queue.sleep() {
+		s.settle(flush())
+	}
+	s.settle(flush())
+}
+
+// settle is wait for what is written although the queue is closed.
+func (s *Store) settle(r *request) {
+	if leads, _ := s.queue.join(r, true); leads || <-r.turn {
+		s.lead()
+	}
 }
 
 // Settle implements locks.Settler. It waits for all with Options.SyncLocks, and otherwise for a new lock where it is
@@ -90,7 +116,7 @@ func (q *queue) lost() error {
 
 // journalRequest writes down the journal.
 func (s *Store) journalRequest(journal map[string]*locks.Lock) *request {
-	r := &request{done: make(chan struct{})}
+	r := &request{}
 	for token, l := range journal {
 		r.size += len(token) + lockSize(l)
 	}

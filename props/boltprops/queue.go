@@ -1,7 +1,8 @@
 package boltprops
 
 import (
-	"context"
+	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,16 +14,21 @@ type request struct {
 	apply func(*txn) error // may be called again, each time on another state
 	size  int              // about what it writes
 	err   error            // what became of it
-	done  chan struct{}    // closed when err is there
-	told  func(error)      // is told before, if not nil
+	told  func(error)      // is told before whoever waits, if not nil
+
+	leads bool      // who waits for it commits it
+	turn  chan bool // where it had to wait: true when it is to lead, or false when err is there
 }
 
-// queue holds what waits for the committer.
+// queue holds the requests that wait for a commit. Whoever comes while none is under way leads: it takes all there are and commits
+// them, itself and with no other goroutine to wake, which costs more than a commit of a few pages. Then the first of those who have
+// come meanwhile leads.
 type queue struct {
 	mu      sync.Mutex
-	wake    chan struct{} // has one when something came that the committer may sleep over
+	wake    chan struct{} // has one when something came that whoever writes the journal may sleep over
 	waiting []*request
-	busy    bool // the committer is at work on what it took
+	busy    bool // somebody leads
+	company company
 	doubt   bool // a commit failed, and yet can be seen: what is seen may not be durable
 	closed  bool
 
@@ -50,14 +56,11 @@ func (q *queue) isClosed() bool {
 	return q.closed
 }
 
-// end lets nobody else in. What is there is still written, the journal too if it could not be before.
+// end lets nobody else in.
 func (q *queue) end() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	if q.due.IsZero() && len(q.journal) > 0 {
-		q.due = time.Now()
-	}
 	q.rouse()
 }
 
@@ -68,63 +71,114 @@ func (q *queue) settled() bool {
 	return !q.busy && !q.doubt && len(q.waiting) == 0
 }
 
-func (q *queue) add(r *request) bool {
+// join queues r. It reports whether r leads, and ok if it was let in; late is let in also when the queue is closed.
+func (q *queue) join(r *request, late bool) (leads, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed {
-		return false
+	if q.closed && !late {
+		return false, false
 	}
 	q.waiting = append(q.waiting, r)
-	q.rouse()
+	if r.leads = !q.busy; !r.leads {
+		r.turn = make(chan bool, 1)
+	}
+	q.busy = true
+	q.company.arrived(len(q.waiting))
+	return r.leads, true
+}
+
+// leave takes r back, unless somebody has taken it or it leads.
+func (q *queue) leave(r *request) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.waiting, r)
+	if i < 0 || r.leads {
+		return false
+	}
+	q.waiting = append(q.waiting[:i:i], q.waiting[i+1:]...)
 	return true
 }
 
-// wait queues r and returns what became of it. While r waits to be taken its context can call it back; then nothing
-// is changed. Later only the outcome counts.
-func (q *queue) wait(ctx context.Context, r *request) error {
-	r.done = make(chan struct{})
-	if !q.add(r) {
-		return ErrClosed
-	}
-	select {
-	case <-r.done:
-		return r.err
-	case <-ctx.Done():
-	}
+// pass ends a lead in which so many were committed, which took so long.
+func (q *queue) pass(committed int, took time.Duration) {
 	q.mu.Lock()
-	for i, w := range q.waiting {
-		if w == r {
-			q.waiting = append(q.waiting[:i:i], q.waiting[i+1:]...)
-			q.mu.Unlock()
-			return ctx.Err()
-		}
+	defer q.mu.Unlock()
+	q.company.expect(committed+len(q.waiting), took)
+	if len(q.waiting) == 0 {
+		q.busy = false
+		return
 	}
-	q.mu.Unlock()
-	<-r.done
-	return r.err
+	next := q.waiting[0]
+	next.leads = true
+	next.turn <- true
+}
+
+func (r *request) finish(err error) {
+	r.err = err
+	if r.told != nil {
+		r.told(err)
+	}
+	if !r.leads && r.turn != nil {
+		r.turn <- false
+	}
 }
 
 // maxCommit bounds what is written at once, so that many large changes take their turns.
 const maxCommit = 16 << 20
 
-// next waits for work, and takes all there is: requests, and the journal if it is due or they make a commit necessary
-// anyway. It returns false when the queue is closed and empty.
-func (q *queue) next() (taken []*request, journal map[string]*locks.Lock, ok bool) {
+// gather waits for those who are likely to come right now, before the caller takes what there is.
+func (q *queue) gather() {
+	q.mu.Lock()
+	complete := q.company.complete(len(q.waiting))
+	all, patience := q.company.await(len(q.waiting))
+	q.mu.Unlock()
+	if all == nil {
+		if !complete {
+			runtime.Gosched() // they may be about to run
+		}
+		return
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-all:
+	case <-timer.C:
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.company.judge(len(q.waiting))
+}
+
+// take takes the requests that are to be committed next, the one that leads first, and with them the journal.
+func (q *queue) take() (taken []*request, journal map[string]*locks.Lock) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n, size := 0, 0
+	for n < len(q.waiting) && (n == 0 || size+q.waiting[n].size <= maxCommit) {
+		size += q.waiting[n].size
+		n++
+	}
+	taken = q.waiting[:n:n]
+	q.waiting = slices.Clone(q.waiting[n:])
+	if len(q.journal) > 0 {
+		journal = q.journal
+		q.journal, q.journalBytes, q.due = make(map[string]*locks.Lock), 0, time.Time{}
+	}
+	return taken, journal
+}
+
+// sleep returns when the journal is due, or false when the queue is closed.
+func (q *queue) sleep() bool {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.busy = false
-	for {
-		left := time.Until(q.due)
-		if len(q.waiting) > 0 || len(q.journal) > 0 && !q.due.IsZero() && (left <= 0 || q.closed) {
-			break
-		}
-		if q.closed {
-			return nil, nil, false
-		}
-		if len(q.journal) == 0 || q.due.IsZero() {
-			left = time.Hour
+	for !q.closed {
+		left := time.Hour
+		if len(q.journal) > 0 && !q.due.IsZero() {
+			if left = time.Until(q.due); left <= 0 {
+				return true
+			}
 		}
 		timer.Reset(left)
 		q.mu.Unlock()
@@ -134,19 +188,7 @@ func (q *queue) next() (taken []*request, journal map[string]*locks.Lock, ok boo
 		}
 		q.mu.Lock()
 	}
-	q.busy = true
-	n, size := 0, 0
-	for n < len(q.waiting) && (n == 0 || size+q.waiting[n].size <= maxCommit) {
-		size += q.waiting[n].size
-		n++
-	}
-	taken = q.waiting[:n:n]
-	q.waiting = append([]*request(nil), q.waiting[n:]...)
-	if len(q.journal) > 0 {
-		journal = q.journal
-		q.journal, q.journalBytes, q.due = make(map[string]*locks.Lock), 0, time.Time{}
-	}
-	return taken, journal, true
+	return false
 }
 
 func (q *queue) setDoubt(doubt bool) {
