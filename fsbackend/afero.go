@@ -174,7 +174,11 @@ func (f *FS) open(name string) (webdav.File, error) {
 		fi = opened // something else may have the name by now
 	}
 	if fi.IsDir() {
-		return &aferoDir{aferoFile{File: file, fs: f, name: name}}, nil
+		dir := aferoDir{aferoFile{File: file, fs: f, name: name}}
+		if members, ok := file.(*memFile); ok {
+			return &memDir{dir, members}, nil
+		}
+		return &dir, nil
 	}
 	if file, ok := osFile(file); ok {
 		return file, nil

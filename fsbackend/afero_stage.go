@@ -166,30 +166,38 @@ func (f *FS) CopyFile(ctx context.Context, src, dst string, ready func(fs.FileIn
 	}
 	defer from.Close()
 	defer to.Close()
-	var r io.Reader = from
-	if file, ok := osFile(from); ok {
-		r = file
-	}
-	var w io.Writer = to.file
-	if file, ok := osFile(to.file); ok {
-		w = file
-	}
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		_, err := io.CopyN(w, r, copyPiece)
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return creating("copy", dst, err)
-		}
+	if err := copyContent(ctx, to.file, from); ctx.Err() != nil {
+		return ctx.Err()
+	} else if err != nil {
+		return creating("copy", dst, err)
 	}
 	if err := whenReady(to, ready); err != nil {
 		return err
 	}
 	return to.commit(ctx)
+}
+
+// copyContent copies all of a file to an empty one.
+func copyContent(ctx context.Context, to, from afero.File) error {
+	if done, err := copyWhole(to, from); done {
+		return err
+	}
+	var r io.Reader = from
+	if file, ok := osFile(from); ok {
+		r = file
+	}
+	var w io.Writer = to
+	if file, ok := osFile(to); ok {
+		w = file
+	}
+	for ctx.Err() == nil {
+		if _, err := io.CopyN(w, r, copyPiece); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
 }
 
 func (f *FS) beginCopy(src, dst string) (afero.File, *aferoStaged, error) {
@@ -218,4 +226,17 @@ func (f *FS) beginCopy(src, dst string) (afero.File, *aferoStaged, error) {
 		return nil, nil, creating("copy", dst, err)
 	}
 	return from, to, nil
+}
+
+// CopyMembers implements tree.MembersCopier where the back end has a method CopyMembers(src, dst string, names []string,
+// copied []bool), as Mem has it; it copies nothing where there is none.
+func (f *FS) CopyMembers(ctx context.Context, src, dst string, names []string, copied []bool) {
+	c, offered := f.fs.(interface {
+		CopyMembers(src, dst string, names []string, copied []bool)
+	})
+	p, ok := backend(clean(src))
+	q, known := backend(clean(dst))
+	if offered && ok && known && ctx.Err() == nil {
+		c.CopyMembers(p, q, names, copied)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -38,9 +39,12 @@ type node struct {
 	uid, gid int
 	version  uint64
 	data     []byte
+	shared   bool             // data is that of another file, too: see own
 	members  map[string]*node // nil for a file
-	names    int              // 1 while it stands in the tree
-	open     int              // handles
+	changes  uint64           // how often the names of the members changed
+	listed   atomic.Pointer[names]
+	names    int // 1 while it stands in the tree
+	open     int // handles
 }
 
 // MemoryOptions are the options of NewMemory.
@@ -124,15 +128,22 @@ func (m *Mem) place(name string) (dir *node, segment string, n *node, err error)
 
 func (m *Mem) link(dir *node, segment string, n *node) {
 	dir.members[segment] = n
+	dir.changes++
 	n.names = 1
 	dir.mtime = time.Now()
 }
 
 func (m *Mem) unlink(dir *node, segment string) {
 	n := dir.members[segment]
-	delete(dir.members, segment)
-	dir.mtime = time.Now()
+	m.take(dir, segment)
 	m.drop(n)
+}
+
+// take removes a name and leaves what it led to.
+func (m *Mem) take(dir *node, segment string) {
+	delete(dir.members, segment)
+	dir.changes++
+	dir.mtime = time.Now()
 }
 
 // drop forgets a node that has lost its name, and all below it.
@@ -144,6 +155,7 @@ func (m *Mem) drop(n *node) {
 	}
 	if n.members != nil {
 		clear(n.members)
+		n.changes++
 	}
 }
 
@@ -283,8 +295,7 @@ func (m *Mem) rename(from, to string) error {
 		}
 		m.unlink(toDir, toSegment)
 	}
-	delete(fromDir.members, fromSegment)
-	fromDir.mtime = time.Now()
+	m.take(fromDir, fromSegment)
 	m.link(toDir, toSegment, n)
 	return nil
 }

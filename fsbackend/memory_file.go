@@ -4,10 +4,8 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
-	"slices"
 	"sync"
 	"syscall"
 
@@ -74,13 +72,14 @@ func (m *Mem) truncate(n *node, size int64) error {
 		if m.room() < uint64(size-have) {
 			return syscall.ENOSPC
 		}
+		n.own()
 		n.data = append(n.data, make([]byte, size-have)...)
+	} else if size == 0 {
+		n.data, n.shared = nil, false
 	} else {
+		n.own()
 		clear(n.data[size:]) // a later extension finds zeros
 		n.data = n.data[:size]
-		if size == 0 {
-			n.data = nil
-		}
 	}
 	m.used += uint64(size) - uint64(have)
 	m.changed(n)
@@ -116,6 +115,7 @@ func (m *Mem) write(n *node, p []byte, off int64) (int, error) {
 				return 0, err
 			}
 		}
+		n.own()
 		have := len(n.data)
 		n.data = append(n.data[:off], p...)
 		if len(n.data) < have {
@@ -123,6 +123,7 @@ func (m *Mem) write(n *node, p []byte, off int64) (int, error) {
 		}
 		m.used += uint64(len(n.data) - have)
 	} else {
+		n.own()
 		copy(n.data[off:], p)
 	}
 	m.changed(n)
@@ -323,11 +324,7 @@ func (f *memFile) next(n int) ([]string, error) {
 		return nil, syscall.ENOTDIR
 	}
 	if !f.listed {
-		f.tree.mu.RLock()
-		f.names = slices.AppendSeq(make([]string, 0, len(f.node.members)), maps.Keys(f.node.members))
-		f.tree.mu.RUnlock()
-		slices.Sort(f.names)
-		f.listed = true
+		f.names, f.listed = f.tree.list(f.node), true
 	}
 	if n <= 0 {
 		n = len(f.names)
@@ -364,16 +361,6 @@ func (f *memFile) Readdir(n int) ([]fs.FileInfo, error) {
 			return infos, f.fail("readdir", err)
 		}
 	}
-}
-
-// Lstat describes one member of an open directory, wherever that has been moved.
-func (f *memFile) Lstat(name string) (fs.FileInfo, error) {
-	f.tree.mu.RLock()
-	defer f.tree.mu.RUnlock()
-	if member := f.node.members[name]; member != nil {
-		return f.tree.info(name, member), nil
-	}
-	return nil, memError("lstat", path.Join(f.name, name), syscall.ENOENT)
 }
 
 var _ afero.File = (*memFile)(nil)

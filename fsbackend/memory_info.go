@@ -21,7 +21,14 @@ type memInfo struct {
 
 // info is called with the lock held.
 func (m *Mem) info(name string, n *node) *memInfo {
-	return &memInfo{name, int64(len(n.data)), n.mode, n.mtime, n.birth, m.seed, n.version, n.id, n}
+	i := new(memInfo)
+	m.describe(i, name, n)
+	return i
+}
+
+// describe is called with the lock held.
+func (m *Mem) describe(i *memInfo, name string, n *node) {
+	*i = memInfo{name, int64(len(n.data)), n.mode, n.mtime, n.birth, m.seed, n.version, n.id, n}
 }
 
 func (i *memInfo) Name() string            { return i.name }

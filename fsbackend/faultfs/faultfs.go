@@ -149,6 +149,9 @@ func (f *FS) OpenFile(ctx context.Context, name string, flag int, perm fs.FileMo
 	if holder, ok := inner.(webdav.DeadPropsHolder); ok {
 		return &holderFile{h, holder}, nil
 	}
+	if inner, ok := inner.(membersLister); ok && !f.ruledWithin(h.name) {
+		return &membersFile{h, inner}, nil
+	}
 	return h, nil
 }
 

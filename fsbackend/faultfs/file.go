@@ -69,3 +69,25 @@ func (f *file) Lstat(name string) (fs.FileInfo, error) {
 	}
 	return f.fs.look(f.ctx, whole)
 }
+
+// membersLister is what the inner file of a directory may be.
+type membersLister interface {
+	LstatAll(names []string, infos []fs.FileInfo, errs []error)
+}
+
+// membersFile is a directory whose inner file looks at many members at once, and that no rule was for when it was opened.
+type membersFile struct {
+	*file
+	inner membersLister
+}
+
+// LstatAll describes many members: one by one, if a rule has come that is for one of them.
+func (f *membersFile) LstatAll(names []string, infos []fs.FileInfo, errs []error) {
+	if !f.fs.ruledWithin(f.name) {
+		f.inner.LstatAll(names, infos, errs)
+		return
+	}
+	for i, name := range names {
+		infos[i], errs[i] = f.Lstat(name)
+	}
+}
