@@ -48,6 +48,7 @@ func (h *Handler) endAt(ctx context.Context, t *tree.Tree, p resource.Path) erro
 		return nil
 	}
 	p = h.realMember(ctx, p)
+	ended := false
 	for _, l := range h.locks.Covering(p) {
 		if l.Root != p {
 			continue
@@ -55,6 +56,10 @@ func (h *Handler) endAt(ctx context.Context, t *tree.Tree, p resource.Path) erro
 		if err := h.locks.Unlock(l.Token); err != nil && !errors.Is(err, locks.ErrNoSuchLock) {
 			return err
 		}
+		ended = true
+	}
+	if ended {
+		h.locks.Flush(ctx) // before something new has the name: it would be locked after a crash
 	}
 	return nil
 }

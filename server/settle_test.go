@@ -16,8 +16,9 @@ import (
 
 // unsure is a journal that finds out late that it cannot write.
 type unsure struct {
-	fail  error
-	calls []bool
+	fail    error
+	calls   []bool
+	flushed int
 }
 
 func (*unsure) Put(locks.Lock) error   { return nil }
@@ -26,6 +27,27 @@ func (*unsure) Delete(...string) error { return nil }
 func (u *unsure) Settle(_ context.Context, granted bool) error {
 	u.calls = append(u.calls, granted)
 	return u.fail
+}
+
+func (u *unsure) Flush(context.Context) error {
+	u.flushed++
+	return u.fail
+}
+
+// A lock whose resource went behind the server's back has ended for good before something new has the name: after a crash
+// nobody would know why it is there.
+func TestEndIsFlushed(t *testing.T) {
+	journal := &unsure{}
+	files := fsbackend.Memory()
+	h := New(fsbackend.New(files), &Options{Locks: locks.New(&locks.Options{Journal: journal})})
+	do(h, "PUT", "/f", "x")
+	do(h, "LOCK", "/f", lockShared)
+	if err := files.Remove("/f"); err != nil {
+		t.Fatal(err)
+	}
+	if got := do(h, "PUT", "/f", "x"); got.StatusCode != 201 || journal.flushed != 1 {
+		t.Errorf("PUT = %s, and the journal was flushed %d times, want 201 and once", got.Status, journal.flushed)
+	}
 }
 
 // A lock that cannot be recorded was not granted, and leaves nothing (RFC 4918 §9.10.1: 507 is among the answers).

@@ -71,6 +71,8 @@ type Settler interface {
 	// Settle returns when what Put and Delete were told of is written as far as the journal wants it to be before a request is
 	// answered, or could not be: then with the reason. granted says that a new lock is among it. Many calls may come at a time.
 	Settle(ctx context.Context, granted bool) error
+	// Flush is Settle for what must be written whatever the journal wants.
+	Flush(ctx context.Context) error
 }
 
 // maxShared bounds the locks that cover one resource: DAV:lockdiscovery tells of all of them, for each member of a listing.

@@ -123,6 +123,14 @@ func (t *Table) Settle(ctx context.Context, granted bool) error {
 	return nil
 }
 
+// Flush waits until all changes are written, or could not be: that is the journal's to say. It is for locks that end without a
+// request of their holder, who would not know why they are back after the process was killed.
+func (t *Table) Flush(ctx context.Context) {
+	if s, ok := t.journal.(Settler); ok {
+		_ = s.Flush(ctx)
+	}
+}
+
 // Refresh restarts the time of a lock and returns it as it is now (RFC 4918 §7.7). 0 or less asks for the timeout it
 // had; otherwise d is treated as by Create. It fails with ErrNoSuchLock, or with what the journal returned; then the
 // lock is what it was.
