@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -109,11 +110,9 @@ func (d *Disk) lookDirect(p, name string, follow bool) (fs.FileInfo, error) {
 	return fi, nil
 }
 
-// openDirect opens p for reading, as open does it: it looks first, and again at what it got.
-func (d *Disk) openDirect(p, name string) (*os.File, *info, error) {
-	var f *os.File
-	fi := &info{}
-	err := d.beneath(p, func(dir int, base string) error {
+// openDirect opens p, which the caller calls name, for reading, as open does it: it looks first, and again at what it got.
+func (d *Disk) openDirect(p, name string) (o opened, err error) {
+	err = d.beneath(p, func(dir int, base string) error {
 		var st unix.Statx_t
 		if err := statBeneath(dir, base, true, &st); err != nil {
 			return err
@@ -129,11 +128,16 @@ func (d *Disk) openDirect(p, name string) (*os.File, *info, error) {
 			unix.Close(fd)
 			return errUnsure
 		}
-		fill(fi, name, &st)
-		f = os.NewFile(uintptr(fd), base)
+		fi := &info{}
+		fill(fi, path.Base(name), &st)
+		if fi.mode.IsRegular() && fi.size <= briefSize {
+			o.brief = &brief{name: name, fd: fd, found: fi}
+		} else {
+			o.file, o.info = os.NewFile(uintptr(fd), base), fi
+		}
 		return nil
 	})
-	return f, fi, err
+	return o, err
 }
 
 // destinationDirect is destination.
@@ -154,16 +158,17 @@ func (d *Disk) destinationDirect(p string) (to destination, err error) {
 		return to, errUnsure
 	}
 	to = destination{dir: heldFolder(dir), target: p}
-	if to.old, err = replaceable(dir, name); err != nil {
+	var st unix.Statx_t
+	if to.old, err = replaceable(dir, name, &st); err != nil {
 		unix.Close(dir)
 	}
 	return to, err
 }
 
-// replaceable returns what a file that is put at name keeps of the one that is there, and says why that may not be replaced.
-func replaceable(dir int, name string) (*former, error) {
-	var st unix.Statx_t
-	if err := statBeneath(dir, name, true, &st); err != nil {
+// replaceable returns what a file that is put at name keeps of the one that is there, and says why that may not be replaced. st
+// is what it saw.
+func replaceable(dir int, name string, st *unix.Statx_t) (*former, error) {
+	if err := statBeneath(dir, name, true, st); err != nil {
 		if err == unix.ENOENT {
 			err = nil
 		}
@@ -196,13 +201,19 @@ func (d *Disk) replaceDirect(temp, target string) error {
 type heldFolder int
 
 func (h heldFolder) create(name string, perm fs.FileMode) (*os.File, error) {
+	fd, err := createAt(int(h), name, perm)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// createAt makes a file that was not there, for writing.
+func createAt(dir int, name string, perm fs.FileMode) (int, error) {
 	for {
-		fd, err := unix.Openat(int(h), name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(perm.Perm()))
-		if err == nil {
-			return os.NewFile(uintptr(fd), name), nil
-		}
+		fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(perm.Perm()))
 		if err != unix.EINTR {
-			return nil, err
+			return fd, err
 		}
 	}
 }

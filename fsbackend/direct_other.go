@@ -5,7 +5,6 @@ package fsbackend
 import (
 	"errors"
 	"io/fs"
-	"os"
 )
 
 // errUnsure says that os.Root has to decide, as it always does here.
@@ -20,7 +19,7 @@ func missing(error) bool { return false }
 
 func (d *Disk) lookDirect(string, string, bool) (fs.FileInfo, error) { return nil, errUnsure }
 
-func (d *Disk) openDirect(string, string) (*os.File, *info, error) { return nil, nil, errUnsure }
+func (d *Disk) openDirect(string, string) (opened, error) { return opened{}, errUnsure }
 
 func (d *Disk) destinationDirect(string) (destination, error) { return destination{}, errUnsure }
 

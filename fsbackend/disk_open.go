@@ -47,36 +47,47 @@ func (d *Disk) OpenFile(ctx context.Context, name string, flag int, perm fs.File
 		return nil, reading("open", name, fs.ErrNotExist)
 	}
 	name = clean(name)
-	f, fi, err := d.openReading(p, flag, name)
+	o, err := d.openReading(p, flag, name)
 	if err != nil {
 		return nil, d.reading("open", name, err)
 	}
-	if !fi.IsDir() {
-		r := &reader{File: f, name: name}
-		if found, ok := fi.(*info); ok {
+	if o.brief != nil {
+		return o.brief, nil
+	}
+	if !o.info.IsDir() {
+		r := &reader{File: o.file, name: name}
+		if found, ok := o.info.(*info); ok {
 			r.found.Store(found)
 		}
 		return r, nil
 	}
-	dir, err := newDirectory(d, f, p, name)
+	dir, err := newDirectory(d, o.file, p, name)
 	if err != nil {
-		f.Close()
+		o.file.Close()
 		return nil, d.reading("open", name, err)
 	}
 	return dir, nil
 }
 
-// openReading opens p, which the caller calls name, for reading. The info may be one of ours or of package os.
-func (d *Disk) openReading(p string, flag int, name string) (*os.File, fs.FileInfo, error) {
+// opened is what was opened for reading: brief, or file and what it is, an info of ours or of package os.
+type opened struct {
+	brief webdav.File
+	file  *os.File
+	info  fs.FileInfo
+}
+
+// openReading opens p, which the caller calls name, for reading.
+func (d *Disk) openReading(p string, flag int, name string) (o opened, err error) {
 	if flag == os.O_RDONLY {
-		if f, fi, err := d.openDirect(p, path.Base(name)); err != errUnsure {
-			return f, fi, err
+		if o, err := d.openDirect(p, name); err != errUnsure {
+			return o, err
 		}
 	}
 	if err := d.admit(p, true); err != nil {
-		return nil, nil, err
+		return o, err
 	}
-	return d.open(p, flag, 0)
+	o.file, o.info, err = d.open(p, flag, 0)
+	return o, err
 }
 
 // open opens what p leads to if it is a regular file or a directory. Opening anything else could wait for ever or do

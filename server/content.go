@@ -4,7 +4,9 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/net/webdav"
 )
@@ -19,6 +21,39 @@ func forSending(w http.ResponseWriter, f webdav.File, size int64) (http.Response
 		return w, f
 	}
 	return onePiece{w}, &small{f: f, size: size}
+}
+
+// wanted reports whether a GET or HEAD is for all of a file in any case.
+func wanted(head http.Header) bool {
+	for _, name := range [...]string{"Range", "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range"} {
+		if len(head[name]) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// sendWhole sends a small file as http.ServeContent does when nothing but the file is asked for, without what that looks for in
+// the request, and in the file (1 KiB: a sixth of what the handler does). What cannot be read is an error, for nothing is sent
+// before.
+func sendWhole(q *request, f io.Reader, size int64, modified time.Time) error {
+	head := q.w.Header()
+	buf := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(buf)
+	if q.Method != http.MethodHead {
+		if _, err := io.ReadFull(f, buf[:size]); err != nil {
+			return err
+		}
+	}
+	if !modified.IsZero() {
+		head["Last-Modified"] = []string{modified.UTC().Format(http.TimeFormat)}
+	}
+	head["Content-Length"] = []string{strconv.FormatInt(size, 10)}
+	q.w.WriteHeader(http.StatusOK)
+	if q.Method != http.MethodHead {
+		q.w.Write(buf[:size]) // an error is of the connection
+	}
+	return nil
 }
 
 // onePiece is a ResponseWriter that gets a small content in one Write, which net/http sends together with the header.

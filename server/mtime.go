@@ -112,15 +112,16 @@ func wantedTime(head http.Header) (time.Time, bool) {
 	return t, err == nil
 }
 
-// setWantedTime gives what was put at p the time that the request asks for, if it can.
-func (h *Handler) setWantedTime(q *request, p resource.Path) {
+// setWantedTime gives what was put at p the time that the request asks for, if it can. It reports whether it tried to.
+func (h *Handler) setWantedTime(q *request, p resource.Path) bool {
 	t, ok := wantedTime(q.Header)
 	if !ok {
-		return
+		return false
 	}
 	if err := h.chtimes(q.ctx, p, t); err != nil {
 		h.warnMember(q, p, err)
-		return
+		return true
 	}
 	q.w.Header().Set("X-OC-Mtime", "accepted")
+	return true
 }

@@ -100,6 +100,9 @@ func (h *Handler) putSmall(q *request, t *tree.Tree, length int) error {
 		return err
 	}
 	defer release()
+	if err := h.putAtOnce(q, t, buf[:length]); !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
 	old, err := h.mayPut(q, t)
 	if err != nil {
 		return err
@@ -118,6 +121,24 @@ func (h *Handler) putSmall(q *request, t *tree.Tree, length int) error {
 	return h.place(q, t, w, commit, old)
 }
 
+// putAtOnce is put for a file system that does it in one go, with one look at what is there; errors.ErrUnsupported says that
+// it does not, and nothing has happened.
+func (h *Handler) putAtOnce(q *request, t *tree.Tree, content []byte) error {
+	existed := false
+	put, err := t.Put(q.ctx, q.path, content, func(old props.Resource) error {
+		existed = old.Info != nil
+		q.lookAtPlace(old)
+		if err := h.mayPutOver(q, t, old); err != nil {
+			return err
+		}
+		return h.room(q, t, int64(len(content)))
+	})
+	if err != nil {
+		return parentGone(err)
+	}
+	return h.answerPut(q, t, put, existed)
+}
+
 // place puts what was written as w where the resource of the request is, in the place of old if there is one, and answers.
 func (h *Handler) place(q *request, t *tree.Tree, w io.WriteCloser, commit func() error, old props.Resource) error {
 	existed := old.Info != nil
@@ -129,12 +150,20 @@ func (h *Handler) place(q *request, t *tree.Tree, w io.WriteCloser, commit func(
 	if err := commit(); err != nil {
 		return parentGone(err)
 	}
+	return h.answerPut(q, t, props.Resource{Path: q.path}, existed)
+}
+
+// answerPut ends a PUT whose content is in its place. r is what was put there; without an Info it is looked at.
+func (h *Handler) answerPut(q *request, t *tree.Tree, r props.Resource, existed bool) error {
 	if !existed {
 		h.born(q, t)
 	}
-	h.setWantedTime(q, q.path)
 	// The file is there, whatever comes now: an answer without an entity tag is the worst that may follow.
-	if r, err := t.Stat(q.ctx, q.path); err == nil {
+	var err error
+	if h.setWantedTime(q, q.path) || r.Info == nil {
+		r, err = t.Stat(q.ctx, q.path)
+	}
+	if err == nil {
 		if tag, err := t.ETag(q.ctx, r.Info); err == nil {
 			q.w.Header().Set("ETag", tag)
 		}
@@ -178,17 +207,26 @@ func (h *Handler) done(q *request, existed bool) {
 // mayPut returns the file that is there, without an Info if there is none, and why none may be put there.
 func (h *Handler) mayPut(q *request, t *tree.Tree) (props.Resource, error) {
 	r, err := h.stat(q, t)
-	switch {
-	case err == nil && r.Info.IsDir():
-		return r, plain(http.StatusMethodNotAllowed, "A collection has no content.") // §9.7.2
-	case err == nil:
-		return r, h.ask(q, t, access.WriteContent, r, true)
-	case !errors.Is(err, fs.ErrNotExist):
-		return r, err
-	case strings.HasSuffix(q.URL.Path, "/"):
-		return r, plain(http.StatusMethodNotAllowed, "The URL is that of a collection, see MKCOL.")
+	if err != nil {
+		r.Info = nil
 	}
-	return props.Resource{Path: q.path}, h.mayCreate(q, t)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return r, err
+	}
+	return r, h.mayPutOver(q, t, r)
+}
+
+// mayPutOver says why no file may be put where r is, or where nothing is if it has no Info.
+func (h *Handler) mayPutOver(q *request, t *tree.Tree, r props.Resource) error {
+	switch {
+	case r.Info == nil && strings.HasSuffix(q.URL.Path, "/"):
+		return plain(http.StatusMethodNotAllowed, "The URL is that of a collection, see MKCOL.")
+	case r.Info == nil:
+		return h.mayCreate(q, t)
+	case r.Info.IsDir():
+		return plain(http.StatusMethodNotAllowed, "A collection has no content.") // §9.7.2
+	}
+	return h.ask(q, t, access.WriteContent, r, true)
 }
 
 // mayCreate says why nothing may be created at the URL of the request, where nothing is.
@@ -200,10 +238,12 @@ func (h *Handler) mayCreate(q *request, t *tree.Tree) error {
 	if h.dropped(q.ctx, t, p) {
 		p = missing(q.ctx, t, p) // what would be its parent may have been dropped, too
 	}
-	if err := t.Parent(q.ctx, p); err != nil {
-		return err
+	if !q.seen.vacant {
+		if err := t.Parent(q.ctx, p); err != nil {
+			return err
+		}
 	}
-	if err := h.endAt(q.ctx, t, q.path); err != nil {
+	if err := h.endAtRequest(q, t); err != nil {
 		return err
 	}
 	return h.ask(q, t, access.Bind, props.Resource{Path: q.path}, false)

@@ -47,7 +47,22 @@ func (h *Handler) endAt(ctx context.Context, t *tree.Tree, p resource.Path) erro
 	if h.locks.Len() == 0 || len(h.stand(ctx, t, p)) > 0 {
 		return nil
 	}
-	p = h.realMember(ctx, p)
+	return h.endRooted(ctx, h.realMember(ctx, p))
+}
+
+// endAtRequest is endAt for the resource of a request.
+func (h *Handler) endAtRequest(q *request, t *tree.Tree) error {
+	if q.seen.vacant && q.seen.direct && h.junk != DropJunk {
+		return h.endRooted(q.ctx, q.path)
+	}
+	return h.endAt(q.ctx, t, q.path)
+}
+
+// endRooted ends the locks whose root is p.
+func (h *Handler) endRooted(ctx context.Context, p resource.Path) error {
+	if h.locks.Len() == 0 {
+		return nil
+	}
 	ended := false
 	for _, l := range h.locks.Covering(p) {
 		if l.Root != p {

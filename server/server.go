@@ -196,12 +196,15 @@ type request struct {
 	principal string
 	origin    origin
 	ifs       ifHeader
-	waiting   *waiting // nil where nobody is told of a long operation
+	waiting   *waiting  // nil where nobody is told of a long operation
+	tree      tree.Tree // see treeFor
+	guard     guard
 }
 
 // seen is what the last look at the resource of a request found, as long as no other request can have changed it.
 type seen struct {
 	there      bool
+	vacant     bool // nothing is there, and its parent is a collection
 	direct     bool // no link leads to it: its path is its real one
 	collection bool
 }
@@ -213,6 +216,11 @@ func (q *request) look(r props.Resource, err error) {
 	if err == nil {
 		q.seen = seen{there: true, direct: ok && d.Direct(), collection: r.Info.IsDir()}
 	}
+}
+
+// lookAtPlace notes what a tree.Putter found at the place, where no link leads to.
+func (q *request) lookAtPlace(r props.Resource) {
+	q.seen = seen{there: r.Info != nil, vacant: r.Info == nil, direct: true}
 }
 
 // ServeHTTP answers one request.
@@ -288,8 +296,9 @@ func (h *Handler) serve(q *request) error {
 
 // treeFor returns the engine with what this request may do, and what ends when it removes something.
 func (h *Handler) treeFor(q *request) *tree.Tree {
-	t := h.tree
-	t.Guard = &guard{h: h, q: q}
+	q.tree, q.guard = h.tree, guard{h: h, q: q}
+	t := &q.tree
+	t.Guard = &q.guard
 	t.Gone = func(p resource.Path, below bool) {
 		if h.locks.Len() == 0 {
 			return
@@ -303,7 +312,7 @@ func (h *Handler) treeFor(q *request) *tree.Tree {
 			h.locks.Unlock(l.Token)
 		}
 	}
-	return &t
+	return t
 }
 
 // reserve waits for earlier requests that this one would disturb, as long as the request lives. release must be called.

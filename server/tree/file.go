@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/net/webdav"
 
+	"dav207/props"
 	"dav207/server/resource"
 )
 
@@ -30,6 +31,31 @@ func (t *Tree) Stage(ctx context.Context, p resource.Path) (w io.WriteCloser, co
 		return nil, nil, err
 	}
 	return s, s.commit, nil
+}
+
+// Put puts a small content at p in one step, if the file system can do that in one go: see Putter. admit is asked about what is
+// there, without an Info where nothing is, before anything is changed, and its error returned. The properties of a file that
+// is replaced stay. The result has no Info where the file could not be looked at any more.
+func (t *Tree) Put(ctx context.Context, p resource.Path, content []byte, admit func(old props.Resource) error) (props.Resource, error) {
+	put := props.Resource{Path: p}
+	s, ok := t.FS.(Putter)
+	if !ok {
+		return put, errors.ErrUnsupported
+	}
+	old := put
+	asked := func(fi fs.FileInfo) error {
+		old.Info = fi
+		return admit(old)
+	}
+	adopted := func(next fs.FileInfo) error {
+		if old.Identity() == "" {
+			return nil
+		}
+		return t.adopt(ctx, old, next)
+	}
+	var err error
+	put.Info, err = s.Put(ctx, p.String(), content, asked, adopted)
+	return put, err
 }
 
 // staged is a file written aside on a file system that knows nothing of it.

@@ -51,6 +51,17 @@ type Stager interface {
 	Stage(ctx context.Context, name string) (w io.WriteCloser, commit func() error, err error)
 }
 
+// Putter puts a small file in its place in one step, with no more looks at the place than that takes. Where it cannot tell what
+// is at name, or not in this way, or where a symbolic link is on the way, it calls nothing, changes nothing and answers
+// errors.ErrUnsupported: then Stat and Stage have to be asked.
+type Putter interface {
+	// Put calls admit before it changes anything, with the file that is there, or nil where nothing is, in a collection that is
+	// there. Its error is returned as it is, and so is that of ready, which may be nil: it is called where a file is replaced,
+	// right before that, with what StagedFile would say. The info is that of what was put there; nil where it could not be
+	// looked at any more.
+	Put(ctx context.Context, name string, content []byte, admit, ready func(fs.FileInfo) error) (fs.FileInfo, error)
+}
+
 // StagedFile is what the writer that Stage returns may offer besides: a look at the file that commit is going to put in
 // place, before it is there. Its name, size and time mean nothing yet; what its Identifier says does not change any more:
 // commit puts that file there, and also where name is a symbolic link, in the place of what that leads to. After commit and
