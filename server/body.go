@@ -14,9 +14,13 @@ import (
 
 // parseBody reads the XML body of a request; nil without error means that there is none.
 func (h *Handler) parseBody(q *request) (*davxml.Element, error) {
+	if q.ContentLength == 0 {
+		return nil, nil
+	}
 	hurry := q.hurry()
-	root, err := davxml.Parse(http.MaxBytesReader(q.w, q.Body, h.maxXML), nil)
+	root, err := h.readXML(q)
 	if err == nil || errors.Is(err, davxml.ErrEmpty) {
+		q.drained = true
 		hurry.SetReadDeadline(time.Time{}) // or a long operation would end with it
 	}
 	if errors.Is(err, davxml.ErrEmpty) {
@@ -26,6 +30,20 @@ func (h *Handler) parseBody(q *request) (*davxml.Element, error) {
 		return nil, xmlError(err)
 	}
 	return root, nil
+}
+
+// readXML reads a body. Of what is sent with a PROPPATCH there is hardly ever the same again.
+func (h *Handler) readXML(q *request) (*davxml.Element, error) {
+	n := q.ContentLength
+	if n < 0 || n > min(copySize, h.maxXML) || q.Method == "PROPPATCH" {
+		return davxml.Parse(http.MaxBytesReader(q.w, q.Body, h.maxXML), nil)
+	}
+	buf := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(buf)
+	if _, err := io.ReadFull(q.Body, buf[:n]); err != nil {
+		return nil, err
+	}
+	return h.parsed.parse(buf[:n])
 }
 
 // hurry gives the client a limited time for the rest of its body. It stays in force, also for what net/http does with the rest,

@@ -251,8 +251,8 @@ func (h *Handler) refresh(q *request) error {
 
 // sayLock answers with the lockdiscovery of the resource (§9.10.1).
 func (h *Handler) sayLock(q *request, status int) error {
-	discovery := h.appendLocks(q.ctx, q, nil, h.coveringRequest(q))
-	body, err := multistatus.AppendProp(nil, multistatus.Property{XMLName: props.DAV("lockdiscovery"), InnerXML: discovery})
+	discovery := h.appendLocks(q.ctx, q, make([]byte, 0, 768), h.coveringRequest(q))
+	body, err := multistatus.AppendProp(make([]byte, 0, len(discovery)+256), multistatus.Property{XMLName: props.DAV("lockdiscovery"), InnerXML: discovery})
 	if err != nil {
 		return err
 	}

@@ -108,7 +108,11 @@ func appendEpoch(_ context.Context, b []byte, r props.Resource) ([]byte, error) 
 // wantedTime returns the time that the header X-OC-Mtime asks for: clients that synchronise keep a file's own with it. What
 // cannot be read is passed over, and not answered with "accepted".
 func wantedTime(head http.Header) (time.Time, bool) {
-	t, err := parseEpoch(strings.TrimSpace(head.Get("X-OC-Mtime")))
+	wish := strings.TrimSpace(head.Get("X-OC-Mtime"))
+	if wish == "" {
+		return time.Time{}, false
+	}
+	t, err := parseEpoch(wish)
 	return t, err == nil
 }
 

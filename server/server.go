@@ -83,6 +83,7 @@ type Handler struct {
 	trusted  []netip.Prefix    // the proxies
 	queue    reserve.Queue
 	plenty   plenty
+	parsed   parsed
 	log      *slog.Logger
 	maxXML   int64
 	finite   bool
@@ -196,6 +197,7 @@ type request struct {
 	principal string
 	origin    origin
 	ifs       ifHeader
+	drained   bool      // the body was read to its end
 	waiting   *waiting  // nil where nobody is told of a long operation
 	tree      tree.Tree // see treeFor
 	guard     guard
@@ -231,7 +233,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	q.ctx = h.withQuirks(q.ctx, r.Header)
 	err := h.serve(q)
-	if r.ContentLength != 0 && r.Method != http.MethodPut {
+	if r.ContentLength != 0 && r.Method != http.MethodPut && !q.drained {
 		q.hurry() // net/http reads what is left of a body before it answers
 	}
 	if err != nil {

@@ -26,6 +26,7 @@ type Table struct {
 	token map[string]*entry
 	next  schedule
 	held  map[string]int // by principal
+	most  int            // of the locks since clear
 	owed  []string       // tokens that the journal failed to forget, although their locks are gone
 }
 
@@ -60,8 +61,18 @@ func or[T int | time.Duration](v, preset T) T {
 
 // clear starts anew, because neither maps nor slices shrink by themselves.
 func (t *Table) clear() {
-	t.root, t.token, t.held, t.next = new(node), make(map[string]*entry), make(map[string]int), nil
+	t.root, t.token, t.held, t.next, t.most = new(node), make(map[string]*entry), make(map[string]int), nil, 0
 }
+
+// cleared is clear where the last lock is gone, and there were many.
+func (t *Table) cleared() {
+	if len(t.token) == 0 && t.most > fewLocks {
+		t.clear()
+	}
+}
+
+// fewLocks need little memory even when they are gone.
+const fewLocks = 256
 
 // Create grants a new lock and returns it with its Token, Timeout and Expires filled in. What l.Timeout asks for is
 // clamped to between one second and the table's MaxTimeout and rounded up to whole seconds; 0 or less asks for the default.
@@ -363,6 +374,7 @@ func (t *Table) insert(l Lock) {
 	t.root.make(key(l.Root)).add(e)
 	heap.Push(&t.next, e)
 	t.token[l.Token] = e
+	t.most = max(t.most, len(t.token))
 	t.held[l.Principal]++
 }
 
@@ -371,9 +383,7 @@ func (t *Table) take(e *entry) {
 	t.unlist(e)
 	e.node.remove(e)
 	e.node.tidy()
-	if len(t.token) == 0 {
-		t.clear()
-	}
+	t.cleared()
 }
 
 // unlist removes a lock from everywhere but the tree.
