@@ -6,14 +6,28 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
+
+	"dav207/server"
+	"dav207/server/locks"
+	"dav207/server/resource"
 )
 
 // BenchmarkRequest is the handlers' own part of single small requests on a disk: GET, PUT of a file that is new and of one that is
-// there, and LOCK, PUT with If and UNLOCK, ours and x/net's.
+// there, and LOCK, PUT with If and UNLOCK, ours and x/net's, and ours with 100,000 locks held elsewhere.
 func BenchmarkRequest(b *testing.B) {
 	content := bytes.Repeat([]byte("x"), 1024)
-	for _, c := range contestants {
+	held := contestant{"dav207-100000-locks", func(t testing.TB, dir string) http.Handler {
+		table := locks.New(&locks.Options{MaxLocks: 1_000_000, MaxLocksPerPrincipal: 1_000_000})
+		for i := range 100_000 {
+			if _, err := table.Create(locks.Lock{Root: resource.Must(fmt.Sprintf("/held/%d", i))}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return server.New(diskTree(t, dir), &server.Options{Locks: table})
+	}}
+	for _, c := range append(slices.Clone(contestants), held) {
 		prepared := func(b *testing.B) (do func(want int, method, target string, body []byte, header ...string) *discard) {
 			h := c.handler(b, b.TempDir())
 			bench(b, h, 201, "MKCOL", "/a", "")

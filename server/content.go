@@ -23,8 +23,8 @@ func forSending(w http.ResponseWriter, f webdav.File, size int64) (http.Response
 	return onePiece{w}, &small{f: f, size: size}
 }
 
-// wanted reports whether a GET or HEAD is for all of a file in any case.
-func wanted(head http.Header) bool {
+// unconditional reports whether a GET or HEAD is for all of a file in any case.
+func unconditional(head http.Header) bool {
 	for _, name := range [...]string{"Range", "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range"} {
 		if len(head[name]) > 0 {
 			return false

@@ -3,6 +3,10 @@ package server
 import (
 	"bytes"
 	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -84,6 +88,60 @@ func TestPlenty(t *testing.T) {
 		p.known = map[resource.Path]spaceAt{path("/c"): {tt.available, time.Now().Add(-plentyTime)}}
 		if p.holds(path("/c"), tt.length) {
 			t.Errorf("%s: it is believed too long", tt.what)
+		}
+	}
+}
+
+// What a plain GET or HEAD of a small file is answered without http.ServeContent is what that says.
+func TestSendWhole(t *testing.T) {
+	for _, content := range []string{"", "x", strings.Repeat("0123456789", smallFile/10)} {
+		for _, method := range []string{"GET", "HEAD"} {
+			for _, modified := range []time.Time{{}, time.Date(2024, 2, 29, 23, 59, 58, 7, time.FixedZone("east", 3600))} {
+				answer := func(send func(w http.ResponseWriter, r *http.Request)) *http.Response {
+					w := httptest.NewRecorder()
+					w.Header().Set("Content-Type", "text/x")
+					w.Header().Set("Accept-Ranges", "bytes")
+					send(w, httptest.NewRequest(method, "/f", nil))
+					return w.Result()
+				}
+				want := answer(func(w http.ResponseWriter, r *http.Request) {
+					http.ServeContent(w, r, "", modified, strings.NewReader(content))
+				})
+				got := answer(func(w http.ResponseWriter, r *http.Request) {
+					q := &request{Request: r, w: w}
+					if err := sendWhole(q, strings.NewReader(content), int64(len(content)), modified); err != nil {
+						t.Error(err)
+					}
+				})
+				wantBody, _ := io.ReadAll(want.Body)
+				gotBody, _ := io.ReadAll(got.Body)
+				if got.StatusCode != want.StatusCode || !maps.EqualFunc(got.Header, want.Header, slices.Equal) || !bytes.Equal(gotBody, wantBody) {
+					t.Errorf("%s of %d bytes = %d %v, %d bytes, want %d %v, %d bytes", method, len(content),
+						got.StatusCode, got.Header, len(gotBody), want.StatusCode, want.Header, len(wantBody))
+				}
+			}
+		}
+	}
+}
+
+// A file that has become shorter since it was looked at is an error, not a part of it under the length of the whole.
+func TestSendWholeOfLess(t *testing.T) {
+	w := httptest.NewRecorder()
+	err := sendWhole(&request{Request: httptest.NewRequest("GET", "/f", nil), w: w}, strings.NewReader("short"), 10, time.Now())
+	if err == nil || w.Body.Len() > 0 {
+		t.Errorf("error %v after %d bytes, want one before any", err, w.Body.Len())
+	}
+}
+
+// Whoever asks for something else than the whole file in any case has http.ServeContent find out what.
+func TestUnconditional(t *testing.T) {
+	for _, name := range []string{"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
+		head := http.Header{}
+		if head.Set("Accept", "*/*"); !unconditional(head) {
+			t.Error("Accept is a condition")
+		}
+		if head.Set(name, "x"); unconditional(head) {
+			t.Errorf("%s is none", name)
 		}
 	}
 }

@@ -65,7 +65,7 @@ func (h *Handler) get(q *request) error {
 	if props.Dated(info.ModTime()) {
 		modified = notLater(info.ModTime())
 	}
-	if info.Size() <= smallFile && wanted(q.Header) {
+	if info.Size() <= smallFile && unconditional(q.Header) {
 		return sendWhole(q, f, info.Size(), modified)
 	}
 	w, content := forSending(q.w, f, info.Size())
