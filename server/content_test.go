@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -144,4 +145,34 @@ func TestUnconditional(t *testing.T) {
 			t.Errorf("%s is none", name)
 		}
 	}
+}
+
+// A body comes in whole, however long it is and wherever it ends, and only one that goes on is read in large pieces.
+func TestReceive(t *testing.T) {
+	broken := errors.New("broken")
+	for _, length := range []int{0, 1, longBody - 1, longBody, longBody + 1, longBody + 3*longSize + 7} {
+		for _, end := range []error{io.EOF, broken} {
+			content := bytes.Repeat([]byte("0123456789\n"), length/11+1)[:length]
+			body := &pieces{Reader: io.MultiReader(bytes.NewReader(content), iotest.ErrReader(end))}
+			var all bytes.Buffer
+			n, err := receive(&all, body)
+			if want := map[error]error{broken: broken}[end]; n != int64(length) || err != want || !bytes.Equal(all.Bytes(), content) {
+				t.Errorf("%d bytes that end with %v: %d, %v", length, end, n, err)
+			}
+			if want := length >= longBody; body.largest > copySize != want {
+				t.Errorf("%d bytes were read in pieces of %d", length, body.largest)
+			}
+		}
+	}
+}
+
+// pieces notes how much is read at a time.
+type pieces struct {
+	io.Reader
+	largest int
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	p.largest = max(p.largest, len(b))
+	return p.Reader.Read(b)
 }

@@ -54,7 +54,7 @@ func (h *Handler) put(q *request) error {
 		return parentGone(err)
 	}
 	defer w.Close()
-	n, err := copyPooled(w, body{q.Body})
+	n, err := receive(w, body{q.Body})
 	if err != nil {
 		return err
 	}
