@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path"
-	"runtime"
 	"slices"
 	"sync"
 
@@ -30,7 +29,7 @@ func (d *Disk) RemoveTree(ctx context.Context, name string, went func(name strin
 	if err != nil {
 		return false
 	}
-	c := clearing{ctx: ctx, helpers: make(chan struct{}, min(clearWorkers, runtime.GOMAXPROCS(0))-1)}
+	c := clearing{ctx: ctx, crew: newCrew()}
 	gone := false
 	conn.Control(func(at uintptr) { gone = c.directory(int(at), baseOf(p), clean(name), 0) })
 	if gone {
@@ -48,19 +47,15 @@ func (d *Disk) RemoveTree(ctx context.Context, name string, went func(name strin
 	return gone
 }
 
-const (
-	// clearWorkers bounds how many directories are emptied at a time.
-	clearWorkers = 4
-	// clearDepth bounds how many are open one in another; what lies deeper is left.
-	clearDepth = 64
-)
+// clearDepth bounds how many directories are open one in another; what lies deeper is left.
+const clearDepth = 64
 
 // clearing removes what is below a directory.
 type clearing struct {
-	ctx     context.Context
-	mu      sync.Mutex
-	went    []string      // what was removed from directories that stay
-	helpers chan struct{} // has room while one more directory may be emptied beside the others
+	ctx  context.Context
+	crew crew
+	mu   sync.Mutex
+	went []string // what was removed from directories that stay
 }
 
 // directory removes the directory called base in the open directory at, and reports whether it is gone.
@@ -89,16 +84,7 @@ func (c *clearing) directory(at int, base, name string, depth int) bool {
 		case err == nil, err == unix.ENOENT: // by us or by somebody else
 			gone[i] = true
 		case err == unix.EISDIR && depth < clearDepth:
-			below := func() { gone[i] = c.directory(fd, member, path.Join(name, member), depth+1) }
-			select {
-			case c.helpers <- struct{}{}:
-				helpers.Go(func() {
-					defer func() { <-c.helpers }()
-					below()
-				})
-			default:
-				below()
-			}
+			c.crew.share(&helpers, func() { gone[i] = c.directory(fd, member, path.Join(name, member), depth+1) })
 		}
 	}
 	helpers.Wait()

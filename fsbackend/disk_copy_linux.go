@@ -4,7 +4,6 @@ import (
 	"context"
 	"io/fs"
 	"os"
-	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -34,7 +33,7 @@ func (d *Disk) CopyMembers(ctx context.Context, src, dst string, names []string,
 	defer into.Close()
 	withDescriptors(from, into, func(from, into int) {
 		c := membersCopy{ctx: ctx, from: from, into: into}
-		c.all(names, copied)
+		c.all(newCrew(), names, copied)
 	})
 }
 
@@ -77,13 +76,14 @@ func withDescriptors(a, b *os.File, use func(a, b int)) {
 type membersCopy struct {
 	ctx        context.Context
 	from, into int
+	// kept is a mode, with the kind of file, that was seen to come through the umask and what the directory has instead of it: to
+	// set it again for each file took a twentieth of the copy.
+	kept atomic.Uint32
 }
 
 const (
-	// copyWorkers bounds how many files of one collection are copied at a time, and filesPerWorker is how many make it worth
-	// while to have one more.
-	copyWorkers    = 4
-	filesPerWorker = 16
+	// filesPerWorker is how many files make it worth while to have a helper copy them.
+	filesPerWorker = 32
 	// copyBuffer is the size up to which a file is read and written: that is cheaper than to ask for a copy inside of the
 	// file system, which has to find out where the file ends.
 	copyBuffer = 32 << 10
@@ -91,25 +91,25 @@ const (
 
 var copyBuffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 
-func (c *membersCopy) all(names []string, copied []bool) {
-	var next atomic.Int64
-	work := func() {
-		buffer := copyBuffers.Get().(*[copyBuffer]byte)
-		defer copyBuffers.Put(buffer)
-		for c.ctx.Err() == nil {
-			i := int(next.Add(1)) - 1
-			if i >= len(names) {
-				return
-			}
-			copied[i] = isSegment(names[i]) && c.file(names[i], buffer[:])
+func (c *membersCopy) all(workers crew, names []string, copied []bool) {
+	var helpers sync.WaitGroup
+	for i := 0; i < len(names); i += filesPerWorker {
+		some := names[i:min(i+filesPerWorker, len(names))]
+		workers.share(&helpers, func() { c.some(some, copied[i:]) })
+	}
+	helpers.Wait()
+}
+
+// some copies files one after the other.
+func (c *membersCopy) some(names []string, copied []bool) {
+	buffer := copyBuffers.Get().(*[copyBuffer]byte)
+	defer copyBuffers.Put(buffer)
+	for i, name := range names {
+		if c.ctx.Err() != nil {
+			return
 		}
+		copied[i] = isSegment(name) && c.file(name, buffer[:])
 	}
-	var workers sync.WaitGroup
-	for range min(copyWorkers, runtime.GOMAXPROCS(0), len(names)/filesPerWorker) - 1 {
-		workers.Go(work)
-	}
-	work()
-	workers.Wait()
 }
 
 // file copies one file, and reports whether it could.
@@ -131,9 +131,23 @@ func (c *membersCopy) file(name string, buffer []byte) bool {
 	defer unix.Close(to)
 	now, err := unix.TimeToTimespec(times.now())
 	return err == nil && c.content(from, to, st.Size, buffer) &&
-		unix.Fchmod(to, perm) == nil && // the umask is for new files; this one was given its mode before
+		c.mode(to, perm) &&
 		unix.UtimesNanoAt(to, "", []unix.Timespec{{Nsec: unix.UTIME_OMIT}, now}, unix.AT_EMPTY_PATH) == nil &&
 		link(to, c.into, name) == nil
+}
+
+// mode sees to it that the new file has the mode that it was made with: the umask is for new files, this one was given its mode
+// before.
+func (c *membersCopy) mode(file int, perm uint32) bool {
+	if c.kept.Load() == perm|unix.S_IFREG {
+		return true
+	}
+	var st unix.Stat_t
+	if unix.Fstat(file, &st) == nil && st.Mode&0o777 == perm {
+		c.kept.Store(perm | unix.S_IFREG)
+		return true
+	}
+	return unix.Fchmod(file, perm) == nil
 }
 
 // content copies what is in a file, whose size was looked at.

@@ -65,6 +65,14 @@ func (f *FS) CopyMembers(ctx context.Context, src, dst string, names []string, c
 	}
 }
 
+// CopyTree copies at once as the inner file system does, unless a rule is for something at or below src or dst.
+func (f *FS) CopyTree(ctx context.Context, src, dst string, left func(name string)) (begun bool) {
+	inner, offered := f.inner.(interface {
+		CopyTree(context.Context, string, string, func(string)) bool
+	})
+	return offered && !f.ruledWithin(src) && !f.ruledWithin(dst) && inner.CopyTree(ctx, src, dst, left)
+}
+
 // ruledWithin reports whether any rule is, or may be, for something at or below name.
 func (f *FS) ruledWithin(name string) bool {
 	whole := clean(name)

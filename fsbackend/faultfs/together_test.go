@@ -12,7 +12,7 @@ import (
 // together is a file system that does many things at once.
 type together struct {
 	webdav.FileSystem
-	copied, removed int
+	copied, trees, removed int
 }
 
 func (f *together) CopyMembers(_ context.Context, src, dst string, names []string, copied []bool) {
@@ -20,6 +20,11 @@ func (f *together) CopyMembers(_ context.Context, src, dst string, names []strin
 	for i := range copied {
 		copied[i] = true
 	}
+}
+
+func (f *together) CopyTree(context.Context, string, string, func(string)) bool {
+	f.trees++
+	return true
 }
 
 func (f *together) RemoveTree(context.Context, string, func(string)) bool {
@@ -53,13 +58,16 @@ func TestTogether(t *testing.T) {
 		if got := inner.copied == 1 && copied[0] && copied[1]; got != tt.copy || inner.copied > 0 != tt.copy {
 			t.Errorf("rule for %q: copied at once: %v, want %v", tt.rule, got, tt.copy)
 		}
+		if got := f.CopyTree(ctx, "/c", "/x", nil); got != tt.copy || inner.trees > 0 != tt.copy {
+			t.Errorf("rule for %q: copied as a tree: %v, want %v", tt.rule, got, tt.copy)
+		}
 		if got := f.RemoveTree(ctx, "/c", nil); got != tt.remove || inner.removed > 0 != tt.remove {
 			t.Errorf("rule for %q: removed at once: %v, want %v", tt.rule, got, tt.remove)
 		}
 	}
 	f := faultfs.New(webdav.NewMemFS())
 	copied := make([]bool, 1)
-	if f.CopyMembers(ctx, "/c", "/x", []string{"1"}, copied); copied[0] || f.RemoveTree(ctx, "/c", nil) {
+	if f.CopyMembers(ctx, "/c", "/x", []string{"1"}, copied); copied[0] || f.CopyTree(ctx, "/c", "/x", nil) || f.RemoveTree(ctx, "/c", nil) {
 		t.Error("something was done that the inner file system cannot do")
 	}
 }

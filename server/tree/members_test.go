@@ -17,10 +17,12 @@ import (
 	"dav207/server/tree"
 )
 
-// together is a disk that copies many files at once but those whose name begins with "slow", which it fails to copy one by one
-// where it also has "fails" in it; and removes trees but for what is called so.
+// together is a disk that copies many files, or with trees set whole trees, at once but what has a name that begins with "slow",
+// which it fails to copy one by one where it also has "fails" in it; and removes trees but for what is called so.
 type together struct {
 	*fsbackend.Disk
+	trees bool
+	whole []string   // the collections that were copied at once
 	asked [][]string // the names that were asked for at once
 	one   []string   // and one by one
 }
@@ -29,6 +31,37 @@ func (f *together) CopyMembers(ctx context.Context, src, dst string, names []str
 	f.asked = append(f.asked, names)
 	for i, name := range names {
 		copied[i] = !strings.HasPrefix(name, "slow") && f.Disk.CopyFile(ctx, src+"/"+name, dst+"/"+name, nil) == nil
+	}
+}
+
+func (f *together) CopyTree(ctx context.Context, src, dst string, left func(string)) bool {
+	if !f.trees {
+		return false
+	}
+	f.whole = append(f.whole, src)
+	f.copyTree(ctx, src, dst, left)
+	return true
+}
+
+func (f *together) copyTree(ctx context.Context, src, dst string, left func(string)) {
+	d, err := f.OpenFile(ctx, src, 0, 0)
+	if err != nil {
+		return
+	}
+	infos, _ := d.Readdir(-1)
+	d.Close()
+	slices.SortFunc(infos, func(a, b fs.FileInfo) int { return strings.Compare(a.Name(), b.Name()) })
+	for _, i := range infos {
+		from, to := path.Join(src, i.Name()), path.Join(dst, i.Name())
+		switch {
+		case !i.IsDir() && !i.Mode().IsRegular() || strings.HasPrefix(i.Name(), "slow"):
+			left(from)
+		case i.IsDir():
+			f.Mkdir(ctx, to, 0o777)
+			f.copyTree(ctx, from, to, left)
+		default:
+			f.Disk.CopyFile(ctx, from, to, nil)
+		}
 	}
 }
 
@@ -145,21 +178,70 @@ func TestCopyTogether(t *testing.T) {
 
 // A member that could not be copied at once and cannot be one by one is reported in its place.
 func TestCopyTogetherReportsInOrder(t *testing.T) {
-	f := &together{Disk: disk(t).(*fsbackend.Disk)}
-	fill(t, f, "/c/ /c/a=a /c/b/ /c/b/slowfails=x /c/slowfails1=x /c/slowfails2=x /c/z=z")
-	e := &tree.Tree{FS: f, Props: new(props.Memory)}
-	var reports []string
-	err := e.Copy(t.Context(), resource.Must("/c"), resource.Must("/x"), tree.Infinity, func(p resource.Path, _ bool, err error) {
-		reports = append(reports, p.String())
-		if !errors.Is(err, syscall.EIO) {
-			t.Errorf("%s: %v", p, err)
+	for _, trees := range []bool{false, true} {
+		f := &together{Disk: disk(t).(*fsbackend.Disk), trees: trees}
+		fill(t, f, "/c/ /c/a=a /c/b/ /c/b/slowfails=x /c/slow/ /c/slow/d/ /c/slow/d/slow=s /c/slow/d/slowfails=x /c/slowfails1=x /c/slowfails2=x /c/z=z")
+		e := &tree.Tree{FS: f, Props: new(props.Memory)}
+		var reports []string
+		err := e.Copy(t.Context(), resource.Must("/c"), resource.Must("/x"), tree.Infinity, func(p resource.Path, _ bool, err error) {
+			reports = append(reports, p.String())
+			if !errors.Is(err, syscall.EIO) {
+				t.Errorf("%s: %v", p, err)
+			}
+		})
+		if want := []string{"/c/b/slowfails", "/c/slow/d/slowfails", "/c/slowfails1", "/c/slowfails2"}; !errors.Is(err, tree.ErrPartial) || !slices.Equal(reports, want) {
+			t.Errorf("trees %v: Copy = %v, reports %q, want %q", trees, err, reports, want)
 		}
-	})
-	if want := []string{"/c/b/slowfails", "/c/slowfails1", "/c/slowfails2"}; !errors.Is(err, tree.ErrPartial) || !slices.Equal(reports, want) {
-		t.Errorf("Copy = %v, reports %q, want %q", err, reports, want)
+		if got, want := dump(t, f, "/x"), []string{"/x/a=a", "/x/b/", "/x/slow/", "/x/slow/d/", "/x/slow/d/slow=s", "/x/z=z"}; !slices.Equal(got, want) {
+			t.Errorf("trees %v: there is %q, want %q", trees, got, want)
+		}
 	}
-	if got, want := dump(t, f, "/x"), []string{"/x/a=a", "/x/b/", "/x/z=z"}; !slices.Equal(got, want) {
-		t.Errorf("there is %q, want %q", got, want)
+}
+
+// A tree is copied at once where nothing has to be asked or looked for in it; what is already at the destination is replaced
+// resource by resource all the same.
+func TestCopyTree(t *testing.T) {
+	for _, tt := range []struct {
+		rule  string
+		over  string // what is at the destination before
+		owned string // has a property
+		guard tree.Guard
+		whole string
+	}{
+		{"§9.8.3 Depth infinity", "", "", nil, "/c"},
+		{"what is beside does not matter", "", "/other", nil, "/c"},
+		{"who may not do everything is asked for each", "", "", guard{"nothing": nil}, ""},
+		{"§9.8.2 properties are copied, too", "", "/c/d/e/2", nil, ""},
+		{"those of what is replaced are not kept", "/x/ /x/1=old", "/x/1", nil, ""},
+		{"only what is new is copied at once", "/x/ /x/d/ /x/d/old=old", "", nil, "/c/d/e /c/f"},
+		{"so it is in the place of a file", "/x=old", "", nil, "/c"},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			f := &together{Disk: disk(t).(*fsbackend.Disk), trees: true}
+			fill(t, f, "/other=o /c/ /c/1=1 /c/d/ /c/d/e/ /c/d/e/2=2 /c/f/ "+tt.over)
+			e := &tree.Tree{FS: f, Props: new(props.Memory), Guard: tt.guard}
+			if tt.owned != "" {
+				own(t, e, tt.owned)
+			}
+			if err := e.Copy(t.Context(), resource.Must("/c"), resource.Must("/x"), tree.Infinity, nil); err != nil {
+				t.Errorf("Copy = %v", err)
+			}
+			if got := marks(t, e); strings.HasPrefix(tt.owned, "/c") == !strings.Contains(got, "/x") {
+				t.Errorf("properties are %q", got)
+			}
+			if got := strings.Join(f.whole, " "); got != tt.whole {
+				t.Errorf("copied at once %q, want %q", got, tt.whole)
+			}
+			if got, want := dump(t, f, "/x"), []string{"/x/1=1", "/x/d/", "/x/d/e/", "/x/d/e/2=2", "/x/f/"}; !slices.Equal(got, want) {
+				t.Errorf("there is %q, want %q", got, want)
+			}
+		})
+	}
+	f := &together{Disk: disk(t).(*fsbackend.Disk), trees: true}
+	fill(t, f, "/c/ /c/d/")
+	e := &tree.Tree{FS: f, Props: new(props.Memory)}
+	if err := e.Copy(t.Context(), resource.Must("/c"), resource.Must("/x"), tree.Zero, nil); err != nil || f.whole != nil {
+		t.Errorf("§9.8.3 Depth 0: Copy = %v, at once %q", err, f.whole)
 	}
 }
 

@@ -86,6 +86,15 @@ type MembersCopier interface {
 	CopyMembers(ctx context.Context, src, dst string, names []string, copied []bool)
 }
 
+// TreeCopier copies what is below the collection src into the collection dst, as far as it can, faster than one by one. Nothing is
+// in dst yet, and what has a name of the server's own is not copied (see resource.Reserved). left is called, from the same
+// goroutine and in the order of a walk, for each member that is not copied, such as a link, with all that is below it; nothing
+// has the name of its copy then, and whoever called copies it one by one, and hears why. It reports whether it has begun: where it has
+// not, nothing is changed and left is not called.
+type TreeCopier interface {
+	CopyTree(ctx context.Context, src, dst string, left func(name string)) (begun bool)
+}
+
 // Batcher is offered by a file system that has every change on the disk before it says that it was made. Changes under
 // the context that Batch returns have to be there only when settle returns nil, so that a collection with many members is
 // written once. settle may be called again and again: what changed before it is on the disk before what changes after it. A

@@ -115,20 +115,17 @@ func (x *transfer) collection(src props.Resource, dst resource.Path, old fs.File
 	if members != nil {
 		x.above = append(x.above, src.Info)
 		defer func(level int) { x.above = x.above[:level] }(len(x.above) - 1)
-		for o := range members.batches {
-			var copied []bool
-			if fresh {
-				copied = x.together(o, src.Path, dst)
+		done := false
+		if fresh {
+			var err error
+			if kept, done, err = x.below(src, dst); err != nil {
+				return err
 			}
-			for i, e := range o.entries {
-				out, err := x.member(e, dst, copied != nil && copied[i])
-				if err != nil {
-					return err
-				}
-				kept = kept || out == failed
-				if out != vanished && !fresh {
-					came = append(came, e.path.Name())
-				}
+		}
+		if !done {
+			var err error
+			if came, kept, err = x.members(members, src.Path, dst, fresh); err != nil {
+				return err
 			}
 		}
 	}
@@ -146,6 +143,28 @@ func (x *transfer) collection(src props.Resource, dst resource.Path, old fs.File
 		return x.removeSource(src.Path, true)
 	}
 	return nil
+}
+
+// members transfers the members of src one collection after the other. It reports whether one of them failed, and, unless the
+// collection dst is fresh, which ones came.
+func (x *transfer) members(l *listing, src, dst resource.Path, fresh bool) (came []string, kept bool, err error) {
+	for o := range l.batches {
+		var copied []bool
+		if fresh {
+			copied = x.together(o, src, dst)
+		}
+		for i, e := range o.entries {
+			out, err := x.member(e, dst, copied != nil && copied[i])
+			if err != nil {
+				return nil, true, err
+			}
+			kept = kept || out == failed
+			if out != vanished && !fresh {
+				came = append(came, e.path.Name())
+			}
+		}
+	}
+	return came, kept, nil
 }
 
 // container makes sure that a collection is at dst. One that is there stays, with its members.

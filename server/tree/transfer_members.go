@@ -1,6 +1,8 @@
 package tree
 
 import (
+	"io/fs"
+
 	"dav207/props"
 	"dav207/server/access"
 	"dav207/server/resource"
@@ -34,6 +36,62 @@ func (x *transfer) together(o *looks, src, dst resource.Path) (copied []bool) {
 		copied[which[i]] = done
 	}
 	return copied
+}
+
+// below copies all that is below src at once into the collection dst, which this transfer made, and then one by one what the
+// file system left of it; done is false where it cannot do that, or every member has to be asked about. It returns what
+// collection returns for its members.
+func (x *transfer) below(src props.Resource, dst resource.Path) (kept, done bool, err error) {
+	c, ok := x.t.FS.(TreeCopier)
+	if !ok || x.move || x.links > 0 || !x.t.clear(src.Path) || !x.t.clear(dst) || !x.bare() {
+		return false, false, nil
+	}
+	var left []resource.Path
+	begun := c.CopyTree(x.ctx, src.Path.String(), dst.String(), func(name string) {
+		if p, err := resource.Clean(name); err == nil {
+			left = append(left, p)
+		}
+	})
+	if !begun {
+		return false, false, x.ctx.Err()
+	}
+	defer func(level int) { x.above = x.above[:level] }(len(x.above))
+	in, level := src.Path, len(x.above)
+	var lost error // why the collections that the member is in are not known any more
+	for _, p := range left {
+		if err := x.ctx.Err(); err != nil {
+			return kept, true, err
+		}
+		if p.Parent() != in {
+			in = p.Parent()
+			var between []fs.FileInfo
+			between, lost = x.between(src.Path, in)
+			x.above = append(x.above[:level], between...)
+		}
+		e := entry{path: p, err: lost}
+		if lost == nil {
+			e.info, e.err = x.t.lstat(x.ctx, p)
+		}
+		out, err := x.member(e, in.Rebase(src.Path, dst), false)
+		if err != nil {
+			return kept, true, err
+		}
+		kept = kept || out == failed
+	}
+	return kept, true, x.ctx.Err()
+}
+
+// between looks at the collections below top on the way to p, which is the last of them.
+func (x *transfer) between(top, p resource.Path) (infos []fs.FileInfo, err error) {
+	if p == top {
+		return nil, nil
+	}
+	infos, err = x.between(top, p.Parent())
+	if err != nil {
+		return nil, err
+	}
+	info, err := x.t.lstat(x.ctx, p)
+	return append(infos, info), err
 }
 
 // properties gives the copy at dst the properties of src. Where nothing has any, which is asked once for all, there is nothing
