@@ -196,14 +196,19 @@ func (d *Disk) Rename(ctx context.Context, oldName, newName string) error {
 	if from == "." || to == "." {
 		return renaming(oldName, newName, fs.ErrPermission)
 	}
-	if err := d.admit(from, false); err != nil {
-		return renaming(oldName, newName, cause(d.reading("rename", oldName, err)))
-	}
-	if err := d.admit(to, false); err != nil {
-		return renaming(oldName, newName, cause(d.creating("rename", newName, err)))
-	}
 	asides.made(to)
-	err := d.root.Rename(from, to)
+	err := d.renameDirect(from, to)
+	if err == errUnsure {
+		if err := d.admit(from, false); err != nil {
+			asides.gone(to)
+			return renaming(oldName, newName, cause(d.reading("rename", oldName, err)))
+		}
+		if err := d.admit(to, false); err != nil {
+			asides.gone(to)
+			return renaming(oldName, newName, cause(d.creating("rename", newName, err)))
+		}
+		err = d.root.Rename(from, to)
+	}
 	if err == nil {
 		asides.gone(from)
 		if u := d.unsettled(ctx); u != nil {

@@ -127,8 +127,7 @@ func (i *info) CreationTime() time.Time {
 	return i.birth.time()
 }
 
-// Direct reports whether what is described is known to have been found without passing a link: Real would have returned the
-// name that was asked for.
+// Direct implements tree.Directer.
 func (i *info) Direct() bool { return i.direct }
 
 // FileID implements tree.Identifier: the inode and the birth time, since a file that goes leaves its inode to the next

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"errors"
-	"io/fs"
 	"net/http"
 
 	"dav207/server/reserve"
@@ -42,10 +40,7 @@ func (h *Handler) move(q *request) error {
 	return h.transfer(q, reserve.Claim{Path: q.path, Subtree: true, Write: true}, func(t *tree.Tree, dst resource.Path, report tree.Report) error {
 		return t.Move(q.ctx, q.path, dst, report)
 	}, func(t *tree.Tree) error {
-		if _, err := t.Stat(q.ctx, q.path); err != nil {
-			return err
-		}
-		return h.mayRemove(q, t, d)
+		return h.mayRemove(q, t, d, true)
 	})
 }
 
@@ -75,10 +70,9 @@ func (h *Handler) transfer(q *request, claim reserve.Claim, operation func(*tree
 	if err := source(t); err != nil {
 		return err
 	}
-	_, err = t.Stat(q.ctx, dst)
-	existed := err == nil || errors.Is(err, tree.ErrSpecial) || t.Present(q.ctx, dst) // a link that leads nowhere is something, too
+	existed, err := t.Look(q.ctx, dst)
 	switch {
-	case !existed && !errors.Is(err, fs.ErrNotExist):
+	case err != nil:
 		return err
 	case existed && !replace && dst != q.path:
 		return plain(http.StatusPreconditionFailed, "There is a resource at the Destination.") // §9.8.5

@@ -31,7 +31,7 @@ func (h *Handler) delete(q *request) error {
 	if held := h.stand(q.ctx, t, q.path); len(held) > 0 {
 		return h.deleteNowhere(q, t, held)
 	}
-	if err := h.mayRemove(q, t, d); err != nil {
+	if err := h.mayRemove(q, t, d, false); err != nil {
 		return err
 	}
 	done, err := h.partial(q, release, func(report tree.Report) error { return t.Delete(q.ctx, q.path, report) })
@@ -41,14 +41,16 @@ func (h *Handler) delete(q *request) error {
 	return err
 }
 
-// mayRemove checks a request that takes its resource away: what the engine does not. A link that leads nowhere and
-// what is neither file nor collection can be removed although it can not be served.
-func (h *Handler) mayRemove(q *request, t *tree.Tree, d tree.Depth) error {
+// mayRemove checks a request that takes its resource away: what the engine does not. Unless only what can be served is wanted, a
+// link that leads nowhere and what is neither file nor collection can be removed, too.
+func (h *Handler) mayRemove(q *request, t *tree.Tree, d tree.Depth, served bool) error {
 	if err := h.allowed(q.ctx, access.Read, q.path); errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	r, err := t.Stat(q.ctx, q.path)
 	switch {
+	case err != nil && served:
+		return err
 	case r.Info == nil && !t.Present(q.ctx, q.path):
 		return err
 	case err == nil && r.Info.IsDir() && d != tree.Infinity:

@@ -213,7 +213,7 @@ type seen struct {
 
 // look notes what was found.
 func (q *request) look(r props.Resource, err error) {
-	d, ok := r.Info.(interface{ Direct() bool })
+	d, ok := r.Info.(tree.Directer)
 	q.seen = seen{}
 	if err == nil {
 		q.seen = seen{there: true, direct: ok && d.Direct(), collection: r.Info.IsDir()}

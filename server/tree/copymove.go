@@ -27,8 +27,15 @@ func (t *Tree) Copy(ctx context.Context, src, dst resource.Path, depth Depth, re
 }
 
 func (t *Tree) copy(ctx context.Context, src, dst resource.Path, depth Depth, report Report) error {
-	r, err := t.apart(ctx, src, dst)
+	r, err := t.Stat(ctx, src)
 	if err != nil {
+		return err
+	}
+	old, err := t.lstat(ctx, dst)
+	if err != nil {
+		old = nil // it is free, or what is wrong with it will show
+	}
+	if err := t.apart(ctx, r, dst, old); err != nil {
 		return err
 	}
 	if err := t.check(ctx, access.Read, src); err != nil {
@@ -77,12 +84,20 @@ func (t *Tree) move(ctx context.Context, src, dst resource.Path, report Report) 
 	if srcErr == nil && err == nil && recased(src, dst) && sameFile(info, old) {
 		return t.recase(ctx, src, dst)
 	}
-	r, err := t.apart(ctx, src, dst)
+	r := props.Resource{Path: src, Info: info}
+	if srcErr == nil && !isLink(info) {
+		err = servable(info)
+	} else {
+		r, err = t.Stat(ctx, src)
+	}
 	if err != nil {
 		return err
 	}
-	if srcErr == nil && isLink(info) {
-		r.Info = info
+	if err := t.apart(ctx, r, dst, old); err != nil {
+		return err
+	}
+	if srcErr == nil {
+		r.Info = info // of a link itself
 	}
 	x := &transfer{t: t, ctx: ctx, report: report, dst: dst, move: true}
 	if err := t.check(ctx, access.Unbind, src); err != nil {
@@ -204,50 +219,53 @@ func (t *Tree) below(ctx context.Context, p resource.Path, info fs.FileInfo, all
 	return ctx.Err() == nil
 }
 
-// apart looks at src and makes sure that dst has a parent and that neither is within the other, also by way
-// of links.
-func (t *Tree) apart(ctx context.Context, src, dst resource.Path) (props.Resource, error) {
-	r, err := t.Stat(ctx, src)
+// apart makes sure that dst, where old is if that is not nil, has a parent and that neither it nor src is within the other, also by
+// way of links.
+func (t *Tree) apart(ctx context.Context, src props.Resource, dst resource.Path, old fs.FileInfo) error {
+	if src.Path.Contains(dst) || dst.Contains(src.Path) {
+		return ErrOverlap
+	}
+	parent, err := t.parent(ctx, dst)
 	if err != nil {
-		return r, err
-	}
-	if src.Contains(dst) || dst.Contains(src) {
-		return r, ErrOverlap
-	}
-	if err := t.Parent(ctx, dst); err != nil {
-		return r, err
+		return err
 	}
 	// Links give one resource several names: also what they lead to must not overlap.
-	from, into := t.Real(ctx, src), t.Real(ctx, dst.Parent()).Child(dst.Name())
+	from, into := t.realOf(ctx, src), t.realOf(ctx, parent).Child(dst.Name())
 	if from.Contains(into) || into.Contains(from) {
-		return r, ErrOverlap
+		return ErrOverlap
 	}
-	if r.Info.IsDir() {
-		for p := dst.Parent(); ; p = p.Parent() {
-			if info, err := t.FS.Stat(ctx, p.String()); err == nil && sameFile(r.Info, info) {
-				return r, ErrOverlap
-			}
-			if p.IsRoot() {
-				break
+	if src.Info.IsDir() {
+		if sameFile(src.Info, parent.Info) {
+			return ErrOverlap
+		}
+		for p := parent.Path; !p.IsRoot(); {
+			p = p.Parent()
+			if info, err := t.FS.Stat(ctx, p.String()); err == nil && sameFile(src.Info, info) {
+				return ErrOverlap
 			}
 		}
 	}
-	old, err := t.lstat(ctx, dst)
-	if err != nil {
-		return r, nil // it is free, or what is wrong with it will show
+	if old == nil {
+		return nil
 	}
 	// One file under two names: a link to it, or another hard link, of which a rename would remove neither.
-	if to, err := t.FS.Stat(ctx, dst.String()); err == nil && sameFile(r.Info, to) {
-		return r, ErrOverlap
+	to := old
+	if isLink(old) {
+		if to, err = t.FS.Stat(ctx, dst.String()); err != nil {
+			to = old
+		}
+	}
+	if sameFile(src.Info, to) {
+		return ErrOverlap
 	}
 	if old.IsDir() {
-		for p := src; !p.IsRoot(); p = p.Parent() {
+		for p := src.Path; !p.IsRoot(); p = p.Parent() {
 			if info, err := t.FS.Stat(ctx, p.String()); err == nil && sameFile(old, info) {
-				return r, ErrOverlap
+				return ErrOverlap
 			}
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // recased reports whether two names differ in case only: on some file systems they are one.

@@ -141,6 +141,12 @@ type CreationTimer interface {
 	CreationTime() time.Time
 }
 
+// Directer tells whether what is described is known to have been found without passing a link: a Resolver would return the name
+// that was asked for.
+type Directer interface {
+	Direct() bool
+}
+
 // Identifier tells which file or collection an info describes: a short string that is the same under every name, after
 // every renaming and change, and after a restart, and another one for what takes the name later, also where that came to be
 // in the same place of the disk. The empty string means that it is not known: it is equal to nothing. Whatever is

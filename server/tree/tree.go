@@ -100,14 +100,19 @@ func (t *Tree) Stat(ctx context.Context, p resource.Path) (props.Resource, error
 // Parent checks that p's parent is an existing collection and returns ErrNoParent where it is not (RFC 4918 §9.3.1,
 // §9.7.1, §9.8.5).
 func (t *Tree) Parent(ctx context.Context, p resource.Path) error {
+	_, err := t.parent(ctx, p)
+	return err
+}
+
+func (t *Tree) parent(ctx context.Context, p resource.Path) (props.Resource, error) {
 	r, err := t.Stat(ctx, p.Parent())
 	switch {
 	case err == nil && r.Info.IsDir():
-		return nil
+		return r, nil
 	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrSpecial):
-		return ErrNoParent
+		return r, ErrNoParent
 	}
-	return err
+	return r, err
 }
 
 // ETag returns the entity tag of the file that info describes: quoted, strong where the file system can tell contents
@@ -193,8 +198,17 @@ func (t *Tree) before() error {
 
 // Present reports whether there is something at p, be it a link that leads nowhere.
 func (t *Tree) Present(ctx context.Context, p resource.Path) bool {
-	_, err := t.lstat(ctx, p)
-	return err == nil
+	present, _ := t.Look(ctx, p)
+	return present
+}
+
+// Look is Present for who has to be sure: the error says why it cannot be told.
+func (t *Tree) Look(ctx context.Context, p resource.Path) (present bool, err error) {
+	_, err = t.lstat(ctx, p)
+	if missing(err) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func isLink(info fs.FileInfo) bool { return info.Mode()&fs.ModeSymlink != 0 }
@@ -204,6 +218,14 @@ func isLink(info fs.FileInfo) bool { return info.Mode()&fs.ModeSymlink != 0 }
 func missing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrInvalid) ||
 		errors.Is(err, syscall.EINVAL) // a link that was replaced while it was followed
+}
+
+// realOf is Real for a resource that was looked at.
+func (t *Tree) realOf(ctx context.Context, r props.Resource) resource.Path {
+	if d, ok := r.Info.(Directer); ok && d.Direct() {
+		return r.Path
+	}
+	return t.Real(ctx, r.Path)
 }
 
 // Real returns the name under which p is found without passing a link, where the file system can tell.
