@@ -19,12 +19,12 @@ import (
 type waiting struct {
 	every   time.Duration
 	interim int // how many 102 may be sent
-	end     chan struct{}
-	ended   chan struct{}
 
-	mu  sync.Mutex // of what follows, while the request is served
-	w   http.ResponseWriter
-	out *multistatus.Writer // of the answer, nil before there is one
+	mu    sync.Mutex // of what follows, while the request is served
+	timer *time.Timer
+	ended bool
+	w     http.ResponseWriter
+	out   *multistatus.Writer // of the answer, nil before there is one
 }
 
 // company are words of the User-Agent of the clients that read past 1xx, and how many they take: Go counted to five
@@ -68,31 +68,29 @@ func (h *Handler) patiently(serve func(*request) error) func(*request) error {
 		return serve
 	}
 	return func(q *request) error {
-		q.waiting = &waiting{every: h.silence, interim: interim(q.Request), w: q.w, end: make(chan struct{}), ended: make(chan struct{})}
-		go q.waiting.run()
+		q.waiting = &waiting{every: h.silence, interim: interim(q.Request), w: q.w}
+		q.waiting.start()
 		defer q.waiting.stop()
 		return serve(q)
 	}
 }
 
-func (w *waiting) run() {
-	defer close(w.ended)
-	tick := time.NewTicker(w.every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-w.end:
-			return
-		case <-tick.C:
-			w.beat()
-		}
-	}
+// start begins it. There is no goroutine before there is something to say: to start and to end one cost as much as the MOVE of
+// a small tree.
+func (w *waiting) start() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timer = time.AfterFunc(w.every, w.beat)
 }
 
 // beat says that the server is still there.
 func (w *waiting) beat() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.ended {
+		return
+	}
+	w.timer.Reset(w.every)
 	switch {
 	case w.out != nil && w.out.Started():
 		w.out.Beat() // Close returns the error
@@ -118,10 +116,8 @@ func (w *waiting) stop() {
 	if w == nil {
 		return
 	}
-	select {
-	case <-w.ended:
-	default:
-		close(w.end)
-		<-w.ended
-	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	w.timer.Stop()
 }
