@@ -3,6 +3,7 @@ package boltprops
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -155,6 +156,17 @@ func TestFlippedBits(t *testing.T) {
 			if err == nil && string(e.Properties[0].InnerXML) != good {
 				t.Errorf("byte %d: %s has another value than was written", at, e.Path)
 			}
+		}
+		for _, c := range []string{"/c0", "/c1", "/c2"} {
+			members := s.Members(t.Context(), resource.Must(c))
+			for i := range 600 {
+				ps, err := members.Get(props.Resource{Path: resource.Must(fmt.Sprintf("%s/%05d", c, i)), Info: identified{id: "1:2:3"}})
+				judge(err)
+				if len(ps) > 0 && string(ps[0].InnerXML) != good {
+					t.Errorf("byte %d: member %d of %s has another value than was written", at, i, c)
+				}
+			}
+			members.Close()
 		}
 		judge(s.Update(t.Context(), props.Move{Src: resource.Must("/c1"), Dst: resource.Must("/d")}))
 		judge(s.Update(t.Context(), props.Delete{Path: resource.Root}))
