@@ -43,6 +43,7 @@ func (t *Tree) copy(ctx context.Context, src, dst resource.Path, depth Depth, re
 	}
 	x := &transfer{t: t, ctx: ctx, report: report, dst: dst}
 	x.bare = sync.OnceValue(func() bool { return t.bare(ctx, src) && t.bare(ctx, dst) })
+	x.owned = sync.OnceValues(func() ([]resource.Path, bool) { return t.ownedBelow(ctx, src) })
 	return x.finish(r, dst, x.resource(r, dst, depth))
 }
 

@@ -211,8 +211,9 @@ func TestCopyTree(t *testing.T) {
 		{"§9.8.3 Depth infinity", "", "", nil, "/c"},
 		{"what is beside does not matter", "", "/other", nil, "/c"},
 		{"who may not do everything is asked for each", "", "", guard{"nothing": nil}, ""},
-		{"§9.8.2 properties are copied, too", "", "/c/d/e/2", nil, ""},
-		{"those of what is replaced are not kept", "/x/ /x/1=old", "/x/1", nil, ""},
+		{"§9.8.2 properties are copied, too", "", "/c/d/e/2", nil, "/c"},
+		{"those of what is replaced are not kept", "/x/ /x/1=old", "/x/1", nil, "/c/d /c/f"},
+		{"nor those of what was there before", "/x/", "/x/d/e/2", nil, "/c/f"},
 		{"only what is new is copied at once", "/x/ /x/d/ /x/d/old=old", "", nil, "/c/d/e /c/f"},
 		{"so it is in the place of a file", "/x=old", "", nil, "/c"},
 	} {
@@ -221,7 +222,7 @@ func TestCopyTree(t *testing.T) {
 			fill(t, f, "/other=o /c/ /c/1=1 /c/d/ /c/d/e/ /c/d/e/2=2 /c/f/ "+tt.over)
 			e := &tree.Tree{FS: f, Props: new(props.Memory), Guard: tt.guard}
 			if tt.owned != "" {
-				own(t, e, tt.owned)
+				mark(t, e.Props, tt.owned)
 			}
 			if err := e.Copy(t.Context(), resource.Must("/c"), resource.Must("/x"), tree.Infinity, nil); err != nil {
 				t.Errorf("Copy = %v", err)
@@ -242,6 +243,38 @@ func TestCopyTree(t *testing.T) {
 	e := &tree.Tree{FS: f, Props: new(props.Memory)}
 	if err := e.Copy(t.Context(), resource.Must("/c"), resource.Must("/x"), tree.Zero, nil); err != nil || f.whole != nil {
 		t.Errorf("§9.8.3 Depth 0: Copy = %v, at once %q", err, f.whole)
+	}
+}
+
+// The members of a tree that is copied at once have their properties, whether the file system copied them or left them; nobody
+// gets those of what is not there, or of the server's own.
+func TestCopyTreeProperties(t *testing.T) {
+	f := &together{Disk: disk(t).(*fsbackend.Disk), trees: true}
+	const members = "/c/ /c/1=1 /c/d/ /c/d/2=2 /c/d/slow=s /c/none=n /c/slow/ /c/slow/3=3 /c/slow/slow=s /c/slower=s"
+	fill(t, f, members)
+	e := &tree.Tree{FS: f, Props: new(props.Memory)}
+	var want []string
+	for name := range strings.FieldsSeq(members) {
+		name, _, _ = strings.Cut(name, "=")
+		if name = strings.TrimSuffix(name, "/"); name == "/c/none" {
+			continue
+		}
+		own(t, e, name)
+		want = append(want, name+"="+name, "/x"+name[2:]+"="+name)
+	}
+	mark(t, e.Props, "/c/d/gone")
+	mark(t, e.Props, "/c/d/.dav207/state")
+	want = append(want, "/c/d/gone", "gone", "/c/d/.dav207/state", "gone")
+	if err := e.Copy(t.Context(), resource.Must("/c"), resource.Must("/x"), tree.Infinity, nil); err != nil || len(f.whole) != 2 {
+		t.Errorf("Copy = %v, at once %q", err, f.whole)
+	}
+	got := strings.Fields(marks(t, e))
+	slices.Sort(got)
+	if slices.Sort(want); !slices.Equal(got, want) {
+		t.Errorf("properties are %q, want %q", got, want)
+	}
+	if got, want := len(dump(t, f, "/x")), len(dump(t, f, "/c")); got != want {
+		t.Errorf("the copy has %d members, want %d", got, want)
 	}
 }
 

@@ -22,13 +22,14 @@ type transfer struct {
 	ctx     context.Context
 	report  Report
 	move    bool
-	begun   bool          // the first change was allowed
-	changed bool          // something was created, replaced or removed
-	above   []fs.FileInfo // the source collections that the transfer is in
-	links   int           // how many of them were reached through a link
-	into    fs.FileInfo   // the destination, once it is a collection: a link in the source may lead to it
-	dst     resource.Path // the destination
-	bare    func() bool   // neither of them has properties, nor has anything below them
+	begun   bool                                       // the first change was allowed
+	changed bool                                       // something was created, replaced or removed
+	above   []fs.FileInfo                              // the source collections that the transfer is in
+	links   int                                        // how many of them were reached through a link
+	into    fs.FileInfo                                // the destination, once it is a collection: a link in the source may lead to it
+	dst     resource.Path                              // the destination
+	bare    func() bool                                // neither of them has properties, nor has anything below them
+	owned   func() (members []resource.Path, few bool) // ownedBelow of the source
 }
 
 // finish turns the outcome of the resource that the request named into that of the operation.
