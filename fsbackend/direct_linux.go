@@ -128,13 +128,15 @@ func (d *Disk) openDirect(p, name string) (o opened, err error) {
 			unix.Close(fd)
 			return errUnsure
 		}
+		if st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size <= briefSize {
+			f := &brief{name: name, fd: fd, fresh: true}
+			fill(&f.found, path.Base(name), &st)
+			o.brief = f
+			return nil
+		}
 		fi := &info{}
 		fill(fi, path.Base(name), &st)
-		if fi.mode.IsRegular() && fi.size <= briefSize {
-			o.brief = &brief{name: name, fd: fd, found: fi}
-		} else {
-			o.file, o.info = os.NewFile(uintptr(fd), base), fi
-		}
+		o.file, o.info = os.NewFile(uintptr(fd), base), fi
 		return nil
 	})
 	return o, err

@@ -21,8 +21,10 @@ type brief struct {
 	name string
 
 	mu    sync.Mutex
-	fd    int   // -1 once it is closed
-	found *info // what the opening saw, for the first Stat
+	fd    int  // -1 once it is closed
+	fresh bool // nobody has asked for found yet
+
+	found info // what the opening saw, for the first Stat
 }
 
 // use has f use the descriptor.
@@ -69,8 +71,8 @@ func (f *brief) Seek(offset int64, whence int) (at int64, err error) {
 
 func (f *brief) Stat() (fi fs.FileInfo, err error) {
 	err = f.use("stat", func(fd int) error {
-		if found := f.found; found != nil {
-			fi, f.found = found, nil
+		if f.fresh {
+			fi, f.fresh = &f.found, false
 			return nil
 		}
 		var st unix.Statx_t

@@ -15,7 +15,7 @@ import (
 // get answers GET and HEAD. A file goes out through http.ServeContent, which knows ranges and conditions; a collection
 // is shown as an index.
 func (h *Handler) get(q *request) error {
-	t := h.treeFor(q)
+	t := &h.tree // for looks, which nobody guards
 	f, err := t.FS.OpenFile(q.ctx, q.path.String(), os.O_RDONLY, 0)
 	if err == nil {
 		defer f.Close()
@@ -26,7 +26,7 @@ func (h *Handler) get(q *request) error {
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) && len(h.stand(q.ctx, t, q.path)) > 0 {
-		return h.getNowhere(q, t)
+		return h.getNowhere(q, h.treeFor(q))
 	}
 	if err != nil {
 		return err
@@ -36,6 +36,7 @@ func (h *Handler) get(q *request) error {
 		return err
 	}
 	if info.IsDir() {
+		t = h.treeFor(q)
 		r, err := h.existing(q, t, access.Read)
 		if err != nil {
 			return err

@@ -249,10 +249,12 @@ func Aside(segment string) bool {
 
 // Reserved reports whether any segment of p is: see the function of that name.
 func (p Path) Reserved() bool {
-	for s := range p.Segments() {
+	for rest := p.s; rest != ""; { // every request asks: an iterator costs it an allocation
+		s, _, _ := strings.Cut(rest[1:], "/")
 		if Reserved(s) {
 			return true
 		}
+		rest = rest[1+len(s):]
 	}
 	return false
 }
