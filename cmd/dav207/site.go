@@ -52,7 +52,9 @@ func (s *site) serve(ctx context.Context, ln net.Listener) error {
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	var running atomic.Int64
-	handler := middleware.Log(s.log)(middleware.Recover(s.log)(s.handler))
+	processors := newProcessors()
+	defer processors.stop()
+	handler := processors.follow(middleware.Log(s.log)(middleware.Recover(s.log)(s.handler)))
 	srv := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			running.Add(1)
