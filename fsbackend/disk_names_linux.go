@@ -3,19 +3,25 @@ package fsbackend
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
+	"strings"
 	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// direntBuffers are those that names are read into: large enough that a collection of a thousand takes one or two system calls.
-var direntBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+// direntSize is how much the kernel is asked for at a time: a collection of a thousand takes one system call, and another one that
+// finds its end.
+const direntSize = 64 << 10
+
+// direntBuffers are those that names are read into.
+var direntBuffers = sync.Pool{New: func() any { return new([direntSize]byte) }}
 
 // names reads the names of all members that were not read yet, as Readdirnames(-1) of an *os.File does, which allocates every
 // name by itself and asks the kernel for a fourth at a time.
 func (f *directory) names() ([]string, error) {
-	buf := direntBuffers.Get().(*[32 << 10]byte)
+	buf := direntBuffers.Get().(*[direntSize]byte)
 	defer direntBuffers.Put(buf)
 	var names []string
 	var err error
@@ -47,8 +53,7 @@ func appendNames(names []string, dirents []byte) []string {
 		lenAt  = unsafe.Offsetof(unix.Dirent{}.Reclen)
 		nameAt = unsafe.Offsetof(unix.Dirent{}.Name)
 	)
-	// The names go one behind another, over the entries that were read already.
-	var ends [(32 << 10) / 24]uint16 // no entry is smaller
+	// The names go one behind another, each with the NUL at its end, over the entries that were read already.
 	count, end := 0, 0
 	for rest := dirents; len(rest) > int(nameAt); {
 		size := int(binary.NativeEndian.Uint16(rest[lenAt:]))
@@ -56,22 +61,19 @@ func appendNames(names []string, dirents []byte) []string {
 			break
 		}
 		name := rest[nameAt:size]
-		if nul := bytes.IndexByte(name, 0); nul >= 0 {
-			name = name[:nul]
-		}
+		nul := bytes.IndexByte(name, 0)
 		absent := binary.NativeEndian.Uint64(rest) == 0 // by its inode, as every libc has it
-		if !absent && string(name) != "." && string(name) != ".." {
-			end += copy(dirents[end:], name)
-			ends[count] = uint16(end)
+		if nul >= 0 && !absent && string(name[:nul]) != "." && string(name[:nul]) != ".." {
+			end += copy(dirents[end:], name[:nul+1])
 			count++
 		}
 		rest = rest[size:]
 	}
-	all := string(dirents[:end])
-	from := 0
-	for _, end := range ends[:count] {
-		names = append(names, all[from:end])
-		from = int(end)
+	names = slices.Grow(names, count)
+	for all := string(dirents[:end]); all != ""; {
+		nul := strings.IndexByte(all, 0)
+		names = append(names, all[:nul])
+		all = all[nul+1:]
 	}
 	return names
 }

@@ -62,9 +62,10 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 	scan := props.NewScan(q.ctx, t.Props)
 	defer scan.Close()
 	hrefs := h.hrefs(q.ctx)
+	each := hrefs.Hrefs()
 	var member props.Resource
 	var dead []props.Property
-	appendHref := func(b []byte) []byte { return hrefs.AppendHref(b, member.Path, member.Info.IsDir()) }
+	appendHref := func(b []byte) []byte { return each.Append(b, member.Path, member.Info.IsDir()) }
 	appendFound := func(b []byte) ([]byte, error) { return finder.Find(b, &member, dead) }
 	withDead := finder.Dead()
 	var err error

@@ -91,6 +91,34 @@ func (m Mapping) AppendHref(b []byte, p Path, collection bool) []byte {
 	return b
 }
 
+// Hrefs appends the hrefs of one resource after another, as AppendHref does, in less time where they are members of one
+// collection. It is not safe for concurrent use.
+type Hrefs struct {
+	mapping    Mapping
+	collection string // whose href, with a slash at its end, is kept
+	kept       []byte
+}
+
+// Hrefs returns Hrefs of the Mapping.
+func (m Mapping) Hrefs() *Hrefs { return &Hrefs{mapping: m} }
+
+// Append appends Href(p, collection) to b.
+func (h *Hrefs) Append(b []byte, p Path, collection bool) []byte {
+	slash := strings.LastIndexByte(p.s, '/')
+	if slash < 0 {
+		return h.mapping.AppendHref(b, p, collection)
+	}
+	if above := p.s[:slash]; len(h.kept) == 0 || above != h.collection {
+		h.collection, h.kept = above, h.mapping.AppendHref(h.kept[:0], Path{above}, true)
+	}
+	b = append(b, h.kept...)
+	b = appendEscaped(b, p.s[slash+1:])
+	if collection {
+		b = append(b, '/')
+	}
+	return b
+}
+
 // plain marks the bytes that stand for themselves in an href: the pchar of RFC 3986 §3.3, less the two that XML
 // would want escaped.
 var plain = func() (t [256]bool) {
@@ -103,12 +131,12 @@ var plain = func() (t [256]bool) {
 
 func appendEscaped(b []byte, s string) []byte {
 	const hex = "0123456789ABCDEF"
+	from := 0
 	for i := 0; i < len(s); i++ {
-		if c := s[i]; plain[c] {
-			b = append(b, c)
-		} else {
-			b = append(b, '%', hex[c>>4], hex[c&15])
+		if c := s[i]; !plain[c] {
+			b = append(append(b, s[from:i]...), '%', hex[c>>4], hex[c&15])
+			from = i + 1
 		}
 	}
-	return b
+	return append(b, s[from:]...)
 }

@@ -96,6 +96,25 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// What Hrefs appends for one resource after another is the href of each.
+func TestHrefs(t *testing.T) {
+	paths := []Path{Root, Must("/a"), Must("/a/b c"), Must("/a/b c/é"), Must("/a/b c/%"), Must("/a/z"), Must("/ab"), Root, Must("/a/b c/d")}
+	for _, prefix := range []string{"", "/dav", "/a b/<c>"} {
+		m, err := NewMapping(prefix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		each := m.Hrefs()
+		for _, p := range paths {
+			for _, collection := range []bool{false, true} {
+				if got, want := string(each.Append([]byte("x"), p, collection)), "x"+m.Href(p, collection); got != want {
+					t.Errorf("%s, a collection: %v, is %q, want %q", p, collection, got, want)
+				}
+			}
+		}
+	}
+}
+
 func TestPath(t *testing.T) {
 	a, ab, abc := Must("/a"), Must("/ab"), Must("/a/b/c")
 	if !a.Contains(abc) || a.Contains(ab) || ab.Contains(a) || !Root.Contains(a) || a.Contains(Root) || !a.Contains(a) {
