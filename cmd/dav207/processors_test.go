@@ -19,8 +19,12 @@ func counted(calm time.Duration) (p *processors, all *atomic.Bool) {
 	return p, all
 }
 
-func ask(h http.Handler, method string) {
-	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "/", nil))
+func ask(h http.Handler, method string) { askFrom(h, "192.0.2.1:1", method) }
+
+func askFrom(h http.Handler, addr, method string) {
+	r := httptest.NewRequest(method, "/", nil)
+	r.RemoteAddr = addr
+	h.ServeHTTP(httptest.NewRecorder(), r)
 }
 
 // What needs more than one processor has them at once; a single short request, or one that had to wait, does not.
@@ -49,6 +53,15 @@ func TestProcessorsSpread(t *testing.T) {
 				ask(h, "PROPFIND")
 			}
 		}, true},
+		{"on two connections, in turns", func(h http.Handler, _ *atomic.Bool) {
+			askFrom(h, "192.0.2.1:1", "GET")
+			askFrom(h, "192.0.2.1:2", "GET")
+		}, true},
+		{"HTTP/2, where one connection has many requests", func(h http.Handler, _ *atomic.Bool) {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.ProtoMajor = 2
+			h.ServeHTTP(httptest.NewRecorder(), r)
+		}, true},
 		{"COPY", func(h http.Handler, _ *atomic.Bool) { ask(h, "COPY") }, true},
 		{"MOVE", func(h http.Handler, _ *atomic.Bool) { ask(h, "MOVE") }, true},
 		{"DELETE", func(h http.Handler, _ *atomic.Bool) { ask(h, "DELETE") }, true},
@@ -68,6 +81,20 @@ func TestProcessorsSpread(t *testing.T) {
 		if all.Load() != tt.want {
 			t.Errorf("%s: all processors: %v, want %v", tt.what, all.Load(), tt.want)
 		}
+	}
+}
+
+// A connection that comes long after another one is no reason to have more processors.
+func TestProcessorsOfTheNextClient(t *testing.T) {
+	p, all := counted(time.Millisecond)
+	time.Sleep(2 * p.calm)
+	p.gather()
+	h := p.follow(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for _, addr := range []string{"192.0.2.1:1", "192.0.2.1:2"} {
+		if askFrom(h, addr, "GET"); all.Load() {
+			t.Errorf("all processors for %s", addr)
+		}
+		time.Sleep(2 * p.calm)
 	}
 }
 
