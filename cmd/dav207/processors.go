@@ -55,7 +55,7 @@ func (p *processors) follow(h http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		if p.running.Add(1) > 1 || treeMethod(r.Method) || r.ProtoMajor > 1 || p.turns(r.RemoteAddr, began) {
+		if p.running.Add(1) > 1 || forTree(r) || r.ProtoMajor > 1 || p.turns(r.RemoteAddr, began) {
 			p.need(began)
 		}
 		defer func() {
@@ -90,9 +90,16 @@ func (p *processors) turns(from string, now time.Time) bool {
 	return latest != nil && at-latest.at.Load() < int64(p.calm)
 }
 
-// treeMethod reports whether a request may be for many files, which several processors share.
-func treeMethod(method string) bool {
-	return method == "COPY" || method == "MOVE" || method == http.MethodDelete
+// forTree reports whether a request may be for a whole tree, which several processors share.
+func forTree(r *http.Request) bool {
+	switch r.Method {
+	case "COPY", "MOVE", http.MethodDelete:
+		return true
+	case "PROPFIND":
+		depth := r.Header.Get("Depth")
+		return depth != "0" && depth != "1"
+	}
+	return false
 }
 
 // need says that more than one processor is needed now.

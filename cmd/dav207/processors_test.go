@@ -50,9 +50,10 @@ func TestProcessorsSpread(t *testing.T) {
 		{"long ones", func(h http.Handler, long *atomic.Bool) {
 			long.Store(true)
 			for range longRequests {
-				ask(h, "PROPFIND")
+				ask(h, "GET")
 			}
 		}, true},
+		{"PROPFIND of a tree", func(h http.Handler, _ *atomic.Bool) { ask(h, "PROPFIND") }, true},
 		{"on two connections, in turns", func(h http.Handler, _ *atomic.Bool) {
 			askFrom(h, "192.0.2.1:1", "GET")
 			askFrom(h, "192.0.2.1:2", "GET")
