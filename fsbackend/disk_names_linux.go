@@ -62,8 +62,8 @@ func appendNames(names []string, dirents []byte) []string {
 		}
 		name := rest[nameAt:size]
 		nul := bytes.IndexByte(name, 0)
-		absent := binary.NativeEndian.Uint64(rest) == 0 // by its inode, as every libc has it
-		if nul >= 0 && !absent && string(name[:nul]) != "." && string(name[:nul]) != ".." {
+		// An inode of 0 does not say that the entry is absent: some file systems have files without one.
+		if nul >= 0 && string(name[:nul]) != "." && string(name[:nul]) != ".." {
 			end += copy(dirents[end:], name[:nul+1])
 			count++
 		}

@@ -80,7 +80,7 @@ func (f *directory) LstatAll(names []string, infos []fs.FileInfo, errs []error) 
 		look := looker{dir: fd}
 		for i, name := range names {
 			if errs[i] = look.lstat(name); errs[i] != nil {
-				failed = true
+				infos[i], failed = nil, true
 				continue
 			}
 			fi, again := infos[i].(*info)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"net/http"
@@ -35,13 +36,17 @@ func unconditional(head http.Header) bool {
 
 // sendWhole sends a small file as http.ServeContent does when nothing but the file is asked for, without what that looks for in
 // the request, and in the file (1 KiB: a sixth of what the handler does). What cannot be read is an error, for nothing is sent
-// before.
+// before, and so is a file that has become shorter: errShorter.
 func sendWhole(q *request, f io.Reader, size int64, modified time.Time) error {
 	head := q.w.Header()
 	buf := copyBuffers.Get().(*[copySize]byte)
 	defer copyBuffers.Put(buf)
 	if q.Method != http.MethodHead {
-		if _, err := io.ReadFull(f, buf[:size]); err != nil {
+		switch _, err := io.ReadFull(f, buf[:size]); err {
+		case nil:
+		case io.EOF, io.ErrUnexpectedEOF:
+			return errShorter
+		default:
 			return err
 		}
 	}
@@ -55,6 +60,8 @@ func sendWhole(q *request, f io.Reader, size int64, modified time.Time) error {
 	}
 	return nil
 }
+
+var errShorter = errors.New("the file has become shorter since it was looked at")
 
 // onePiece is a ResponseWriter that gets a small content in one Write, which net/http sends together with the header.
 type onePiece struct{ http.ResponseWriter }

@@ -2,17 +2,23 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
 	"time"
 
+	"golang.org/x/net/webdav"
+
+	"dav207/fsbackend"
 	"dav207/server/resource"
 )
 
@@ -129,8 +135,67 @@ func TestSendWhole(t *testing.T) {
 func TestSendWholeOfLess(t *testing.T) {
 	w := httptest.NewRecorder()
 	err := sendWhole(&request{Request: httptest.NewRequest("GET", "/f", nil), w: w}, strings.NewReader("short"), 10, time.Now())
-	if err == nil || w.Body.Len() > 0 {
-		t.Errorf("error %v after %d bytes, want one before any", err, w.Body.Len())
+	if err != errShorter || w.Body.Len() > 0 {
+		t.Errorf("error %v after %d bytes, want %v before any", err, w.Body.Len(), errShorter)
+	}
+}
+
+// shrinking is a file system whose files are cut to what is next in lengths when they are first read.
+type shrinking struct {
+	webdav.FileSystem
+	lengths []int64
+}
+
+func (s *shrinking) OpenFile(ctx context.Context, name string, flag int, perm os.FileMode) (webdav.File, error) {
+	f, err := s.FileSystem.OpenFile(ctx, name, flag, perm)
+	return &shrinkingFile{f, s, name}, err
+}
+
+type shrinkingFile struct {
+	webdav.File
+	fs   *shrinking
+	name string
+}
+
+func (f *shrinkingFile) Read(b []byte) (int, error) {
+	if len(f.fs.lengths) > 0 {
+		w, err := f.fs.FileSystem.OpenFile(context.Background(), f.name, os.O_WRONLY|os.O_TRUNC, 0)
+		if err != nil {
+			return 0, err
+		}
+		io.WriteString(w, strings.Repeat("x", int(f.fs.lengths[0])))
+		w.Close()
+		f.fs.lengths = f.fs.lengths[1:]
+	}
+	return f.File.Read(b)
+}
+
+// A file that another process shortens while it is asked for is sent as it is then; where that goes on, as far as it can be, which
+// net/http cuts off. It is no fault of the client's (RFC 9110 §15.5.1).
+func TestGetOfWhatShrinks(t *testing.T) {
+	for _, tt := range []struct {
+		lengths []int64
+		want    string
+	}{{[]int64{10}, "200 10"}, {[]int64{100, 10}, "200 10"}, {[]int64{0}, "200 0"}, {[]int64{100, 10, 5, 2}, "200 2"}} {
+		disk, err := fsbackend.Root(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer disk.Close()
+		do(New(disk, nil), "PUT", "/f", strings.Repeat("x", 1000))
+		files := &shrinking{disk, tt.lengths}
+		got := func() (got string) {
+			defer func() {
+				if recover() == http.ErrAbortHandler {
+					got = "aborted"
+				}
+			}()
+			res := do(New(files, nil), "GET", "/f", "")
+			return fmt.Sprint(res.StatusCode, " ", len(bodyOf(t, res)))
+		}()
+		if got != tt.want {
+			t.Errorf("cut to %v: %s, want %s", tt.lengths, got, tt.want)
+		}
 	}
 }
 

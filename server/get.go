@@ -2,14 +2,18 @@ package server
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"strings"
 	"time"
 
+	"golang.org/x/net/webdav"
+
 	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/tree"
 )
 
 // get answers GET and HEAD. A file goes out through http.ServeContent, which knows ranges and conditions; a collection
@@ -46,6 +50,22 @@ func (h *Handler) get(q *request) error {
 	if err := h.evaluateIf(q, t); err != nil {
 		return err
 	}
+	for tries := 3; ; tries-- {
+		if err = h.send(q, t, f, info, tries > 0); err != errShorter {
+			return err
+		}
+		if _, err = f.Seek(0, io.SeekStart); err == nil {
+			info, err = f.Stat()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// send answers with the file f, of which info is a look. If whole, it returns errShorter before anything is sent where it finds
+// less than was seen; otherwise it sends what there is, and the connection is cut.
+func (h *Handler) send(q *request, t *tree.Tree, f webdav.File, info fs.FileInfo, whole bool) error {
 	tag, err := t.ETag(q.ctx, info)
 	if err != nil {
 		return err
@@ -66,7 +86,7 @@ func (h *Handler) get(q *request) error {
 	if props.Dated(info.ModTime()) {
 		modified = notLater(info.ModTime())
 	}
-	if info.Size() <= smallFile && unconditional(q.Header) {
+	if whole && info.Size() <= smallFile && unconditional(q.Header) {
 		return sendWhole(q, f, info.Size(), modified)
 	}
 	w, content := forSending(q.w, f, info.Size())

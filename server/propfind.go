@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/xml"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -69,9 +70,8 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 	appendFound := func(b []byte) ([]byte, error) { return finder.Find(b, &member, dead) }
 	withDead := finder.Dead()
 	var err error
-	n := 0
+	root := true
 	for member, err = range h.listed(t).Walk(q.ctx, r, depth) {
-		root := n == 0
 		switch {
 		case err == nil && withDead && root:
 			dead, err = scan.Root(member)
@@ -83,15 +83,16 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 		default:
 			h.warnMember(q, member.Path, err)
 			failed := failure(hrefs.Href(member.Path, member.Info != nil && member.Info.IsDir()), err)
-			if err = out.Write(failed); err != nil {
+			if err = errors.Join(out.Write(failed), out.Tick()); err != nil {
 				return giveUp(out, err)
 			}
 			continue
 		}
+		root = false
 		if err == nil {
 			err = out.WriteBy(appendHref, appendFound)
 		}
-		if n++; err == nil && n%8 == 0 { // to ask for the time costs as much as two properties
+		if err == nil {
 			err = out.Tick()
 		}
 		if err != nil {

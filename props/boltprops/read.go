@@ -63,8 +63,8 @@ type batch struct {
 
 // fill copies the begin of a span. It uses the memory that b has.
 func (s *Store) fill(ctx context.Context, b *batch, in span) error {
-	b.data, b.ends, b.more = b.data[:0], b.ends[:0], false
 	return s.view(ctx, func(t *txn) error {
+		b.data, b.ends, b.more = b.data[:0], b.ends[:0], false // anew, should it be called again
 		b.epoch = t.known
 		if t.props == nil {
 			return nil

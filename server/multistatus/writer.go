@@ -24,15 +24,16 @@ type Writer struct {
 	started bool
 	sent    bool
 	err     error
-	last    time.Time
-	now     func() time.Time
+	last    time.Duration        // when something left, or the document began
+	now     func() time.Duration // since some moment
 	// patience is how long a client may still take to read; 0 is for ever.
 	patience time.Duration
 }
 
 // NewWriter returns a Writer on w. Nothing is sent before the first Write.
 func NewWriter(w http.ResponseWriter) *Writer {
-	return &Writer{w: w, now: time.Now}
+	began := time.Now()
+	return &Writer{w: w, now: func() time.Duration { return time.Since(began) }}
 }
 
 // Hurry bounds the time that a client may take to read, from now on and in all: for a handler that holds others up. After it
@@ -113,7 +114,7 @@ var buffers = sync.Pool{New: func() any {
 // Tick lets time pass: it sends what has been held back for too long. Handlers whose work is slow call it between
 // resources.
 func (w *Writer) Tick() error {
-	if !w.started || len(w.buf) == 0 || w.now().Sub(w.last) < silence {
+	if !w.started || len(w.buf) == 0 || w.now()-w.last < silence {
 		return w.err
 	}
 	return w.send(true)

@@ -152,6 +152,11 @@ func (l *listing) lookAt(i int, out *looks) {
 	}
 	out.paths = l.path.Children(out.paths[:0], names[:n])
 	out.infos, out.errs = out.infos[:n], out.errs[:n]
+	for i, err := range out.errs {
+		if err != nil {
+			out.infos[i] = nil // it may be one of an earlier look, at something else
+		}
+	}
 }
 
 // lookAtAll looks at the names until that took too long, and returns how many it came to see.

@@ -96,3 +96,55 @@ func TestInfosThatAreKept(t *testing.T) {
 		}
 	}
 }
+
+// failing is a disk on which nothing in /f can be looked at.
+type failing struct{ webdav.FileSystem }
+
+func (f failing) OpenFile(ctx context.Context, name string, flag int, perm os.FileMode) (webdav.File, error) {
+	d, err := f.FileSystem.OpenFile(ctx, name, flag, perm)
+	if name != "/f" {
+		return d, err
+	}
+	return &failingDir{d}, err
+}
+
+type failingDir struct{ webdav.File }
+
+func (d *failingDir) Readdirnames(n int) ([]string, error) {
+	return d.File.(tree.NameLister).Readdirnames(n)
+}
+
+func (d *failingDir) Lstat(string) (fs.FileInfo, error) { return nil, fs.ErrPermission }
+
+func (d *failingDir) LstatAll(_ []string, _ []fs.FileInfo, errs []error) {
+	for i := range errs {
+		errs[i] = fs.ErrPermission
+	}
+}
+
+// A member that cannot be looked at has no info: not that of another one, which was looked at before in the same memory.
+func TestNoInfoOfOthers(t *testing.T) {
+	files := disk(t)
+	fill(t, files, "/c/ /f/")
+	for i := range 300 {
+		fill(t, files, fmt.Sprintf("/c/d%d/ /f/f%d=x", i, i))
+	}
+	e := &tree.Tree{FS: failing{files}}
+	for range 3 {
+		for _, name := range []string{"/c", "/f"} {
+			r, err := e.Stat(t.Context(), resource.Must(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for m, err := range e.Walk(t.Context(), r, tree.One) {
+				if n++; n > 1 && (err != nil) != (name == "/f") || err != nil && m.Info != nil {
+					t.Fatalf("%s: info %v, error %v", m.Path, m.Info, err)
+				}
+			}
+			if n != 301 {
+				t.Fatalf("%s: %d resources, want 301", name, n)
+			}
+		}
+	}
+}
