@@ -14,8 +14,9 @@ import (
 // be handed from processor to processor all the time, which costs more than the request: with one of two, PUT of 1 KiB takes 0.55 of
 // the processor time and comes 1.2 times as often; LOCK, PUT and UNLOCK likewise.
 type processors struct {
-	all, one func()        // set how many there are
-	calm     time.Duration // how long there must have been no need for more than one
+	all, one  func()        // set how many there are
+	calm      time.Duration // how long there must have been no need for more than one
+	longAfter time.Duration // see longRequest
 
 	running atomic.Int64
 	latest  atomic.Pointer[visitor]
@@ -42,7 +43,7 @@ func newProcessors() *processors {
 	if runtime.GOMAXPROCS(0) == 1 || os.Getenv("GOMAXPROCS") != "" {
 		return nil
 	}
-	p := &processors{all: runtime.SetDefaultGOMAXPROCS, one: func() { runtime.GOMAXPROCS(1) }, calm: calmAfter, began: time.Now()}
+	p := &processors{all: runtime.SetDefaultGOMAXPROCS, one: func() { runtime.GOMAXPROCS(1) }, calm: calmAfter, longAfter: longRequest, began: time.Now()}
 	p.spread.Store(true)
 	time.AfterFunc(p.calm, p.gather)
 	return p
@@ -60,7 +61,7 @@ func (p *processors) follow(h http.Handler) http.Handler {
 		}
 		defer func() {
 			p.running.Add(-1)
-			if end := time.Now(); end.Sub(began) < longRequest {
+			if end := time.Now(); end.Sub(began) < p.longAfter {
 				p.long.Store(0)
 			} else if p.long.Add(1) >= longRequests {
 				p.need(end)

@@ -14,7 +14,7 @@ import (
 func counted(calm time.Duration) (p *processors, all *atomic.Bool) {
 	all = new(atomic.Bool)
 	all.Store(true)
-	p = &processors{all: func() { all.Store(true) }, one: func() { all.Store(false) }, calm: calm, began: time.Now()}
+	p = &processors{all: func() { all.Store(true) }, one: func() { all.Store(false) }, calm: calm, longAfter: time.Hour, began: time.Now()}
 	p.spread.Store(true)
 	return p, all
 }
@@ -31,41 +31,41 @@ func askFrom(h http.Handler, addr, method string) {
 func TestProcessorsSpread(t *testing.T) {
 	for _, tt := range []struct {
 		what string
-		use  func(h http.Handler, long *atomic.Bool)
+		use  func(h http.Handler, p *processors)
 		want bool
 	}{
-		{"one short request after another", func(h http.Handler, _ *atomic.Bool) {
+		{"one short request after another", func(h http.Handler, _ *processors) {
 			for range 10 {
 				ask(h, "PUT")
 			}
 		}, false},
-		{"a long one among short ones", func(h http.Handler, long *atomic.Bool) {
+		{"a long one among short ones", func(h http.Handler, p *processors) {
 			for range 3 {
-				long.Store(true)
+				p.longAfter = 0
 				ask(h, "GET")
-				long.Store(false)
+				p.longAfter = time.Hour
 				ask(h, "GET")
 			}
 		}, false},
-		{"long ones", func(h http.Handler, long *atomic.Bool) {
-			long.Store(true)
+		{"long ones", func(h http.Handler, p *processors) {
+			p.longAfter = 0
 			for range longRequests {
 				ask(h, "GET")
 			}
 		}, true},
-		{"PROPFIND of a tree", func(h http.Handler, _ *atomic.Bool) { ask(h, "PROPFIND") }, true},
-		{"on two connections, in turns", func(h http.Handler, _ *atomic.Bool) {
+		{"PROPFIND of a tree", func(h http.Handler, _ *processors) { ask(h, "PROPFIND") }, true},
+		{"on two connections, in turns", func(h http.Handler, _ *processors) {
 			askFrom(h, "192.0.2.1:1", "GET")
 			askFrom(h, "192.0.2.1:2", "GET")
 		}, true},
-		{"HTTP/2, where one connection has many requests", func(h http.Handler, _ *atomic.Bool) {
+		{"HTTP/2, where one connection has many requests", func(h http.Handler, _ *processors) {
 			r := httptest.NewRequest("GET", "/", nil)
 			r.ProtoMajor = 2
 			h.ServeHTTP(httptest.NewRecorder(), r)
 		}, true},
-		{"COPY", func(h http.Handler, _ *atomic.Bool) { ask(h, "COPY") }, true},
-		{"MOVE", func(h http.Handler, _ *atomic.Bool) { ask(h, "MOVE") }, true},
-		{"DELETE", func(h http.Handler, _ *atomic.Bool) { ask(h, "DELETE") }, true},
+		{"COPY", func(h http.Handler, _ *processors) { ask(h, "COPY") }, true},
+		{"MOVE", func(h http.Handler, _ *processors) { ask(h, "MOVE") }, true},
+		{"DELETE", func(h http.Handler, _ *processors) { ask(h, "DELETE") }, true},
 	} {
 		p, all := counted(0)
 		p.gather()
@@ -73,12 +73,7 @@ func TestProcessorsSpread(t *testing.T) {
 			t.Fatal("nothing runs, and there is more than one processor")
 		}
 		p.calm = time.Hour
-		var long atomic.Bool
-		tt.use(p.follow(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-			if long.Load() {
-				time.Sleep(longRequest)
-			}
-		})), &long)
+		tt.use(p.follow(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})), p)
 		if all.Load() != tt.want {
 			t.Errorf("%s: all processors: %v, want %v", tt.what, all.Load(), tt.want)
 		}

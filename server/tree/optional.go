@@ -127,9 +127,9 @@ type NameLister interface {
 }
 
 // MembersLister is what a NameLister may offer besides: many looks at once, which may cost less than one by one. infos and
-// errs are as long as names; where an error is set the info means nothing, and is not used. What the looks share may stay in memory as
-// long as any of the infos. An info of an earlier call that is in infos when it is called is no longer in use: its memory
-// may become that of the new one.
+// errs are as long as names; where an error is set the info means nothing, and is not used. What the looks share may stay in
+// memory as long as any of the infos. An info of an earlier call that is in infos when it is called is no longer in use: its
+// memory may become that of the new one.
 type MembersLister interface {
 	LstatAll(names []string, infos []fs.FileInfo, errs []error)
 }
