@@ -34,8 +34,8 @@ type guarded struct {
 	users string
 }
 
-// startGuarded starts the command. It keeps its certificate where this test alone does.
-func startGuarded(t testing.TB, args ...string) *guarded {
+// ownCertificate has the command keep its certificate in a directory of this test, and returns the name that it will have.
+func ownCertificate(t testing.TB) string {
 	t.Helper()
 	if _, err := program(); err != nil { // before its home is another: go build needs it
 		t.Fatal(err)
@@ -48,7 +48,13 @@ func startGuarded(t testing.TB, args ...string) *guarded {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &guarded{users: filepath.Join(t.TempDir(), "users"), ca: filepath.Join(config, "dav207", "self-signed.crt")}
+	return filepath.Join(config, "dav207", "self-signed.crt")
+}
+
+// startGuarded starts the command.
+func startGuarded(t testing.TB, args ...string) *guarded {
+	t.Helper()
+	g := &guarded{ca: ownCertificate(t), users: filepath.Join(t.TempDir(), "users")}
 	var lines []byte
 	for name, password := range map[string]string{ann: annPassword, bob: bobPassword} {
 		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost) // tests do not wait for it

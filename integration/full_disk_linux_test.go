@@ -97,3 +97,19 @@ func TestMoveToAFullDisk(t *testing.T) {
 	}
 	noAsides(t, dir)
 }
+
+// A chunked upload that does not fit is found to be too large only after the client was told to send it: it is answered all the
+// same, each time.
+func TestUploadToAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	small(t, dir, "256k")
+	s := serve(t, diskTree(t, dir), nil)
+	file, _ := upload(t, 4<<20)
+	for range 30 {
+		status, _, body, trace := s.curl("/f", "--upload-file", file, "--header", "Transfer-Encoding: chunked", "--header", "Expect: 100-continue")
+		if status != 507 || !strings.Contains(body, "sufficient-disk-space") {
+			t.Fatalf("PUT = %d %s, want 507\n%s", status, body, trace)
+		}
+	}
+	noAsides(t, dir)
+}

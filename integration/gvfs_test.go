@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,4 +119,58 @@ func TestGvfs(t *testing.T) {
 			t.Logf("gvfs said:\n%s", said)
 		}
 	}, "--prefix", "/a b")
+}
+
+// TestGvfsTLS copies many small files at once, as Files does, by HTTP/2, with which libsoup 3.2 ends a small upload in a frame of
+// its own. The certificate is trusted in a mount namespace that ends with the client.
+func TestGvfsTLS(t *testing.T) {
+	unshare := realClient(t, "unshare", "apt-get install util-linux")
+	if os.Getuid() != 0 {
+		cannotRun(t, "a mount namespace needs root: run the test as root")
+	}
+	const bundle, tls = "/etc/ssl/certs/ca-certificates.crt", "/usr/lib/*/gio/modules/libgiognutls.so"
+	if found, _ := filepath.Glob(tls); found == nil {
+		cannotRun(t, tls+" is missing: apt-get install glib-networking")
+	}
+	if _, err := os.Stat(bundle); err != nil {
+		cannotRun(t, bundle+" is missing: apt-get install ca-certificates")
+	}
+	const files = 100
+	local := t.TempDir()
+	var want strings.Builder
+	for i := range files {
+		name, content := fmt.Sprintf("file %03d", i), strings.Repeat(fmt.Sprintln("content", i), i*10) // the first is empty
+		if err := os.WriteFile(filepath.Join(local, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&want, "%s %d\n", name, len(content))
+	}
+	for _, kind := range []string{"memory", "disk"} {
+		t.Run(kind, func(t *testing.T) {
+			dir, what := "", "--memory"
+			if kind == "disk" {
+				dir = t.TempDir()
+				what = dir
+			}
+			ca := ownCertificate(t)
+			s := startProgram(t, what, "--tls-self-signed", "--prefix", "/dav")
+			c := s.gvfs()
+			c.path = unshare
+			c.env = append(c.env, "GVFS_DISABLE_FUSE=1")
+			said := c.run("--mount", limited(t), limit, "bash", "-euc", `
+				mount --bind "$1" "$2"
+				export url=$3 local=$4
+				exec dbus-run-session -- bash -euc "$5"`, "sh", ca, bundle, "davs"+strings.TrimPrefix(s.at("/"), "https"), local, `
+				gio mount "$url"
+				gio copy "$local"/* "$url" # new files
+				gio copy "$local"/* "$url" # over them
+				gio list --attributes=standard::name,standard::size "$url" | sort | cut -f1,2 | tr "\t" " "
+				for f in "$local"/*; do gio cat "$url/${f##*/}" | cmp - "$f"; done
+				gio mount -u "$url"`)
+			if said != want.String() {
+				t.Errorf("gio said:\n%s\nwant\n%s", said, want.String())
+			}
+			noAsides(t, dir)
+		})
+	}
 }

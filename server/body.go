@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"dav207/props"
@@ -12,17 +13,101 @@ import (
 	"dav207/server/multistatus"
 )
 
+// body is the body of a request. Its errors are the client's, and not the file system's.
+//
+// A method reads it to io.EOF, and not to the announced length: with HTTP/2 an empty DATA frame may
+// end it. An answer that ends before that frame comes makes the server reset the stream (RFC 9113
+// §8.1), and libsoup give up the connection.
+type body struct {
+	r        io.Reader
+	w        http.ResponseWriter
+	http2    bool
+	begun    bool      // Read was called: a client that waited for 100 Continue got it
+	ended    bool      // it was read to its end, or there is none
+	err      error     // why no more of it can be read
+	deadline time.Time // zero for none
+	one      [1]byte   // to see whether there is more
+}
+
+func newBody(w http.ResponseWriter, r *http.Request) body {
+	return body{r: r.Body, w: w, http2: r.ProtoMajor == 2, ended: r.Body == nil || r.Body == http.NoBody}
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.ended {
+		return 0, io.EOF
+	}
+	b.begun = true
+	n, err := b.r.Read(p)
+	switch {
+	case err == nil:
+	case err == io.EOF:
+		b.ended = true
+		if !b.deadline.IsZero() { // a long operation would end with it
+			http.NewResponseController(b.w).SetReadDeadline(time.Time{})
+		}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		b.err = &multistatus.Error{Status: http.StatusRequestTimeout, Err: err}
+	default:
+		b.err = &multistatus.Error{Status: http.StatusBadRequest, Description: "The body ended early.", Err: err}
+	}
+	if b.err != nil {
+		err = b.err
+	}
+	return n, err
+}
+
+// fill reads a body of len(p) bytes, and its end.
+func (b *body) fill(p []byte) error {
+	n, err := io.ReadFull(b, p)
+	if err == nil {
+		var more int
+		if more, err = io.ReadFull(b, b.one[:]); err == io.EOF {
+			return nil
+		}
+		n += more
+	}
+	if err == nil || err == io.EOF || err == io.ErrUnexpectedEOF {
+		return asAnnounced(int64(n), int64(len(p)))
+	}
+	return err
+}
+
+// readDeadline bounds the time for a body; uploads have no such bound.
+const readDeadline = time.Minute
+
+// limit sets the deadline for the body, once. It is in force until the body was read, also while
+// net/http reads the rest. Not every ResponseWriter supports it.
+func (b *body) limit() {
+	if b.ended || !b.deadline.IsZero() {
+		return
+	}
+	b.deadline = time.Now().Add(readDeadline)
+	http.NewResponseController(b.w).SetReadDeadline(b.deadline)
+}
+
+// ignore is for a body without meaning (RFC 9110 §9.3.1). With HTTP/1.1 net/http reads what there
+// is of it before it answers.
+func (b *body) ignore() {
+	b.limit()
+	if b.http2 {
+		io.CopyN(io.Discard, b, maxIgnored)
+	}
+}
+
+// maxIgnored bounds what is read of a body without meaning, as net/http does with HTTP/1.1.
+const maxIgnored = 256 << 10
+
 // parseBody reads the XML body of a request; nil without error means that there is none.
 func (h *Handler) parseBody(q *request) (*davxml.Element, error) {
-	if q.ContentLength == 0 {
+	if q.body.ended {
 		return nil, nil
 	}
-	hurry := q.hurry()
-	root, err := h.readXML(q)
-	if err == nil || errors.Is(err, davxml.ErrEmpty) {
-		q.drained = true
-		hurry.SetReadDeadline(time.Time{}) // or a long operation would end with it
+	if err := h.tooLarge(q); err != nil {
+		return nil, err
 	}
+	q.body.limit()
+	root, err := h.readXML(q)
 	if errors.Is(err, davxml.ErrEmpty) {
 		return nil, nil
 	}
@@ -32,43 +117,38 @@ func (h *Handler) parseBody(q *request) (*davxml.Element, error) {
 	return root, nil
 }
 
+// tooLarge refuses a body for the length that its head announces.
+func (h *Handler) tooLarge(q *request) error {
+	if q.ContentLength > h.maxXML {
+		return &multistatus.Error{Status: http.StatusRequestEntityTooLarge}
+	}
+	return nil
+}
+
 // readXML reads a body. Of what is sent with a PROPPATCH there is hardly ever the same again.
 func (h *Handler) readXML(q *request) (*davxml.Element, error) {
 	n := q.ContentLength
 	if n < 0 || n > min(copySize, h.maxXML) || q.Method == "PROPPATCH" {
-		return davxml.Parse(http.MaxBytesReader(q.w, q.Body, h.maxXML), nil)
+		return davxml.Parse(http.MaxBytesReader(q.w, io.NopCloser(&q.body), h.maxXML), nil)
 	}
 	buf := copyBuffers.Get().(*[copySize]byte)
 	defer copyBuffers.Put(buf)
-	if _, err := io.ReadFull(q.Body, buf[:n]); err != nil {
+	if err := q.body.fill(buf[:n]); err != nil {
 		return nil, err
 	}
 	return h.parsed.parse(buf[:n])
 }
 
-// hurry gives the client a limited time for the rest of its body. It stays in force, also for what net/http does with the rest,
-// until the body was read. Not every ResponseWriter supports that.
-func (q *request) hurry() *http.ResponseController {
-	rc := http.NewResponseController(q.w)
-	rc.SetReadDeadline(time.Now().Add(readDeadline))
-	return rc
-}
-
 // noBody makes sure that the request has no body where one would have a meaning that this server does not know
 // (RFC 4918 §9.3: 415). What a Content-Type says of an empty body does not matter: some clients send one.
 func (q *request) noBody() error {
-	if q.ContentLength == 0 {
-		return nil
-	}
-	hurry := q.hurry()
-	var b [1]byte
-	switch n, err := io.ReadFull(q.Body, b[:]); {
+	q.body.limit()
+	switch n, err := io.ReadFull(&q.body, q.body.one[:]); {
 	case n > 0:
 		return plain(http.StatusUnsupportedMediaType, "A body has no meaning here.")
 	case err != io.EOF:
-		return &multistatus.Error{Status: http.StatusBadRequest, Err: err}
+		return err
 	}
-	hurry.SetReadDeadline(time.Time{})
 	return nil
 }
 
@@ -76,13 +156,11 @@ func (q *request) noBody() error {
 // send and which asks for what is done anyway (§8.4: anything else is 415).
 func (h *Handler) oldBody(q *request) error {
 	root, err := h.parseBody(q)
-	if e := multistatus.AsError(err); e != nil && (e.Status == http.StatusRequestEntityTooLarge || e.Status == http.StatusRequestTimeout) {
-		return err
-	}
-	if err != nil || root != nil && !isDAV(root, "propertybehavior") {
+	if errors.Is(err, davxml.ErrMalformed) || errors.Is(err, davxml.ErrCharset) ||
+		root != nil && !isDAV(root, "propertybehavior") {
 		return plain(http.StatusUnsupportedMediaType, "A body has no meaning here.")
 	}
-	return nil
+	return err
 }
 
 func isDAV(e *davxml.Element, local string) bool {

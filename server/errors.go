@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"os"
 	"strconv"
 
 	"dav207/server/davxml"
@@ -123,13 +122,7 @@ func xmlError(err error) error {
 	case errors.Is(err, davxml.ErrMalformed), errors.Is(err, davxml.ErrEmpty):
 		return &multistatus.Error{Status: http.StatusBadRequest, Err: err, Description: "The XML body cannot be read."}
 	}
-	if e := (*http.MaxBytesError)(nil); errors.As(err, &e) {
-		return &multistatus.Error{Status: http.StatusRequestEntityTooLarge, Err: err}
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return &multistatus.Error{Status: http.StatusRequestTimeout, Err: err}
-	}
-	return &multistatus.Error{Status: http.StatusBadRequest, Err: err, Description: "The body ended early."}
+	return err
 }
 
 // creatable refuses names that could not be read back.

@@ -129,7 +129,7 @@ func (h *Handler) getNowhere(q *request, t *tree.Tree) error {
 
 // putNowhere answers a PUT whose content is not kept. There is no entity tag: nothing has it (RFC 9110 §9.3.4).
 func (h *Handler) putNowhere(q *request, length int64, existed bool) error {
-	n, err := copyPooled(io.Discard, body{q.Body})
+	n, err := copyPooled(io.Discard, &q.body)
 	if err == nil {
 		err = asAnnounced(n, length)
 	}

@@ -199,7 +199,8 @@ func TestBodies(t *testing.T) {
 
 func readBody(kind string, body []byte) error {
 	h := testHandler()
-	q := &request{Request: httptest.NewRequest("X", "/", bytes.NewReader(body)), w: httptest.NewRecorder()}
+	r, w := httptest.NewRequest("X", "/", bytes.NewReader(body)), httptest.NewRecorder()
+	q := &request{Request: r, w: w, body: newBody(w, r)}
 	root, err := h.parseBody(q)
 	if err != nil {
 		return err

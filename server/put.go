@@ -13,7 +13,6 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
-	"dav207/server/multistatus"
 	"dav207/server/reserve"
 	"dav207/server/resource"
 	"dav207/server/tree"
@@ -54,7 +53,7 @@ func (h *Handler) put(q *request) error {
 		return parentGone(err)
 	}
 	defer w.Close()
-	n, err := receive(w, body{q.Body})
+	n, err := receive(w, &q.body)
 	if err != nil {
 		return err
 	}
@@ -85,13 +84,10 @@ func (h *Handler) comesAtOnce(q *request, length int64) bool {
 func (h *Handler) putSmall(q *request, t *tree.Tree, length int) error {
 	buf := copyBuffers.Get().(*[copySize]byte)
 	defer copyBuffers.Put(buf)
-	if n, err := io.ReadFull(body{q.Body}, buf[:length]); err != nil {
-		// What stands against the request comes first, as for larger ones.
-		if _, refused := h.firstVerdict(q, t); refused != nil {
+	if err := q.body.fill(buf[:length]); err != nil {
+		// Other reasons to refuse come first, as for larger bodies, while the client is there.
+		if _, refused := h.firstVerdict(q, t); refused != nil && q.ctx.Err() == nil {
 			return refused
-		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return asAnnounced(int64(n), int64(length))
 		}
 		return err
 	}
@@ -280,15 +276,4 @@ func asAnnounced(n, length int64) error {
 		return plain(http.StatusBadRequest, fmt.Sprintf("The body has %d bytes, not the %d that were announced.", n, length))
 	}
 	return nil
-}
-
-// body marks the errors of a request's body, which are the client's and not the file system's.
-type body struct{ r io.Reader }
-
-func (b body) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	if err != nil && err != io.EOF {
-		err = &multistatus.Error{Status: http.StatusBadRequest, Description: "The body ended early.", Err: err}
-	}
-	return n, err
 }

@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -26,6 +25,7 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/early"
 	"dav207/server/locks"
 	"dav207/server/reserve"
 	"dav207/server/resource"
@@ -192,12 +192,12 @@ type request struct {
 	*http.Request
 	w         http.ResponseWriter
 	ctx       context.Context
+	body      body // and not Request.Body
 	path      resource.Path
 	seen      seen
 	principal string
 	origin    origin
 	ifs       ifHeader
-	drained   bool      // the body was read to its end
 	waiting   *waiting  // nil where nobody is told of a long operation
 	tree      tree.Tree // see treeFor
 	guard     guard
@@ -227,51 +227,27 @@ func (q *request) lookAtPlace(r props.Resource) {
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := &request{Request: r, w: w, ctx: r.Context(), principal: access.Principal(r.Context()), origin: h.originOf(r)}
+	q := &request{Request: r, w: w, ctx: r.Context(), body: newBody(w, r), principal: access.Principal(r.Context()), origin: h.originOf(r)}
 	if q.origin.mapping != h.mapping {
 		q.ctx = context.WithValue(q.ctx, originKey{}, q.origin)
 	}
 	q.ctx = h.withQuirks(q.ctx, r.Header)
-	err := h.serve(q)
-	if r.ContentLength != 0 && r.Method != http.MethodPut && !q.drained {
-		q.hurry() // net/http reads what is left of a body before it answers
-	}
-	if err != nil {
-		defer q.linger()()
+	switch err := h.serve(q); {
+	case err == nil:
+	case q.body.ended || q.body.err != nil:
 		h.fail(q, err)
+	default:
+		early.Answer(w, r, q.body.begun, q.body.deadline, func() { h.fail(q, err) })
 	}
 }
-
-// linger lets a client that is still sending the body of a refused PUT read the answer: closing at once would reset the
-// connection under it (RFC 9112 §9.6). Call it before the answer, and what it returns after.
-func (q *request) linger() func() {
-	if q.Method != http.MethodPut || q.Body == http.NoBody || q.ProtoMajor != 1 || q.Header.Get("Expect") != "" {
-		return func() {}
-	}
-	rc := http.NewResponseController(q.w)
-	if rc.EnableFullDuplex() != nil { // without it net/http reads some of the body before it answers, and gives up
-		return func() {}
-	}
-	return func() {
-		rc.Flush()
-		rc.SetReadDeadline(time.Now().Add(lingerTime))
-		if _, err := io.CopyN(io.Discard, q.Body, lingerBytes); err != io.EOF {
-			// The client is gone, or does not end. net/http would try to read on, and panic with a message in the log.
-			panic(http.ErrAbortHandler)
-		}
-	}
-}
-
-// How long, and for how many bytes, the rest of a refused body is read.
-const (
-	lingerTime  = 10 * time.Second
-	lingerBytes = 256 << 20
-)
 
 func (h *Handler) serve(q *request) error {
 	i := slices.IndexFunc(h.methods, func(m method) bool { return m.name == q.Method })
 	if i < 0 {
 		return errMethod(q.Method)
+	}
+	if q.Method == http.MethodGet || q.Method == http.MethodHead || q.Method == http.MethodOptions {
+		q.body.ignore()
 	}
 	if q.Method == http.MethodOptions { // for every URL, what no resource can have included
 		return h.options(q)
@@ -322,6 +298,3 @@ func (h *Handler) reserve(q *request, claims ...reserve.Claim) (release func(), 
 	q.seen = seen{}
 	return h.queue.Acquire(q.ctx, claims...)
 }
-
-// readDeadline bounds the time for an XML body; uploads have no such bound.
-const readDeadline = time.Minute
