@@ -16,7 +16,7 @@ import (
 // fail is the only way in which a request that failed as a whole is answered.
 func (h *Handler) fail(q *request, err error) {
 	if errors.Is(err, errAbort) {
-		h.log.LogAttrs(q.ctx, slog.LevelWarn, "answer broken off", slog.String("method", q.Method),
+		h.log.LogAttrs(q.ctx, q.warning(), "answer broken off", slog.String("method", q.Method),
 			slog.String("name", q.path.String()), slog.Any("err", err))
 		panic(http.ErrAbortHandler)
 	}
@@ -57,6 +57,15 @@ func (h *Handler) fail(q *request, err error) {
 	if q.Method != http.MethodHead {
 		q.w.Write(body)
 	}
+}
+
+// warning returns the level of a failure that the server cannot tell the client of. It is no warning
+// that the client is gone.
+func (q *request) warning() slog.Level {
+	if q.ctx.Err() != nil {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }
 
 // errAbort is wrapped by what can no longer be said, because the answer has begun: a cut connection is honest, a

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -46,6 +47,10 @@ func (h *Handler) partial(q *request, release func(), operation func(tree.Report
 
 // warnMember logs why one of many resources failed.
 func (h *Handler) warnMember(q *request, p resource.Path, err error) {
-	h.log.LogAttrs(q.ctx, slog.LevelWarn, "member failed", slog.String("method", q.Method), slog.String("name", p.String()),
+	level := slog.LevelWarn
+	if errors.Is(err, context.Canceled) { // not of this member
+		level = slog.LevelDebug
+	}
+	h.log.LogAttrs(q.ctx, level, "member failed", slog.String("method", q.Method), slog.String("name", p.String()),
 		slog.Int("status", asError(err).Status), slog.Any("err", err))
 }

@@ -81,7 +81,7 @@ func (b *basic) wrap(next http.Handler) http.Handler {
 		v, err := b.verify(ctx, oneClient(addr), sent, password)
 		switch {
 		case err != nil: // the client is gone, or the server ends
-			refuse(w, r, http.StatusServiceUnavailable, "The password could not be looked at.")
+			refuse(w, r, http.StatusBadRequest, "The connection ended before the password was checked.")
 		case v.wait > 0:
 			b.announce(w.Header())
 			w.Header().Set("Retry-After", strconv.Itoa(int((v.wait+time.Second-1)/time.Second)))

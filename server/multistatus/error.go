@@ -60,7 +60,7 @@ var statuses = []struct {
 	{errors.ErrUnsupported, http.StatusNotImplemented},
 	{io.ErrUnexpectedEOF, http.StatusBadRequest}, // the request's body ended early
 	{context.DeadlineExceeded, http.StatusServiceUnavailable},
-	{context.Canceled, http.StatusServiceUnavailable},
+	{context.Canceled, http.StatusBadRequest}, // the client is gone, or has ended its side of the connection
 }
 
 // StatusOf returns the status that tells the truth about err: that of an *Error in its chain, else what the errors of

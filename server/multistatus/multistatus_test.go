@@ -36,7 +36,7 @@ func TestStatusOf(t *testing.T) {
 		{errors.New("whatever"), 500, ""},
 		{&http.MaxBytesError{Limit: 1}, 413, ""},
 		{io.ErrUnexpectedEOF, 400, ""},
-		{context.Canceled, 503, ""},
+		{context.Canceled, 400, ""},
 		{errors.ErrUnsupported, 501, ""},
 		{fmt.Errorf("wrapped: %w", &Error{Status: 423, Condition: Precondition(LockTokenSubmitted)}), 423, LockTokenSubmitted},
 		{&Error{Status: 409, Err: fs.ErrNotExist}, 409, ""}, // who knows better comes first
