@@ -76,12 +76,22 @@ func (f *FS) empty(name string) error {
 			return syscall.ENOTEMPTY
 		}
 	}
+	f.rescue(name)
 	for _, n := range names {
 		if err := f.removeAll(path.Join(name, n)); err != nil {
 			return syscall.ENOTEMPTY
 		}
 	}
 	return nil
+}
+
+// rescue keeps the uploads in a directory that is about to be removed.
+func (f *FS) rescue(name string) {
+	f.staging.rescue(name, func(from, to string) error {
+		p, _ := backend(from)
+		q, _ := backend(to)
+		return f.fs.Rename(p, q)
+	})
 }
 
 // RemoveAll removes name and all below; that it does not exist is no error. What the back end says it removed and
@@ -106,6 +116,7 @@ func (f *FS) removeAll(name string) error {
 	if !ok {
 		return nil
 	}
+	f.rescue(name)
 	if err := f.fs.RemoveAll(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

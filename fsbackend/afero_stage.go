@@ -13,7 +13,7 @@ import (
 
 // Stage opens a file beside name that commit renames over it. The mode of the replaced file is kept where the back
 // end allows; a link at name is replaced itself. commit fails without a trace when ctx is done, or when name has become
-// a directory.
+// a directory. Where another directory has come to the place of name's parent, the file goes there.
 func (f *FS) Stage(ctx context.Context, name string) (io.WriteCloser, func() error, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -147,12 +147,9 @@ func (s *aferoStaged) commit(ctx context.Context) error {
 }
 
 func (s *aferoStaged) place(temp string) error {
-	// A back end that cannot set times has other means to tell contents apart, or none.
-	if path.Dir(temp) != path.Dir(s.target) {
-		return fs.ErrNotExist // its directory has another name now, and the file must not follow it
-	}
 	p, _ := backend(temp)
 	now := times.now()
+	// A back end that cannot set times has other means to tell contents apart, or none.
 	_ = s.fs.fs.Chtimes(p, now, now)
 	return s.fs.rename(temp, s.target)
 }

@@ -1,12 +1,13 @@
 package fsbackend
 
 import (
+	"path"
 	"strings"
 	"sync"
 )
 
-// stagingSet is the files that are being written aside, so that they can be found, and cleaned away, when a directory above
-// them gets another name meanwhile. The zero value is ready for use.
+// stagingSet is the files that are being written aside, so that they can be found, and put in place or cleaned away, when a
+// directory above them gets another name, or is removed, meanwhile. The zero value is ready for use.
 type stagingSet struct {
 	dirs sync.RWMutex // held for writing while a directory is renamed
 	mu   sync.Mutex
@@ -54,4 +55,18 @@ func (l *stagingSet) follow(from, to string, rename func() error) error {
 		}
 	}
 	return nil
+}
+
+// rescue moves what is written aside below a directory that is about to be removed to beside it. What
+// cannot be moved goes with the directory.
+func (l *stagingSet) rescue(dir string, move func(from, to string) error) {
+	l.dirs.Lock()
+	defer l.dirs.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for s := range l.live {
+		if to := path.Join(path.Dir(dir), path.Base(s.temp)); strings.HasPrefix(s.temp, dir+"/") && move(s.temp, to) == nil {
+			s.temp = to
+		}
+	}
 }

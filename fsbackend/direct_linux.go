@@ -210,10 +210,10 @@ func (h heldFolder) create(name string, perm fs.FileMode) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// createAt makes a file that was not there, for writing.
+// createAt makes a file that was not there, for writing and reading.
 func createAt(dir int, name string, perm fs.FileMode) (int, error) {
 	for {
-		fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(perm.Perm()))
+		fd, err := unix.Openat(dir, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(perm.Perm()))
 		if err != unix.EINTR {
 			return fd, err
 		}

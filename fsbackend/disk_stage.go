@@ -17,7 +17,8 @@ import (
 // old content. A file that may not be written is fs.ErrPermission, although its directory may be; so is a link that is
 // broken or leads out.
 //
-// commit fails without a trace when ctx is done, or when name has become a directory.
+// commit fails without a trace when ctx is done, or when name has become a directory. Where another directory has come to the
+// place of name's parent, the file goes there.
 func (d *Disk) Stage(ctx context.Context, name string) (io.WriteCloser, func() error, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -26,6 +27,7 @@ func (d *Disk) Stage(ctx context.Context, name string) (io.WriteCloser, func() e
 	if err != nil {
 		return nil, nil, d.creating("stage", name, err)
 	}
+	s.ctx = ctx
 	return s, func() error { return s.commit(ctx) }, nil
 }
 
@@ -36,12 +38,14 @@ type staged struct {
 	file         *os.File
 	dir          folder // that of temp, whatever it is called by now
 	temp, target string
+	like         fs.FileInfo     // whose permissions it has, nil for those of what it replaces
+	ctx          context.Context // of Stage, nil for a copy
 	done         bool
 }
 
 // folder is a directory that is held open.
 type folder interface {
-	// create makes a file that was not there, for writing.
+	// create makes a file that was not there, for writing, and for reading what was written.
 	create(name string, perm fs.FileMode) (*os.File, error)
 	// chtimes sets the time of the last modification of a file.
 	chtimes(name string, mtime time.Time) error
@@ -53,7 +57,7 @@ type folder interface {
 type rootFolder struct{ *os.Root }
 
 func (r rootFolder) create(name string, perm fs.FileMode) (*os.File, error) {
-	return r.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	return r.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
 }
 
 func (r rootFolder) chtimes(name string, mtime time.Time) error {
@@ -95,7 +99,7 @@ func (d *Disk) stage(name string, like fs.FileInfo) (*staged, error) {
 	case to.old != nil:
 		perm = to.old.perm
 	}
-	s := &staged{disk: d, name: name, dir: to.dir, temp: parent(to.target) + asideName(), target: to.target}
+	s := &staged{disk: d, name: name, dir: to.dir, temp: parent(to.target) + asideName(), target: to.target, like: like}
 	asides.made(s.temp)
 	s.file, err = s.dir.create(baseOf(s.temp), perm)
 	if err != nil {
@@ -191,7 +195,42 @@ func (s *staged) Stat() (fs.FileInfo, error) {
 	if s.done {
 		return nil, reading("stat", s.name, fs.ErrClosed)
 	}
+	if err := s.follow(); err != nil {
+		return nil, s.disk.creating("stat", s.name, err)
+	}
 	return statOpen(s.file, clean(s.name))
+}
+
+// follow copies the file into the directory where it is to be put now, if that is not the one in which
+// it was begun: a removed directory took the file with it, and a moved one has it under another name.
+// Requests that would do that wait for a copy, which needs no such look.
+func (s *staged) follow() error {
+	if s.ctx == nil {
+		return nil
+	}
+	_, err := s.disk.lookDirect(s.temp, s.name, false)
+	if err == errUnsure {
+		_, err = s.disk.look(s.temp, s.name, false)
+	}
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		return err
+	}
+	next, err := s.disk.stage(s.name, s.like)
+	if err != nil {
+		return err
+	}
+	if _, err = s.file.Seek(0, io.SeekStart); err == nil {
+		err = copyContent(s.ctx, next.file, s.file)
+	}
+	if err != nil {
+		next.discard()
+		return err
+	}
+	s.file.Close()
+	s.remove()
+	next.ctx = s.ctx
+	*s = *next
+	return nil
 }
 
 // Close discards what was written, unless it was committed.
@@ -223,6 +262,10 @@ func (s *staged) commit(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		s.discard()
 		return err
+	}
+	if err := s.follow(); err != nil {
+		s.discard()
+		return s.disk.creating("commit", s.name, err)
 	}
 	s.done = true
 	if err := s.place(); err != nil {
@@ -256,7 +299,7 @@ func (s *staged) place() error {
 	if err != nil {
 		return err
 	}
-	// By its whole name: where the directory has been moved meanwhile, the file must not follow it.
+	// By its whole name: if another process moves the directory now, the file must not go with it.
 	if err = s.disk.replaceDirect(s.temp, s.target); err == errUnsure {
 		err = s.disk.root.Rename(s.temp, s.target)
 	}

@@ -6,10 +6,19 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/spf13/afero"
+	"golang.org/x/net/webdav"
+
+	"dav207/fsbackend"
+	"dav207/fsbackend/faultfs"
+	"dav207/server/resource"
 )
 
 // TestBrokenUpload ends connections in the middle of a body. The old content stays, nothing partial shows, and nothing is
@@ -68,6 +77,21 @@ func waitFor(t *testing.T, done func() bool) {
 	}
 }
 
+// writtenAside reports whether an upload into a collection is under way.
+func writtenAside(t *testing.T, files webdav.FileSystem, name string) bool {
+	t.Helper()
+	f, err := files.OpenFile(t.Context(), name, os.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	infos, err := f.Readdir(-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(infos, func(fi os.FileInfo) bool { return resource.Aside(fi.Name()) })
+}
+
 // TestUploadOvertaken changes the collection of an upload while its body is on the way. The order that explains what
 // happens is that the upload came last; and nothing of it may be left over wherever its collection is by then.
 func TestUploadOvertaken(t *testing.T) {
@@ -104,10 +128,10 @@ func TestUploadOvertaken(t *testing.T) {
 					}
 					answered <- a
 				}()
-				// Once that much was taken the server has begun to store it.
 				if _, err := feed.Write(make([]byte, 1<<20)); err != nil {
 					t.Fatal(err)
 				}
+				waitFor(t, func() bool { return writtenAside(t, files, "/c") })
 				content := ""
 				if tt.method == "LOCK" {
 					content = lockBody
@@ -127,5 +151,140 @@ func TestUploadOvertaken(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestUploadIntoAnotherParent takes the collection of an upload away while its body is on the way, and puts another resource
+// there. The upload goes into the collection that has the name when the body has ended (RFC 4918 §9.7.1), with the state
+// of what it finds there; what is refused is refused for the reason that there is by then. Nothing of it is left over.
+func TestUploadIntoAnotherParent(t *testing.T) {
+	kinds := append(slices.Clone(backends),
+		backend{"faultfs over disk", func(t testing.TB) (webdav.FileSystem, string) {
+			dir := t.(*testing.T).TempDir()
+			return faultfs.New(diskTree(t, dir)), dir
+		}},
+		backend{"disk, synced", func(t testing.TB) (webdav.FileSystem, string) {
+			dir := t.(*testing.T).TempDir()
+			d := diskTree(t, dir)
+			d.Sync = true
+			return d, dir
+		}},
+		backend{"afero.OsFs", func(t testing.TB) (webdav.FileSystem, string) {
+			dir := t.(*testing.T).TempDir()
+			return fsbackend.New(afero.NewBasePathFs(afero.NewOsFs(), dir)), dir
+		}},
+		backend{"webdav.Dir", func(t testing.TB) (webdav.FileSystem, string) {
+			dir := t.(*testing.T).TempDir()
+			return webdav.Dir(dir), dir
+		}},
+	)
+	for _, tt := range []struct {
+		what    string
+		between []string // requests, all of which succeed
+		status  int
+		says    string
+		left    []string
+	}{
+		{"deleted and made anew", []string{"DELETE /c/", "MKCOL /c"}, 201, "", []string{"/", "/c/", "/c/new", "/e/", "/e/there"}},
+		{"moved and made anew", []string{"MOVE /c/ /d/", "MKCOL /c"}, 201, "", []string{"/", "/c/", "/c/new", "/d/", "/d/old", "/e/", "/e/there"}},
+		{"moved and deleted, and made anew", []string{"MOVE /c/ /d/", "DELETE /d/", "MKCOL /c"}, 201, "", []string{"/", "/c/", "/c/new", "/e/", "/e/there"}},
+		{"moved, and another moved there", []string{"MOVE /c/ /d/", "MOVE /e/ /c/"}, 201, "", []string{"/", "/c/", "/c/new", "/c/there", "/d/", "/d/old"}},
+		{"another moved over it", []string{"MOVE /e/ /c/"}, 201, "", []string{"/", "/c/", "/c/new", "/c/there"}},
+		{"moved away and back", []string{"MOVE /c/ /d/", "MOVE /d/ /c/"}, 201, "", []string{"/", "/c/", "/c/new", "/c/old", "/e/", "/e/there"}},
+		{"made anew, with the file in it", []string{"DELETE /c/", "MKCOL /c", "PUT /c/new", "PROPPATCH /c/new"}, 204, "",
+			[]string{"/", "/c/", "/c/new", "/e/", "/e/there"}},
+		{"made anew, with a collection of that name", []string{"DELETE /c/", "MKCOL /c", "MKCOL /c/new"}, 405, "A collection has no content.",
+			[]string{"/", "/c/", "/c/new/", "/e/", "/e/there"}},
+		{"a file has come", []string{"DELETE /c/", "PUT /c"}, 409, "The parent is not an existing collection.", []string{"/", "/c", "/e/", "/e/there"}},
+		{"moved away, and a file has come", []string{"MOVE /c/ /d/", "PUT /c"}, 409, "The parent is not an existing collection.",
+			[]string{"/", "/c", "/d/", "/d/old", "/e/", "/e/there"}},
+		{"deleted", []string{"DELETE /c/"}, 409, "The parent is not an existing collection.", []string{"/", "/e/", "/e/there"}},
+		{"moved", []string{"MOVE /c/ /d/"}, 409, "The parent is not an existing collection.", []string{"/", "/d/", "/d/old", "/e/", "/e/there"}},
+	} {
+		for _, b := range kinds {
+			t.Run(tt.what+" "+b.name, func(t *testing.T) {
+				t.Parallel()
+				files, dir := b.open(t)
+				s := serve(t, files, nil)
+				s.want(201, "MKCOL", "/c", "")
+				s.want(201, "PUT", "/c/old", "old")
+				s.want(201, "MKCOL", "/e", "")
+				s.want(201, "PUT", "/e/there", "there")
+				body, feed := io.Pipe()
+				answered := make(chan answer, 1)
+				go func() {
+					a, err := s.try("PUT", "/c/new", body)
+					if err != nil {
+						t.Error(err)
+					}
+					answered <- a
+				}()
+				half := strings.Repeat("0123456789abcdef", 1<<16)
+				if _, err := io.WriteString(feed, half); err != nil {
+					t.Fatal(err)
+				}
+				waitFor(t, func() bool { return writtenAside(t, files, "/c") })
+				for _, request := range tt.between {
+					parts := strings.Split(request, " ")
+					content, header := map[string]string{"PUT": "other", "PROPPATCH": setColour}[parts[0]], []string(nil)
+					if len(parts) > 2 {
+						header = []string{"Destination", "dest:" + parts[2]}
+					}
+					if a := s.do(parts[0], parts[1], content, header...); a.Status >= 300 {
+						t.Fatalf("%s = %d %s", request, a.Status, a.Body)
+					}
+				}
+				io.WriteString(feed, half)
+				feed.Close()
+				a := <-answered
+				if a.Status != tt.status || strings.TrimSpace(a.Body) != tt.says {
+					t.Errorf("PUT = %d %q, want %d %q", a.Status, a.Body, tt.status, tt.says)
+				}
+				if tt.status < 300 {
+					if got := s.want(200, "GET", "/c/new", ""); got.Body != half+half || got.Header.Get("ETag") != a.Header.Get("ETag") {
+						t.Errorf("/c/new holds %d bytes with the tag %s, want %d with %s", len(got.Body), got.Header.Get("ETag"), 2*len(half), a.Header.Get("ETag"))
+					}
+				}
+				if strings.Contains(fmt.Sprint(tt.between), "PROPPATCH") {
+					if a := s.do("PROPFIND", "/c/new", "", "Depth", "0"); !strings.Contains(a.Body, ">red<") {
+						t.Errorf("the property of the file that was replaced is gone: %s", a.Body)
+					}
+				}
+				x := &storm{site: s}
+				if got := x.walk(files, "/"); !slices.Equal(got, tt.left) {
+					t.Errorf("there are %q, want %q", got, tt.left)
+				}
+				noAsides(t, dir)
+			})
+		}
+	}
+}
+
+// An upload whose collection was replaced, and which the file system cannot take to the new one, says so: the parent is not
+// missing.
+func TestUploadThatCannotFollow(t *testing.T) {
+	files := faultfs.New(webdav.Dir(t.TempDir()))
+	s := serve(t, files, nil)
+	s.want(201, "MKCOL", "/c", "")
+	body, feed := io.Pipe()
+	answered := make(chan answer, 1)
+	go func() {
+		a, err := s.try("PUT", "/c/new", body)
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- a
+	}()
+	feed.Write(make([]byte, 1<<20))
+	waitFor(t, func() bool { return writtenAside(t, files, "/c") })
+	files.Fail(faultfs.Rename, "/c/*", syscall.EIO).Times(1)
+	s.want(204, "DELETE", "/c/", "")
+	s.want(201, "MKCOL", "/c", "")
+	feed.Close()
+	if a := <-answered; a.Status != 409 || !strings.Contains(a.Body, "replaced") {
+		t.Errorf("PUT = %d %q, want 409: the collection was replaced", a.Status, a.Body)
+	}
+	if got := s.tree("/"); !slices.Equal(got, []string{"/", "/c/"}) {
+		t.Errorf("there are %q", got)
 	}
 }

@@ -125,10 +125,10 @@ func (h *Handler) mayLockUnmapped(q *request, t *tree.Tree) error {
 func (h *Handler) createEmpty(q *request, t *tree.Tree) error {
 	w, commit, err := t.Stage(q.ctx, q.path)
 	if err != nil {
-		return parentGone(err)
+		return h.parentGone(q, t, err)
 	}
 	defer w.Close()
-	return parentGone(commit())
+	return h.parentGone(q, t, commit())
 }
 
 // refusesLock returns a response for each member of a collection that keeps it from being locked.

@@ -33,7 +33,7 @@ func (h *Handler) mkcol(q *request) error {
 		return nil
 	}
 	if err := t.FS.Mkdir(q.ctx, q.path.String(), 0o777); err != nil {
-		return parentGone(err)
+		return h.parentGone(q, t, err)
 	}
 	h.born(q, t)
 	h.done(q, false)

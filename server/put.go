@@ -13,6 +13,7 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/multistatus"
 	"dav207/server/reserve"
 	"dav207/server/resource"
 	"dav207/server/tree"
@@ -50,7 +51,7 @@ func (h *Handler) put(q *request) error {
 	}
 	w, commit, err := t.Stage(q.ctx, q.path)
 	if err != nil {
-		return parentGone(err)
+		return h.parentGone(q, t, err)
 	}
 	defer w.Close()
 	n, err := receive(w, &q.body)
@@ -108,7 +109,7 @@ func (h *Handler) putSmall(q *request, t *tree.Tree, length int) error {
 	}
 	w, commit, err := t.Stage(q.ctx, q.path)
 	if err != nil {
-		return parentGone(err)
+		return h.parentGone(q, t, err)
 	}
 	defer w.Close()
 	if _, err := w.Write(buf[:length]); err != nil {
@@ -130,7 +131,7 @@ func (h *Handler) putAtOnce(q *request, t *tree.Tree, content []byte) error {
 		return h.room(q, t, int64(len(content)))
 	})
 	if err != nil {
-		return parentGone(err)
+		return h.parentGone(q, t, err)
 	}
 	return h.answerPut(q, t, put, existed)
 }
@@ -144,7 +145,7 @@ func (h *Handler) place(q *request, t *tree.Tree, w io.WriteCloser, commit func(
 		}
 	}
 	if err := commit(); err != nil {
-		return parentGone(err)
+		return h.parentGone(q, t, err)
 	}
 	return h.answerPut(q, t, props.Resource{Path: q.path}, existed)
 }
@@ -245,12 +246,17 @@ func (h *Handler) mayCreate(q *request, t *tree.Tree) error {
 	return h.ask(q, t, access.Bind, props.Resource{Path: q.path}, false)
 }
 
-// parentGone gives the failure to create something its place: that the parent went meanwhile.
-func parentGone(err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return errors.Join(tree.ErrNoParent, err)
+// parentGone gives the failure to create something its place: the parent is gone, or is another one
+// than that in which the file was written, and the file system cannot move it there.
+func (h *Handler) parentGone(q *request, t *tree.Tree, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		return err
 	}
-	return err
+	if t.Parent(q.ctx, q.path) == nil {
+		return &multistatus.Error{Status: http.StatusConflict, Err: err,
+			Description: "The collection was replaced by another one meanwhile: send the request again."}
+	}
+	return errors.Join(tree.ErrNoParent, err)
 }
 
 // announced returns the length of the body as the request tells it, -1 if it does not. The client of macOS sends its

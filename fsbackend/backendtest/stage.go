@@ -120,6 +120,39 @@ func testStageRefused(s *suite) {
 	s.ok(s.fs.RemoveAll(s.ctx, "/gone"))
 	s.want("commit after the parent was removed", commit(), fs.ErrNotExist)
 	s.ok(w.Close())
+
+	// Another directory in the place of the parent is the parent.
+	for _, step := range []struct {
+		what string
+		away func() error
+	}{
+		{"removed", func() error { return s.fs.RemoveAll(s.ctx, "/gone") }},
+		{"moved", func() error { return s.fs.Rename(s.ctx, "/gone", "/moved") }},
+	} {
+		for _, described := range []bool{false, true} {
+			s.mkdir("/gone")
+			w, commit, err = st.Stage(s.ctx, "/gone/f")
+			s.ok(err)
+			io.WriteString(w, "x")
+			s.ok(step.away())
+			s.mkdir("/gone")
+			before := ""
+			if d, ok := w.(stagedFile); ok && described {
+				if fi, err := d.Stat(); !errors.Is(err, errors.ErrUnsupported) {
+					before = id(s, fi, err)
+				}
+			}
+			s.ok(commit())
+			if got := s.get("/gone/f"); got != "x" {
+				s.Errorf("the file of a directory that was %s holds %q", step.what, got)
+			}
+			if after := id(s, s.stat("/gone/f"), nil); before != "" && after != before {
+				s.Errorf("the file of a directory that was %s is %q, and was %q before it was committed", step.what, after, before)
+			}
+			s.ok(s.fs.RemoveAll(s.ctx, "/gone"))
+			s.ok(s.fs.RemoveAll(s.ctx, "/moved"))
+		}
+	}
 	s.wantTree("after all was refused", "/ /d/ /late/")
 }
 

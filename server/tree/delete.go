@@ -203,6 +203,7 @@ func (t *Tree) remove(ctx context.Context, p resource.Path, collection bool) err
 		return err
 	}
 	l.close()
+	t.rescue(ctx, p)
 	for _, name := range l.all() {
 		if resource.Aside(name) {
 			if err := t.FS.RemoveAll(ctx, p.Child(name).String()); err != nil {

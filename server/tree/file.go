@@ -94,8 +94,8 @@ func (s *staged) commit() error {
 	s.closed = true
 	err := s.file.Close()
 	return s.t.Uploads.end(s, func(aside resource.Path) error {
-		if err == nil && aside.Parent() != s.to.Parent() {
-			err = fs.ErrNotExist // the collection it was to come into has another name now
+		if err == nil && aside.Parent() != s.to.Parent() { // another collection may have come to its place
+			err = s.t.Parent(s.ctx, s.to)
 		}
 		if err == nil {
 			err = s.t.replace(s.ctx, aside, s.to)
@@ -174,12 +174,18 @@ func (e *changedError) Unwrap() error { return e.error }
 func (t *Tree) discard(ctx context.Context, holder resource.Path) {
 	var err error = syscall.ENOTEMPTY
 	for tries := 0; tries < 10 && errors.Is(err, syscall.ENOTEMPTY); tries++ {
+		t.rescue(context.WithoutCancel(ctx), holder)
 		// Not empty where an upload that began before the rename has only now made its file.
 		err = t.FS.RemoveAll(context.WithoutCancel(ctx), holder.String())
 	}
 	if err != nil {
 		t.leave(ctx, "what was replaced is left over", holder, err)
 	}
+}
+
+// rescue keeps the uploads in a collection that is about to be removed.
+func (t *Tree) rescue(ctx context.Context, p resource.Path) {
+	t.Uploads.rescue(p, func(from, to resource.Path) error { return t.rename(ctx, from, to, false) })
 }
 
 // leave gives up what was set aside: whoever cleans up next time deals with it.

@@ -6,8 +6,8 @@ import (
 	"dav207/server/resource"
 )
 
-// Uploads are the files that are being written aside, so that they can be found, and cleaned away, when a collection above
-// them gets another name meanwhile. The zero value is ready for use. It is safe for concurrent use.
+// Uploads are the files that are being written aside, so that they can be found, and put in place or cleaned away, when a
+// collection above them gets another name, or is removed, meanwhile. The zero value is ready for use. It is safe for concurrent use.
 type Uploads struct {
 	mu    sync.RWMutex // held for writing while a collection is renamed
 	names sync.Mutex
@@ -62,4 +62,19 @@ func (u *Uploads) follow(from, to resource.Path, rename func() error) error {
 		}
 	}
 	return nil
+}
+
+// rescue moves what is written aside below a collection that is about to be removed to beside it. What
+// cannot be moved goes with the collection.
+func (u *Uploads) rescue(p resource.Path, move func(from, to resource.Path) error) {
+	if u == nil {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for s := range u.live {
+		if to := p.Parent().Child(s.aside.Name()); p.Contains(s.aside) && move(s.aside, to) == nil {
+			s.aside = to
+		}
+	}
 }
