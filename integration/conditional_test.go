@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dav207/server"
 )
 
 // TestConditionalEveryMethod sends each method the conditional headers of RFC 9110 §13.1 that it obeys: false is 412, for GET
@@ -185,24 +187,101 @@ func TestVerdictBeforeTheBody(t *testing.T) {
 		{"PUT /c/", 405},
 		{"PUT /f | Content-Range: bytes 0-9/100", 400},
 		{"PUT /locked | Transfer-Encoding: chunked", 423},
+		{"PUT /f | X-Expected-Entity-Length: x", 400},
+		{"PUT /f | Content-Encoding: gzip", 415},
+		{"PUT /%00", 400},
+
 		{`PROPPATCH /f | If-Match: "x"`, 412},
 		{`PROPPATCH /f | If: (["x"])`, 412},
 		{"PROPPATCH /locked", 423},
 		{"PROPPATCH /none", 404},
+		{"PROPPATCH /f | Content-Length: 2000000", 413},
+
 		{`PROPFIND /f | If: (["x"])`, 412},
+		{"PROPFIND /f | If-None-Match: *", 412},
 		{"PROPFIND /none", 404},
+		{"PROPFIND /c/ | Depth: 2", 400},
+		{"PROPFIND /c/ | Depth: infinity", 403},
+		{"PROPFIND /c/", 403},
+		{"PROPFIND /f | Content-Length: 2000000", 413},
+
 		{"LOCK /f | If-None-Match: *", 412},
 		{`LOCK /f | If: (["x"])`, 412},
 		{"LOCK /none/f", 409},
-		{`MKCOL /new | If-Match: "x"`, 412},
+		{"LOCK /c/new", 423},
+		{"LOCK /new/", 405},
+		{"LOCK /f | Depth: 1", 400},
+		{"LOCK /f | Depth: x", 400},
+		{"LOCK /locked", 423},
+		{"LOCK /f | Content-Length: 2000000", 413},
+
+		{`MKCOL /new | Transfer-Encoding: chunked | If-Match: "x"`, 412},
+		{`MKCOL /new | Transfer-Encoding: chunked | If: (["x"])`, 412},
+		{"MKCOL /f | Transfer-Encoding: chunked", 405},
+		{"MKCOL /none/new | Transfer-Encoding: chunked", 409},
+		{"MKCOL /c/new | Transfer-Encoding: chunked", 423},
+		{"MKCOL /new", 415},
+
+		{`DELETE /f | Transfer-Encoding: chunked | If-Match: "x"`, 412},
+		{`DELETE /f | Transfer-Encoding: chunked | If: (["x"])`, 412},
+		{"DELETE /none | Transfer-Encoding: chunked", 404},
+		{"DELETE / | Transfer-Encoding: chunked", 403},
+		{"DELETE /d/ | Transfer-Encoding: chunked | Depth: 0", 400},
+		{"DELETE /d/ | Transfer-Encoding: chunked | Depth: x", 400},
+		{"DELETE /locked | Transfer-Encoding: chunked", 423},
+		{"DELETE /c/old | Transfer-Encoding: chunked", 423},
+		{"DELETE /f", 415},
+
+		{"UNLOCK /locked | Transfer-Encoding: chunked", 400},
+		{"UNLOCK /locked | Transfer-Encoding: chunked | Lock-Token: <urn:uuid:1>", 409},
+		{"UNLOCK /f | Transfer-Encoding: chunked | Lock-Token: {token}", 409},
+		{`UNLOCK /locked | Transfer-Encoding: chunked | Lock-Token: {token} | If-Match: "x"`, 412},
+		{"UNLOCK /locked | Lock-Token: {token}", 415},
+
+		{"COPY /f", 400},
+		{"COPY /f | Destination: new", 400},
+		{"COPY /f | Destination: http://other.example/new", 502},
+		{"COPY /f | Destination: /new | Overwrite: x", 400},
+		{"COPY /f | Destination: /%0A", 400},
+		{"COPY /f | Destination: /d/m | Overwrite: F", 412},
+		{"COPY /f | Destination: /f", 403},
+		{"COPY /d/ | Destination: /d/new", 403},
+		{"COPY /d/ | Destination: /new | Depth: 1", 400},
+		{"COPY /none | Destination: /new", 404},
+		{"COPY /f | Destination: /none/new", 409},
+		{"COPY /f | Destination: /locked", 423},
+		{"COPY /f | Destination: /c/new", 423},
+		{`COPY /f | Destination: /new | If-Match: "x"`, 412},
+		{`COPY /f | Destination: /new | If: (["x"])`, 412},
+		{"COPY /f | Destination: /new | Content-Length: 2000000", 413},
+
+		{"MOVE /f", 400},
+		{"MOVE / | Destination: /new", 403},
+		{"MOVE /d/ | Destination: /new | Depth: 0", 400},
+		{"MOVE /f | Destination: /d/m | Overwrite: F", 412},
+		{"MOVE /d/ | Destination: /d/new", 403},
+		{"MOVE /none | Destination: /new", 404},
+		{"MOVE /f | Destination: /none/new", 409},
+		{"MOVE /locked | Destination: /new", 423},
+		{"MOVE /c/old | Destination: /new", 423},
+		{"MOVE /f | Destination: /locked", 423},
+		{`MOVE /f | Destination: /new | If-Match: "x"`, 412},
+		{"MOVE /f | Destination: /new | Content-Length: 2000000", 413},
+
+		{"BREW /f", 501},
+		{"POST /f", 405},
 		{"PUT /f", 100},
 		{"PROPPATCH /f", 100},
+		{"PROPFIND /c/ | Depth: 1", 100},
+		{"LOCK /f", 100},
+		{"LOCK /new", 100},
+		{"LOCK /locked | Transfer-Encoding: chunked | Depth: 1 | If: ({token})", 100}, // it may be a refresh
 	} {
 		t.Run(safe(tt.request), func(t *testing.T) {
 			t.Parallel()
-			p := newPlay(t, nil)
-			p.srv.Put("/f", "/locked", "/c/")
-			p.do("LOCK /locked | exclusive")
+			p := newPlay(t, &server.Options{DenyInfinity: true})
+			p.srv.Put("/f", "/locked", "/c/", "/c/old", "/d/", "/d/m")
+			token := "<" + strings.Trim(p.do("LOCK /locked | exclusive").Header.Get("Lock-Token"), "<>") + ">"
 			p.do("LOCK /c/ | exclusive | Depth: 0")
 			conn, err := net.Dial("tcp", p.srv.Listener.Addr().String())
 			if err != nil {
@@ -210,9 +289,9 @@ func TestVerdictBeforeTheBody(t *testing.T) {
 			}
 			defer conn.Close()
 			conn.SetDeadline(time.Now().Add(10 * time.Second))
-			parts := strings.Split(tt.request, " | ")
+			parts := strings.Split(strings.ReplaceAll(tt.request, "{token}", token), " | ")
 			head := parts[0] + " HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n" + strings.Join(append(parts[1:], ""), "\r\n")
-			if !strings.Contains(head, "chunked") {
+			if !strings.Contains(head, "chunked") && !strings.Contains(head, "Content-Length") {
 				head += "Content-Length: 1000\r\n"
 			}
 			io.WriteString(conn, head+"\r\n")
@@ -222,6 +301,74 @@ func TestVerdictBeforeTheBody(t *testing.T) {
 			}
 			if want := fmt.Sprint(tt.status); text != want {
 				t.Errorf("the first answer is %s %s, want %s", text, http.StatusText(tt.status), want)
+			}
+		})
+	}
+}
+
+// What is checked before the body changes nothing, and does not keep the request from being carried out once it is there.
+func TestAfterContinue(t *testing.T) {
+	for _, tt := range []struct {
+		request, body string
+		status        int
+		left          string
+	}{
+		{"DELETE /d/", "", 204, "/ /f /locked"},
+		{"DELETE /f", "x", 415, "/ /d/ /d/m /f /locked"},
+		{"MKCOL /new", "", 201, "/ /d/ /d/m /f /locked /new/"},
+		{"MKCOL /new", "x", 415, "/ /d/ /d/m /f /locked"},
+		{"COPY /d/ | Destination: /new/", "", 201, "/ /d/ /d/m /f /locked /new/ /new/m"},
+		{"COPY /d/ | Destination: /new/", "x", 415, "/ /d/ /d/m /f /locked"},
+		{"COPY /f | Destination: /d/m", "", 204, "/ /d/ /d/m /f /locked"},
+		{"MOVE /d/ | Destination: /new/", "", 201, "/ /f /locked /new/ /new/m"},
+		{"MOVE /f | Destination: /d/", "", 204, "/ /d /locked"},
+		{"MOVE /d/ | Destination: /f", "", 204, "/ /f/ /f/m /locked"},
+		{"MOVE /d/ | Destination: /f", "x", 415, "/ /d/ /d/m /f /locked"},
+		{"UNLOCK /locked | Lock-Token: {token}", "", 204, "/ /d/ /d/m /f /locked"},
+		{"UNLOCK /locked | Lock-Token: {token}", "x", 415, "/ /d/ /d/m /f /locked"},
+		{"LOCK /new", sharedLock, 201, "/ /d/ /d/m /f /locked /new"},
+		{"LOCK /new", "x", 400, "/ /d/ /d/m /f /locked"},
+		{"LOCK /locked | If: ({token})", "", 200, "/ /d/ /d/m /f /locked"},
+		{"PROPPATCH /f", setColour, 207, "/ /d/ /d/m /f /locked"},
+		{"PROPFIND /f", "", 207, "/ /d/ /d/m /f /locked"},
+	} {
+		t.Run(safe(tt.request+" "+tt.body), func(t *testing.T) {
+			t.Parallel()
+			p := newPlay(t, nil)
+			p.srv.Put("/f", "/locked", "/d/", "/d/m")
+			token := "<" + strings.Trim(p.do("LOCK /locked | exclusive").Header.Get("Lock-Token"), "<>") + ">"
+			before := p.srv.Tree()
+			conn, err := net.Dial("tcp", p.srv.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(10 * time.Second))
+			answers := bufio.NewReader(conn)
+			parts := strings.Split(strings.ReplaceAll(tt.request, "{token}", token), " | ")
+			fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n%s\r\n", parts[0],
+				strings.Join(append(parts[1:], ""), "\r\n"))
+			if line, err := answers.ReadString('\n'); !strings.HasPrefix(line, "HTTP/1.1 100 ") {
+				t.Fatalf("= %q, %v, want 100 Continue", line, err)
+			}
+			answers.ReadString('\n')
+			if now := p.srv.Tree(); now != before {
+				t.Errorf("before the body there is %s, want %s", now, before)
+			}
+			if tt.body != "" {
+				fmt.Fprintf(conn, "%x\r\n%s\r\n", len(tt.body), tt.body)
+			}
+			io.WriteString(conn, "0\r\n\r\n")
+			resp, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != tt.status {
+				t.Errorf("= %s, want %d", resp.Status, tt.status)
+			}
+			if got := p.srv.Tree(); got != tt.left {
+				t.Errorf("there is %s, want %s", got, tt.left)
 			}
 		})
 	}

@@ -142,15 +142,28 @@ func (h *Handler) readXML(q *request) (*davxml.Element, error) {
 // noBody makes sure that the request has no body where one would have a meaning that this server does not know
 // (RFC 4918 §9.3: 415). What a Content-Type says of an empty body does not matter: some clients send one.
 func (q *request) noBody() error {
+	if err := q.noLength(); err != nil {
+		return err
+	}
 	q.body.limit()
 	switch n, err := io.ReadFull(&q.body, q.body.one[:]); {
 	case n > 0:
-		return plain(http.StatusUnsupportedMediaType, "A body has no meaning here.")
+		return errBody
 	case err != io.EOF:
 		return err
 	}
 	return nil
 }
+
+// noLength is noBody as far as the head tells.
+func (q *request) noLength() error {
+	if q.ContentLength > 0 {
+		return errBody
+	}
+	return nil
+}
+
+var errBody = plain(http.StatusUnsupportedMediaType, "A body has no meaning here.")
 
 // oldBody makes sure that a COPY or MOVE has no body but the DAV:propertybehavior of RFC 2518 §12.12, which old clients
 // send and which asks for what is done anyway (§8.4: anything else is 415).
@@ -158,7 +171,7 @@ func (h *Handler) oldBody(q *request) error {
 	root, err := h.parseBody(q)
 	if errors.Is(err, davxml.ErrMalformed) || errors.Is(err, davxml.ErrCharset) ||
 		root != nil && !isDAV(root, "propertybehavior") {
-		return plain(http.StatusUnsupportedMediaType, "A body has no meaning here.")
+		return errBody
 	}
 	return err
 }

@@ -5,7 +5,9 @@ import (
 	"io/fs"
 	"net/http"
 
+	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/locks"
 	"dav207/server/reserve"
 	"dav207/server/tree"
 )
@@ -15,12 +17,9 @@ func (h *Handler) delete(q *request) error {
 	if err := q.noBody(); err != nil {
 		return err
 	}
-	d, err := depth(q.Header, tree.Infinity)
+	d, err := q.deleteDepth()
 	if err != nil {
 		return err
-	}
-	if q.path.IsRoot() {
-		return plain(http.StatusForbidden, "The root cannot be removed.")
 	}
 	release, err := h.reserve(q, reserve.Claim{Path: q.path, Subtree: true, Write: true})
 	if err != nil {
@@ -28,17 +27,52 @@ func (h *Handler) delete(q *request) error {
 	}
 	defer release()
 	t := h.treeFor(q)
-	if held := h.stand(q.ctx, t, q.path); len(held) > 0 {
-		return h.deleteNowhere(q, t, held)
-	}
-	if err := h.mayRemove(q, t, d, false); err != nil {
+	held, err := h.checkDelete(q, t, d)
+	if err != nil {
 		return err
+	}
+	if len(held) > 0 {
+		return h.deleteNowhere(q, held)
 	}
 	done, err := h.partial(q, release, func(report tree.Report) error { return t.Delete(q.ctx, q.path, report) })
 	if done {
 		q.w.WriteHeader(http.StatusNoContent)
 	}
 	return err
+}
+
+func (h *Handler) deleteHead(q *request) error {
+	if err := q.noLength(); err != nil {
+		return err
+	}
+	d, err := q.deleteDepth()
+	if err != nil {
+		return err
+	}
+	return h.looking(q, func(t *tree.Tree) error {
+		if held, err := h.checkDelete(q, t, d); err != nil || len(held) > 0 {
+			return err
+		}
+		return untilChange(t, func(report tree.Report) error { return t.Delete(q.ctx, q.path, report) })
+	}, reserve.Claim{Path: q.path, Subtree: true, Write: true})
+}
+
+// deleteDepth checks what a DELETE says of itself.
+func (q *request) deleteDepth() (tree.Depth, error) {
+	d, err := depth(q.Header, tree.Infinity)
+	if err == nil && q.path.IsRoot() {
+		err = plain(http.StatusForbidden, "The root cannot be removed.")
+	}
+	return d, err
+}
+
+// checkDelete says why the resource of a DELETE cannot be removed, but for what the engine says. held
+// are locks that are all that there is.
+func (h *Handler) checkDelete(q *request, t *tree.Tree, d tree.Depth) (held []locks.Lock, err error) {
+	if held = h.stand(q.ctx, t, q.path); len(held) > 0 {
+		return held, h.ask(q, t, access.Unbind, props.Resource{Path: q.path, Info: emptyInfo(q.path.Name())}, true)
+	}
+	return nil, h.mayRemove(q, t, d, false)
 }
 
 // mayRemove checks a request that takes its resource away: what the engine does not. Unless only what can be served is wanted, a

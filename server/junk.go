@@ -152,10 +152,7 @@ func patchNowhere(changes []props.Change) []multistatus.Propstat {
 }
 
 // deleteNowhere answers a DELETE of what only locks hold: they end.
-func (h *Handler) deleteNowhere(q *request, t *tree.Tree, held []locks.Lock) error {
-	if err := h.ask(q, t, access.Unbind, props.Resource{Path: q.path, Info: emptyInfo(q.path.Name())}, true); err != nil {
-		return err
-	}
+func (h *Handler) deleteNowhere(q *request, held []locks.Lock) error {
 	for _, l := range held {
 		h.locks.Unlock(l.Token)
 	}

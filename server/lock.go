@@ -33,14 +33,9 @@ func (h *Handler) lock(q *request) error {
 	if err != nil {
 		return err
 	}
-	d, err := depth(q.Header, tree.Infinity)
-	if err == nil && d == tree.One {
-		err = plain(http.StatusBadRequest, "A lock has Depth 0 or infinity.") // §9.10.3
-	}
-	if err != nil {
+	if wanted.Infinite, err = q.lockInfinite(); err != nil {
 		return err
 	}
-	wanted.Infinite = d == tree.Infinity
 	wanted.Principal, wanted.Timeout = q.principal, timeout
 
 	release, err := h.reserve(q, reserve.Claim{Path: q.path, Subtree: wanted.Infinite, Write: true})
@@ -49,14 +44,7 @@ func (h *Handler) lock(q *request) error {
 	}
 	defer release()
 	t := h.treeFor(q)
-	r, err := h.stat(q, t)
-	created := errors.Is(err, fs.ErrNotExist)
-	switch {
-	case created:
-		err = h.mayLockUnmapped(q, t)
-	case err == nil:
-		err = h.mayLock(q, t, r, &wanted)
-	}
+	r, created, err := h.checkLock(q, t, &wanted)
 	if err != nil {
 		return err
 	}
@@ -94,6 +82,46 @@ func (h *Handler) lock(q *request) error {
 		status = http.StatusCreated
 	}
 	return h.sayLock(q, status)
+}
+
+func (h *Handler) lockHead(q *request) error {
+	if err := h.tooLarge(q); err != nil {
+		return err
+	}
+	var wanted *locks.Lock
+	if q.ContentLength > 0 { // a new lock, and no refresh
+		if _, err := q.lockInfinite(); err != nil {
+			return err
+		}
+		wanted = &locks.Lock{Shared: true} // what conflicts with that conflicts with every lock
+	}
+	return h.looking(q, func(t *tree.Tree) error {
+		_, _, err := h.checkLock(q, t, wanted)
+		return err
+	}, reserve.Claim{Path: q.path})
+}
+
+// lockInfinite reads the Depth of a LOCK.
+func (q *request) lockInfinite() (bool, error) {
+	d, err := depth(q.Header, tree.Infinity)
+	if err == nil && d == tree.One {
+		err = plain(http.StatusBadRequest, "A lock has Depth 0 or infinity.") // §9.10.3
+	}
+	return d == tree.Infinity, err
+}
+
+// checkLock says why the resource of a LOCK cannot be locked, its members aside, and whether it has to
+// be created.
+func (h *Handler) checkLock(q *request, t *tree.Tree, wanted *locks.Lock) (r props.Resource, created bool, err error) {
+	r, err = h.stat(q, t)
+	created = errors.Is(err, fs.ErrNotExist)
+	switch {
+	case created:
+		err = h.mayLockUnmapped(q, t)
+	case err == nil:
+		err = h.mayLock(q, t, r, wanted)
+	}
+	return r, created, err
 }
 
 // mayLock says why a resource that is there may not be locked. Another lock is no reason to ask for its token, but a conflict

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/http"
 
+	"dav207/server/reserve"
 	"dav207/server/tree"
 )
 
@@ -19,13 +20,7 @@ func (h *Handler) mkcol(q *request) error {
 	}
 	defer release()
 	t := h.treeFor(q)
-	switch _, err := h.stat(q, t); {
-	case err == nil, errors.Is(err, tree.ErrSpecial):
-		return plain(http.StatusMethodNotAllowed, "There is a resource at this URL.") // §9.3.1
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	if err := h.mayCreate(q, t); err != nil {
+	if err := h.checkMkcol(q, t); err != nil {
 		return err
 	}
 	if h.dropped(q.ctx, t, q.path) {
@@ -38,4 +33,22 @@ func (h *Handler) mkcol(q *request) error {
 	h.born(q, t)
 	h.done(q, false)
 	return nil
+}
+
+func (h *Handler) mkcolHead(q *request) error {
+	if err := q.noLength(); err != nil {
+		return err
+	}
+	return h.looking(q, func(t *tree.Tree) error { return h.checkMkcol(q, t) }, reserve.Claim{Path: q.path})
+}
+
+// checkMkcol says why no collection can be created.
+func (h *Handler) checkMkcol(q *request, t *tree.Tree) error {
+	switch _, err := h.stat(q, t); {
+	case err == nil, errors.Is(err, tree.ErrSpecial):
+		return plain(http.StatusMethodNotAllowed, "There is a resource at this URL.") // §9.3.1
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return h.mayCreate(q, t)
 }

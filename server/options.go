@@ -45,16 +45,16 @@ func (h *Handler) outside(q *request, whole resource.Path) error {
 	default:
 		return plain(http.StatusForbidden, "")
 	}
-	query, err := h.parseFind(q)
-	if err != nil {
-		return err
-	}
 	d, err := depth(q.Header, tree.Infinity)
 	if err != nil {
 		return err
 	}
 	if d == tree.Infinity {
 		return condition(http.StatusForbidden, multistatus.PropfindFiniteDepth)
+	}
+	query, err := h.parseFind(q)
+	if err != nil {
+		return err
 	}
 	registry := &props.Registry{}
 	registry.Register(props.Standard(h.tree.AppendETag, nil)...)

@@ -21,22 +21,38 @@ func (h *Handler) propfind(q *request) error {
 		return err
 	}
 	t := h.treeFor(q)
-	r, err := h.existing(q, t, access.Read)
+	r, depth, err := h.checkPropfind(q, t)
 	if err != nil {
 		return err
 	}
-	depth, err := depth(q.Header, tree.Infinity)
-	switch {
-	case !r.Info.IsDir():
-		depth = tree.Zero // "If a resource does not have internal members, then the Depth header MUST be ignored" (§10.2)
-	case err != nil:
-		return err
-	case depth == tree.Infinity && h.finite:
-		return condition(http.StatusForbidden, multistatus.PropfindFiniteDepth)
-	default:
+	if r.Info.IsDir() {
 		h.sayCollection(q, r)
 	}
 	return h.list(q, t, r, depth, query)
+}
+
+func (h *Handler) propfindHead(q *request) error {
+	if err := h.tooLarge(q); err != nil {
+		return err
+	}
+	_, _, err := h.checkPropfind(q, h.treeFor(q))
+	return err
+}
+
+// checkPropfind looks at the resource of a PROPFIND, and returns how deep it goes.
+func (h *Handler) checkPropfind(q *request, t *tree.Tree) (props.Resource, tree.Depth, error) {
+	r, err := h.existing(q, t, access.Read)
+	if err != nil {
+		return r, 0, err
+	}
+	if !r.Info.IsDir() {
+		return r, tree.Zero, nil // "If a resource does not have internal members, then the Depth header MUST be ignored" (§10.2)
+	}
+	d, err := depth(q.Header, tree.Infinity)
+	if err == nil && d == tree.Infinity && h.finite {
+		err = condition(http.StatusForbidden, multistatus.PropfindFiniteDepth)
+	}
+	return r, d, err
 }
 
 // parseFind reads what a PROPFIND asks for.

@@ -5,6 +5,8 @@ import (
 
 	"dav207/server/access"
 	"dav207/server/multistatus"
+	"dav207/server/reserve"
+	"dav207/server/tree"
 )
 
 // proppatch answers PROPPATCH (§9.2): always a 207, in which every property of the request has its outcome.
@@ -43,4 +45,14 @@ func (h *Handler) proppatch(q *request) error {
 		return abort(err)
 	}
 	return nil
+}
+
+func (h *Handler) proppatchHead(q *request) error {
+	if err := h.tooLarge(q); err != nil {
+		return err
+	}
+	return h.looking(q, func(t *tree.Tree) error {
+		_, err := h.existing(q, t, access.WriteProperties)
+		return err
+	}, reserve.Claim{Path: q.path})
 }

@@ -156,23 +156,24 @@ func New(fs webdav.FileSystem, opts *Options) *Handler {
 type method struct {
 	name  string
 	serve func(*request) error
+	head  func(*request) error // see checkHead; nil where serve asks everything before it reads a body
 }
 
 // methodTable is every method there is, in the order of the Allow header.
 func (h *Handler) methodTable() []method {
 	return []method{
-		{"OPTIONS", h.options},
-		{"GET", h.get},
-		{"HEAD", h.get},
-		{"PUT", h.put},
-		{"DELETE", h.patiently(h.delete)},
-		{"MKCOL", h.mkcol},
-		{"COPY", h.patiently(h.copy)},
-		{"MOVE", h.patiently(h.move)},
-		{"PROPFIND", h.propfind},
-		{"PROPPATCH", h.proppatch},
-		{"LOCK", h.lock},
-		{"UNLOCK", h.unlock},
+		{"OPTIONS", h.options, nil},
+		{"GET", h.get, nil},
+		{"HEAD", h.get, nil},
+		{"PUT", h.put, nil},
+		{"DELETE", h.patiently(h.delete), h.deleteHead},
+		{"MKCOL", h.mkcol, h.mkcolHead},
+		{"COPY", h.patiently(h.copy), h.copyHead},
+		{"MOVE", h.patiently(h.move), h.moveHead},
+		{"PROPFIND", h.propfind, h.propfindHead},
+		{"PROPPATCH", h.proppatch, h.proppatchHead},
+		{"LOCK", h.lock, h.lockHead},
+		{"UNLOCK", h.unlock, h.unlockHead},
 	}
 }
 
@@ -266,7 +267,7 @@ func (h *Handler) serve(q *request) error {
 	if err := q.parseIf(); err != nil {
 		return err
 	}
-	if err := h.verdict(q); err != nil {
+	if err := h.checkHead(q, &h.methods[i]); err != nil {
 		return err
 	}
 	return h.methods[i].serve(q)

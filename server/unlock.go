@@ -17,33 +17,8 @@ func (h *Handler) unlock(q *request) error {
 	if err := q.noBody(); err != nil {
 		return err
 	}
-	token, ok := codedURL(q.Header.Values("Lock-Token"))
-	if !ok {
-		return invalid("There must be one Lock-Token, a URL in angle brackets.") // §9.11.1
-	}
-	t := h.treeFor(q)
-	r, statErr := h.stat(q, t)
-	if err := h.evaluateIf(q, t); err != nil {
-		return err
-	}
-	l, ok := h.locks.Lookup(token)
-	if !ok || !h.covers(q.ctx, l, q.path) {
-		return condition(http.StatusConflict, multistatus.LockTokenMatchesRequestURI)
-	}
-	if l.Root != h.realPath(q) { // whose resource may be gone behind our back
-		if err := h.unmapped(q, t, multistatus.LockTokenMatchesRequestURI, http.StatusConflict); err != nil {
-			return err
-		}
-	}
-	if l.Principal != q.principal {
-		if h.policy == nil {
-			return plain(http.StatusForbidden, "The lock is somebody else's.")
-		}
-		if err := h.policy.Check(q.ctx, access.Unlock, q.path); err != nil {
-			return err
-		}
-	}
-	if err := h.httpConditions(q, t, r, statErr == nil); err != nil {
+	token, err := h.checkUnlock(q, h.treeFor(q))
+	if err != nil {
 		return err
 	}
 	if err := h.locks.Unlock(token); errors.Is(err, locks.ErrNoSuchLock) {
@@ -56,6 +31,44 @@ func (h *Handler) unlock(q *request) error {
 	}
 	q.w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+func (h *Handler) unlockHead(q *request) error {
+	if err := q.noLength(); err != nil {
+		return err
+	}
+	_, err := h.checkUnlock(q, h.treeFor(q))
+	return err
+}
+
+// checkUnlock returns the token of the lock that an UNLOCK may end.
+func (h *Handler) checkUnlock(q *request, t *tree.Tree) (string, error) {
+	token, ok := codedURL(q.Header.Values("Lock-Token"))
+	if !ok {
+		return "", invalid("There must be one Lock-Token, a URL in angle brackets.") // §9.11.1
+	}
+	r, statErr := h.stat(q, t)
+	if err := h.evaluateIf(q, t); err != nil {
+		return "", err
+	}
+	l, ok := h.locks.Lookup(token)
+	if !ok || !h.covers(q.ctx, l, q.path) {
+		return "", condition(http.StatusConflict, multistatus.LockTokenMatchesRequestURI)
+	}
+	if l.Root != h.realPath(q) { // whose resource may be gone behind our back
+		if err := h.unmapped(q, t, multistatus.LockTokenMatchesRequestURI, http.StatusConflict); err != nil {
+			return "", err
+		}
+	}
+	if l.Principal != q.principal {
+		if h.policy == nil {
+			return "", plain(http.StatusForbidden, "The lock is somebody else's.")
+		}
+		if err := h.policy.Check(q.ctx, access.Unlock, q.path); err != nil {
+			return "", err
+		}
+	}
+	return token, h.httpConditions(q, t, r, statErr == nil)
 }
 
 // unmapped refuses a URL that is not that of a resource: no lock covers it yet.
