@@ -290,3 +290,32 @@ func TestCopyWithLinksIntoItself(t *testing.T) {
 		})
 	}
 }
+
+// A link that is broken or leads out is no resource: GET is 404. A listing leaves it out (RFC 4918 §9.1: it "SHOULD NOT include
+// any 'response' elements for resources that are not WebDAV-compliant"), and it goes with its collection (§9.6.1).
+func TestLinksToNothingAreNotListed(t *testing.T) {
+	nowhere := []string{"/c/broken -> none", "/c/deep -> none/none", "/c/absolute -> /etc/passwd", "/c/out -> ../../../etc/passwd",
+		"/c/own -> ../.dav207/state", "/c/loop -> loop", "/c/a -> b", "/c/b -> a", "/c/through -> f/x",
+		"/c/long -> " + strings.Repeat("n", 300), "/c/d/broken -> none"}
+	s, dir := linked(t, nil, append(nowhere, "/c/f", "/c/in -> f", "/c/d/", "/.dav207/state")...)
+	for _, link := range nowhere {
+		name, _, _ := strings.Cut(link, " ")
+		s.want(404, "GET", name, "")
+		s.want(404, "PROPFIND", name, "", "Depth", "0")
+	}
+	want := []string{"/c/", "/c/d/", "/c/f", "/c/in"}
+	if got := s.tree("/c/"); !slices.Equal(got, want) {
+		t.Errorf("PROPFIND lists %q, want %q", got, want)
+	}
+	index := s.want(200, "GET", "/c/", "").Body
+	if got := strings.Count(index, "<a "); got != 4 { // with the one up
+		t.Errorf("the index has %d links, want 4:\n%s", got, index)
+	}
+	if got := strings.Count(index, "<tr>"); got != 5 { // with the head
+		t.Errorf("the index has %d rows, want 5:\n%s", got, index)
+	}
+	s.want(204, "DELETE", "/c/", "")
+	if got, want := names(t, dir), ".dav207/ .dav207/state"; got != want {
+		t.Errorf("there is %q, want %q", got, want)
+	}
+}

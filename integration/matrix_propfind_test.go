@@ -34,8 +34,10 @@ func TestMatrixPropfind(t *testing.T) {
 }
 
 // foretellPropfind foretells PROPFIND of resourcetype (§9.1).
-//   - Each resource in scope has one response: with its properties, or with the status that says why it has none. Those
-//     that a collection holds are not told of where it cannot be listed, and then it has that status.
+//   - Each resource in scope has one response: with its properties, or with the names of those asked for and the status that
+//     says why they have no value ("If there is an error retrieving a property, then a proper error result MUST be included in
+//     the response"; §14.22: "Groups together a prop and status element"). Those that a collection holds are not told of where
+//     it cannot be listed, and then its properties have that status.
 //   - A lock is nothing to who only reads (§7).
 //   - What vanished is not there.
 //   - Where it is the Request-URI that fails, the request does.
@@ -49,8 +51,14 @@ func (m *model) foretellPropfind(target, depth string) string {
 		return m.outcome()
 	}
 	out := "207"
+	failed := m.outcome()
 	for _, href := range slices.Sorted(maps.Keys(responses)) {
-		out += " " + href + "=" + responses[href]
+		said := responses[href]
+		if said == failed {
+			status, condition, _ := strings.Cut(failed, " ")
+			said = strings.TrimSuffix(status+"[resourcetype] "+condition, " ")
+		}
+		out += " " + href + "=" + said
 	}
 	return out
 }

@@ -134,6 +134,26 @@ func (f *Finder) Find(b []byte, r *Resource, dead []Property) ([]byte, error) {
 	return b, f.err
 }
 
+// Fail appends the propstat for a resource that cannot be described, as XML for multistatus.Writer.WriteBy: every property that
+// the query names has the status of e, with allprop and propname every live one that they would name (RFC 4918 §9.1: "If there
+// is an error retrieving a property, then a proper error result MUST be included"; §14.22). A status of the response itself
+// would say the same (§14.24), but clients that read a listing look for propstats alone.
+func (f *Finder) Fail(b []byte, e *multistatus.Error) ([]byte, error) {
+	b = multistatus.AppendPropstatStart(b)
+	var err error
+	for i := range f.asked {
+		if b, err = multistatus.AppendProperty(b, &Property{XMLName: f.asked[i].name}); err != nil {
+			return b, err
+		}
+	}
+	for _, n := range f.unknown {
+		if b, err = multistatus.AppendProperty(b, &Property{XMLName: n}); err != nil {
+			return b, err
+		}
+	}
+	return multistatus.AppendPropstatEnd(b, e.Status, e.Condition, e.Description), nil
+}
+
 // all appends the dead properties, and says which of those asked for there are not.
 func (f *Finder) all(b []byte, r *Resource, dead []Property) []byte {
 	for i := range dead {

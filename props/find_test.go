@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -93,6 +94,12 @@ func find(t *testing.T, f *props.Finder, r props.Resource, dead []props.Property
 	if err != nil {
 		t.Fatal(err)
 	}
+	return propstats(t, found)
+}
+
+// propstats reads the propstats of a response as a client does, and shows them.
+func propstats(t *testing.T, found []byte) string {
+	t.Helper()
 	responses, err := multistatus.Decode(strings.NewReader(`<D:multistatus xmlns:D="DAV:"><D:response><D:href>/</D:href>` +
 		string(found) + `</D:response></D:multistatus>`))
 	if err != nil || len(responses) != 1 {
@@ -137,6 +144,37 @@ func TestFind(t *testing.T) {
 				if got := find(t, f, file, tt.dead); got != tt.want {
 					t.Errorf("got  %s\nwant %s", got, tt.want)
 				}
+			}
+		})
+	}
+}
+
+// A resource that cannot be described has one propstat: "If there is an error retrieving a property, then a proper error result
+// MUST be included in the response" (RFC 4918 §9.1), which is that of each property asked for (§14.22).
+func TestFail(t *testing.T) {
+	for _, tt := range []struct {
+		rule  string
+		kind  props.Kind
+		names string
+		err   error
+		want  string
+	}{
+		{"9.1.3 each one asked for, once", props.Prop, "a z:q quota a", fs.ErrPermission, "403: a q quota"},
+		{"14.22 no value is promised that may not be there", props.Prop, "none bad only", fs.ErrPermission, "403: none bad only"},
+		{"14.24 an empty prop has one empty propstat", props.Prop, "", fs.ErrPermission, "403:"},
+		{"9.1.4 propname: the live ones", props.PropName, "", errors.New("broken"), "500: a quota none bad named only"},
+		{"9.1.5 allprop: the live ones but hidden ones", props.AllProp, "", fs.ErrPermission, "403: a none named only"},
+		{"9.1.6 and those included", props.AllProp, "quota z:q", fs.ErrPermission, "403: a quota none named only q"},
+		{"14.22 the condition is the propstat's", props.Prop, "a", syscall.ENOSPC, "507: a (sufficient-disk-space)"},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			f := registry().NewFinder(t.Context(), props.Query{Kind: tt.kind, Names: names(tt.names)}, nil)
+			said, err := f.Fail(nil, multistatus.AsError(tt.err))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := propstats(t, said); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})
 	}

@@ -2,7 +2,6 @@ package server
 
 import (
 	"encoding/xml"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -13,8 +12,8 @@ import (
 	"dav207/server/tree"
 )
 
-// propfind answers PROPFIND (RFC 4918 §9.1). Each member has one response: with its properties, or with the status
-// that says why it has none.
+// propfind answers PROPFIND (RFC 4918 §9.1). Each member has one response. Where it cannot be described, the properties asked
+// for have the status that says why.
 func (h *Handler) propfind(q *request) error {
 	query, err := h.parseFind(q)
 	if err != nil {
@@ -78,16 +77,24 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 	finder := h.registry.NewFinder(h.listing(q.ctx, r.Path), query, h.propertyPolicy())
 	scan := props.NewScan(q.ctx, t.Props)
 	defer scan.Close()
-	hrefs := h.hrefs(q.ctx)
-	each := hrefs.Hrefs()
+	each := h.hrefs(q.ctx).Hrefs()
 	var member props.Resource
 	var dead []props.Property
-	appendHref := func(b []byte) []byte { return each.Append(b, member.Path, member.Info.IsDir()) }
-	appendFound := func(b []byte) ([]byte, error) { return finder.Find(b, &member, dead) }
+	var failed *multistatus.Error // why member cannot be described
+	appendHref := func(b []byte) []byte {
+		return each.Append(b, member.Path, member.Info != nil && member.Info.IsDir())
+	}
+	appendFound := func(b []byte) ([]byte, error) {
+		if failed != nil {
+			return finder.Fail(b, failed)
+		}
+		return finder.Find(b, &member, dead)
+	}
 	withDead := finder.Dead()
 	var err error
 	root := true
 	for member, err = range h.listed(t).Walk(q.ctx, r, depth) {
+		failed = nil
 		switch {
 		case err == nil && withDead && root:
 			dead, err = scan.Root(member)
@@ -98,11 +105,7 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 			return giveUp(out, err)
 		default:
 			h.warnMember(q, member.Path, err)
-			failed := failure(hrefs.Href(member.Path, member.Info != nil && member.Info.IsDir()), err)
-			if err = errors.Join(out.Write(failed), out.Tick()); err != nil {
-				return giveUp(out, err)
-			}
-			continue
+			failed, err = asError(err), nil
 		}
 		root = false
 		if err == nil {

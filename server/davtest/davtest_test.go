@@ -130,7 +130,7 @@ func TestString(t *testing.T) {
 		{srv.Do("GET", "/none").String(), "404"},
 		{srv.Do("PROPFIND", "/c/", "Depth: infinity", "Host: other").String()[:4], "207 "},
 		{srv.Send("PROPFIND", "/c/", `<propfind xmlns="DAV:"><prop><resourcetype/><color xmlns="x:"/></prop></propfind>`, "Depth: 1").String(),
-			"207 /c/=200[resourcetype]404[color] /c/1=200[resourcetype]404[color] /c/2=403"},
+			"207 /c/=200[resourcetype]404[color] /c/1=200[resourcetype]404[color] /c/2=403[resourcetype color]"},
 		{srv.Send("PROPPATCH", "/c/1", `<propertyupdate xmlns="DAV:"><set><prop><getetag/><x xmlns=""/></prop></set></propertyupdate>`).String(),
 			"207 /c/1=403[getetag] cannot-modify-protected-property424[x]"},
 		{srv.Do("COPY", "/c/", "Destination: /c/1/").String(), "403"},

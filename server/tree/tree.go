@@ -213,11 +213,11 @@ func (t *Tree) Look(ctx context.Context, p resource.Path) (present bool, err err
 
 func isLink(info fs.FileInfo) bool { return info.Mode()&fs.ModeSymlink != 0 }
 
-// missing reports whether a look at a name found that nothing is there: a file has no members, and what cannot be a name is
-// the name of nothing.
+// missing reports whether a look at a name found that nothing is there: a file has no members, links that lead to each other
+// lead nowhere, and what cannot be a name is the name of nothing.
 func missing(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrInvalid) ||
-		errors.Is(err, syscall.EINVAL) // a link that was replaced while it was followed
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) ||
+		errors.Is(err, fs.ErrInvalid) || errors.Is(err, syscall.EINVAL) // a link that was replaced while it was followed
 }
 
 // realOf is Real for a resource that was looked at.

@@ -16,7 +16,8 @@ import (
 //
 // A member that cannot be looked at, or a collection whose members cannot be listed, comes with its error instead: it then
 // appears once, and the walk goes on. If r itself is such a collection its error is all there is. Left out are members that
-// vanished while the walk went on, and what the guard hides by fs.ErrNotExist.
+// vanished while the walk went on, links that lead nowhere, which are no resources, and what the guard hides by
+// fs.ErrNotExist.
 //
 // The Info of what is yielded is good until the walk goes on.
 //
@@ -96,6 +97,9 @@ func (w *walk) member(p resource.Path, info fs.FileInfo, failed error, depth Dep
 	}
 	r, err := w.t.follow(w.ctx, r)
 	if isLink(info) {
+		if errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
 		w.links++
 		defer func() { w.links-- }()
 	}
