@@ -191,13 +191,16 @@ func parsePropfind(root *davxml.Element) (props.Query, error) {
 		return props.Query{}, invalid("The body must be a DAV:propfind.")
 	}
 	var q props.Query
-	forms := 0
+	forms, named := 0, false
 	var include []xml.Name
 	for _, c := range root.Children {
 		switch {
 		case isDAV(c, "prop"):
 			q.Kind = props.Prop
-			forms++
+			if !named { // a second one goes on with the first: Emacs' url-dav sends two
+				named = true
+				forms++
+			}
 			q.Names = appendNames(q.Names, c)
 		case isDAV(c, "allprop"):
 			q.Kind = props.AllProp

@@ -161,6 +161,8 @@ func TestBodies(t *testing.T) {
 		{"§9.1 no body is allprop", "propfind", "", 0},
 		{"§14.20 an empty propfind", "propfind", `<propfind` + dav + `/>`, 400},
 		{"§14.20 two forms", "propfind", `<propfind` + dav + `><prop/><allprop/></propfind>`, 400},
+		{"§14.20 prop twice is one", "propfind", `<propfind` + dav + `><prop><a/></prop><prop><b/></prop></propfind>`, 0},
+		{"§14.20 prop twice, and another form", "propfind", `<propfind` + dav + `><prop><a/></prop><propname/><prop><b/></prop></propfind>`, 400},
 		{"§14.20 twice", "propfind", `<propfind` + dav + `><propname/><propname/></propfind>`, 400},
 		{"§9.1.6 allprop and include", "propfind", `<propfind` + dav + `><allprop/><include><a/></include></propfind>`, 0},
 		{"§17 include where it is not expected is passed over", "propfind", `<propfind` + dav + `><propname/><include><a/></include></propfind>`, 0},
