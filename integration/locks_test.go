@@ -249,7 +249,8 @@ func TestLockLives(t *testing.T) {
 			{"LOCK /c/ | exclusive | as c", "200"},
 			{"LOCK /d/ | exclusive | Depth: 0 | as d", "200"},
 			{"UNLOCK /c/", "400"},
-			{"UNLOCK /c/ | Lock-Token: {c}", "400"},
+			{`UNLOCK /c/ | Lock-Token: "{c}"`, "400"},
+			{"UNLOCK / | Lock-Token: {c}", "409 lock-token-matches-request-uri"}, // as with the angle brackets
 			{"UNLOCK /c/ | Lock-Token: <{c}>, <{d}>", "400"},
 			{"UNLOCK /c/ | Lock-Token: <{c}> | Lock-Token: <{c}>", "400"},
 			{"UNLOCK /c/ | If: (<{c}>)", "400"},

@@ -296,6 +296,9 @@ RFC 9110 §13.1: If-Match and If-None-Match are evaluated
 	400 -> 200
 		LOCK /f | Timeout: Minute-1 | exclusive
 		LOCK /f | Timeout: Second-5000000000 | exclusive
+§10.5: a Lock-Token without its angle brackets, as some clients send it, is one
+	400 -> 204
+		UNLOCK /lf | Lock-Token: {/lf}
 §9.11.1: UNLOCK of a resource that the lock does not cover is 409 (lock-token-matches-request-uri)
 	204 -> 409
 		UNLOCK /f | Lock-Token: <{/lf}>

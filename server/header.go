@@ -14,21 +14,44 @@ import (
 
 // depth reads the Depth header (RFC 4918 §10.2); missing is what a request without one means.
 func depth(h http.Header, missing tree.Depth) (tree.Depth, error) {
-	values := h.Values("Depth")
-	if len(values) == 0 {
+	switch values := h.Values("Depth"); len(values) {
+	case 0:
 		return missing, nil
+	case 1:
+		return parseDepth(values[0])
 	}
+	return 0, errDepth
+}
+
+var errDepth = plain(http.StatusBadRequest, "Depth must be 0, 1 or infinity.")
+
+func parseDepth(s string) (tree.Depth, error) {
+	switch strings.ToLower(strings.TrimSpace(s)) {
+	case "0":
+		return tree.Zero, nil
+	case "1":
+		return tree.One, nil
+	case "infinity":
+		return tree.Infinity, nil
+	}
+	return 0, errDepth
+}
+
+// findDepth reads the Depth header of a PROPFIND. With "1,noroot" and "infinity,noroot", which drafts of RFC 2518 had and clients
+// of Exchange send, the collection itself is left out.
+func findDepth(h http.Header) (d tree.Depth, noroot bool, err error) {
+	values := h.Values("Depth")
 	if len(values) == 1 {
-		switch strings.ToLower(strings.TrimSpace(values[0])) {
-		case "0":
-			return tree.Zero, nil
-		case "1":
-			return tree.One, nil
-		case "infinity":
-			return tree.Infinity, nil
+		before, after, _ := strings.Cut(values[0], ",")
+		if noroot = strings.EqualFold(strings.TrimSpace(after), "noroot"); noroot {
+			if d, err = parseDepth(before); d == tree.Zero {
+				err = errDepth
+			}
+			return d, noroot, err
 		}
 	}
-	return 0, plain(http.StatusBadRequest, "Depth must be 0, 1 or infinity.")
+	d, err = depth(h, tree.Infinity)
+	return d, false, err
 }
 
 // overwrite reads the Overwrite header (§10.6); a missing one means T, for MOVE, too.

@@ -45,7 +45,7 @@ func (h *Handler) outside(q *request, whole resource.Path) error {
 	default:
 		return plain(http.StatusForbidden, "")
 	}
-	d, err := depth(q.Header, tree.Infinity)
+	d, noroot, err := findDepth(q.Header)
 	if err != nil {
 		return err
 	}
@@ -67,6 +67,9 @@ func (h *Handler) outside(q *request, whole resource.Path) error {
 			next = next.Parent()
 		}
 		way = append(way, next)
+	}
+	if noroot {
+		way = way[1:]
 	}
 	for _, p := range way {
 		step := &props.Resource{Path: p, Info: wayInfo(p.Name())}

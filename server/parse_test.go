@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -125,7 +126,7 @@ func TestHeaders(t *testing.T) {
 		{"§10.2", []string{"1"}, tree.Infinity, tree.One, true},
 		{"in any case", []string{"Infinity"}, tree.Zero, tree.Infinity, true},
 		{"another number", []string{"2"}, tree.Zero, 0, false},
-		{"noroot is gone with RFC 2518", []string{"1,noroot"}, tree.Zero, 0, false},
+		{"noroot is for PROPFIND", []string{"1,noroot"}, tree.Zero, 0, false},
 		{"empty", []string{""}, tree.Zero, 0, false},
 		{"two", []string{"0", "1"}, tree.Zero, 0, false},
 	} {
@@ -135,6 +136,25 @@ func TestHeaders(t *testing.T) {
 		}
 		if err != nil {
 			clientError(t, err)
+		}
+	}
+	for value, want := range map[string]string{"0": "0 false", "1": "1 false", "Infinity": "-1 false", "1,noroot": "1 true",
+		" 1 ,\tNoRoot ": "1 true", "INFINITY, noroot": "-1 true", "0,noroot": "400", ",noroot": "400", "noroot": "400", "1,": "400",
+		"1,noroot,noroot": "400", "1,root": "400", "noroot,1": "400", "2,noroot": "400"} {
+		d, noroot, err := findDepth(http.Header{"Depth": {value}})
+		got := fmt.Sprint(int(d), " ", noroot)
+		if err != nil {
+			got = fmt.Sprint(clientError(t, err))
+		}
+		if got != want {
+			t.Errorf("§9.1 Depth %q = %s, want %s", value, got, want)
+		}
+	}
+	for value, want := range map[string]string{"<urn:uuid:a>": "urn:uuid:a", " <urn:uuid:a>\t": "urn:uuid:a", "urn:uuid:a": "urn:uuid:a",
+		" opaquelocktoken:a ": "opaquelocktoken:a", "": "", "a": "", "/a": "", "\"urn:uuid:a\"": "", "urn:uuid:a>": "", "<urn:uuid:a": "",
+		"urn:uuid:a urn:uuid:b": "", "<urn:uuid:a> urn:uuid:b": "", "urn:uuid:a#b": "", "urn:": "", "(<urn:uuid:a>)": ""} {
+		if got, ok := codedURL([]string{value}); ok != (want != "") || ok && got != want {
+			t.Errorf("§10.5 Lock-Token %q = %q, %v, want %q", value, got, ok, want)
 		}
 	}
 	for value, want := range map[string]string{"T": "true", "F": "false", "t": "true", "f": "false", "": "400", "X": "400", "TF": "400"} {

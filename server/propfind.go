@@ -20,38 +20,39 @@ func (h *Handler) propfind(q *request) error {
 		return err
 	}
 	t := h.treeFor(q)
-	r, depth, err := h.checkPropfind(q, t)
+	r, depth, noroot, err := h.checkPropfind(q, t)
 	if err != nil {
 		return err
 	}
 	if r.Info.IsDir() {
 		h.sayCollection(q, r)
 	}
-	return h.list(q, t, r, depth, query)
+	return h.list(q, t, r, depth, noroot, query)
 }
 
 func (h *Handler) propfindHead(q *request) error {
 	if err := h.tooLarge(q); err != nil {
 		return err
 	}
-	_, _, err := h.checkPropfind(q, h.treeFor(q))
+	_, _, _, err := h.checkPropfind(q, h.treeFor(q))
 	return err
 }
 
-// checkPropfind looks at the resource of a PROPFIND, and returns how deep it goes.
-func (h *Handler) checkPropfind(q *request, t *tree.Tree) (props.Resource, tree.Depth, error) {
-	r, err := h.existing(q, t, access.Read)
-	if err != nil {
-		return r, 0, err
+// checkPropfind looks at the resource of a PROPFIND, and returns how deep it goes and whether the
+// collection itself is left out.
+func (h *Handler) checkPropfind(q *request, t *tree.Tree) (r props.Resource, d tree.Depth, noroot bool, err error) {
+	if r, err = h.existing(q, t, access.Read); err != nil {
+		return r, 0, false, err
 	}
 	if !r.Info.IsDir() {
-		return r, tree.Zero, nil // "If a resource does not have internal members, then the Depth header MUST be ignored" (§10.2)
+		// "If a resource does not have internal members, then the Depth header MUST be ignored" (§10.2)
+		return r, tree.Zero, false, nil
 	}
-	d, err := depth(q.Header, tree.Infinity)
+	d, noroot, err = findDepth(q.Header)
 	if err == nil && d == tree.Infinity && h.finite {
 		err = condition(http.StatusForbidden, multistatus.PropfindFiniteDepth)
 	}
-	return r, d, err
+	return r, d, noroot, err
 }
 
 // parseFind reads what a PROPFIND asks for.
@@ -70,9 +71,9 @@ func (h *Handler) sayCollection(q *request, r props.Resource) {
 	}
 }
 
-// list writes the multistatus of a PROPFIND. It returns an error only as long as nothing has left for the client, or
+// list writes the multistatus of a PROPFIND, with noroot without the response for r. It returns an error only as long as nothing has left for the client, or
 // one to abort with.
-func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.Depth, query props.Query) error {
+func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.Depth, noroot bool, query props.Query) error {
 	out := multistatus.NewWriter(q.w)
 	finder := h.registry.NewFinder(h.listing(q.ctx, r.Path), query, h.propertyPolicy())
 	scan := props.NewScan(q.ctx, t.Props)
@@ -96,6 +97,10 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 	for member, err = range h.listed(t).Walk(q.ctx, r, depth) {
 		failed = nil
 		switch {
+		case err == nil && root && noroot:
+			root = false
+			out.Begin() // there may be no member
+			continue
 		case err == nil && withDead && root:
 			dead, err = scan.Root(member)
 		case err == nil && withDead:

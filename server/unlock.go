@@ -79,14 +79,14 @@ func (h *Handler) unmapped(q *request, t *tree.Tree, name string, status int) er
 	return nil
 }
 
-// codedURL reads the value of a Lock-Token header (§10.5).
+// codedURL reads the value of a Lock-Token header (§10.5). The package webdav of npm sends the URL without its brackets.
 func codedURL(values []string) (string, bool) {
 	if len(values) != 1 {
 		return "", false
 	}
 	s := strings.TrimSpace(values[0])
 	if !strings.HasPrefix(s, "<") {
-		return "", false
+		return s, absolute(s) && !strings.ContainsAny(s, " \t<>\"")
 	}
 	url, rest, ok := angle(s)
 	return url, ok && rest == ""

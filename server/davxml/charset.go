@@ -27,7 +27,8 @@ const (
 	bomUTF16BE = "\xfe\xff"
 )
 
-// decode returns the document in UTF-8, without byte order mark and XML declaration.
+// decode returns the document in UTF-8, without byte order mark and XML declaration, and without the white space in front of that
+// which some clients send: XML 1.0 production [22] has none there, but it cannot mean anything else.
 func decode(body []byte) ([]byte, error) {
 	for _, f := range foreign {
 		if bytes.HasPrefix(body, []byte(f)) {
@@ -49,7 +50,7 @@ func decode(body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if isSpace(body) {
+	if body = bytes.TrimLeft(body, space); len(body) == 0 {
 		return nil, ErrEmpty
 	}
 	if len(body) < 6 || string(body[:5]) != "<?xml" || !isSpace(body[5:6]) {
@@ -111,5 +112,8 @@ func fromUTF16(b []byte, order binary.ByteOrder) ([]byte, error) {
 	return out, nil
 }
 
-// isSpace reports whether b has nothing but white space: production [3], which is not that of Unicode.
-func isSpace(b []byte) bool { return len(bytes.TrimLeft(b, " \t\r\n")) == 0 }
+// space is white space: production [3], which is not that of Unicode.
+const space = " \t\r\n"
+
+// isSpace reports whether b has nothing but white space.
+func isSpace(b []byte) bool { return len(bytes.TrimLeft(b, space)) == 0 }

@@ -30,7 +30,7 @@ type Writer struct {
 	patience time.Duration
 }
 
-// NewWriter returns a Writer on w. Nothing is sent before the first Write.
+// NewWriter returns a Writer on w. Nothing is sent before the first Write or Begin.
 func NewWriter(w http.ResponseWriter) *Writer {
 	began := time.Now()
 	return &Writer{w: w, now: func() time.Duration { return time.Since(began) }}
@@ -40,7 +40,7 @@ func NewWriter(w http.ResponseWriter) *Writer {
 // Write fails. 0 takes the bound away.
 func (w *Writer) Hurry(patience time.Duration) { w.patience = patience }
 
-// Started reports whether a Response was written: false means that the handler may still answer with a plain status.
+// Started reports whether Write or Begin was called: false means that the handler may still answer with a plain status.
 func (w *Writer) Started() bool { return w.started }
 
 // Sent reports whether a part of the answer has left for the client. Until then Discard takes everything back.
@@ -54,6 +54,13 @@ func (w *Writer) Discard() bool {
 	}
 	w.buf, w.started = w.buf[:0], false
 	return true
+}
+
+// Begin commits the answer to 207, as the first Write does: a multistatus may hold no response (§14.16).
+func (w *Writer) Begin() {
+	if w.err == nil {
+		w.start()
+	}
 }
 
 // Write adds one response; the first one commits the answer to 207. The Writer keeps nothing of r. After an error, which
@@ -132,7 +139,7 @@ func (w *Writer) Beat() error {
 	return w.send(true)
 }
 
-// Close ends the document. It writes nothing if no response was written.
+// Close ends the document. It writes nothing unless Write or Begin was called.
 func (w *Writer) Close() error {
 	if w.err != nil || !w.started {
 		return w.err
