@@ -218,6 +218,9 @@ func TestBrokenLink(t *testing.T) {
 		{"§9.8.5 COPY, Overwrite: F", "COPY", "/f", []string{"Destination", "dest:/broken", "Overwrite", "F"}, "412", true},
 		{"§9.9.4 MOVE, Overwrite: F", "MOVE", "/f", []string{"Destination", "dest:/broken", "Overwrite", "F"}, "412", true},
 		{"§9.9.3 MOVE over it", "MOVE", "/f", []string{"Destination", "dest:/broken"}, "204", false},
+		{"§9.3.1 MKCOL: GET is 404, so it is not that something is there", "MKCOL", "/broken", nil, "403", true},
+		{"§9.3.1 MKCOL with a slash", "MKCOL", "/broken/", nil, "403", true},
+		{"§9.3.1 MKCOL below it", "MKCOL", "/broken/c", nil, "409", true},
 	} {
 		t.Run(safe(tt.rule), func(t *testing.T) {
 			s, dir := linked(t, nil, "/f", "/broken -> none/none")

@@ -34,7 +34,7 @@ func TestPutInOneGo(t *testing.T) {
 		{"9.7.2 a collection without its slash", "/c", nil, server.Options{}, 405},
 		{"9.7.2 the URL of a collection", "/c/new/", nil, server.Options{}, 405},
 		{"8.3 a name that could not be read back", "/c/%0A", nil, server.Options{}, 400},
-		{"one of ours", "/c/.dav207-x", nil, server.Options{}, 404},
+		{"one of ours", "/c/.dav207-x", nil, server.Options{}, 403},
 		{"by a link", "/link/new", nil, server.Options{}, 201},
 		{"a link itself", "/c/also-old", nil, server.Options{}, 204},
 		{"a link that leads nowhere", "/c/broken", nil, server.Options{}, 403},

@@ -109,8 +109,16 @@ func condition(status int, name string, hrefs ...string) error {
 	return &multistatus.Error{Status: status, Condition: multistatus.Precondition(name, hrefs...)}
 }
 
-// errReserved answers for the server's own files: to a client they are not there, and cannot be.
-var errReserved = &multistatus.Error{Status: http.StatusNotFound, Err: errors.New("reserved name")}
+// reserved answers for a Request-URI that is that of the server's own files: to a client they are not there, and what would make
+// something there is refused as it is for a Destination (RFC 4918 §9.3.1: 403, "the server does not allow the creation of
+// collections at the given location in its URL namespace").
+func reserved(method string, p resource.Path) error {
+	switch method {
+	case http.MethodPut, "MKCOL", "LOCK":
+		return creatable(p)
+	}
+	return &multistatus.Error{Status: http.StatusNotFound, Err: errors.New("reserved name")}
+}
 
 // errMethod answers for a method that this server does not have: 405 for those of HTTP, which it knows and does not
 // support on any resource, 501 for others (RFC 9110 §9.1).

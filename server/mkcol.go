@@ -28,6 +28,11 @@ func (h *Handler) mkcol(q *request) error {
 		return nil
 	}
 	if err := t.FS.Mkdir(q.ctx, q.path.String(), 0o777); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			if _, missing := t.Stat(q.ctx, q.path); errors.Is(missing, fs.ErrNotExist) { // as PUT and LOCK refuse it
+				return plain(http.StatusForbidden, "There is a link at this URL that leads nowhere.")
+			}
+		}
 		return h.parentGone(q, t, err)
 	}
 	h.born(q, t)

@@ -261,7 +261,7 @@ func (h *Handler) serve(q *request) error {
 		return badRequest(err)
 	}
 	if path.Reserved() {
-		return errReserved
+		return reserved(q.Method, path)
 	}
 	q.path = path
 	if err := q.parseIf(); err != nil {
