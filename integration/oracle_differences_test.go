@@ -92,19 +92,14 @@ const oracleDifferences = `
 	400 -> 201
 		COPY /f | Destination: /new | Depth: 1
 		COPY /f | Destination: /new | Depth: x
-§14.19, §9.2: a propertyupdate that cannot be read, or changes nothing, is 400 before anything is asked of locks
-	207 -> 400
-		PROPPATCH /d/ | patches none
-		PROPPATCH /f | patches none
+§14.19, §9.2: a propertyupdate that cannot be read is 400 before anything is asked of locks
 	423 -> 400
 		PROPPATCH /lf
 		PROPPATCH /lf | cut off
-		PROPPATCH /lf | patches none
 		PROPPATCH /lf | undeclared
 		PROPPATCH /lf | wrong root
 		PROPPATCH /li/x
 		PROPPATCH /li/x | cut off
-		PROPPATCH /li/x | patches none
 		PROPPATCH /li/x | undeclared
 		PROPPATCH /li/x | wrong root
 §9.2: PROPPATCH of the root works like that of any collection

@@ -10,7 +10,7 @@ import (
 )
 
 // Patch makes the changes to r in their order, all of them or none (RFC 4918 §9.2). It returns the propstats of the answer:
-// one 200 if everything was done; otherwise each property that could not be changed with its own status and all others
+// one 200 if everything was done, without a property if there was nothing to do; otherwise each property that could not be changed with its own status and all others
 // with 424. failed is for the log: why something went wrong that nobody refused, which the answer tells as a status from 500 on.
 // policy may be nil.
 func (g *Registry) Patch(ctx context.Context, store Store, policy access.PropertyPolicy, r Resource, changes []Change) (outcome []multistatus.Propstat, failed error) {
@@ -148,6 +148,9 @@ func (p *patch) result() []multistatus.Propstat {
 			out, at = append(out, ps), len(out)
 		}
 		out[at].Prop = append(out[at].Prop, Property{XMLName: n})
+	}
+	if len(out) == 0 { // a response has at least one (§14.24)
+		out = []multistatus.Propstat{{Status: http.StatusOK}}
 	}
 	return out
 }

@@ -46,6 +46,7 @@ func TestPatch(t *testing.T) {
 		time    string // what DAV:time was set to
 	}{
 		{"9.2 all done", "z:y=1 -z:x", nil, nil, nil, "200: y x", "y=1", ""},
+		{"14.24 nothing to do has one empty propstat", "", nil, nil, nil, "200:", "x=old", ""},
 		{"9.2 in document order", "z:y=1 -z:y z:y=2", nil, nil, nil, "200: y", "x=old y=2", ""},
 		{"9.2 a protected property: 403, and nothing is stored", "z:y=1 a=2 -z:x", nil, nil, nil,
 			"424: y x; 403: a (cannot-modify-protected-property)", "x=old", ""},

@@ -236,7 +236,7 @@ const (
 	maxUpdateSize = 8 << 20
 )
 
-// parseUpdate reads a DAV:propertyupdate (§14.19): the changes in document order.
+// parseUpdate reads a DAV:propertyupdate (§14.19): the changes in document order, of which there may be none (§14.18: prop is ANY).
 func parseUpdate(root *davxml.Element) ([]props.Change, error) {
 	if root == nil || !isDAV(root, "propertyupdate") {
 		return nil, invalid("The body must be a DAV:propertyupdate.")
@@ -255,9 +255,6 @@ func parseUpdate(root *davxml.Element) ([]props.Change, error) {
 				changes = appendChanges(changes, prop, remove)
 			}
 		}
-	}
-	if len(changes) == 0 {
-		return nil, invalid("The DAV:propertyupdate changes nothing.")
 	}
 	size := 0
 	for i := range changes {

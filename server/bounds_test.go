@@ -153,3 +153,42 @@ func TestDepthOfTargets(t *testing.T) {
 		})
 	}
 }
+
+// What may not be created for its length is refused with the limit that it passes: 400 for the URL of the request and the
+// Destination, and for a member that a COPY brings, which no URL of the request names, 414 (RFC 9110 §15.5.15).
+func TestLimitsOfNames(t *testing.T) {
+	const name, path, depth = "A new name has at most 255 bytes.", "A new path has at most 4,096 bytes.", "A new path has at most 512 segments."
+	h := New(fsbackend.New(fsbackend.Memory()), nil)
+	deep := strings.Repeat("/"+strings.Repeat("d", 250), 16) // 4,016 bytes
+	for i := range 16 {
+		do(h, "MKCOL", deep[:251*(i+1)], "")
+	}
+	do(h, "MKCOL", "/c", "")
+	do(h, "PUT", "/c/"+strings.Repeat("m", 100), "x")
+	for _, tt := range []struct {
+		url, want string
+	}{
+		{"/" + strings.Repeat("x", 256), name},
+		{deep + "/" + strings.Repeat("x", 80), path}, // 4,097 bytes
+		{strings.Repeat("/s", 513), depth},
+		{"/%01", "A new name must be UTF-8 without control characters."},
+	} {
+		for _, method := range []string{"PUT", "MKCOL", "LOCK", "COPY", "MOVE"} {
+			r := do(h, method, tt.url, map[string]string{"LOCK": lockShared}[method])
+			if method == "COPY" || method == "MOVE" {
+				r = do(h, method, "/c", "", "Destination", tt.url)
+			}
+			if body := bodyOf(t, r); r.StatusCode != 400 || body != tt.want+"\n" {
+				t.Errorf("%s %.20s... = %s %q, want 400 %q", method, tt.url, r.Status, body, tt.want)
+			}
+		}
+	}
+	if r := do(h, "PUT", deep+"/"+strings.Repeat("x", 79), "x"); r.StatusCode != 201 {
+		t.Errorf("PUT with a path of 4096 bytes = %s, want 201", r.Status)
+	}
+	r := do(h, "COPY", "/c", "", "Destination", deep+"/c")
+	body := bodyOf(t, r)
+	if r.StatusCode != 207 || !strings.Contains(body, "HTTP/1.1 414 ") || !strings.Contains(body, "<D:responsedescription>"+path) {
+		t.Errorf("COPY of what becomes too long = %s\n%s", r.Status, body)
+	}
+}

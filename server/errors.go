@@ -87,7 +87,11 @@ func asError(err error) *multistatus.Error {
 		return &multistatus.Error{Status: http.StatusLoopDetected, Err: err,
 			Description: "The collection holds itself."}
 	}
-	return multistatus.AsError(err)
+	e := multistatus.AsError(err)
+	if reason := resource.NameError(""); e.Description == "" && errors.As(err, &reason) {
+		return &multistatus.Error{Status: e.Status, Err: err, Description: string(reason)}
+	}
+	return e
 }
 
 // failure is the response for one resource that failed.
@@ -148,8 +152,7 @@ func creatable(p resource.Path) error {
 		return &multistatus.Error{Status: http.StatusForbidden, Err: fs.ErrPermission, Description: "The name is reserved."}
 	}
 	if err := p.Creatable(); err != nil {
-		return &multistatus.Error{Status: http.StatusBadRequest, Err: err,
-			Description: "A new name must be UTF-8 without control characters, of at most 255 bytes."}
+		return &multistatus.Error{Status: http.StatusBadRequest, Err: err, Description: err.Error()}
 	}
 	return nil
 }

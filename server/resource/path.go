@@ -267,25 +267,51 @@ const (
 	maxDepth   = 512 // segments
 )
 
-// TooLong reports whether p is longer or deeper than what may be created: a tree without bounds would cost everybody who
-// walks it.
-func (p Path) TooLong() bool { return len(p.s) > maxPath || strings.Count(p.s, "/") > maxDepth }
+// NameError says why a resource of some name may not be created, in a sentence that clients may see. It wraps ErrMalformed.
+type NameError string
 
-// Creatable reports, as an error that wraps ErrMalformed, why a resource of this name may not be created although
-// an existing one is served: its last segment is not UTF-8 or holds characters that XML cannot carry (RFC 4918 §8.3
-// wants names that clients can read back), or it is too long.
+const (
+	longName NameError = "A new name has at most 255 bytes."
+	longPath NameError = "A new path has at most 4,096 bytes."
+	deepPath NameError = "A new path has at most 512 segments."
+	notText  NameError = "A new name must be UTF-8 without control characters."
+)
+
+// Error implements error.
+func (e NameError) Error() string { return string(e) }
+
+// Unwrap returns ErrMalformed.
+func (e NameError) Unwrap() error { return ErrMalformed }
+
+// TooLong reports whether p is longer or deeper than what may be created: see Bounds.
+func (p Path) TooLong() bool { return p.Bounds() != nil }
+
+// Bounds reports, as a NameError, that p is longer or deeper than what may be created: a tree without bounds would cost everybody
+// who walks it.
+func (p Path) Bounds() error {
+	switch {
+	case len(p.s) > maxPath:
+		return longPath
+	case strings.Count(p.s, "/") > maxDepth:
+		return deepPath
+	}
+	return nil
+}
+
+// Creatable reports, as a NameError, why a resource of this name may not be created although an existing one is served: its
+// last segment is not UTF-8 or holds characters that XML cannot carry (RFC 4918 §8.3 wants names that clients can read back),
+// or it is too long.
 func (p Path) Creatable() error {
 	name := p.Name()
-	if len(name) > maxSegment || p.TooLong() {
-		return fmt.Errorf("%w: too long", ErrMalformed)
+	if err := p.Bounds(); err != nil {
+		return err
 	}
-	if !utf8.ValidString(name) {
-		return fmt.Errorf("%w: not UTF-8", ErrMalformed)
+	if len(name) > maxSegment {
+		return longName
 	}
-	for _, r := range name {
-		if unicode.IsControl(r) || r == '\uFFFE' || r == '\uFFFF' {
-			return fmt.Errorf("%w: control character", ErrMalformed)
-		}
+	unfit := func(r rune) bool { return unicode.IsControl(r) || r == '\uFFFE' || r == '\uFFFF' }
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, unfit) {
+		return notText
 	}
 	return nil
 }

@@ -183,6 +183,28 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// Each limit has its own reason.
+func TestCreatableSaysWhich(t *testing.T) {
+	long := strings.Repeat("/"+strings.Repeat("x", 250), 16)
+	for name, want := range map[string]NameError{
+		"/d/" + strings.Repeat("x", 256):                   longName,
+		"/d/" + strings.Repeat("é", 128):                   longName, // bytes, not characters
+		long + "/" + strings.Repeat("x", 4096-len(long)-1): "",
+		long + "/" + strings.Repeat("x", 4096-len(long)):   longPath,
+		strings.Repeat("/x", 512):                          "",
+		strings.Repeat("/x", 513):                          deepPath,
+		strings.Repeat("/"+strings.Repeat("x", 256), 17):   longPath,
+		"/d/\x01": notText, "/d/\xff": notText, "/d/x": "",
+	} {
+		err := Must(name).Creatable()
+		reason := NameError("")
+		errors.As(err, &reason)
+		if reason != want || (err == nil) != (want == "") || err != nil && !errors.Is(err, ErrMalformed) {
+			t.Errorf("Creatable of %.20q..., %d bytes = %v, want %q", name, len(name), err, want)
+		}
+	}
+}
+
 // Only what AsideName can have made may be cleaned away; names that begin alike are somebody's own, although they are not served.
 func TestAside(t *testing.T) {
 	for range 100 {

@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"syscall"
@@ -62,8 +63,8 @@ func (x *transfer) fail(src props.Resource, dst resource.Path, err error) {
 // resource transfers src, whose link is followed, to dst. It returns errKept where members failed, which were
 // reported, or what stopped src itself.
 func (x *transfer) resource(src props.Resource, dst resource.Path, depth Depth) error {
-	if dst.TooLong() {
-		return &fs.PathError{Op: "transfer", Path: dst.String(), Err: syscall.ENAMETOOLONG}
+	if err := dst.Bounds(); err != nil {
+		return fmt.Errorf("%w: %w", syscall.ENAMETOOLONG, err)
 	}
 	old, err := x.t.lstat(x.ctx, dst)
 	if missing(err) {
