@@ -2,24 +2,15 @@ package props
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"dav207/server/resource"
 )
 
-// The most that a Memory store keeps for one resource: enough for any client, too little to fill the machine with.
-const (
-	maxProperties = 4096
-	maxBytes      = 4 << 20
-)
-
-// Memory is a Store that lives as long as the process. The zero value is empty and ready for use. A PROPPATCH that
-// would leave a resource with more than 4096 properties or 4 MiB of them fails with ENOSPC.
+// Memory is a Store that lives as long as the process. The zero value is empty and ready for use.
 type Memory struct {
 	mu     sync.RWMutex
 	root   node
@@ -52,8 +43,6 @@ func (n *node) of(r Resource) []Property {
 	}
 	return n.properties
 }
-
-var errTooMany = errors.Join(errors.New("too many or too large properties"), syscall.ENOSPC)
 
 func (m *Memory) find(p resource.Path) *node {
 	n := &m.root
@@ -200,12 +189,8 @@ func (m *Memory) Patch(_ context.Context, r Resource, changes []Change) error {
 	defer m.mu.Unlock()
 	before := m.find(r.Path).of(r)
 	after := Apply(before, changes)
-	size := 0
-	for i := range after {
-		size += after[i].Size()
-	}
-	if len(after) > max(maxProperties, len(before)) || size > maxBytes {
-		return errTooMany
+	if err := CheckQuota(before, after); err != nil {
+		return err
 	}
 	m.set(r, after)
 	return nil

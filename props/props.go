@@ -11,9 +11,11 @@ package props
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"io/fs"
 	"iter"
 	"slices"
+	"syscall"
 	"time"
 
 	"dav207/server/multistatus"
@@ -89,8 +91,8 @@ type Store interface {
 	// All yields what is stored for p and everything below it, in any order: whether it belongs to what is there is for
 	// Entry.Of to say. What changes while it runs may or may not show. After an error nothing more comes.
 	All(ctx context.Context, p resource.Path) iter.Seq2[Entry, error]
-	// Patch applies the changes in their order, all or none. A property that is set again keeps its place. A durable
-	// store has made the outcome durable when it returns.
+	// Patch applies the changes in their order, all or none. A property that is set again keeps its place. It fails where
+	// CheckQuota does. A durable store has made the outcome durable when it returns.
 	Patch(ctx context.Context, r Resource, changes []Change) error
 	// Update takes the steps in their order, all or none, and durably like Patch. Where they change nothing it costs
 	// no more than looking.
@@ -154,6 +156,27 @@ func (Delete) step()  {}
 func (Moving) step()  {}
 func (Settled) step() {}
 func (Orphan) step()  {}
+
+// The most that is kept for one resource: enough for any client, too little to fill the machine with.
+const (
+	maxProperties = 4096
+	maxBytes      = 4 << 20
+)
+
+var errQuota = errors.Join(errors.New("too many or too large properties"), syscall.EDQUOT)
+
+// CheckQuota fails where a PROPPATCH would leave a resource that has the properties before with more than 4096 of them, or more
+// than 4 MiB. That is a quota of ours and no full disk: the error wraps EDQUOT (RFC 4331 §6: quota-not-exceeded).
+func CheckQuota(before, after []Property) error {
+	size := 0
+	for i := range after {
+		size += after[i].Size()
+	}
+	if len(after) > max(maxProperties, len(before)) || size > maxBytes {
+		return errQuota
+	}
+	return nil
+}
 
 // Apply returns what properties become by changes. It is what Patch means, for implementations of Store; the arguments
 // are not changed.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -190,5 +191,40 @@ func TestLimitsOfNames(t *testing.T) {
 	body := bodyOf(t, r)
 	if r.StatusCode != 207 || !strings.Contains(body, "HTTP/1.1 414 ") || !strings.Contains(body, "<D:responsedescription>"+path) {
 		t.Errorf("COPY of what becomes too long = %s\n%s", r.Status, body)
+	}
+}
+
+// RFC 4331 §6: what is over a limit of ours is quota-not-exceeded, and what the disk has no room for sufficient-disk-space. Any
+// client can ask for too much: that is no error of the server, in the log.
+func TestNoRoom(t *testing.T) {
+	var all strings.Builder
+	for i := range 4097 {
+		fmt.Fprintf(&all, "<z:p%d/>", i)
+	}
+	many := `<propertyupdate xmlns="DAV:"><set><prop xmlns:z="z:">` + all.String() + `</prop></set></propertyupdate>`
+	for _, tt := range []struct {
+		rule, method, name, body string
+		status                   int
+		condition                string
+	}{
+		{"too many properties", "PROPPATCH", "/g", many, 207, "quota-not-exceeded"},
+		{"too many locks", "LOCK", "/g", lockShared, 507, "quota-not-exceeded"},
+		{"a file larger than what is free", "PUT", "/h", strings.Repeat("x", 2<<20), 507, "sufficient-disk-space"},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			var log strings.Builder
+			table := locks.New(&locks.Options{MaxLocks: 1})
+			h := New(fsbackend.New(fsbackend.NewMemory(&fsbackend.MemoryOptions{Capacity: 1 << 20})), &Options{Locks: table, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			do(h, "PUT", "/f", "x")
+			do(h, "PUT", "/g", "x")
+			do(h, "LOCK", "/f", lockShared)
+			r := do(h, tt.method, tt.name, tt.body)
+			if body := bodyOf(t, r); r.StatusCode != tt.status || !strings.Contains(body, "<D:"+tt.condition+"/>") || strings.Count(body, "<D:error") != 1 {
+				t.Errorf("%s = %s\n%s\nwant %d with %s", tt.method, r.Status, body, tt.status, tt.condition)
+			}
+			if got := log.String(); strings.Contains(got, "level=ERROR") || !strings.Contains(got, "level=WARN") || !strings.Contains(got, "status=507") {
+				t.Errorf("the log has %s, want one warning", got)
+			}
+		})
 	}
 }

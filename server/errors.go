@@ -22,8 +22,11 @@ func (h *Handler) fail(q *request, err error) {
 	}
 	e := asError(err)
 	level := slog.LevelDebug
-	ours := e.Status != http.StatusNotImplemented && e.Status != http.StatusBadGateway // a strange method, a Destination elsewhere
-	if e.Status >= 500 && ours {
+	switch {
+	case e.Status == http.StatusNotImplemented, e.Status == http.StatusBadGateway: // a strange method, a Destination elsewhere
+	case e.Status == http.StatusInsufficientStorage:
+		level = slog.LevelWarn // any client can ask for too much, and somebody may want to make room
+	case e.Status >= 500:
 		level = slog.LevelError
 	}
 	h.log.LogAttrs(q.ctx, level, "request failed", slog.String("method", q.Method), slog.String("name", q.path.String()),

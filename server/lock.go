@@ -233,7 +233,8 @@ func (h *Handler) lockError(q *request, err error) error {
 	}
 	switch {
 	case errors.Is(err, locks.ErrTooMany):
-		return &multistatus.Error{Status: http.StatusInsufficientStorage, Err: err, Description: "There are too many locks."}
+		return &multistatus.Error{Status: http.StatusInsufficientStorage, Err: err, // a limit of ours (RFC 4331 §6)
+			Condition: multistatus.Precondition(multistatus.QuotaNotExceeded)}
 	case errors.Is(err, locks.ErrOwnerTooLarge):
 		return &multistatus.Error{Status: http.StatusRequestEntityTooLarge, Err: err, Description: "DAV:owner is too large."}
 	}

@@ -66,7 +66,8 @@ type Options struct {
 	// Processing, if it is one that is known to read past that and no proxy is in between, or more of a 207 that
 	// has begun. Default: 0, which is for ever.
 	Silence time.Duration
-	// Logger gets a line for each failure of a member, a failed request at level Debug (4xx) or Error (5xx). Default: none.
+	// Logger gets a line for each failure of a member, a failed request at level Debug (4xx), Warn (507)
+	// or Error (5xx). Default: none.
 	Logger *slog.Logger
 }
 

@@ -12,7 +12,7 @@ import (
 	"dav207/props"
 )
 
-// Patch implements props.Store. It fails with syscall.ENOSPC where r would have more than 4096 properties or 4 MiB of
+// Patch implements props.Store. It fails with syscall.EDQUOT where r would have more than 4096 properties or 4 MiB of
 // them, or where the disk is full.
 func (s *Store) Patch(ctx context.Context, r props.Resource, changes []props.Change) error {
 	size := 0

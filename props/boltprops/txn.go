@@ -149,14 +149,6 @@ func (t *txn) set(r props.Resource, properties []props.Property) error {
 	return t.store(r.Path, e)
 }
 
-// The most that is kept for one resource, as in props.Memory.
-const (
-	maxProperties = 4096
-	maxBytes      = 4 << 20
-)
-
-var errTooMany = errors.Join(errors.New("too many or too large properties"), syscall.ENOSPC)
-
 func (t *txn) patch(r props.Resource, changes []props.Change) error {
 	e, err := t.entry(r.Path)
 	if err != nil {
@@ -167,12 +159,8 @@ func (t *txn) patch(r props.Resource, changes []props.Change) error {
 		before = e.properties
 	}
 	after := props.Apply(before, changes)
-	size := 0
-	for i := range after {
-		size += after[i].Size()
-	}
-	if len(after) > max(maxProperties, len(before)) || size > maxBytes {
-		return errTooMany
+	if err := props.CheckQuota(before, after); err != nil {
+		return err
 	}
 	return t.set(r, after)
 }
