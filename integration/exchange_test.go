@@ -33,7 +33,7 @@ var update = flag.Bool("update", false, "rewrite the responses in testdata that 
 // A file begins with a comment that names the section, or the client, and says what it shows. That of a client says on what
 // evidence it stands, and which steps are only believed. Its sections, in this order:
 //
-//	options   lines "prefix /dav", "deny-infinity", "max-xml 100", "public-url http://www.example.com/", and "trees memory" for
+//	options   lines "prefix /dav", "deny-infinity", "read-only", "max-xml 100", "public-url http://www.example.com/", and "trees memory" for
 //	          an exchange that is for one kind of tree only
 //	before    one resource a line: its name, then after two spaces what it is (see exchange.put)
 //	policy    lines "deny read /c/secret", "hide bind /c/x", "deny read /file {namespace}property"
@@ -188,6 +188,8 @@ func (x *exchange) option(line string) (err error) {
 		x.opts.Prefix = value
 	case "deny-infinity":
 		x.opts.DenyInfinity = true
+	case "read-only":
+		x.opts.ReadOnly = true
 	case "max-xml":
 		x.opts.MaxXML, err = strconv.ParseInt(value, 10, 64)
 	case "trees": // see treesOf

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"dav207/server"
-	"dav207/server/access"
 )
 
 // A lock ends with its resource, also where that went behind the server's back: a token that is asked for could not be
@@ -44,17 +43,17 @@ func TestLockOfWhatWentAway(t *testing.T) {
 	}
 }
 
-// DAV:supportedlock promises no lock that the policy refuses (RFC 4918 §15.10): clients open such a file for reading only.
+// DAV:supportedlock promises no lock that is refused (RFC 4918 §15.10): clients open such a file for reading only.
 func TestSupportedLockOfReadOnly(t *testing.T) {
 	const ask = `<propfind xmlns="DAV:"><prop><supportedlock/></prop></propfind>`
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "f"), nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	for policy, want := range map[access.Policy]bool{nil: true, access.ReadOnly: false} {
-		s := serve(t, diskTree(t, dir), &server.Options{Policy: policy})
+	for readOnly, want := range map[bool]bool{false: true, true: false} {
+		s := serve(t, diskTree(t, dir), &server.Options{ReadOnly: readOnly})
 		if got := strings.Contains(s.want(207, "PROPFIND", "/f", ask, "Depth", "0").Body, "lockentry"); got != want {
-			t.Errorf("policy %v: supportedlock has an entry: %v, want %v", policy, got, want)
+			t.Errorf("for reading only %v: supportedlock has an entry: %v, want %v", readOnly, got, want)
 		}
 	}
 }

@@ -13,7 +13,6 @@ import (
 
 	"dav207/fsbackend/faultfs"
 	"dav207/server"
-	"dav207/server/access"
 )
 
 // A PUT that the disk does in one go answers and leaves what the one does that writes a file aside, which is all that a
@@ -47,8 +46,8 @@ func TestPutInOneGo(t *testing.T) {
 		{"7.5 locked, with the token", "/c/locked", []string{"If", "(TOKEN)"}, server.Options{}, 204},
 		{"7.4 in a locked collection", "/d/new", nil, server.Options{}, 423},
 		{"X-OC-Mtime", "/c/new", []string{"X-OC-Mtime", "1700000000"}, server.Options{}, 201},
-		{"a policy", "/c/new", nil, server.Options{Policy: access.ReadOnly}, 403},
-		{"a policy, of what is there", "/c/old", nil, server.Options{Policy: access.ReadOnly}, 403},
+		{"a policy", "/c/new", nil, server.Options{ReadOnly: true}, 403},
+		{"a policy, of what is there", "/c/old", nil, server.Options{ReadOnly: true}, 403},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
 			told := map[bool]string{}

@@ -9,7 +9,6 @@ import (
 
 	"dav207/fsbackend/faultfs"
 	"dav207/server"
-	"dav207/server/access"
 	"dav207/server/davtest"
 	"dav207/server/locks"
 	"dav207/server/resource"
@@ -256,11 +255,12 @@ func testJunkOnDisk(t *testing.T) {
 	if got := len(table.Below(resource.Must("/c"))); got != 0 {
 		t.Errorf("%d locks are left of a collection that is gone", got)
 	}
-	readOnly := serve(t, files, &server.Options{Junk: server.DropJunk, Policy: access.ReadOnly})
+	readOnly := serve(t, files, &server.Options{Junk: server.DropJunk, ReadOnly: true})
 	for _, method := range []string{"PUT", "MKCOL", "LOCK"} {
 		body := map[string]string{"LOCK": lockBody, "PUT": "x"}[method]
-		if a := readOnly.do(method, "/._new", body); a.Status != 403 {
-			t.Errorf("%s of junk where nothing may be changed = %d, want 403", method, a.Status)
+		want := map[string]int{"PUT": 403, "MKCOL": 403, "LOCK": 405}[method]
+		if a := readOnly.do(method, "/._new", body); a.Status != want {
+			t.Errorf("%s of junk where nothing may be changed = %d, want %d", method, a.Status, want)
 		}
 	}
 }

@@ -114,12 +114,6 @@ func (h *Handler) allowed(ctx context.Context, p access.Privilege, path resource
 	return h.policy.Check(ctx, p, path)
 }
 
-// propertyPolicy returns the policy's rules for properties, or nil.
-func (h *Handler) propertyPolicy() access.PropertyPolicy {
-	p, _ := h.policy.(access.PropertyPolicy)
-	return p
-}
-
 // lockRoot returns the href of what a lock was taken on. q may be nil.
 func (h *Handler) lockRoot(ctx context.Context, q *request, l locks.Lock) string {
 	if q != nil && l.Root == q.path && q.seen.there {

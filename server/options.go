@@ -11,10 +11,14 @@ import (
 	"dav207/server/tree"
 )
 
-// Announce sets the headers by which clients know a WebDAV server, as the answer to OPTIONS has them (RFC 4918 §10.1). Whoever
+// Announce sets the headers by which clients know a WebDAV server, as the answer to OPTIONS has them (RFC 4918 §10.1). What
 // refuses a request in front of a Handler sends them, too: clients ask OPTIONS before they know of a password.
-func Announce(head http.Header) {
-	head.Set("DAV", "1, 2, 3")
+func (h *Handler) Announce(head http.Header) {
+	classes := "1, 2, 3"
+	if h.readOnly {
+		classes = "1, 3" // §18.3: all but locking. macOS mounts what is not of class 2 for reading only
+	}
+	head.Set("DAV", classes)
 	head.Set("MS-Author-Via", "DAV") // without it Office opens documents read-only
 }
 
@@ -22,7 +26,7 @@ func Announce(head http.Header) {
 // the host and names that do not exist, and take what they hear for the whole server.
 func (h *Handler) options(q *request) error {
 	head := q.w.Header()
-	Announce(head)
+	h.Announce(head)
 	head.Set("Allow", h.allow(""))
 	head.Set("Content-Length", "0")
 	q.w.WriteHeader(http.StatusOK)

@@ -75,7 +75,7 @@ func (h *Handler) sayCollection(q *request, r props.Resource) {
 // one to abort with.
 func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.Depth, noroot bool, query props.Query) error {
 	out := multistatus.NewWriter(q.w)
-	finder := h.registry.NewFinder(h.listing(q.ctx, r.Path), query, h.propertyPolicy())
+	finder := h.registry.NewFinder(h.listing(q.ctx, r.Path), query, h.property)
 	scan := props.NewScan(q.ctx, t.Props)
 	defer scan.Close()
 	each := h.hrefs(q.ctx).Hrefs()

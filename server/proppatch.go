@@ -34,7 +34,7 @@ func (h *Handler) proppatch(q *request) error {
 		outcome = patchNowhere(changes)
 	} else {
 		var failed error
-		if outcome, failed = h.registry.Patch(q.ctx, t.Props, h.propertyPolicy(), r, changes); failed != nil {
+		if outcome, failed = h.registry.Patch(q.ctx, t.Props, h.property, r, changes); failed != nil {
 			h.warnMember(q, q.path, failed)
 		}
 	}

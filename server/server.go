@@ -43,6 +43,9 @@ type Options struct {
 	Props props.Store
 	// Live are live properties in addition to those of RFC 4918 and RFC 4331.
 	Live []props.Live
+	// ReadOnly lets nothing be changed, whoever asks: what Policy allows besides access.Read is refused all the same (403), locks are
+	// not offered (405), and the DAV and Allow headers say so.
+	ReadOnly bool
 	// Policy says who may do what. Default: everybody everything. If it is an access.PropertyPolicy it is asked about single
 	// properties, too.
 	Policy access.Policy
@@ -77,6 +80,8 @@ type Handler struct {
 	mapping  resource.Mapping
 	locks    *locks.Table
 	policy   access.Policy
+	property access.PropertyPolicy // nil: every property may be read and changed
+	readOnly bool
 	registry *props.Registry
 	methods  []method
 	hosts    []string          // those of PublicURLs
@@ -106,17 +111,22 @@ func New(fs webdav.FileSystem, opts *Options) *Handler {
 		panic(fmt.Sprintf("server: prefix %q: %v", o.Prefix, err))
 	}
 	h := &Handler{
-		tree:    tree.Tree{FS: fs, Props: o.Props, Uploads: &tree.Uploads{}},
-		mapping: mapping,
-		locks:   o.Locks,
-		policy:  o.Policy,
-		log:     o.Logger,
-		maxXML:  o.MaxXML,
-		finite:  o.DenyInfinity,
-		junk:    o.Junk,
-		quirks:  quirksOf(o.Quirks),
-		silence: o.Silence,
-		trusted: slices.Clone(o.TrustedProxies),
+		tree:     tree.Tree{FS: fs, Props: o.Props, Uploads: &tree.Uploads{}},
+		mapping:  mapping,
+		locks:    o.Locks,
+		policy:   o.Policy,
+		readOnly: o.ReadOnly,
+		log:      o.Logger,
+		maxXML:   o.MaxXML,
+		finite:   o.DenyInfinity,
+		junk:     o.Junk,
+		quirks:   quirksOf(o.Quirks),
+		silence:  o.Silence,
+		trusted:  slices.Clone(o.TrustedProxies),
+	}
+	h.property, _ = o.Policy.(access.PropertyPolicy)
+	if h.readOnly {
+		h.policy = readOnly{o.Policy}
 	}
 	if h.tree.Props == nil {
 		h.tree.Props = &props.Memory{}
@@ -178,11 +188,11 @@ func (h *Handler) methodTable() []method {
 	}
 }
 
-// allow returns the Allow header without one method.
+// allow returns the Allow header without one method (RFC 9110 §10.2.1).
 func (h *Handler) allow(without string) string {
 	names := make([]string, 0, len(h.methods))
 	for _, m := range h.methods {
-		if m.name != without {
+		if m.name != without && h.offers(m.name) {
 			names = append(names, m.name)
 		}
 	}
@@ -250,6 +260,9 @@ func (h *Handler) serve(q *request) error {
 	}
 	if q.Method == http.MethodGet || q.Method == http.MethodHead || q.Method == http.MethodOptions {
 		q.body.ignore()
+	}
+	if locking(q.Method) && !h.offers(q.Method) { // nowhere, as the DAV header says (RFC 4918 §18.1)
+		return plain(http.StatusMethodNotAllowed, "Nothing can be locked here: it is for reading only.")
 	}
 	if q.Method == http.MethodOptions { // for every URL, what no resource can have included
 		return h.options(q)

@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"dav207/server"
 	"dav207/server/middleware"
 	"dav207/server/resource"
 )
@@ -104,7 +103,7 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 	}
 	var handler http.Handler = dav.handler
 	if users != nil {
-		handler = middleware.Basic(users, &middleware.BasicOptions{Realm: "dav207", Announce: server.Announce,
+		handler = middleware.Basic(users, &middleware.BasicOptions{Realm: "dav207", Announce: dav.handler.Announce,
 			TrustedProxies: o.proxies, Logger: log})(handler)
 		mode += ", to the users in " + show(o.users)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -80,6 +81,34 @@ func TestServeCurrentDirectory(t *testing.T) {
 	}
 }
 
+// classes returns the status of OPTIONS and its DAV header.
+func classes(t *testing.T, url string) string {
+	t.Helper()
+	r, err := http.NewRequest("OPTIONS", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("DAV"))
+}
+
+// Clients look at the DAV header of a 401, too, and take what it says for the server.
+func TestUnauthorizedSaysTheClasses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "users")
+	writeUsers(t, file, "ann", annHash)
+	for args, want := range map[string]string{"": "401 1, 2, 3", "--read-only": "401 1, 3"} {
+		s := startCommand(t, append([]string{"serve", "--memory", "--addr", "127.0.0.1:0", "--users", file}, strings.Fields(args)...)...)
+		if got := classes(t, s.base); got != want {
+			t.Errorf("OPTIONS of %q without a password = %s, want %s", args, got, want)
+		}
+		s.stop(t)
+	}
+}
+
 func TestServeReadOnly(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "f"), []byte("content"), 0o666); err != nil {
@@ -100,11 +129,14 @@ func TestServeReadOnly(t *testing.T) {
 		want         int
 	}{
 		{"GET", "f", 200}, {"PROPFIND", "", 207}, {"PUT", "f", 403}, {"PUT", "g", 403}, {"MKCOL", "c", 403}, {"DELETE", "f", 403},
-		{"MOVE", "f", 403}, {"COPY", "f", 403},
+		{"MOVE", "f", 403}, {"COPY", "f", 403}, {"LOCK", "f", 405}, {"UNLOCK", "f", 405}, // RFC 4918 §18.3
 	} {
 		if code, _ := do(t, tt.method, s.base+tt.name, "", "Destination", "/g"); code != tt.want {
 			t.Errorf("%s %s = %d, want %d", tt.method, tt.name, code, tt.want)
 		}
+	}
+	if got := classes(t, s.base); got != "200 1, 3" {
+		t.Errorf("OPTIONS = %s, want 200 1, 3", got)
 	}
 	if !strings.Contains(s.stdout.String(), ", read-only\n") {
 		t.Errorf("stdout = %q, want it to say read-only", s.stdout.String())

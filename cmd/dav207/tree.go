@@ -10,7 +10,6 @@ import (
 
 	"dav207/fsbackend"
 	"dav207/server"
-	"dav207/server/access"
 )
 
 // served is a tree with what serves it.
@@ -26,10 +25,7 @@ var junkPolicies = map[string]server.Junk{"keep": server.KeepJunk, "hide": serve
 // openTree opens what is to be served, with what is known of it.
 func (o *serveOptions) openTree(ctx context.Context, dir string, log *slog.Logger) (*served, error) {
 	opts := &server.Options{Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies,
-		DenyInfinity: o.infinity.value == "deny", Junk: junkPolicies[o.junk.value], Quirks: o.quirks, Silence: o.silence, Logger: log}
-	if o.readOnly {
-		opts.Policy = access.ReadOnly
-	}
+		DenyInfinity: o.infinity.value == "deny", Junk: junkPolicies[o.junk.value], Quirks: o.quirks, Silence: o.silence, ReadOnly: o.readOnly, Logger: log}
 	if o.memory {
 		handler := server.New(fsbackend.New(fsbackend.Memory()), opts)
 		return &served{handler, "an empty tree in memory", func() error { return nil }}, nil

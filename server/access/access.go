@@ -9,7 +9,6 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
-	"io/fs"
 
 	"dav207/server/resource"
 )
@@ -60,18 +59,6 @@ type PropertyPolicy interface {
 	// CheckProperty is asked, after Check allowed the resource, before a property is read (Read) or changed
 	// (WriteProperties). A property whose reading is refused stands in a 403 propstat beside the others (RFC 4918 §9.1.3).
 	CheckProperty(ctx context.Context, p Privilege, path resource.Path, property xml.Name) error
-}
-
-// ReadOnly allows Read and refuses the rest.
-var ReadOnly Policy = readOnly{}
-
-type readOnly struct{}
-
-func (readOnly) Check(_ context.Context, p Privilege, _ resource.Path) error {
-	if p == Read {
-		return nil
-	}
-	return fs.ErrPermission
 }
 
 type principalKey struct{}
