@@ -17,8 +17,10 @@ import (
 // and again before a change that had to wait.
 func (h *Handler) httpConditions(q *request, t *tree.Tree, r props.Resource, exists bool) error {
 	head := q.Header
-	if head.Get("If-Match") == "" && head.Get("If-None-Match") == "" && head.Get("If-Unmodified-Since") == "" {
-		return nil // If-Modified-Since is for GET and HEAD only (RFC 9110 §13.1.3)
+	reading := q.Method == http.MethodGet || q.Method == http.MethodHead
+	if head.Get("If-Match") == "" && head.Get("If-None-Match") == "" && head.Get("If-Unmodified-Since") == "" &&
+		(!reading || head.Get("If-Modified-Since") == "") { // RFC 9110 §13.1.3
+		return nil
 	}
 	tag := ""
 	if exists && !r.Info.IsDir() {
@@ -33,11 +35,16 @@ func (h *Handler) httpConditions(q *request, t *tree.Tree, r props.Resource, exi
 	} else if since, err := http.ParseTime(head.Get("If-Unmodified-Since")); err == nil && exists && props.Dated(r.Info.ModTime()) {
 		failed = r.Info.ModTime().Truncate(time.Second).After(since)
 	}
-	if values := head.Values("If-None-Match"); len(values) > 0 && !failed && listed(values, tag, exists, false) {
-		if q.Method == http.MethodGet || q.Method == http.MethodHead {
-			return &multistatus.Error{Status: http.StatusNotModified}
+	if values := head.Values("If-None-Match"); len(values) > 0 {
+		if !failed && listed(values, tag, exists, false) {
+			if reading {
+				return &multistatus.Error{Status: http.StatusNotModified}
+			}
+			failed = true
 		}
-		failed = true
+	} else if since, err := http.ParseTime(head.Get("If-Modified-Since")); err == nil && !failed && reading && tag != "" &&
+		props.Dated(r.Info.ModTime()) && !r.Info.ModTime().Truncate(time.Second).After(since) {
+		return &multistatus.Error{Status: http.StatusNotModified}
 	}
 	if failed {
 		return plain(http.StatusPreconditionFailed, "")

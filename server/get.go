@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,8 +17,7 @@ import (
 	"dav207/server/tree"
 )
 
-// get answers GET and HEAD. A file goes out through http.ServeContent, which knows ranges and conditions; a collection
-// is shown as an index.
+// get answers GET and HEAD. A collection is shown as an index.
 func (h *Handler) get(q *request) error {
 	t := &h.tree // for looks, which nobody guards
 	f, err := t.FS.OpenFile(q.ctx, q.path.String(), os.O_RDONLY, 0)
@@ -63,35 +63,53 @@ func (h *Handler) get(q *request) error {
 	}
 }
 
-// send answers with the file f, of which info is a look. If whole, it returns errShorter before anything is sent where it finds
-// less than was seen; otherwise it sends what there is, and the connection is cut.
-func (h *Handler) send(q *request, t *tree.Tree, f webdav.File, info fs.FileInfo, whole bool) error {
+// send answers with the file f, of which info is a look, or with the parts of it that are asked for. If
+// retry, it returns errShorter before anything is sent where it finds less than info says; otherwise
+// it sends what there is, and the connection is cut.
+func (h *Handler) send(q *request, t *tree.Tree, f webdav.File, info fs.FileInfo, retry bool) error {
 	tag, err := t.ETag(q.ctx, info)
 	if err != nil {
 		return err
 	}
 	head := q.w.Header()
-	head["Etag"] = []string{tag}
-	head["Content-Type"] = []string{props.ContentType(q.path.Name())}
-	head["Accept-Ranges"] = acceptRanges
-	// A browser must neither guess another type nor run what somebody uploaded as a part of this site.
-	head["X-Content-Type-Options"] = noSniff
-	head["Content-Security-Policy"] = sandbox
-	if language, err := h.language(q, info); err != nil {
+	head["Etag"] = []string{tag} // which 304 has, too (RFC 9110 §15.4.5)
+	if err := h.httpConditions(q, t, props.Resource{Path: q.path, Info: info}, true); err != nil {
 		return err
-	} else if language != "" {
-		head.Set("Content-Language", language)
 	}
 	modified := time.Time{}
 	if props.Dated(info.ModTime()) {
 		modified = notLater(info.ModTime())
 	}
-	if whole && info.Size() <= smallFile && unconditional(q.Header) {
-		return sendWhole(q, f, info.Size(), modified)
+	size := info.Size()
+	var parts []byteRange
+	// Range is for GET only (RFC 9110 §14.2). Nothing of an empty file could stand in a Content-Range.
+	if ranges := q.Header["Range"]; len(ranges) == 1 && size > 0 && q.Method == http.MethodGet && ifRange(q.Header, tag, modified) {
+		var ok bool
+		if parts, ok = parseRanges(ranges[0], size); !ok {
+			head.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10)) // RFC 9110 §15.5.17
+			return plain(http.StatusRequestedRangeNotSatisfiable, "")
+		}
 	}
-	w, content := forSending(q.w, f, info.Size())
-	http.ServeContent(w, forContent(q.Request, info.Size()), "", modified, content)
-	return nil
+	if language, err := h.language(q, info); err != nil {
+		return err
+	} else if language != "" {
+		head.Set("Content-Language", language)
+	}
+	head["Content-Type"] = []string{props.ContentType(q.path.Name())}
+	head["Accept-Ranges"] = acceptRanges
+	// A browser must neither guess another type nor run what somebody uploaded as a part of this site.
+	head["X-Content-Type-Options"] = noSniff
+	head["Content-Security-Policy"] = sandbox
+	if !modified.IsZero() {
+		head["Last-Modified"] = []string{modified.UTC().Format(http.TimeFormat)}
+	}
+	switch len(parts) {
+	case 0:
+		return sendPart(q, f, http.StatusOK, byteRange{0, size}, size, retry)
+	case 1:
+		return sendPart(q, f, http.StatusPartialContent, parts[0], size, retry)
+	}
+	return sendParts(q, f, parts, size)
 }
 
 // What every file is sent with. Nobody changes these: who sets a header puts another list in the place of its values.
@@ -113,50 +131,6 @@ func (h *Handler) language(q *request, info fs.FileInfo) (string, error) {
 		}
 	}
 	return "", nil
-}
-
-// maxRanges is how many ranges of a file one request gets; more would cost us much and the client nothing.
-const maxRanges = 64
-
-// forContent makes a request fit for http.ServeContent, which reads only the first line of a header, knows Range for HEAD, too,
-// and answers 416 to another unit than bytes: RFC 9110 §5.3, §14.2. Nor does it bound the number of ranges.
-func forContent(r *http.Request, size int64) *http.Request {
-	asked := r.Header.Get("Range")
-	hide := asked != "" && (r.Method == http.MethodHead || size == 0 || !byteRange(asked))
-	join := false
-	for _, name := range []string{"If-Match", "If-None-Match"} {
-		join = join || len(r.Header.Values(name)) > 1
-	}
-	if !hide && !join {
-		return r
-	}
-	r = r.Clone(r.Context())
-	if hide {
-		r.Header.Del("Range")
-	}
-	for _, name := range []string{"If-Match", "If-None-Match"} {
-		if values := r.Header.Values(name); len(values) > 1 {
-			r.Header.Set(name, strings.Join(values, ", "))
-		}
-	}
-	return r
-}
-
-// byteRange reports whether http.ServeContent can be trusted with a Range: it makes an impossible Content-Range of a suffix
-// without bytes, and takes numbers that it cannot hold for mistakes (RFC 9110 §14.1.2). To ignore a Range is always allowed.
-func byteRange(s string) bool {
-	sets, ok := strings.CutPrefix(s, "bytes=")
-	if !ok || strings.Count(sets, ",") >= maxRanges {
-		return false
-	}
-	for set := range strings.SplitSeq(sets, ",") {
-		first, last, _ := strings.Cut(set, "-")
-		first, last = strings.TrimSpace(first), strings.TrimSpace(last)
-		if first == "" && strings.Trim(last, "0") == "" || len(first) > 18 || len(last) > 18 {
-			return false
-		}
-	}
-	return true
 }
 
 // notLater returns the time that Last-Modified may have: none that is still to come (RFC 9110 §8.8.2.1).

@@ -1,0 +1,48 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestDavix runs the suite of davix, which reads several ranges at once in many ways (RFC 9110 §15.3.7.2), and its programs.
+func TestDavix(t *testing.T) {
+	tester := realClient(t, "davix-tester", "apt-get install davix-tests")
+	programs := realClient(t, "davix-get", "apt-get install davix")
+	eachProgram(t, func(t *testing.T, s *site, _ string) {
+		home := t.TempDir()
+		c := &client{TB: t, path: tester, dir: home, env: []string{"HOME=" + home}}
+		// The tester deletes nothing unless the URL ends in this name. "proxy" means a certificate, and none where there is none.
+		said := c.run("--auth", "proxy", "--uri", s.at("/davix-tests"), "--command", "fulltest")
+		passed, failed := strings.Count(said, "[OK]"), strings.Count(said, "[FAIL]")
+		if passed != 108 || failed > 0 {
+			t.Errorf("%d of 108 checks passed, %d failed:\n%s", passed, failed, said)
+		}
+
+		of := func(name string) *client {
+			return &client{TB: t, path: filepath.Join(filepath.Dir(programs), name), dir: home}
+		}
+		program := func(name string, args ...string) string {
+			t.Helper()
+			return of(name).run(args...)
+		}
+		local, fetched := filepath.Join(home, "local"), filepath.Join(home, "fetched")
+		writeFile(t, local, 300_000)
+		program("davix-mkdir", s.at("/d"))
+		program("davix-put", local, s.at("/put it"))
+		of("davix-mv").try(s.at("/put it"), s.at("/d/moved")) // its exit status is 255 in any case (davix 0.8.4)
+		program("davix-get", s.at("/d/moved"), fetched)
+		want, err := os.ReadFile(local)
+		if got, _ := os.ReadFile(fetched); err != nil || string(got) != string(want) {
+			t.Errorf("%d bytes came back, want %d, %v", len(got), len(want), err)
+		}
+		if said := program("davix-ls", "-l", s.at("/d/")); !regexp.MustCompile(`^-\S+ \d+ +300000 .* moved\n$`).MatchString(said) {
+			t.Errorf("davix-ls says %q", said)
+		}
+		program("davix-rm", s.at("/d/moved"))
+		s.want(404, "GET", "/d/moved", "")
+	}, "--prefix", "/a b")
+}
