@@ -99,6 +99,21 @@ func throughProxy(t *testing.T, s *site) {
 		t.Errorf("PROPFIND %s = %d of %s, want 207 without a redirection", bare, resp.StatusCode, resp.Request.URL)
 	}
 
+	// A collection without its slash: GET leads to where the client finds it (RFC 4918 §5.2).
+	s.want(201, "MKCOL", "/a b", "")
+	for _, name := range []string{"/a b", ""} {
+		resp, err := s.client.Get(s.at(name) + "?x=y")
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if got, want := resp.Request.URL.String(), s.at(name)+"/?x=y"; resp.StatusCode != 200 || s.prefix+name != "" && got != want {
+			t.Errorf("GET %s ends at %s with %s, %v, want %s\n%s", s.at(name), got, resp.Status, err, want, page)
+		}
+	}
+	s.want(204, "DELETE", "/a b", "")
+
 	// An upload without a length, larger than what nginx holds by default.
 	content := bytes.Repeat([]byte("0123456789abcdef"), 5<<16)
 	put, err := s.try("PUT", "/large", io.MultiReader(bytes.NewReader(content)))

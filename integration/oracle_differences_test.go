@@ -109,16 +109,18 @@ const oracleDifferences = `
 	405 -> 200
 		GET /
 		GET /a%20b;%c3%a9%25/
-		GET /c
-		GET /d
 		GET /d/
 		GET /e/
 		HEAD /
 		HEAD /a%20b;%c3%a9%25/
-		HEAD /c
-		HEAD /d
 		HEAD /d/
 		HEAD /e/
+§9.4, §5.2: and those of one without its slash lead to the URL that has it
+	405 -> 301
+		GET /c
+		GET /d
+		HEAD /c
+		HEAD /d
 RFC 9110 §14.2: a Range of a unit that is not known is ignored
 	416 -> 200
 		GET /f | Range: lines=1-2

@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -17,7 +18,7 @@ import (
 	"dav207/server/tree"
 )
 
-// get answers GET and HEAD. A collection is shown as an index.
+// get answers GET and HEAD. A collection is shown as an index, at the URL that ends in a slash.
 func (h *Handler) get(q *request) error {
 	t := &h.tree // for looks, which nobody guards
 	f, err := t.FS.OpenFile(q.ctx, q.path.String(), os.O_RDONLY, 0)
@@ -40,6 +41,10 @@ func (h *Handler) get(q *request) error {
 		return err
 	}
 	if info.IsDir() {
+		if withoutSlash(q.URL) {
+			redirect(q, h.hrefs(q.ctx).Href(q.path, true)) // before the conditions (RFC 9110 §13.2.1)
+			return nil
+		}
 		t = h.treeFor(q)
 		r, err := h.existing(q, t, access.Read)
 		if err != nil {
@@ -110,6 +115,23 @@ func (h *Handler) send(q *request, t *tree.Tree, f webdav.File, info fs.FileInfo
 		return sendPart(q, f, http.StatusPartialContent, parts[0], size, retry)
 	}
 	return sendParts(q, f, parts, size)
+}
+
+// withoutSlash reports whether a URL is not one that a collection has (RFC 4918 §5.2). One without a
+// path means the root (RFC 9110 §4.2.3).
+func withoutSlash(u *url.URL) bool { return u.Path != "" && !strings.HasSuffix(u.Path, "/") }
+
+// redirect answers GET and HEAD of a collection whose URL lacks its slash with href, the one that has
+// it: programs that know no WebDAV take what answers without it for a file, and resolve links against
+// its parent. Caches keep no redirect: a file may have the URL next (RFC 9111 §4.2.2). href begins with
+// one slash, as no Path has an empty segment; so it never names another host.
+func redirect(q *request, href string) {
+	if q.URL.RawQuery != "" || q.URL.ForceQuery {
+		href += "?" + q.URL.RawQuery
+	}
+	q.w.Header().Set("Cache-Control", "no-cache")
+	q.w.Header().Set("X-Content-Type-Options", "nosniff")
+	http.Redirect(q.w, q.Request, href, http.StatusMovedPermanently)
 }
 
 // What every file is sent with. Nobody changes these: who sets a header puts another list in the place of its values.

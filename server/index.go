@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"html/template"
 	"net/http"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -37,11 +36,6 @@ type indexRow struct {
 
 // index writes the page of a collection, streaming. A member that cannot be looked at is named, with its status.
 func (h *Handler) index(q *request, t *tree.Tree, r props.Resource) error {
-	// Links are relative to the URL that the client used, with or without its slash.
-	base := ""
-	if !strings.HasSuffix(q.URL.Path, "/") {
-		base = path.Base(h.hrefs(q.ctx).Href(r.Path, false)) + "/"
-	}
 	title := h.hrefs(q.ctx).Prefix().String()
 	if !r.Path.IsRoot() {
 		title = strings.ToValidUTF8(strings.TrimSuffix(title, "/")+r.Path.String()+"/", "\uFFFD")
@@ -56,7 +50,6 @@ func (h *Handler) index(q *request, t *tree.Tree, r props.Resource) error {
 			head.Set("Content-Type", "text/html; charset=utf-8")
 			head.Set("X-Content-Type-Options", "nosniff")
 			head.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-			h.sayCollection(q, r)
 			if q.Method == http.MethodHead {
 				return nil
 			}
@@ -64,11 +57,7 @@ func (h *Handler) index(q *request, t *tree.Tree, r props.Resource) error {
 				return abort(err)
 			}
 			if !r.Path.IsRoot() {
-				up := indexRow{Name: "../", Href: "../"}
-				if base != "" {
-					up.Href = "./"
-				}
-				if err := indexPage.ExecuteTemplate(w, "row", up); err != nil {
+				if err := indexPage.ExecuteTemplate(w, "row", indexRow{Name: "../", Href: "../"}); err != nil {
 					return abort(err)
 				}
 			}
@@ -84,7 +73,7 @@ func (h *Handler) index(q *request, t *tree.Tree, r props.Resource) error {
 			href := h.hrefs(q.ctx).Href(member.Path, member.Info.IsDir())
 			name := strings.TrimSuffix(href, "/")
 			name = href[strings.LastIndexByte(name, '/')+1:]
-			row.Href = template.URL("./" + base + name) // "./", since a name may hold a colon
+			row.Href = template.URL("./" + name) // "./", since a name may hold a colon
 			row.Modified = member.Info.ModTime().UTC().Format(time.DateTime)
 			if member.Info.IsDir() {
 				row.Name += "/"

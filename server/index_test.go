@@ -19,10 +19,10 @@ func TestIndexOfNamesThatAreNotUTF8(t *testing.T) {
 		}
 	}
 	for url, want := range map[string]string{
-		"/":           `<a href="./c%E9/">c` + "\uFFFD/</a>",
-		"/c%E9/":      `<a href="./d%FF/">d` + "\uFFFD/</a>",
-		"/c%E9/d%FF/": "<h1>/c\uFFFD/d\uFFFD/</h1>",
-		"/c%E9/d%FF":  "<title>/c\uFFFD/d\uFFFD/</title>",
+		"/":              `<a href="./c%E9/">c` + "\uFFFD/</a>",
+		"/c%E9/":         `<a href="./d%FF/">d` + "\uFFFD/</a>",
+		"/c%E9/d%FF/":    "<title>/c\uFFFD/d\uFFFD/</title>",
+		"//c%E9/./d%FF/": "<h1>/c\uFFFD/d\uFFFD/</h1>",
 	} {
 		r := do(h, "GET", url, "")
 		body := bodyOf(t, r)

@@ -42,6 +42,10 @@ func (h *Handler) outside(q *request, whole resource.Path) error {
 	}
 	switch q.Method {
 	case http.MethodHead, http.MethodGet:
+		if withoutSlash(q.URL) {
+			redirect(q, resource.Mapping{}.Href(whole, true))
+			return nil
+		}
 		q.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		q.w.WriteHeader(http.StatusOK)
 		return nil

@@ -1,0 +1,190 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"dav207/fsbackend"
+	"dav207/server/access"
+	"dav207/server/resource"
+)
+
+// GET and HEAD of a collection lead to the URL that has its slash (RFC 4918 §5.2, RFC 9110 §15.4.2), as the client knows it
+// and never on another host. Other methods answer at once, for many clients follow no redirect.
+func TestCollectionsWithoutSlash(t *testing.T) {
+	proxied := func(prefix string) []string {
+		return []string{"X-Forwarded-Prefix", prefix, "X-Forwarded-Host", "files.example"}
+	}
+	public, err := url.Parse("https://files.example/shared files/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} // where httptest's requests come from
+	for _, tt := range []struct {
+		rule     string
+		opts     Options
+		target   string
+		header   []string
+		location string // "" where the answer is 200
+	}{
+		{"a collection", Options{}, "/c", nil, "/c/"},
+		{"with its slash", Options{}, "/c/", nil, ""},
+		{"the query stays", Options{}, "/c?a=b&c=%20", nil, "/c/?a=b&c=%20"},
+		{"", Options{}, "/c?", nil, "/c/?"},
+		{"", Options{}, "/c?//evil.example/", nil, "/c/?//evil.example/"},
+		{"", Options{}, "/c?\xc3\xa9", nil, "/c/?%c3%a9"},
+		{"", Options{}, "/c/?a", nil, ""},
+		{"names that are escaped", Options{}, "/a%20b%3F%23%25+&'", nil, "/a%20b%3F%23%25+%26%27/"},
+		{"", Options{}, "/%C3%A9", nil, "/%C3%A9/"},
+		{"", Options{}, "/co:lon", nil, "/co:lon/"},
+		{"spellings of one resource", Options{}, "/./c", nil, "/c/"},
+		{"", Options{}, "/c/.", nil, "/c/"},
+		{"", Options{}, "/c/d/..", nil, "/c/"},
+		{"", Options{}, "/c/..", nil, "/"},
+		{"", Options{}, "/%63", nil, "/c/"},
+		{"never another host", Options{}, "//evil.example/x", nil, "/evil.example/x/"},
+		{"", Options{}, "///evil.example//x", nil, "/evil.example/x/"},
+		{"", Options{}, "/c/..//evil.example/x", nil, "/evil.example/x/"},
+		{"", Options{}, "//evil.example", nil, "/evil.example/"},
+		{"", Options{}, "/%5Cevil.example", nil, "/%5Cevil.example/"},
+		{"the root has one", Options{}, "/", nil, ""},
+		{"", Options{}, "//", nil, ""},
+		{"", Options{}, "http://example.com", nil, ""}, // an empty path is "/" (RFC 9110 §4.2.3)
+		{"conditions come later (RFC 9110 §13.2.1)", Options{}, "/c", []string{"If-None-Match", "*"}, "/c/"},
+		{"", Options{}, "/c", []string{"If-Match", `"x"`}, "/c/"},
+		{"a prefix", Options{Prefix: "/d v"}, "/d%20v", nil, "/d%20v/"},
+		{"", Options{Prefix: "/d v"}, "/d%20v/c", nil, "/d%20v/c/"},
+		{"", Options{Prefix: "/d v"}, "/d%20v/", nil, ""},
+		{"the way to a prefix", Options{Prefix: "/a/b"}, "/a", nil, "/a/"},
+		{"", Options{Prefix: "/a/b"}, "//a", nil, "/a/"},
+		{"", Options{Prefix: "/a/b"}, "/a/", nil, ""},
+		{"", Options{Prefix: "/a/b"}, "/", nil, ""},
+		{"a proxy that takes a part of the path away", Options{TrustedProxies: trusted}, "/c", proxied("/at the/proxy"), "/at%20the/proxy/c/"},
+		{"", Options{TrustedProxies: trusted}, "/c", proxied("//evil.example"), "/evil.example/c/"},
+		{"", Options{TrustedProxies: trusted, Prefix: "/dav"}, "/dav", proxied("/p"), "/p/dav/"},
+		{"a proxy that is not trusted", Options{}, "/c", proxied("/p"), "/c/"},
+		{"a public URL", Options{PublicURLs: []*url.URL{public}, Prefix: "/dav"}, "/dav/c", nil, "/shared%20files/x/c/"},
+	} {
+		files := fsbackend.New(fsbackend.Memory())
+		for _, dir := range []string{"/c", "/c/d", "/a b?#%+&'", "/é", "/co:lon", "/evil.example", "/evil.example/x", `/\evil.example`} {
+			if err := files.Mkdir(t.Context(), dir, 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h := New(files, &tt.opts)
+		for _, method := range []string{"GET", "HEAD"} {
+			r := httptest.NewRequest(method, "/", nil)
+			u, err := url.ParseRequestURI(tt.target) // as net/http reads it
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.URL = u
+			for i := 0; i < len(tt.header); i += 2 {
+				r.Header.Set(tt.header[i], tt.header[i+1])
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			want := 200
+			if tt.location != "" {
+				want = 301
+			}
+			if got := w.Header().Get("Location"); w.Code != want || got != tt.location {
+				t.Errorf("%s: %s %s = %d to %q, want %d to %q", tt.rule, method, tt.target, w.Code, got, want, tt.location)
+			}
+			if want == 301 && (w.Header().Get("Cache-Control") != "no-cache" || w.Header().Get("Content-Location") != "") {
+				t.Errorf("%s: %s %s has %v", tt.rule, method, tt.target, w.Header())
+			}
+			if method == "HEAD" && w.Body.Len() > 0 {
+				t.Errorf("HEAD %s has a body", tt.target)
+			}
+		}
+	}
+}
+
+// everywhere is a policy that says the same of every resource.
+type everywhere struct{ err error }
+
+func (p everywhere) Check(context.Context, access.Privilege, resource.Path) error { return p.err }
+
+// A redirect tells nothing of what may not be seen.
+func TestNoRedirectWithoutAccess(t *testing.T) {
+	files := fsbackend.New(fsbackend.Memory())
+	if err := files.Mkdir(t.Context(), "/c", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for err, want := range map[error]int{fs.ErrNotExist: 404, fs.ErrPermission: 403} {
+		h := New(files, &Options{Policy: everywhere{err}})
+		for _, method := range []string{"GET", "HEAD"} {
+			if res := do(h, method, "/c", ""); res.StatusCode != want || res.Header.Get("Location") != "" {
+				t.Errorf("%s where the policy says %v = %d to %q, want %d", method, err, res.StatusCode, res.Header.Get("Location"), want)
+			}
+		}
+	}
+}
+
+// Methods other than GET and HEAD answer for a collection with and without its slash alike.
+func TestNoOtherRedirects(t *testing.T) {
+	for method, want := range map[string]int{
+		"OPTIONS": 200, "PROPFIND": 207, "PROPPATCH": 400, "PUT": 405, "MKCOL": 405, "COPY": 201, "MOVE": 201, "DELETE": 204, "LOCK": 200, "UNLOCK": 400, "POST": 405,
+	} {
+		h := New(fsbackend.New(fsbackend.Memory()), nil)
+		do(h, "MKCOL", "/c", "")
+		body := map[string]string{"LOCK": lockShared}[method]
+		res := do(h, method, "/c", body, "Destination", "/d", "Depth", "infinity")
+		if res.StatusCode != want || res.Header.Get("Location") != "" {
+			t.Errorf("%s = %d to %q, want %d", method, res.StatusCode, res.Header.Get("Location"), want)
+		}
+	}
+}
+
+// Over the wire, in HTTP/1.1 and HTTP/2, and as a client resolves it.
+func TestRedirectOverTheWire(t *testing.T) {
+	files := fsbackend.New(fsbackend.Memory())
+	if err := files.Mkdir(t.Context(), "/a b", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewUnstartedServer(New(files, &Options{Prefix: "/dav"}))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	defer srv.Close()
+	for _, method := range []string{"GET", "HEAD"} {
+		r, err := http.NewRequest(method, srv.URL+"/dav/a%20b?x=y", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := srv.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if got := strings.TrimPrefix(res.Request.URL.String(), srv.URL); res.StatusCode != 200 || res.ProtoMajor != 2 || got != "/dav/a%20b/?x=y" ||
+			method == "GET" && !strings.Contains(string(body), "<h1>/dav/a b/</h1>") {
+			t.Errorf("%s ends at %s with %s %s\n%s", method, got, res.Proto, res.Status, body)
+		}
+	}
+	plain := httptest.NewServer(New(files, nil))
+	defer plain.Close()
+	conn, err := net.Dial("tcp", plain.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprintf(conn, "GET //a%%20b HTTP/1.1\r\nHost: x\r\n\r\n")
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || res.StatusCode != 301 || res.Header.Get("Location") != "/a%20b/" {
+		t.Errorf("GET //a%%20b = %v, %v", res, err)
+	}
+}
