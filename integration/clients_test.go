@@ -1,6 +1,6 @@
 // Package integration holds the tests that drive a running server: gowebdav, exchanges as text, the source tree of Go, many
 // clients at once, and the Handler of golang.org/x/net/webdav beside ours; and the command itself: litmus, cadaver, curl,
-// rclone, davfs2, gvfs, webdav of npm, zsync, davix, alone and behind nginx; killed in the middle of its work.
+// rclone, davfs2, gvfs, webdav of npm, lftp, zsync, davix, alone and behind nginx; killed in the middle of its work.
 //
 // Real clients that are not installed are skipped, or are failures if DAV207_REQUIRE_CLIENTS is 1.
 package integration

@@ -13,7 +13,8 @@ import (
 )
 
 // indexPage is the page that GET shows for a collection. The links are relative, which programs that mirror a site by its
-// pages rely on.
+// pages rely on, and white space keeps the cells apart for those that drop the tags: lftp would read a size and a date as
+// one number.
 var indexPage = template.Must(template.New("index").Parse(`{{define "head"}}<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.}}</title>
@@ -22,8 +23,8 @@ var indexPage = template.Must(template.New("index").Parse(`{{define "head"}}<!DO
 <body>
 <h1>{{.}}</h1>
 <table>
-<tr><th>Name</th><th>Size</th><th>Modified</th></tr>
-{{end}}{{define "row"}}<tr><td>{{if .Href}}<a href="{{.Href}}">{{.Name}}</a>{{else}}{{.Name}}{{end}}</td><td>{{.Size}}</td><td>{{.Modified}}</td></tr>
+<tr><th>Name</th> <th>Size</th> <th>Modified</th></tr>
+{{end}}{{define "row"}}<tr><td>{{if .Href}}<a href="{{.Href}}">{{.Name}}</a>{{else}}{{.Name}}{{end}}</td> <td>{{.Size}}</td> <td>{{.Modified}}</td></tr>
 {{end}}{{define "foot"}}</table>
 </body>
 </html>
@@ -73,10 +74,13 @@ func (h *Handler) index(q *request, t *tree.Tree, r props.Resource) error {
 			href := h.hrefs(q.ctx).Href(member.Path, member.Info.IsDir())
 			name := strings.TrimSuffix(href, "/")
 			name = href[strings.LastIndexByte(name, '/')+1:]
-			row.Href = template.URL("./" + name) // "./", since a name may hold a colon
+			// "./", since a name may hold a colon. html/template writes "+" as "&#43;", which lftp takes for "&"; all else
+			// that it would write so is escaped in an href.
+			row.Href = template.URL("./" + strings.ReplaceAll(name, "+", "%2B"))
 			row.Modified = member.Info.ModTime().UTC().Format(time.DateTime)
 			if member.Info.IsDir() {
 				row.Name += "/"
+				row.Size = "-"
 			} else {
 				row.Size = strconv.FormatInt(member.Info.Size(), 10)
 			}
