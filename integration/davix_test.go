@@ -8,14 +8,16 @@ import (
 	"testing"
 )
 
-// TestDavix runs the suite of davix, which reads several ranges at once in many ways (RFC 9110 §15.3.7.2), and its programs.
+// TestDavix runs the suite of davix, which reads several ranges at once in many ways (RFC 9110
+// §15.3.7.2), and its programs.
 func TestDavix(t *testing.T) {
 	tester := realClient(t, "davix-tester", "apt-get install davix-tests")
 	programs := realClient(t, "davix-get", "apt-get install davix")
 	eachProgram(t, func(t *testing.T, s *site, _ string) {
 		home := t.TempDir()
 		c := &client{TB: t, path: tester, dir: home, env: []string{"HOME=" + home}}
-		// The tester deletes nothing unless the URL ends in this name. "proxy" means a certificate, and none where there is none.
+		// The tester deletes nothing unless the URL ends in this name. "proxy" means a
+		// certificate, and none where there is none.
 		said := c.run("--auth", "proxy", "--uri", s.at("/davix-tests"), "--command", "fulltest")
 		passed, failed := strings.Count(said, "[OK]"), strings.Count(said, "[FAIL]")
 		if passed != 108 || failed > 0 {
@@ -33,7 +35,8 @@ func TestDavix(t *testing.T) {
 		writeFile(t, local, 300_000)
 		program("davix-mkdir", s.at("/d"))
 		program("davix-put", local, s.at("/put it"))
-		of("davix-mv").try(s.at("/put it"), s.at("/d/moved")) // its exit status is 255 in any case (davix 0.8.4)
+		// The exit status of davix-mv is 255 in any case (davix 0.8.4).
+		of("davix-mv").try(s.at("/put it"), s.at("/d/moved"))
 		program("davix-get", s.at("/d/moved"), fetched)
 		want, err := os.ReadFile(local)
 		if got, _ := os.ReadFile(fetched); err != nil || string(got) != string(want) {

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Numbers of ranges may have any length, and a suffix of no bytes can never be satisfied (RFC 9110 §14.1.1, §14.1.2). Of an empty
-// file nothing could be said in a Content-Range (§14.4 there): the whole content is always a right answer (§14.2).
+// Numbers of ranges may have any length, and a suffix of no bytes can never be satisfied (RFC
+// 9110 §14.1.1, §14.1.2). Of an empty file nothing could be said in a Content-Range (§14.4
+// there): the whole content is always a right answer (§14.2).
 func TestRangesAtTheEdge(t *testing.T) {
 	s := serve(t, diskTree(t, t.TempDir()), nil)
 	s.want(201, "PUT", "/empty", "")

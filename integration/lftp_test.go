@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// lftp returns the client, which knows a tree by its pages of HTML, and by PROPFIND where it is told to.
+// lftp returns the client, which knows a tree by its pages of HTML, and by PROPFIND where it is
+// told to.
 func (s *site) lftp() *client {
 	s.Helper()
 	home := s.TempDir()
@@ -26,7 +27,8 @@ func TestLftp(t *testing.T) {
 				lftp := func(commands ...string) string {
 					t.Helper()
 					settings := []string{"set cmd:fail-exit yes", "set net:max-retries 2", "set net:timeout 20",
-						"set net:reconnect-interval-base 0", // else each PROPPATCH that follows a PUT waits for 15 s
+						// Else each PROPPATCH that follows a PUT waits for 15 s.
+						"set net:reconnect-interval-base 0",
 						"set http:use-propfind " + propfind}
 					return c.run("--norc", "-e", strings.Join(append(append(settings, commands...), "bye"), "; "), s.at("/"))
 				}
@@ -65,7 +67,8 @@ func TestLftp(t *testing.T) {
 					}
 				}
 
-				// A folder without its slash is a folder: what is put into it does not land beside it.
+				// A folder without its slash is a folder: what is put into it does not land
+				// beside it.
 				name := filepath.Join(c.dir, "a+b")
 				if err := os.WriteFile(name, []byte("new"), 0o666); err != nil {
 					t.Fatal(err)

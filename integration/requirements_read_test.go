@@ -289,8 +289,9 @@ func testGetCollection(t *testing.T) {
 	one(t, "/c/f", step{"HEAD /c/", "200"}, step{"GET /c/", "200"}, step{"HEAD /c", "200"}, step{"GET /c", "200"}, step{"HEAD /", "200"}, step{"GET /", "200"})
 }
 
-// Requirement 24. davfs2 and rclone take a redirect for "not there"; they send neither GET nor HEAD to a collection, which lead to the
-// URL with the slash, because lftp takes a folder for a file otherwise.
+// Requirement 24. davfs2 and rclone take a redirect for "not there"; they send neither GET nor
+// HEAD to a collection, which lead to the URL with the slash, because lftp takes a folder for a
+// file otherwise.
 func testSlashes(t *testing.T) {
 	files, _ := backends[0].open(t)
 	s := serve(t, files, &server.Options{Prefix: "/dav"})

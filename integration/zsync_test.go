@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestZsync brings an old copy of a file up to date. zsync asks for the parts that have changed, several at once
-// (RFC 9110 §15.3.7.2), and for ever where it cannot read the answer.
+// TestZsync brings an old copy of a file up to date. zsync asks for the parts that have changed,
+// several at once (RFC 9110 §15.3.7.2), and for ever where it cannot read the answer.
 func TestZsync(t *testing.T) {
 	zsyncmake := realClient(t, "zsyncmake", "apt-get install zsync")
 	zsync := realClient(t, "zsync", "apt-get install zsync")

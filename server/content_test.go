@@ -92,8 +92,9 @@ func (f *shrinkingFile) Read(b []byte) (int, error) {
 	return f.File.Read(b)
 }
 
-// A file that another process shortens while it is asked for is sent as it is then; where that goes on, the connection is cut
-// after what there is. It is no fault of the client's (RFC 9110 §15.5.1).
+// A file that another process shortens while it is asked for is sent as it is then; where that
+// goes on, the connection is cut after what there is. It is no fault of the client's (RFC 9110
+// §15.5.1).
 func TestGetOfWhatShrinks(t *testing.T) {
 	for _, tt := range []struct {
 		size    int

@@ -39,8 +39,9 @@ func FuzzDepth(f *testing.F) {
 	})
 }
 
-// FuzzRange: whatever parts of a file are asked for, and under whatever conditions, they are parts of it, or the whole
-// (RFC 9110 §13, §14); and one range is what http.ServeContent makes of it where both answer with bytes.
+// FuzzRange: whatever parts of a file are asked for, and under whatever conditions, they are
+// parts of it, or the whole (RFC 9110 §13, §14); and one range is what http.ServeContent makes of
+// it where both answer with bytes.
 func FuzzRange(f *testing.F) {
 	for _, s := range clientSeeds(f) {
 		if r := s.header.Get("Range"); r != "" {

@@ -42,7 +42,8 @@ func (h *Handler) get(q *request) error {
 	}
 	if info.IsDir() {
 		if withoutSlash(q.URL) {
-			redirect(q, h.hrefs(q.ctx).Href(q.path, true)) // before the conditions (RFC 9110 §13.2.1)
+			// Before the conditions (RFC 9110 §13.2.1).
+			redirect(q, h.hrefs(q.ctx).Href(q.path, true))
 			return nil
 		}
 		t = h.treeFor(q)
@@ -68,9 +69,9 @@ func (h *Handler) get(q *request) error {
 	}
 }
 
-// send answers with the file f, of which info is a look, or with the parts of it that are asked for. If
-// retry, it returns errShorter before anything is sent where it finds less than info says; otherwise
-// it sends what there is, and the connection is cut.
+// send answers with the file f, of which info is a look, or with the parts of it that are asked
+// for. If retry, it returns errShorter before anything is sent where it finds less than info
+// says; otherwise it sends what there is, and the connection is cut.
 func (h *Handler) send(q *request, t *tree.Tree, f webdav.File, info fs.FileInfo, retry bool) error {
 	tag, err := t.ETag(q.ctx, info)
 	if err != nil {
@@ -87,7 +88,8 @@ func (h *Handler) send(q *request, t *tree.Tree, f webdav.File, info fs.FileInfo
 	}
 	size := info.Size()
 	var parts []byteRange
-	// Range is for GET only (RFC 9110 §14.2). Nothing of an empty file could stand in a Content-Range.
+	// Range is for GET only (RFC 9110 §14.2). Nothing of an empty file could stand in a
+	// Content-Range.
 	if ranges := q.Header["Range"]; len(ranges) == 1 && size > 0 && q.Method == http.MethodGet && ifRange(q.Header, tag, modified) {
 		var ok bool
 		if parts, ok = parseRanges(ranges[0], size); !ok {
@@ -102,7 +104,8 @@ func (h *Handler) send(q *request, t *tree.Tree, f webdav.File, info fs.FileInfo
 	}
 	head["Content-Type"] = []string{props.ContentType(q.path.Name())}
 	head["Accept-Ranges"] = acceptRanges
-	// A browser must neither guess another type nor run what somebody uploaded as a part of this site.
+	// A browser must neither guess another type nor run what somebody uploaded as a part of this
+	// site.
 	head["X-Content-Type-Options"] = noSniff
 	head["Content-Security-Policy"] = sandbox
 	if !modified.IsZero() {
@@ -117,14 +120,14 @@ func (h *Handler) send(q *request, t *tree.Tree, f webdav.File, info fs.FileInfo
 	return sendParts(q, f, parts, size)
 }
 
-// withoutSlash reports whether a URL is not one that a collection has (RFC 4918 §5.2). One without a
-// path means the root (RFC 9110 §4.2.3).
+// withoutSlash reports whether a URL is not one that a collection has (RFC 4918 §5.2). One
+// without a path means the root (RFC 9110 §4.2.3).
 func withoutSlash(u *url.URL) bool { return u.Path != "" && !strings.HasSuffix(u.Path, "/") }
 
-// redirect answers GET and HEAD of a collection whose URL lacks its slash with href, the one that has
-// it: programs that know no WebDAV take what answers without it for a file, and resolve links against
-// its parent. Caches keep no redirect: a file may have the URL next (RFC 9111 §4.2.2). href begins with
-// one slash, as no Path has an empty segment; so it never names another host.
+// redirect answers GET and HEAD of a collection whose URL lacks its slash with href, the one that
+// has it: programs that know no WebDAV take what answers without it for a file, and resolve links
+// against its parent. Caches keep no redirect: a file may have the URL next (RFC 9111 §4.2.2).
+// href begins with one slash, as no Path has an empty segment; so it never names another host.
 func redirect(q *request, href string) {
 	if q.URL.RawQuery != "" || q.URL.ForceQuery {
 		href += "?" + q.URL.RawQuery

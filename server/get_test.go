@@ -20,8 +20,9 @@ import (
 	"dav207/server/resource"
 )
 
-// GET and HEAD of a collection lead to the URL that has its slash (RFC 4918 §5.2, RFC 9110 §15.4.2), as the client knows it
-// and never on another host. Other methods answer at once, for many clients follow no redirect.
+// GET and HEAD of a collection lead to the URL that has its slash (RFC 4918 §5.2, RFC 9110
+// §15.4.2), as the client knows it and never on another host. Other methods answer at once, for
+// many clients follow no redirect.
 func TestCollectionsWithoutSlash(t *testing.T) {
 	proxied := func(prefix string) []string {
 		return []string{"X-Forwarded-Prefix", prefix, "X-Forwarded-Host", "files.example"}
@@ -30,7 +31,8 @@ func TestCollectionsWithoutSlash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trusted := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} // where httptest's requests come from
+	// Where httptest's requests come from.
+	trusted := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	for _, tt := range []struct {
 		rule     string
 		opts     Options

@@ -12,9 +12,9 @@ import (
 	"dav207/server/tree"
 )
 
-// indexPage is the page that GET shows for a collection. The links are relative, which programs that mirror a site by its
-// pages rely on, and white space keeps the cells apart for those that drop the tags: lftp would read a size and a date as
-// one number.
+// indexPage is the page that GET shows for a collection. The links are relative, which programs
+// that mirror a site by its pages rely on, and white space keeps the cells apart for those that
+// drop the tags: lftp would read a size and a date as one number.
 var indexPage = template.Must(template.New("index").Parse(`{{define "head"}}<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.}}</title>
@@ -74,8 +74,8 @@ func (h *Handler) index(q *request, t *tree.Tree, r props.Resource) error {
 			href := h.hrefs(q.ctx).Href(member.Path, member.Info.IsDir())
 			name := strings.TrimSuffix(href, "/")
 			name = href[strings.LastIndexByte(name, '/')+1:]
-			// "./", since a name may hold a colon. html/template writes "+" as "&#43;", which lftp takes for "&"; all else
-			// that it would write so is escaped in an href.
+			// "./", since a name may hold a colon. html/template writes "+" as "&#43;", which
+			// lftp takes for "&"; all else that it would write so is escaped in an href.
 			row.Href = template.URL("./" + strings.ReplaceAll(name, "+", "%2B"))
 			row.Modified = member.Info.ModTime().UTC().Format(time.DateTime)
 			if member.Info.IsDir() {

@@ -36,9 +36,9 @@ func TestIndexOfNamesThatAreNotUTF8(t *testing.T) {
 	}
 }
 
-// Programs that know little of HTML read the page: a link holds no entity that they would have to decode, leads to the
-// member when it is resolved against the URL of the page (RFC 3986 §5), and what stands in the cells is apart when the tags
-// are gone. Browsers show the name as it is.
+// Programs that know little of HTML read the page: a link holds no entity that they would have to
+// decode, leads to the member when it is resolved against the URL of the page (RFC 3986 §5), and
+// what stands in the cells is apart when the tags are gone. Browsers show the name as it is.
 func TestIndexForPrograms(t *testing.T) {
 	files := fsbackend.New(fsbackend.Memory())
 	h := New(files, &Options{Prefix: "/p+q"})

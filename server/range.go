@@ -22,7 +22,8 @@ func (r byteRange) contentRange(size int64) string {
 	return string(strconv.AppendInt(append(b, '/'), size, 10))
 }
 
-// maxRanges is how many ranges of a file one request gets; more would cost us much and the client nothing.
+// maxRanges is how many ranges of a file one request gets; more would cost us much and the client
+// nothing.
 const maxRanges = 64
 
 // parseRanges returns the parts that a Range header selects of a file of that size, which is not
@@ -48,7 +49,7 @@ func parseRanges(s string, size int64) (parts []byteRange, ok bool) {
 		switch {
 		case !dash, from == "" && !isLast, from != "" && !isFirst, to != "" && !isLast, from != "" && to != "" && last < first:
 			return nil, false
-		case from == "" && last > 0: // the last bytes, all of them where there are fewer (RFC 9110 §14.1.2)
+		case from == "" && last > 0: // the last bytes, at most all of them (RFC 9110 §14.1.2)
 			part.length = min(last, size)
 			part.first = size - part.length
 		case from == "", first >= size:
@@ -89,8 +90,8 @@ const smallFile = 16 << 10
 // was answered yet.
 var errShorter = errors.New("the file has become shorter since it was looked at")
 
-// sendPart answers with one part of f, which has size bytes and was not read yet. If retry it returns
-// errShorter where a small part turns out to be shorter.
+// sendPart answers with one part of f, which has size bytes and was not read yet. If retry it
+// returns errShorter where a small part turns out to be shorter.
 func sendPart(q *request, f webdav.File, status int, part byteRange, size int64, retry bool) error {
 	var content []byte
 	if q.Method != http.MethodHead {
@@ -158,9 +159,9 @@ func sendParts(q *request, f webdav.File, parts []byteRange, size int64) error {
 	return nil
 }
 
-// copyPart writes the next length bytes of f, by sendfile where there is such. It returns an error
-// to abort with where f cannot give them: over HTTP/2 an answer that only ends early may be taken for
-// a whole one. A client that is gone is no error.
+// copyPart writes the next length bytes of f, by sendfile where there is such. It returns an
+// error to abort with where f cannot give them: over HTTP/2 an answer that only ends early may be
+// taken for a whole one. A client that is gone is no error.
 func copyPart(w http.ResponseWriter, f webdav.File, length int64) error {
 	buf := copyBuffers.Get().(*[copySize]byte)
 	defer copyBuffers.Put(buf)

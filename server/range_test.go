@@ -71,8 +71,8 @@ func differs(got, want *httptest.ResponseRecorder) string {
 	return ""
 }
 
-// What http.ServeContent does well is done likewise: one range, several that become one or none, and conditions
-// (RFC 9110 §13.2.2, §14.2).
+// What http.ServeContent does well is done likewise: one range, several that become one or none,
+// and conditions (RFC 9110 §13.2.2, §14.2).
 func TestRangesAsServeContent(t *testing.T) {
 	ranges := []string{
 		"", "bytes=0-0", "bytes=0-", "bytes=1-", "bytes=5-8", "bytes=5-9", "bytes=5-10", "bytes=9-", "bytes=10-", "bytes=10-10", "bytes=16384-",
@@ -200,8 +200,9 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-// Several parts come in the order asked for, each with what it is (RFC 9110 §15.3.7.2), written so that zsync and davix can
-// read it: a line end before the first boundary, Content-Type first in each part and Content-Range last.
+// Several parts come in the order asked for, each with what it is (RFC 9110 §15.3.7.2), written
+// so that zsync and davix can read it: a line end before the first boundary, Content-Type first
+// in each part and Content-Range last.
 func TestMultipartByteranges(t *testing.T) {
 	for _, tt := range []struct {
 		size   int
@@ -230,7 +231,8 @@ func TestMultipartByteranges(t *testing.T) {
 	}
 }
 
-// readParts reads a multipart/byteranges and returns the Content-Range of each part, which has the bytes that it says.
+// readParts reads a multipart/byteranges and returns the Content-Range of each part, which has
+// the bytes that it says.
 func (r *ranged) readParts(w *httptest.ResponseRecorder) (parts []string, err error) {
 	mediaType, params, err := mime.ParseMediaType(w.Header().Get("Content-Type"))
 	boundary := params["boundary"]
@@ -291,8 +293,8 @@ func (w *readerFrom) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(w.ResponseRecorder, r)
 }
 
-// What is large leaves by way of the system (sendfile), which package net asks where it gets a syscall.Conn in an
-// io.LimitedReader.
+// What is large leaves by way of the system (sendfile), which package net asks where it gets a
+// syscall.Conn in an io.LimitedReader.
 func TestLargePartsBySendfile(t *testing.T) {
 	disk, err := fsbackend.Root(t.TempDir())
 	if err != nil {
