@@ -178,6 +178,18 @@ func (f *FS) rename(from, to string) error {
 	return nil
 }
 
+// Exceeding implements tree.Exceeder where the back end has a method Exceeding(name string, bytes, segments int) string, as Mem has
+// it, and is errors.ErrUnsupported where there is none.
+func (f *FS) Exceeding(_ context.Context, name string, bytes, segments int) (string, error) {
+	e, offered := f.fs.(interface {
+		Exceeding(name string, bytes, segments int) string
+	})
+	if !offered {
+		return "", errors.ErrUnsupported
+	}
+	return e.Exceeding(clean(name), bytes, segments), nil
+}
+
 // replace renames the file p to q, where a file is. Some back ends refuse that: then the file at q is moved away
 // first, and back if it does not work out.
 func (f *FS) replace(p, q string) error {

@@ -2,6 +2,7 @@ package fsbackend
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -90,6 +91,16 @@ func (f *aferoDir) Readdirnames(n int) ([]string, error) {
 	defer f.fs.mu.Unlock()
 	names, err := f.File.Readdirnames(n)
 	return names, f.fail("readdir", err)
+}
+
+// ReadDir implements fs.ReadDirFile for directories of the operating system, which list what their members are.
+func (f *aferoDir) ReadDir(n int) ([]fs.DirEntry, error) {
+	dir, ok := osFile(f.File)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	entries, err := dir.ReadDir(n)
+	return entries, f.fail("readdir", err)
 }
 
 // Lstat describes one member: by the handle where the back end's has a method of this kind, else by its name.

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,9 +25,34 @@ var errUnsure = errors.New("not found on the direct way")
 func openBeneath(base int, p string, flags uint64) (int, error) {
 	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
-	fd, err := unix.Openat2(base, p, &how)
+	fd, err := openAlong(base, p, &how)
 	if err != nil && err != unix.ENOENT && err != unix.ENOTDIR {
 		err = errUnsure
+	}
+	return fd, err
+}
+
+// openAlong is openat2 for paths of any length. The kernel takes less than PATH_MAX bytes at a time, so a longer path is opened in
+// pieces, each relative to the one before: a member that lies deep costs two or three calls, not one for each segment.
+func openAlong(base int, p string, how *unix.OpenHow) (int, error) {
+	at := base
+	for len(p) >= unix.PathMax {
+		cut := strings.LastIndexByte(p[:unix.PathMax], '/')
+		if cut < 0 {
+			break // one segment, and the kernel says that it is too long
+		}
+		next, err := unix.Openat2(at, p[:cut], &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: how.Resolve})
+		if at != base {
+			unix.Close(at)
+		}
+		if err != nil {
+			return -1, err
+		}
+		at, p = next, p[cut+1:]
+	}
+	fd, err := unix.Openat2(at, p, how)
+	if at != base {
+		unix.Close(at)
 	}
 	return fd, err
 }
@@ -87,7 +113,7 @@ func (d *Disk) probe(p string, follow bool) error {
 	}
 	ctrl := conn.Control(func(dir uintptr) {
 		var fd int
-		if fd, err = unix.Openat2(int(dir), p, &how); err == nil {
+		if fd, err = openAlong(int(dir), p, &how); err == nil {
 			unix.Close(fd)
 		}
 	})

@@ -13,6 +13,8 @@ var errUnsure = errors.New("there is no direct way")
 // renameDirect never knows here, either.
 func (d *Disk) renameDirect(from, to string) error { return errUnsure }
 
+func (d *Disk) removeDirect(string) error { return errUnsure }
+
 // direct never knows here: the links on the way are looked for one by one.
 func (d *Disk) direct(string, bool) bool { return false }
 

@@ -3,10 +3,12 @@ package fsbackend_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"dav207/fsbackend"
@@ -99,5 +101,54 @@ func TestDirectClosed(t *testing.T) {
 		if !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("%s = %v, want %v", what, err, fs.ErrClosed)
 		}
+	}
+}
+
+// A path may be longer than the system takes at a time: it leads to what is there, and through links no further than others do.
+func TestLongPaths(t *testing.T) {
+	d, root, _ := served(t)
+	const segment = "d8888888"
+	must(t, os.Mkdir(filepath.Join(root, "deep"), 0o777))
+	write(t, filepath.Join(root, "deep", "f"), "deep")
+	write(t, filepath.Join(root, "top"), "top")
+	symlink(t, "../outside", filepath.Join(root, "deep", "out"))
+	symlink(t, "f", filepath.Join(root, "deep", "near"))
+	symlink(t, strings.Repeat("../", 481)+"top", filepath.Join(root, "deep", "far"))
+	in, err := os.OpenRoot(root)
+	must(t, err)
+	defer in.Close()
+	for range 480 {
+		must(t, in.Mkdir("next", 0o777))
+		must(t, in.Rename("deep", "next/"+segment))
+		must(t, in.Rename("next", "deep"))
+	}
+	deep := "/deep" + strings.Repeat("/"+segment, 480)
+	for name, want := range map[string]string{
+		"/f": "deep", "/near": "deep", "/far": "top", "/out": "", "/out/secret": "", "/none": "", "/f/x": "", "/none/none": "",
+		"/" + strings.Repeat("x", 5000): "",
+	} {
+		fi, err := d.Stat(ctx, deep+name)
+		if want == "" {
+			if !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("Stat of %.20s = %v, want %v", name, err, fs.ErrNotExist)
+			}
+			continue
+		}
+		must(t, err)
+		f, err := d.OpenFile(ctx, deep+name, os.O_RDONLY, 0)
+		must(t, err)
+		content := string(must2(io.ReadAll(f)))
+		must(t, f.Close())
+		if content != want || fi.Size() != int64(len(want)) {
+			t.Errorf("%s holds %q, want %q", name, content, want)
+		}
+	}
+	must(t, d.Remove(ctx, deep+"/f"))
+	must(t, d.Remove(ctx, deep+"/far"))
+	if err := d.Remove(ctx, deep[:len(deep)-len(segment)-1]); !errors.Is(err, syscall.ENOTEMPTY) {
+		t.Errorf("Remove of a directory with members = %v, want %v", err, syscall.ENOTEMPTY)
+	}
+	if got := read(t, filepath.Join(root, "top")); got != "top" {
+		t.Errorf("what a link leads to holds %q", got)
 	}
 }

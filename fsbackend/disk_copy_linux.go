@@ -43,18 +43,18 @@ func (d *Disk) openDirectory(name string) (*os.File, error) {
 	if !ok {
 		return nil, fs.ErrNotExist
 	}
-	if err := d.admit(p, true); err != nil {
+	o, err := d.openReading(p, os.O_RDONLY, name)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	f, fi, err := d.open(p, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	if !fi.IsDir() {
-		f.Close()
+	case o.brief != nil:
+		o.brief.Close()
+		return nil, unix.ENOTDIR
+	case !o.info.IsDir():
+		o.file.Close()
 		return nil, unix.ENOTDIR
 	}
-	return f, nil
+	return o.file, nil
 }
 
 // withDescriptors keeps two files open while use works with their descriptors.

@@ -48,32 +48,43 @@ func (f *directory) names() ([]string, error) {
 
 // appendNames appends the names that getdents64 wrote, but those of the directory itself and of its parent. They share their
 // memory.
-func appendNames(names []string, dirents []byte) []string {
-	const (
-		lenAt  = unsafe.Offsetof(unix.Dirent{}.Reclen)
-		nameAt = unsafe.Offsetof(unix.Dirent{}.Name)
-	)
+func appendNames(names []string, buf []byte) []string {
 	// The names go one behind another, each with the NUL at its end, over the entries that were read already.
 	count, end := 0, 0
-	for rest := dirents; len(rest) > int(nameAt); {
-		size := int(binary.NativeEndian.Uint16(rest[lenAt:]))
-		if size <= int(nameAt) || size > len(rest) {
-			break
-		}
-		name := rest[nameAt:size]
-		nul := bytes.IndexByte(name, 0)
-		// An inode of 0 does not say that the entry is absent: some file systems have files without one.
-		if nul >= 0 && string(name[:nul]) != "." && string(name[:nul]) != ".." {
-			end += copy(dirents[end:], name[:nul+1])
-			count++
-		}
-		rest = rest[size:]
+	for name := range dirents(buf) {
+		end += copy(buf[end:], name[:len(name)+1])
+		count++
 	}
 	names = slices.Grow(names, count)
-	for all := string(dirents[:end]); all != ""; {
+	for all := string(buf[:end]); all != ""; {
 		nul := strings.IndexByte(all, 0)
 		names = append(names, all[:nul])
 		all = all[nul+1:]
 	}
 	return names
+}
+
+// dirents yields the names that getdents64 wrote, and what each is, but those of the directory itself and of its parent. They are
+// good until the next.
+func dirents(all []byte) func(yield func(name []byte, kind byte) bool) {
+	const (
+		lenAt  = unsafe.Offsetof(unix.Dirent{}.Reclen)
+		kindAt = unsafe.Offsetof(unix.Dirent{}.Type)
+		nameAt = unsafe.Offsetof(unix.Dirent{}.Name)
+	)
+	return func(yield func([]byte, byte) bool) {
+		for rest := all; len(rest) > int(nameAt); {
+			size := int(binary.NativeEndian.Uint16(rest[lenAt:]))
+			if size <= int(nameAt) || size > len(rest) {
+				return
+			}
+			name := rest[nameAt:size]
+			nul := bytes.IndexByte(name, 0)
+			// An inode of 0 does not say that the entry is absent: some file systems have files without one.
+			if nul >= 0 && string(name[:nul]) != "." && string(name[:nul]) != ".." && !yield(name[:nul], rest[kindAt]) {
+				return
+			}
+			rest = rest[size:]
+		}
+	}
 }

@@ -269,6 +269,13 @@ func (f *directory) Readdir(n int) ([]fs.FileInfo, error) {
 	}
 }
 
+// ReadDir implements fs.ReadDirFile: names and kinds, without a look at each member.
+func (f *directory) ReadDir(n int) ([]fs.DirEntry, error) {
+	f.begun = true
+	entries, err := f.f.ReadDir(n)
+	return entries, f.end(err)
+}
+
 // end passes io.EOF, which callers compare, as it is.
 func (f *directory) end(err error) error {
 	if err == nil || err == io.EOF {

@@ -20,7 +20,7 @@ func (d *Disk) Remove(ctx context.Context, name string) error {
 	}
 	err := d.admit(p, false)
 	if err == nil {
-		err = d.root.Remove(p)
+		err = d.removeOne(p)
 	}
 	// Somebody may write aside in there all the time: that is then a directory in use.
 	for range 3 {
@@ -31,7 +31,7 @@ func (d *Disk) Remove(ctx context.Context, name string) error {
 			err = syscall.ENOTEMPTY
 			break
 		}
-		err = d.root.Remove(p)
+		err = d.removeOne(p)
 	}
 	if err != nil {
 		if errors.Is(err, fs.ErrExist) {
@@ -43,6 +43,14 @@ func (d *Disk) Remove(ctx context.Context, name string) error {
 		return d.reading("remove", name, err)
 	}
 	return nil
+}
+
+func (d *Disk) removeOne(p string) error {
+	err := d.removeDirect(p)
+	if err == errUnsure {
+		err = d.root.Remove(p)
+	}
+	return err
 }
 
 // removed takes note that p is gone, for good where that is wanted.

@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"syscall"
+
+	"dav207/server/resource"
 )
 
 // names are the sorted names of the members of a node after so many changes.
@@ -67,4 +69,34 @@ func (f *memDir) LstatAll(names []string, infos []fs.FileInfo, errs []error) {
 		}
 		m.describe(info, name, member)
 	}
+}
+
+// Exceeding returns the name of something below the directory name whose name is more than bytes longer than name, or more than
+// segments deeper; "" where there is none.
+func (m *Mem) Exceeding(name string, bytes, segments int) string {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	n, err := m.find(memName(name))
+	if err != nil {
+		return ""
+	}
+	return n.exceeding(memName(name), bytes, segments)
+}
+
+func (n *node) exceeding(name string, bytes, segments int) string {
+	for segment, member := range n.members {
+		if resource.Reserved(segment) {
+			continue
+		}
+		longer := len(segment) + 1
+		if longer > bytes || segments < 1 {
+			return path.Join(name, segment)
+		}
+		if len(member.members) > 0 {
+			if found := member.exceeding(path.Join(name, segment), bytes-longer, segments-1); found != "" {
+				return found
+			}
+		}
+	}
+	return ""
 }

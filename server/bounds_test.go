@@ -116,6 +116,8 @@ func TestDepthOfTargets(t *testing.T) {
 		{"COPY, the target too deep", "COPY", short, 0, 512, 400},
 		{"COPY, the target too long", "COPY", long, 0, 17, 400},
 		{"MOVE, not too deep", "MOVE", short, 200, 200, 201},
+		{"MOVE, a member too deep", "MOVE", short, 300, 300, 400},
+		{"MOVE, a member too long", "MOVE", long, 10, 10, 400},
 		{"MOVE, the target too deep", "MOVE", short, 0, 512, 400},
 		{"MOVE, the target too long", "MOVE", long, 0, 17, 400},
 	} {

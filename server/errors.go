@@ -90,6 +90,9 @@ func asError(err error) *multistatus.Error {
 		return &multistatus.Error{Status: http.StatusLoopDetected, Err: err,
 			Description: "The collection holds itself."}
 	}
+	if e := (*tree.TooLongError)(nil); errors.As(err, &e) {
+		err = creatable(e.Path) // what a PUT there is told
+	}
 	e := multistatus.AsError(err)
 	if reason := resource.NameError(""); e.Description == "" && errors.As(err, &reason) {
 		return &multistatus.Error{Status: e.Status, Err: err, Description: string(reason)}

@@ -73,6 +73,17 @@ func (f *FS) CopyTree(ctx context.Context, src, dst string, left func(name strin
 	return offered && !f.ruledWithin(src) && !f.ruledWithin(dst) && inner.CopyTree(ctx, src, dst, left)
 }
 
+// Exceeding looks as the inner file system does, unless a rule is for something at or below name.
+func (f *FS) Exceeding(ctx context.Context, name string, bytes, segments int) (string, error) {
+	inner, offered := f.inner.(interface {
+		Exceeding(context.Context, string, int, int) (string, error)
+	})
+	if !offered || f.ruledWithin(name) {
+		return "", errors.ErrUnsupported
+	}
+	return inner.Exceeding(ctx, name, bytes, segments)
+}
+
 // ruledWithin reports whether any rule is, or may be, for something at or below name.
 func (f *FS) ruledWithin(name string) bool {
 	whole := clean(name)

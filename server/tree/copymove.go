@@ -112,6 +112,9 @@ func (t *Tree) move(ctx context.Context, src, dst resource.Path, report Report) 
 	if err := t.check(ctx, access.Bind, dst); err != nil {
 		return err
 	}
+	if err := t.fits(ctx, r, dst); err != nil {
+		return err
+	}
 	leaves := func(p resource.Path) error { return t.check(ctx, access.Unbind, p) }
 	moves := func(p resource.Path) error {
 		if err := leaves(p); err != nil {

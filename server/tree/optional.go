@@ -95,6 +95,14 @@ type TreeCopier interface {
 	CopyTree(ctx context.Context, src, dst string, left func(name string)) (begun bool)
 }
 
+// Exceeder looks for long names in a tree without a look at each member.
+type Exceeder interface {
+	// Exceeding returns the name of something below the collection name whose name is more than bytes longer than name, or more
+	// than segments deeper: any of them, "" where there is none. Symbolic links are not followed, a collection that cannot be
+	// read is passed over, and so are names of the server's own (see resource.Reserved).
+	Exceeding(ctx context.Context, name string, bytes, segments int) (string, error)
+}
+
 // Batcher is offered by a file system that has every change on the disk before it says that it was made. Changes under
 // the context that Batch returns have to be there only when settle returns nil, so that a collection with many members is
 // written once. settle may be called again and again: what changed before it is on the disk before what changes after it. A
