@@ -31,8 +31,7 @@ func TestOverWhatIsKnownToStay(t *testing.T) {
 		{"all that stays is told", "COPY", "/f", false, "/t/d/*", "207 /t/d/b=403 /t/d/stays=403", nil},
 		{"COPY of a collection replaces member by member", "COPY", "/c/", false, "/t/d/stays", "207 /t/d/stays=403",
 			[]string{"/", "/c/", "/c/1", "/c/d/", "/c/d/2", "/f", "/t/", "/t/1", "/t/d/", "/t/d/2", "/t/d/stays"}},
-		{"MOVE of a collection across file systems does, too", "MOVE", "/c/", true, "/t/d/stays", "207 /t/d/stays=403",
-			[]string{"/", "/c/", "/c/d/", "/f", "/t/", "/t/1", "/t/d/", "/t/d/2", "/t/d/stays"}},
+		{"MOVE of a collection across file systems", "MOVE", "/c/", true, "/t/d/stays", "207 /t/d/stays=403", nil},
 	} {
 		for _, b := range backends {
 			t.Run(safe(tt.rule+" "+b.name), func(t *testing.T) {

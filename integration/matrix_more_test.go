@@ -80,10 +80,21 @@ func TestMatrixMore(t *testing.T) {
 			"MOVE /c/ /t/", "500", "/c/ /c/a /t/ /t/b"},
 		{"9.9.3 MOVE: a file onto a locked file", "/f /t", faultList{{"/t", locked, isLocked, nil}}, "",
 			"MOVE /f /t", "423 lock-token-submitted(/t)", "/f /t"},
-		{"9.9.2 MOVE: failures of both ends", "/c/a /c/m /c/z /t/z", faultList{
+		{"9.9.3 MOVE: the destination is deleted first, so a member that may not go keeps all at both ends", "/c/a /c/m /c/z /t/z", faultList{
 			{"/c/a", locked, isLocked, nil}, {"/t/z", locked, isLocked, nil},
-		}, "", "MOVE /c/ /t/", "207 /c/a=423 lock-token-submitted(/c/a) /t/z=423 lock-token-submitted(/t/z)",
-			"/c/ /c/a /c/z /t/ /t/m=/c/m /t/z"},
+		}, "", "MOVE /c/ /t/", "207 /t/z=423 lock-token-submitted(/t/z)", "/c/ /c/a /c/m /c/z /t/ /t/z"},
+		{"9.9.3 MOVE: all that may not go is told of, whether the source has it or not", "/c/a /c/d/x /t/a /t/d/x /t/s /t/u", faultList{
+			{"/t/a", locked, isLocked, nil}, {"/t/d/x", locked, isLocked, nil},
+		}, "deny unbind /t/s", "MOVE /c/ /t/", "207 /t/a=423 lock-token-submitted(/t/a) /t/d/x=423 lock-token-submitted(/t/d/x) /t/s=403",
+			"/c/ /c/a /c/d/ /c/d/x /t/ /t/a /t/d/ /t/d/x /t/s /t/u"},
+		{"9.9.3 MOVE: what the guard keeps and what the disk keeps is told of together", "/c/a /t/a /t/d/x /t/s", faultList{
+			{"/t/a", locked, isLocked, nil}, {"/t/d/x", foresee, permission, syscall.EACCES},
+		}, "", "MOVE /c/ /t/", "207 /t/a=423 lock-token-submitted(/t/a) /t/d/x=403", "/c/ /c/a /t/ /t/a /t/d/ /t/d/x /t/s"},
+		{"9.9.3 MOVE: so it is where the source has a locked member", "/c/a /c/z /t/a /t/d/x", faultList{
+			{"/c/z", locked, isLocked, nil}, {"/t/d/x", foresee, permission, syscall.EACCES},
+		}, "", "MOVE /c/ /t/", "207 /t/d/x=403", "/c/ /c/a /c/z /t/ /t/a /t/d/ /t/d/x"},
+		{"8.1 MOVE: a hidden member of the destination is not told of, and keeps all", "/c/a /t/a /t/d/h", nil,
+			"hide read /t/d/h; hide unbind /t/d/h", "MOVE /c/ /t/", "207 /t/d/=403", "/c/ /c/a /t/ /t/a /t/d/ /t/d/h"},
 
 		{"9.10.3 LOCK: each member in the way is told of, and the Request-URI last", "/c/a /c/d/x /c/z", faultList{
 			{"/c/a", locked, isLocked, nil}, {"/c/d/", locked, isLocked, nil},

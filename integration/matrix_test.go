@@ -106,7 +106,8 @@ const (
 	unreadable = "unreadable" // the policy refuses reading
 	locked     = "locked"     // by somebody whose token is not submitted, with depth infinity
 	lockedFlat = "locked with depth 0"
-	look       = "look" // it is listed, and cannot be looked at
+	look       = "look"    // it is listed, and cannot be looked at
+	foresee    = "foresee" // it cannot be removed, and the file system knows that beforehand
 )
 
 // operations are the kinds of faults that come from the file system.
@@ -212,6 +213,9 @@ func (c *cell) install(t *testing.T, f fault) {
 		c.srv.Lock(f.name)
 	case lockedFlat:
 		c.srv.Lock(f.name, "Depth: 0")
+	case foresee:
+		c.srv.Files.Fail(faultfs.Foresee, f.name, at(f.name, f.err))
+		c.srv.Files.Fail(faultfs.Remove, f.name, at(f.name, f.err))
 	default:
 		rule := c.srv.Files.Fail(operations[f.kind], f.name, at(f.name, f.err))
 		if f.cause == vanished {

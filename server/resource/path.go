@@ -300,7 +300,9 @@ func (p Path) Bounds() error {
 
 // Room returns how many bytes and segments a path below p may have more than p itself before it is TooLong: less than 0 where p
 // is.
-func (p Path) Room() (bytes, segments int) { return maxPath - len(p.s), maxDepth - strings.Count(p.s, "/") }
+func (p Path) Room() (bytes, segments int) {
+	return maxPath - len(p.s), maxDepth - strings.Count(p.s, "/")
+}
 
 // Creatable reports, as a NameError, why a resource of this name may not be created although an existing one is served: its
 // last segment is not UTF-8 or holds characters that XML cannot carry (RFC 4918 §8.3 wants names that clients can read back),

@@ -2,7 +2,6 @@ package tree
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"strings"
 	"sync"
@@ -47,8 +46,9 @@ func (t *Tree) copy(ctx context.Context, src, dst resource.Path, depth Depth, re
 	return x.finish(r, dst, x.resource(r, dst, depth))
 }
 
-// Move gives src, its members and their properties the name dst (RFC 4918 §9.9). What is at dst is replaced. If the guard
-// allows it for every member that is one rename: all or nothing. Otherwise, and where the file system cannot rename
+// Move gives src, its members and their properties the name dst (RFC 4918 §9.9). What is at dst is replaced: where a member of it
+// may not go, or is known to stay, nothing changes and that member is reported, since a DELETE of it comes first (§9.9.3). If
+// the guard allows it for every member that is one rename: all or nothing. Otherwise, and where the file system cannot rename
 // that far, it goes member by member: what cannot be moved is reported and stays, with its ancestors.
 //
 // Before anything changes it refuses as Copy does. A symbolic link is moved itself.
@@ -115,19 +115,22 @@ func (t *Tree) move(ctx context.Context, src, dst resource.Path, report Report) 
 	if err := t.fits(ctx, r, dst); err != nil {
 		return err
 	}
-	leaves := func(p resource.Path) error { return t.check(ctx, access.Unbind, p) }
 	moves := func(p resource.Path) error {
-		if err := leaves(p); err != nil {
+		if err := t.check(ctx, access.Unbind, p); err != nil {
 			return err
 		}
 		return t.check(ctx, access.Bind, p.Rebase(src, dst))
 	}
-	clear := t.clear(src) && t.clear(dst)
-	if clear || t.below(ctx, src, r.Info, moves) && (old == nil || t.below(ctx, dst, old, leaves)) {
-		if err := t.before(); err != nil {
-			return err
+	whole := t.clear(src) && t.clear(dst) || t.below(ctx, src, r.Info, moves)
+	if err := x.begin(); err != nil {
+		return err
+	}
+	if old != nil && old.IsDir() {
+		if err := x.removable(dst); err != nil {
+			return x.finish(r, dst, err)
 		}
-		x.begun = true
+	}
+	if whole {
 		err := t.moveWhole(ctx, src, dst, r.Info, old, report)
 		if !tooFar(err) {
 			return x.finish(r, dst, err)
@@ -179,23 +182,7 @@ func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old 
 			t.unmoved(src, dst, replaced)
 			return nil
 		}
-		var known []func()
-		err = t.obstacles(ctx, dst, func(p resource.Path, collection bool, err error) {
-			known = append(known, func() { report(p, collection, err) })
-		})
-		switch {
-		case err == nil:
-			err = t.supplant(ctx, dst, old, report, rename, undo)
-		case errors.Is(err, errKept):
-			if info.IsDir() { // going member by member needs less room, if it comes to that
-				err = t.supplantKnown(ctx, dst, old, report, rename, undo)
-			}
-			if errors.Is(err, errKept) {
-				for _, tell := range known {
-					tell()
-				}
-			}
-		}
+		err = t.supplant(ctx, dst, old, report, rename, undo)
 	}
 	if err != nil {
 		return err

@@ -62,20 +62,6 @@ func (t *Tree) obstacles(ctx context.Context, p resource.Path, report Report) er
 	return err
 }
 
-// supplantKnown is supplant for a collection that is known to stay, as told by obstacles: put is tried all the same, because the
-// file system may be unable to do it that way. It returns errKept where it could.
-func (t *Tree) supplantKnown(ctx context.Context, dst resource.Path, old fs.FileInfo, report Report, put, undo func() error) error {
-	return t.supplant(ctx, dst, old, report, func() error {
-		if err := put(); err != nil {
-			return err
-		}
-		if err := undo(); err != nil {
-			return &changedError{err}
-		}
-		return errKept
-	}, undo)
-}
-
 // obstaclesIn reports every resource below p that is known to stay, and returns errKept if there is one, or what keeps p itself.
 func (t *Tree) obstaclesIn(ctx context.Context, p resource.Path, report Report) error {
 	l, err := t.list(ctx, p)

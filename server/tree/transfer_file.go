@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 
 	"dav207/props"
 	"dav207/server/access"
@@ -143,11 +144,31 @@ func (x *transfer) mayReplace(dst resource.Path) error {
 	if err := errors.Join(x.t.check(x.ctx, access.Unbind, dst), x.t.check(x.ctx, access.Bind, dst)); err != nil {
 		return err
 	}
-	if err := x.t.refusals(x.ctx, dst, x.report); err != nil {
-		return err
-	}
 	if err := x.begin(); err != nil {
 		return err
 	}
-	return x.t.obstacles(x.ctx, dst, x.report)
+	return x.removable(dst)
+}
+
+// removable reports what would keep a member of the collection dst, the guard or, as far as that is known, the file system, and
+// returns errKept if there is something.
+func (x *transfer) removable(dst resource.Path) error {
+	var refused []resource.Path
+	err := x.t.refusals(x.ctx, dst, func(p resource.Path, collection bool, err error) {
+		refused = append(refused, p)
+		x.report(p, collection, err)
+	})
+	if err != nil && !errors.Is(err, errKept) {
+		return err
+	}
+	stuck := x.t.obstacles(x.ctx, dst, func(p resource.Path, collection bool, err error) {
+		// Once for each, and not for what is below a member that was reported, which may be hidden.
+		if !slices.ContainsFunc(refused, func(r resource.Path) bool { return r.Contains(p) }) {
+			x.report(p, collection, err)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return stuck
 }
