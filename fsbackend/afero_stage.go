@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"syscall"
@@ -157,13 +158,13 @@ func (s *aferoStaged) place(temp string) error {
 // CopyFile copies the content and the permissions of the regular file src to dst, replacing a file there in one step.
 // Copying a file onto itself is fs.ErrInvalid.
 func (f *FS) CopyFile(ctx context.Context, src, dst string, ready func(fs.FileInfo) error) error {
-	from, to, err := f.beginCopy(src, dst)
+	from, to, fi, err := f.beginCopy(src, dst)
 	if err != nil {
 		return err
 	}
 	defer from.Close()
 	defer to.Close()
-	if err := copyContent(ctx, to.file, from); ctx.Err() != nil {
+	if err := copyContent(ctx, to.file, from, fi); ctx.Err() != nil {
 		return ctx.Err()
 	} else if err != nil {
 		return creating("copy", dst, err)
@@ -174,55 +175,45 @@ func (f *FS) CopyFile(ctx context.Context, src, dst string, ready func(fs.FileIn
 	return to.commit(ctx)
 }
 
-// copyContent copies all of a file to an empty one.
-func copyContent(ctx context.Context, to, from afero.File) error {
+// copyContent copies all of a file, which fi describes, to an empty one.
+func copyContent(ctx context.Context, to, from afero.File, fi fs.FileInfo) error {
 	if done, err := copyWhole(to, from); done {
 		return err
 	}
-	var r io.Reader = from
-	if file, ok := osFile(from); ok {
-		r = file
+	r, here := osFile(from)
+	w, there := osFile(to)
+	if !here || !there {
+		return copyPieces(ctx, to, from, math.MaxInt64)
 	}
-	var w io.Writer = to
-	if file, ok := osFile(to); ok {
-		w = file
-	}
-	for ctx.Err() == nil {
-		if _, err := io.CopyN(w, r, copyPiece); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
+	return copyFile(ctx, w, r, fi)
 }
 
-func (f *FS) beginCopy(src, dst string) (afero.File, *aferoStaged, error) {
+func (f *FS) beginCopy(src, dst string) (from afero.File, to *aferoStaged, fi fs.FileInfo, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	fi, err := f.stat(clean(src))
+	fi, err = f.stat(clean(src))
 	if err != nil {
-		return nil, nil, reading("copy", src, err)
+		return nil, nil, nil, reading("copy", src, err)
 	}
 	switch there, err := f.stat(clean(dst)); {
 	case fi.IsDir():
-		return nil, nil, reading("copy", src, syscall.EISDIR)
+		return nil, nil, nil, reading("copy", src, syscall.EISDIR)
 	case !fi.Mode().IsRegular():
-		return nil, nil, reading("copy", src, fs.ErrPermission)
+		return nil, nil, nil, reading("copy", src, fs.ErrPermission)
 	case clean(src) == clean(dst), err == nil && sameFile(fi, there):
-		return nil, nil, creating("copy", dst, fs.ErrInvalid)
+		return nil, nil, nil, creating("copy", dst, fs.ErrInvalid)
 	}
 	p, _ := backend(clean(src))
-	from, err := f.fs.Open(p)
+	from, err = f.fs.Open(p)
 	if err != nil {
-		return nil, nil, reading("copy", src, err)
+		return nil, nil, nil, reading("copy", src, err)
 	}
-	to, err := f.stage(dst, fi)
+	to, err = f.stage(dst, fi)
 	if err != nil {
 		from.Close()
-		return nil, nil, creating("copy", dst, err)
+		return nil, nil, nil, creating("copy", dst, err)
 	}
-	return from, to, nil
+	return from, to, fi, nil
 }
 
 // CopyMembers implements tree.MembersCopier where the back end has a method CopyMembers(src, dst string, names []string,

@@ -2,8 +2,10 @@ package fsbackend
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"syscall"
 )
@@ -39,23 +41,57 @@ func (d *Disk) CopyFile(ctx context.Context, src, dst string, ready func(fs.File
 		return d.creating("copy", dst, err)
 	}
 	defer to.Close()
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
+	if err := copyFile(ctx, to.file, from, fi); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		// Between two files of the system this is copy_file_range, which shares the blocks where it can.
-		_, err := io.CopyN(to.file, from, copyPiece)
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return creating("copy", dst, err)
-		}
+		return creating("copy", dst, err)
 	}
 	if err := whenReady(to, ready); err != nil {
 		return err
 	}
 	return to.commit(ctx)
+}
+
+// copyFile copies all of the open file from, which fi describes, to an empty one. Holes stay holes where the system can find them.
+func copyFile(ctx context.Context, to, from *os.File, fi fs.FileInfo) error {
+	if sparse(fi) {
+		err := copyData(from.Seek, func(at, n int64) error {
+			if _, err := from.Seek(at, io.SeekStart); err != nil {
+				return err
+			}
+			if _, err := to.Seek(at, io.SeekStart); err != nil {
+				return err
+			}
+			return copyPieces(ctx, to, from, n)
+		}, to.Truncate)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+		if _, err := from.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+	}
+	return copyPieces(ctx, to, from, math.MaxInt64)
+}
+
+// copyPieces copies n bytes, or all up to the end of r. Between two files of the system this is copy_file_range, which shares the
+// blocks where it can.
+func copyPieces(ctx context.Context, w io.Writer, r io.Reader, n int64) error {
+	for n > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		done, err := io.CopyN(w, r, min(n, copyPiece))
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		n -= done
+	}
+	return nil
 }
 
 // whenReady tells who a file that was written aside will be.

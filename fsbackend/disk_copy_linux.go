@@ -2,6 +2,8 @@ package fsbackend
 
 import (
 	"context"
+	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"strconv"
@@ -130,7 +132,7 @@ func (c *membersCopy) file(name string, buffer []byte) bool {
 	}
 	defer unix.Close(to)
 	now, err := unix.TimeToTimespec(times.now())
-	return err == nil && c.content(from, to, st.Size, buffer) &&
+	return err == nil && c.content(from, to, &st, buffer) &&
 		c.mode(to, perm) &&
 		unix.UtimesNanoAt(to, "", []unix.Timespec{{Nsec: unix.UTIME_OMIT}, now}, unix.AT_EMPTY_PATH) == nil &&
 		link(to, c.into, name) == nil
@@ -150,9 +152,20 @@ func (c *membersCopy) mode(file int, perm uint32) bool {
 	return unix.Fchmod(file, perm) == nil
 }
 
-// content copies what is in a file, whose size was looked at.
-func (c *membersCopy) content(from, to int, size int64, buffer []byte) bool {
-	if size > int64(len(buffer)) {
+// content copies what is in a file, which was looked at.
+func (c *membersCopy) content(from, to int, st *unix.Stat_t, buffer []byte) bool {
+	if fewerBlocks(st.Blocks, st.Size) {
+		err := copyData(func(offset int64, whence int) (int64, error) { return unix.Seek(from, offset, whence) },
+			func(at, n int64) error { return c.data(from, to, at, n) },
+			func(size int64) error { return unix.Ftruncate(to, size) })
+		if err != errors.ErrUnsupported {
+			return err == nil
+		}
+		if _, err := unix.Seek(from, 0, io.SeekStart); err != nil {
+			return false
+		}
+	}
+	if st.Size > int64(len(buffer)) {
 		for done := int64(0); c.ctx.Err() == nil; {
 			n, err := unix.CopyFileRange(from, nil, to, nil, copyPiece, 0)
 			if err != nil {
@@ -178,10 +191,29 @@ func (c *membersCopy) content(from, to int, size int64, buffer []byte) bool {
 			rest = rest[w:]
 		}
 		done += int64(n)
-		if n == 0 || n < len(buffer) && done == size {
+		if n == 0 || n < len(buffer) && done == st.Size {
 			return true
 		}
 	}
+}
+
+// data copies n bytes at an offset to the same place.
+func (c *membersCopy) data(from, to int, at, n int64) error {
+	into := at
+	for n > 0 {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		done, err := unix.CopyFileRange(from, &at, to, &into, int(min(n, copyPiece)), 0)
+		if err != nil {
+			return err
+		}
+		if done == 0 {
+			return nil // somebody cut it off
+		}
+		n -= int64(done)
+	}
+	return nil
 }
 
 // link gives the open file, which has no name, one in the directory dir; something that has that name is an error.
