@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"runtime"
 	"syscall"
@@ -220,7 +221,7 @@ func (s *staged) follow() error {
 		return err
 	}
 	if _, err = s.file.Seek(0, io.SeekStart); err == nil {
-		err = copyContent(s.ctx, next.file, s.file)
+		err = copyPieces(s.ctx, next.file, s.file, math.MaxInt64)
 	}
 	if err != nil {
 		next.discard()
