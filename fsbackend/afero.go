@@ -29,11 +29,14 @@ type FS struct {
 
 // New serves a back end of afero.
 //
+// The names of package io/fs, which afero.FromIOFS wants, are found out by asking for the root. An archive of zipfs or tarfs has the
+// directories of all its files, be there an entry for each or not.
+//
 // It is no jail: afero.BasePathFs over afero.OsFs follows links out of its directory, so use Root for a disk.
 // An *afero.MemMapFs crashes the process when two goroutines rename one file; given directly, its operations are
 // done one at a time. Below another afero.Fs it is not recognised: use Memory.
 func New(fs afero.Fs) *FS {
-	f := &FS{fs: fs, mu: unlocked{}}
+	f := &FS{fs: adapted(fs), mu: unlocked{}}
 	if _, ok := fs.(*afero.MemMapFs); ok {
 		f.mu = new(sync.Mutex)
 	}
@@ -154,7 +157,7 @@ func (f *FS) OpenFile(_ context.Context, name string, flag int, perm fs.FileMode
 	if err != nil {
 		return nil, creating("open", name, err)
 	}
-	return &aferoFile{File: file, fs: f, name: whole}, nil
+	return new(newAferoFile(f, file, whole)), nil
 }
 
 func (f *FS) open(name string) (webdav.File, error) {
@@ -174,7 +177,7 @@ func (f *FS) open(name string) (webdav.File, error) {
 		fi = opened // something else may have the name by now
 	}
 	if fi.IsDir() {
-		dir := aferoDir{aferoFile{File: file, fs: f, name: name}}
+		dir := aferoDir{newAferoFile(f, file, name)}
 		if members, ok := file.(*memFile); ok {
 			return &memDir{dir, members}, nil
 		}
@@ -183,7 +186,7 @@ func (f *FS) open(name string) (webdav.File, error) {
 	if file, ok := osFile(file); ok {
 		return file, nil
 	}
-	return &aferoFile{File: file, fs: f, name: name}, nil
+	return new(newAferoFile(f, file, name)), nil
 }
 
 func (f *FS) create(name string, flag int, perm fs.FileMode) (afero.File, error) {
@@ -202,12 +205,39 @@ func (f *FS) create(name string, flag int, perm fs.FileMode) (afero.File, error)
 		if flag&os.O_CREATE == 0 {
 			return nil, err
 		}
+		p, _ := backend(name)
+		return f.createNew(p, flag, perm.Perm())
 	}
 	if flag&os.O_CREATE == 0 {
 		flag &^= os.O_EXCL // which means nothing then, but not to every back end
 	}
 	p, _ := backend(name)
 	return f.fs.OpenFile(p, flag, perm.Perm())
+}
+
+// createNew makes a file in a directory that is there. Some back ends have to be asked for it in another way: a RegexpFs opens only
+// what it knows, and a CacheOnReadFs reads what it does not know, and wants to know the directory.
+func (f *FS) createNew(p string, flag int, perm fs.FileMode) (afero.File, error) {
+	file, err := f.fs.OpenFile(p, flag, perm)
+	if err == nil || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return file, err
+	}
+	if f.room(filepath.ToSlash(p)) != nil {
+		return nil, err
+	}
+	if f.fs.MkdirAll(filepath.Dir(p), 0o777) == nil {
+		if file, err := f.fs.Create(p); err == nil {
+			_ = f.fs.Chmod(p, perm)
+			return file, nil
+		}
+		if isAside(filepath.Base(p)) {
+			_ = f.fs.Remove(p) // what may have been made in one layer only
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fs.ErrPermission // there is a place for it, and it does not get it
+	}
+	return nil, err
 }
 
 // Chtimes sets the time of the last modification; see Disk.Chtimes for the fraction it gives to whole seconds.

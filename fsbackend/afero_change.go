@@ -8,6 +8,8 @@ import (
 	"path"
 	"strings"
 	"syscall"
+
+	"github.com/spf13/afero"
 )
 
 // Remove removes a file, a link itself, or an empty directory. One that holds only what was written aside counts as
@@ -153,13 +155,16 @@ func (f *FS) rename(from, to string) error {
 	}
 	p, _ := backend(from)
 	q, _ := backend(to)
-	move := func() error { return f.fs.Rename(p, q) }
+	move := func() error { return f.moveAway(from, to) }
 	if old.IsDir() {
-		move = func() error { return f.staging.follow(from, to, func() error { return f.fs.Rename(p, q) }) }
+		move = func() error { return f.staging.follow(from, to, func() error { return f.moveDir(from, to) }) }
 	}
 	there, err := f.lstat(to)
-	if err != nil || sameFile(old, there) {
+	switch {
+	case err != nil:
 		return move()
+	case sameFile(old, there):
+		return f.fs.Rename(p, q)
 	}
 	switch {
 	case !old.IsDir() && there.IsDir():
@@ -167,7 +172,7 @@ func (f *FS) rename(from, to string) error {
 	case old.IsDir() && !there.IsDir():
 		return syscall.ENOTDIR
 	case !old.IsDir():
-		return f.replace(p, q)
+		return f.replaceWith(from, to)
 	}
 	if err := f.remove(to); err != nil {
 		return err
@@ -188,6 +193,60 @@ func (f *FS) Exceeding(_ context.Context, name string, bytes, segments int) (str
 		return "", errors.ErrUnsupported
 	}
 	return e.Exceeding(clean(name), bytes, segments), nil
+}
+
+// moveAway renames something to a name that is free, and makes sure that it is not at its old one any more: a back end with a layer
+// that is not written to says yes and shows it still (fs.ErrPermission), and RegexpFs does so for directories and does nothing
+// (errors.ErrUnsupported).
+func (f *FS) moveAway(from, to string) error {
+	p, _ := backend(from)
+	q, _ := backend(to)
+	if err := f.fs.Rename(p, q); err != nil {
+		return err
+	}
+	if f.vanished(from) == nil {
+		return nil
+	}
+	if _, err := f.lstat(to); err != nil {
+		return errors.ErrUnsupported
+	}
+	return errors.Join(fs.ErrPermission, f.fs.Rename(q, p))
+}
+
+// moveDir is moveAway for a directory. A cache takes one that it does not know for a file.
+func (f *FS) moveDir(from, to string) error {
+	err := f.moveAway(from, to)
+	if err == nil || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EXDEV) || errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	p, _ := backend(from)
+	q, _ := backend(path.Dir(to))
+	if f.fs.MkdirAll(p, 0o777) != nil || f.fs.MkdirAll(q, 0o777) != nil {
+		return err
+	}
+	if f.moveAway(from, to) == nil {
+		return nil
+	}
+	return err
+}
+
+// replaceWith renames a file over a file. Where the old name may stay, that is found out before anything is replaced.
+func (f *FS) replaceWith(from, to string) error {
+	p, _ := backend(from)
+	q, _ := backend(to)
+	if _, layered := f.fs.(*afero.CopyOnWriteFs); !layered || isAside(path.Base(from)) {
+		return f.replace(p, q)
+	}
+	aside := path.Join(path.Dir(from), asideName())
+	if err := f.moveAway(from, aside); err != nil {
+		return err
+	}
+	r, _ := backend(aside)
+	err := f.replace(r, q)
+	if err != nil {
+		err = errors.Join(err, f.fs.Rename(r, p))
+	}
+	return err
 }
 
 // replace renames the file p to q, where a file is. Some back ends refuse that: then the file at q is moved away

@@ -34,6 +34,13 @@ type aferoFile struct {
 	afero.File
 	fs   *FS
 	name string
+	at   int64 // how far File was read
+	// seek is where to read on in a File that cannot seek, such as one of a zip archive by way of afero.FromIOFS; -1 for where it is.
+	seek int64
+}
+
+func newAferoFile(f *FS, file afero.File, name string) aferoFile {
+	return aferoFile{File: file, fs: f, name: name, seek: -1}
 }
 
 func (f *aferoFile) fail(op string, err error) error {
@@ -50,8 +57,61 @@ func (f *aferoFile) Close() error {
 }
 
 func (f *aferoFile) Read(p []byte) (int, error) {
+	if f.seek >= 0 {
+		if err := f.skip(); err != nil {
+			return 0, f.fail("read", err)
+		}
+	}
 	n, err := f.File.Read(p)
+	f.at += int64(max(n, 0))
 	return n, f.fail("read", err)
+}
+
+// Seek finds a place also where File cannot.
+func (f *aferoFile) Seek(offset int64, whence int) (int64, error) {
+	from := f.at
+	if f.seek >= 0 {
+		from = f.seek
+	} else if n, err := f.File.Seek(offset, whence); err == nil {
+		f.at = n
+		return n, nil
+	} else if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errors.ErrUnsupported) {
+		return n, f.fail("seek", err)
+	}
+	switch whence {
+	case io.SeekStart:
+		from = 0
+	case io.SeekEnd:
+		fi, err := f.Stat()
+		if err != nil {
+			return 0, err
+		}
+		from = fi.Size()
+	}
+	if from+offset < 0 {
+		return 0, f.fail("seek", syscall.EINVAL)
+	}
+	f.seek = from + offset
+	return f.seek, nil
+}
+
+// skip reads on, from the beginning where it has to, up to where Seek wants to be.
+func (f *aferoFile) skip() error {
+	if f.seek < f.at {
+		p, _ := backend(f.name)
+		again, err := f.fs.fs.Open(p)
+		if err != nil {
+			return err
+		}
+		f.File.Close()
+		f.File, f.at = again, 0
+	}
+	n, err := io.CopyN(io.Discard, f.File, f.seek-f.at)
+	f.at += n
+	if err == nil || err == io.EOF {
+		f.seek, err = -1, nil
+	}
+	return err
 }
 
 func (f *aferoFile) Write(p []byte) (int, error) {

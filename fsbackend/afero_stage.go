@@ -64,7 +64,7 @@ func (f *FS) stage(name string, like fs.FileInfo) (*aferoStaged, error) {
 	p, _ := backend(s.temp)
 	// Without O_EXCL: nobody can foresee the name, and not every back end knows the flag.
 	if err := f.staging.begin(s, func() (err error) {
-		s.file, err = f.fs.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+		s.file, err = f.createNew(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
 		return err
 	}); err != nil {
 		return nil, err

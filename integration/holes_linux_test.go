@@ -67,8 +67,8 @@ func TestCopyKeepsHoles(t *testing.T) {
 		size  int64
 		pages []int64
 	}{
-		"begin": {64 << 20, []int64{0}}, "middle": {64 << 20, []int64{32 << 20, 48 << 20}}, "end": {64 << 20, []int64{64<<20 - 4096}},
-		"nothing": {64 << 20, nil}, "odd": {64<<20 + 17, []int64{1 << 20}}, "small": {16 << 10, []int64{8 << 10}}, "huge": {1 << 30, []int64{512 << 20}},
+		"begin": {4 << 20, []int64{0}}, "middle": {4 << 20, []int64{2 << 20, 3 << 20}}, "end": {4 << 20, []int64{4<<20 - 4096}},
+		"nothing": {4 << 20, nil}, "odd": {4<<20 + 17, []int64{1 << 20}}, "small": {16 << 10, []int64{8 << 10}}, "huge": {1 << 30, []int64{512 << 20}},
 	}
 	for _, b := range []struct {
 		name string

@@ -1,0 +1,182 @@
+package fsbackend
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/afero"
+)
+
+// adapted returns a back end that takes absolute names and knows every directory, for one that does not.
+func adapted(back afero.Fs) afero.Fs {
+	if a := newArchive(back); a != nil {
+		return a
+	}
+	if _, err := back.Stat(filepath.FromSlash("/")); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
+		return back
+	}
+	if fi, err := back.Stat("."); err == nil && fi.IsDir() {
+		return relative{back}
+	}
+	return back
+}
+
+// relative is a back end whose names have no slash in front, and whose root is ".": those of package io/fs, as afero.FromIOFS
+// passes them on.
+type relative struct{ inner afero.Fs }
+
+func (r relative) as(name string) string {
+	if name = strings.TrimPrefix(name, string(filepath.Separator)); name == "" {
+		return "."
+	}
+	return name
+}
+
+func (r relative) Name() string                              { return r.inner.Name() }
+func (r relative) Create(name string) (afero.File, error)    { return r.inner.Create(r.as(name)) }
+func (r relative) Mkdir(name string, perm fs.FileMode) error { return r.inner.Mkdir(r.as(name), perm) }
+func (r relative) MkdirAll(name string, perm fs.FileMode) error {
+	return r.inner.MkdirAll(r.as(name), perm)
+}
+func (r relative) Open(name string) (afero.File, error) { return r.inner.Open(r.as(name)) }
+func (r relative) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, error) {
+	return r.inner.OpenFile(r.as(name), flag, perm)
+}
+func (r relative) Remove(name string) error                  { return r.inner.Remove(r.as(name)) }
+func (r relative) RemoveAll(name string) error               { return r.inner.RemoveAll(r.as(name)) }
+func (r relative) Rename(from, to string) error              { return r.inner.Rename(r.as(from), r.as(to)) }
+func (r relative) Stat(name string) (fs.FileInfo, error)     { return r.inner.Stat(r.as(name)) }
+func (r relative) Chmod(name string, mode fs.FileMode) error { return r.inner.Chmod(r.as(name), mode) }
+func (r relative) Chown(name string, uid, gid int) error     { return r.inner.Chown(r.as(name), uid, gid) }
+func (r relative) Chtimes(name string, atime, mtime time.Time) error {
+	return r.inner.Chtimes(r.as(name), atime, mtime)
+}
+
+// archive is a zipfs or tarfs of afero, which know only the directories that have an entry of their own in the archive. Most
+// programs write none.
+type archive struct {
+	afero.Fs
+	dirs  *Mem                // all directories
+	files map[string][]string // the names of the files in each
+}
+
+// newArchive returns nil for every other back end.
+func newArchive(back afero.Fs) *archive {
+	// The names in an archive can be listed only by its directories, which is what is missing. Both packages have them in a map of
+	// maps that is not exported: should that change some day, the archive is served as it is.
+	v := reflect.Indirect(reflect.ValueOf(back))
+	if v.Kind() != reflect.Struct {
+		return nil
+	}
+	switch v.Type().PkgPath() {
+	case "github.com/spf13/afero/zipfs", "github.com/spf13/afero/tarfs":
+	default:
+		return nil
+	}
+	index := v.FieldByName("files")
+	if index.Kind() != reflect.Map || index.Type().Key().Kind() != reflect.String ||
+		index.Type().Elem().Kind() != reflect.Map || index.Type().Elem().Key().Kind() != reflect.String {
+		return nil
+	}
+	a := &archive{Fs: back, dirs: Memory(), files: map[string][]string{}}
+	for dirs := index.MapRange(); dirs.Next(); {
+		dir := clean(filepath.ToSlash(dirs.Key().String()))
+		a.dirs.MkdirAll(dir, 0o777)
+		for names := dirs.Value().MapRange(); names.Next(); {
+			name := names.Key().String()
+			if name == "" { // of the root itself
+				continue
+			}
+			whole := path.Join(dir, name)
+			if fi, err := back.Stat(filepath.FromSlash(whole)); err == nil && fi.IsDir() {
+				a.dirs.MkdirAll(whole, 0o777)
+				a.dirs.Chtimes(whole, fi.ModTime(), fi.ModTime())
+			} else if err == nil {
+				a.files[dir] = append(a.files[dir], name)
+			}
+		}
+	}
+	return a
+}
+
+func (a *archive) Stat(name string) (fs.FileInfo, error) {
+	if fi, err := a.dirs.Stat(name); err == nil {
+		return fi, nil
+	}
+	return a.Fs.Stat(name)
+}
+
+func (a *archive) Open(name string) (afero.File, error) {
+	if dir, err := a.dirs.Open(name); err == nil {
+		names, err := dir.Readdirnames(-1)
+		names = append(names, a.files[memName(name)]...)
+		slices.Sort(names)
+		return &archiveDir{dir, a, slices.Compact(names)}, err
+	}
+	f, err := a.Fs.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &archived{f, io.NewSectionReader(f, 0, fi.Size())}, nil
+}
+
+func (a *archive) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, error) {
+	if flag == os.O_RDONLY {
+		return a.Open(name)
+	}
+	return a.Fs.OpenFile(name, flag, perm)
+}
+
+// archiveDir is an open directory of an archive.
+type archiveDir struct {
+	afero.File
+	archive *archive
+	names   []string // that were not read yet
+}
+
+func (d *archiveDir) Readdirnames(n int) ([]string, error) {
+	if n <= 0 || n > len(d.names) {
+		if n > 0 && len(d.names) == 0 {
+			return nil, io.EOF
+		}
+		n = len(d.names)
+	}
+	names := d.names[:n]
+	d.names = d.names[n:]
+	return names, nil
+}
+
+func (d *archiveDir) Readdir(n int) ([]fs.FileInfo, error) {
+	names, err := d.Readdirnames(n)
+	infos := make([]fs.FileInfo, 0, len(names))
+	for _, name := range names {
+		fi, err := d.archive.Stat(filepath.Join(d.Name(), name))
+		if err != nil {
+			return infos, err
+		}
+		infos = append(infos, fi)
+	}
+	return infos, err
+}
+
+// archived is an open file of an archive. All that tarfs opens of one file share a place to read at, so it has its own.
+type archived struct {
+	afero.File
+	r *io.SectionReader
+}
+
+func (f *archived) Read(b []byte) (int, error)                   { return f.r.Read(b) }
+func (f *archived) Seek(offset int64, whence int) (int64, error) { return f.r.Seek(offset, whence) }
