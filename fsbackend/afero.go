@@ -29,8 +29,9 @@ type FS struct {
 
 // New serves a back end of afero.
 //
-// The names of package io/fs, which afero.FromIOFS wants, are found out by asking for the root. An archive of zipfs or tarfs has the
-// directories of all its files, be there an entry for each or not.
+// The names of package io/fs, which afero.FromIOFS wants, are found out by asking for the root. An
+// archive of zipfs or tarfs has the directories of all its files, be there an entry for each or
+// not.
 //
 // It is no jail: afero.BasePathFs over afero.OsFs follows links out of its directory, so use Root for a disk.
 // An *afero.MemMapFs crashes the process when two goroutines rename one file; given directly, its operations are
@@ -215,8 +216,9 @@ func (f *FS) create(name string, flag int, perm fs.FileMode) (afero.File, error)
 	return f.fs.OpenFile(p, flag, perm.Perm())
 }
 
-// createNew makes a file in a directory that is there. Some back ends have to be asked for it in another way: a RegexpFs opens only
-// what it knows, and a CacheOnReadFs reads what it does not know, and wants to know the directory.
+// createNew makes a file in a directory that is there. Some back ends have to be asked for it in
+// another way: a RegexpFs opens only what it knows, and a CacheOnReadFs reads what it does not
+// know, and wants to know the directory.
 func (f *FS) createNew(p string, flag int, perm fs.FileMode) (afero.File, error) {
 	file, err := f.fs.OpenFile(p, flag, perm)
 	if err == nil || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {

@@ -15,7 +15,8 @@ import (
 	"github.com/spf13/afero"
 )
 
-// adapted returns a back end that takes absolute names and knows every directory, for one that does not.
+// adapted returns a back end that takes absolute names and knows every directory, for one that does
+// not.
 func adapted(back afero.Fs) afero.Fs {
 	if a := newArchive(back); a != nil {
 		return a
@@ -29,8 +30,8 @@ func adapted(back afero.Fs) afero.Fs {
 	return back
 }
 
-// relative is a back end whose names have no slash in front, and whose root is ".": those of package io/fs, as afero.FromIOFS
-// passes them on.
+// relative is a back end whose names have no slash in front, and whose root is ".": those of
+// package io/fs, as afero.FromIOFS passes them on.
 type relative struct{ inner afero.Fs }
 
 func (r relative) as(name string) string {
@@ -60,8 +61,8 @@ func (r relative) Chtimes(name string, atime, mtime time.Time) error {
 	return r.inner.Chtimes(r.as(name), atime, mtime)
 }
 
-// archive is a zipfs or tarfs of afero, which know only the directories that have an entry of their own in the archive. Most
-// programs write none.
+// archive is a zipfs or tarfs of afero, which know only the directories that have an entry of their
+// own in the archive. Most programs write none.
 type archive struct {
 	afero.Fs
 	dirs  *Mem                // all directories
@@ -70,8 +71,9 @@ type archive struct {
 
 // newArchive returns nil for every other back end.
 func newArchive(back afero.Fs) *archive {
-	// The names in an archive can be listed only by its directories, which is what is missing. Both packages have them in a map of
-	// maps that is not exported: should that change some day, the archive is served as it is.
+	// The names in an archive can be listed only by its directories, which is what is missing. Both
+	// packages have them in a map of maps that is not exported: should that change some day, the
+	// archive is served as it is.
 	v := reflect.Indirect(reflect.ValueOf(back))
 	if v.Kind() != reflect.Struct {
 		return nil
@@ -172,7 +174,8 @@ func (d *archiveDir) Readdir(n int) ([]fs.FileInfo, error) {
 	return infos, err
 }
 
-// archived is an open file of an archive. All that tarfs opens of one file share a place to read at, so it has its own.
+// archived is an open file of an archive. All that tarfs opens of one file share a place to read
+// at, so it has its own.
 type archived struct {
 	afero.File
 	r *io.SectionReader

@@ -183,8 +183,8 @@ func (f *FS) rename(from, to string) error {
 	return nil
 }
 
-// Exceeding implements tree.Exceeder where the back end has a method Exceeding(name string, bytes, segments int) string, as Mem has
-// it, and is errors.ErrUnsupported where there is none.
+// Exceeding implements tree.Exceeder where the back end has a method Exceeding(name string, bytes,
+// segments int) string, as Mem has it, and is errors.ErrUnsupported where there is none.
 func (f *FS) Exceeding(_ context.Context, name string, bytes, segments int) (string, error) {
 	e, offered := f.fs.(interface {
 		Exceeding(name string, bytes, segments int) string
@@ -195,8 +195,9 @@ func (f *FS) Exceeding(_ context.Context, name string, bytes, segments int) (str
 	return e.Exceeding(clean(name), bytes, segments), nil
 }
 
-// moveAway renames something to a name that is free, and makes sure that it is not at its old one any more: a back end with a layer
-// that is not written to says yes and shows it still (fs.ErrPermission), and RegexpFs does so for directories and does nothing
+// moveAway renames something to a name that is free, and makes sure that it is not at its old one
+// any more: a back end with a layer that is not written to says yes and shows it still
+// (fs.ErrPermission), and RegexpFs does so for directories and does nothing
 // (errors.ErrUnsupported).
 func (f *FS) moveAway(from, to string) error {
 	p, _ := backend(from)
@@ -230,7 +231,8 @@ func (f *FS) moveDir(from, to string) error {
 	return err
 }
 
-// replaceWith renames a file over a file. Where the old name may stay, that is found out before anything is replaced.
+// replaceWith renames a file over a file. Where the old name may stay, that is found out before
+// anything is replaced.
 func (f *FS) replaceWith(from, to string) error {
 	p, _ := backend(from)
 	q, _ := backend(to)

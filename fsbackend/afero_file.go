@@ -35,7 +35,8 @@ type aferoFile struct {
 	fs   *FS
 	name string
 	at   int64 // how far File was read
-	// seek is where to read on in a File that cannot seek, such as one of a zip archive by way of afero.FromIOFS; -1 for where it is.
+	// seek is where to read on in a File that cannot seek, such as one of a zip archive by way of
+	// afero.FromIOFS; -1 for where it is.
 	seek int64
 }
 
@@ -153,7 +154,8 @@ func (f *aferoDir) Readdirnames(n int) ([]string, error) {
 	return names, f.fail("readdir", err)
 }
 
-// ReadDir implements fs.ReadDirFile for directories of the operating system, which list what their members are.
+// ReadDir implements fs.ReadDirFile for directories of the operating system, which list what their
+// members are.
 func (f *aferoDir) ReadDir(n int) ([]fs.DirEntry, error) {
 	dir, ok := osFile(f.File)
 	if !ok {

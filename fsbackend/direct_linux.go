@@ -32,8 +32,9 @@ func openBeneath(base int, p string, flags uint64) (int, error) {
 	return fd, err
 }
 
-// openAlong is openat2 for paths of any length. The kernel takes less than PATH_MAX bytes at a time, so a longer path is opened in
-// pieces, each relative to the one before: a member that lies deep costs two or three calls, not one for each segment.
+// openAlong is openat2 for paths of any length. The kernel takes less than PATH_MAX bytes at a
+// time, so a longer path is opened in pieces, each relative to the one before: a member that lies
+// deep costs two or three calls, not one for each segment.
 func openAlong(base int, p string, how *unix.OpenHow) (int, error) {
 	at := base
 	for len(p) >= unix.PathMax {

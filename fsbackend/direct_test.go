@@ -104,7 +104,8 @@ func TestDirectClosed(t *testing.T) {
 	}
 }
 
-// A path may be longer than the system takes at a time: it leads to what is there, and through links no further than others do.
+// A path may be longer than the system takes at a time: it leads to what is there, and through
+// links no further than others do.
 func TestLongPaths(t *testing.T) {
 	d, root, _ := served(t)
 	const segment = "d8888888"

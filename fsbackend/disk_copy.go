@@ -53,7 +53,8 @@ func (d *Disk) CopyFile(ctx context.Context, src, dst string, ready func(fs.File
 	return to.commit(ctx)
 }
 
-// copyFile copies all of the open file from, which fi describes, to an empty one. Holes stay holes where the system can find them.
+// copyFile copies all of the open file from, which fi describes, to an empty one. Holes stay holes
+// where the system can find them.
 func copyFile(ctx context.Context, to, from *os.File, fi fs.FileInfo) error {
 	if sparse(fi) {
 		err := copyData(from.Seek, func(at, n int64) error {
@@ -75,8 +76,8 @@ func copyFile(ctx context.Context, to, from *os.File, fi fs.FileInfo) error {
 	return copyPieces(ctx, to, from, math.MaxInt64)
 }
 
-// copyPieces copies n bytes, or all up to the end of r. Between two files of the system this is copy_file_range, which shares the
-// blocks where it can.
+// copyPieces copies n bytes, or all up to the end of r. Between two files of the system this is
+// copy_file_range, which shares the blocks where it can.
 func copyPieces(ctx context.Context, w io.Writer, r io.Reader, n int64) error {
 	for n > 0 {
 		if err := ctx.Err(); err != nil {

@@ -11,8 +11,9 @@ import (
 // maxName is how many bytes a name in a directory has at most.
 const maxName = 255
 
-// Exceeding implements tree.Exceeder. It goes from directory to directory and looks at no file. Where a directory is known to hold
-// no other (see leaf), and no name in it can be too long, its names are not read either.
+// Exceeding implements tree.Exceeder. It goes from directory to directory and looks at no file.
+// Where a directory is known to hold no other (see leaf), and no name in it can be too long, its
+// names are not read either.
 func (d *Disk) Exceeding(ctx context.Context, name string, bytes, segments int) (string, error) {
 	top, err := d.openDirectory(name)
 	if err != nil {
@@ -34,7 +35,8 @@ func (d *Disk) Exceeding(ctx context.Context, name string, bytes, segments int) 
 	return "", ctx.Err()
 }
 
-// excess is the search for a name below a directory that is too long or too deep. One directory is open at a time beside the top.
+// excess is the search for a name below a directory that is too long or too deep. One directory is
+// open at a time beside the top.
 type excess struct {
 	ctx             context.Context
 	top             int
@@ -110,15 +112,15 @@ func (s *excess) directory(dir below, buf []byte) (found string) {
 	}
 }
 
-// leaf reports whether a directory, which adds so many bytes and segments, needs no look: it holds no other, which counts a link
-// to it each, and no name can be too long in it.
+// leaf reports whether a directory, which adds so many bytes and segments, needs no look: it holds
+// no other, which counts a link to it each, and no name can be too long in it.
 func (s *excess) leaf(st *unix.Statx_t, bytes, depth int) bool {
 	return st.Nlink == 2 && s.dev != 0 && s.dev == unix.Mkdev(st.Dev_major, st.Dev_minor) &&
 		bytes+1+maxName <= s.bytes && depth+1 <= s.segments
 }
 
-// countsLinks reports whether directories on this volume have a link for each directory in them and two more. Some file systems
-// always say 1, as Btrfs does; some always 2.
+// countsLinks reports whether directories on this volume have a link for each directory in them and
+// two more. Some file systems always say 1, as Btrfs does; some always 2.
 func countsLinks(fd int) bool {
 	var st unix.Statfs_t
 	if unix.Fstatfs(fd, &st) != nil {

@@ -64,8 +64,8 @@ func appendNames(names []string, buf []byte) []string {
 	return names
 }
 
-// dirents yields the names that getdents64 wrote, and what each is, but those of the directory itself and of its parent. They are
-// good until the next.
+// dirents yields the names that getdents64 wrote, and what each is, but those of the directory
+// itself and of its parent. They are good until the next.
 func dirents(all []byte) func(yield func(name []byte, kind byte) bool) {
 	const (
 		lenAt  = unsafe.Offsetof(unix.Dirent{}.Reclen)
@@ -80,7 +80,8 @@ func dirents(all []byte) func(yield func(name []byte, kind byte) bool) {
 			}
 			name := rest[nameAt:size]
 			nul := bytes.IndexByte(name, 0)
-			// An inode of 0 does not say that the entry is absent: some file systems have files without one.
+			// An inode of 0 does not say that the entry is absent: some file systems have files
+			// without one.
 			if nul >= 0 && string(name[:nul]) != "." && string(name[:nul]) != ".." && !yield(name[:nul], rest[kindAt]) {
 				return
 			}

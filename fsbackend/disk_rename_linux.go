@@ -19,8 +19,9 @@ func (d *Disk) renameDirect(from, to string) error {
 	})
 }
 
-// removeDirect is what Remove asks of os.Root, which opens every directory on the way: what lies deep is removed in the time that
-// anything else is. Where that fails, but for members in a directory, os.Root decides.
+// removeDirect is what Remove asks of os.Root, which opens every directory on the way: what lies
+// deep is removed in the time that anything else is. Where that fails, but for members in a
+// directory, os.Root decides.
 func (d *Disk) removeDirect(p string) error {
 	return d.beneath(p, func(dir int, name string) error {
 		err := unix.Unlinkat(dir, name, 0)

@@ -307,7 +307,8 @@ func TestPermissions(t *testing.T) {
 	noneAside(t, root, filepath.Join(root, "fixed"))
 }
 
-// A copy that is cancelled on its way leaves what was there, whether the file is copied as a whole or between its holes.
+// A copy that is cancelled on its way leaves what was there, whether the file is copied as a whole
+// or between its holes.
 func TestCopyCancelled(t *testing.T) {
 	d, root, _ := served(t)
 	src, err := os.Create(filepath.Join(root, "src"))

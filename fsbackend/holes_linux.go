@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sparse reports whether fi describes a file that may have holes: it takes less of the disk than it is long.
+// sparse reports whether fi describes a file that may have holes: it takes less of the disk than it
+// is long.
 func sparse(fi fs.FileInfo) bool {
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	return ok && fewerBlocks(st.Blocks, fi.Size())
@@ -17,9 +18,10 @@ func sparse(fi fs.FileInfo) bool {
 
 func fewerBlocks(blocks, size int64) bool { return blocks*512 < size }
 
-// copyData copies what is in a file but not its holes, which copy_file_range would fill: seek is that of the file, copyRange copies n
-// bytes of it at an offset to the same place in an empty one, and truncate gives that one its length. It is errUnsupported, and
-// nothing was copied, where the file system knows nothing of holes.
+// copyData copies what is in a file but not its holes, which copy_file_range would fill: seek is
+// that of the file, copyRange copies n bytes of it at an offset to the same place in an empty one,
+// and truncate gives that one its length. It is errors.ErrUnsupported, and nothing was copied,
+// where the file system knows nothing of holes.
 func copyData(seek func(offset int64, whence int) (int64, error), copyRange func(at, n int64) error, truncate func(size int64) error) error {
 	for at := int64(0); ; {
 		data, err := seek(at, unix.SEEK_DATA)

@@ -71,8 +71,8 @@ func (f *memDir) LstatAll(names []string, infos []fs.FileInfo, errs []error) {
 	}
 }
 
-// Exceeding returns the name of something below the directory name whose name is more than bytes longer than name, or more than
-// segments deeper; "" where there is none.
+// Exceeding returns the name of something below the directory name whose name is more than bytes
+// longer than name, or more than segments deeper; "" where there is none.
 func (m *Mem) Exceeding(name string, bytes, segments int) string {
 	m.mu.RLock()
 	defer m.mu.RUnlock()

@@ -28,7 +28,8 @@ var aferoFiles = map[string]string{
 	"top.txt": "top", "a/one.txt": strings.Repeat("0123456789", 5000), "a/b/two.txt": "two", "a/b/c/é d.txt": "deep", "z/only/here.txt": "here",
 }
 
-// zipped makes an archive. Where dirs is false it has no entries for directories, as many programs write them.
+// zipped makes an archive. Where dirs is false it has no entries for directories, as many programs
+// write them.
 func zipped(t *testing.T, files map[string]string, dirs bool) *zip.Reader {
 	t.Helper()
 	var b bytes.Buffer
@@ -116,14 +117,15 @@ func mapFS() fstest.MapFS {
 	return m
 }
 
-// What afero has back ends for is served as it is: read everywhere, changed where that can be done, and refused with a true 403 where
-// it cannot.
+// What afero has back ends for is served as it is: read everywhere, changed where that can be done,
+// and refused with a true 403 where it cannot.
 func TestAferoBackends(t *testing.T) {
 	memory := func(t *testing.T) afero.Fs { return withAferoFiles(t, fsbackend.Memory()) }
 	for _, tt := range []struct {
 		name string
 		open func(t *testing.T) afero.Fs
-		// can is what can be done besides reading: "all", "" for nothing, or the words of the requests below.
+		// can is what can be done besides reading: "all", "" for nothing, or the words of the
+		// requests below.
 		can string
 	}{
 		{"FromIOFS of a MapFS", func(t *testing.T) afero.Fs { return afero.FromIOFS{FS: mapFS()} }, ""},
@@ -209,7 +211,8 @@ func TestAferoBackends(t *testing.T) {
 				})
 			}
 			all.Wait()
-			// Each is undone by the next, or by the last, so that a back end that does one of them need not do the others.
+			// Each is undone by the next, or by the last, so that a back end that does one of them
+			// need not do the others.
 			for _, r := range []struct{ word, method, name, to, body, status string }{
 				{"put", "PUT", "/a/new.txt", "", "new", "201"},
 				{"put", "PUT", "/a/new.txt", "", "newer", "204"},

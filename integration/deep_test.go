@@ -30,8 +30,9 @@ func chain(t *testing.T, files webdav.FileSystem, name, segment string, n int) s
 	}
 }
 
-// MOVE makes nothing that PUT may not make, also not of what lies deep in the collection that it moves: it changes nothing and
-// says what PUT says there. COPY says so of the first member that is too deep (RFC 4918 §9.8.3, §9.9.4).
+// MOVE makes nothing that PUT may not make, also not of what lies deep in the collection that it
+// moves: it changes nothing and says what PUT says there. COPY says so of the first member that is
+// too deep (RFC 4918 §9.8.3, §9.9.4).
 func TestMoveMakesNothingTooDeep(t *testing.T) {
 	long := strings.Repeat("d", 250)
 	for _, b := range append(slices.Clone(backends),
@@ -63,7 +64,7 @@ func TestMoveMakesNothingTooDeep(t *testing.T) {
 			{"collections have more bytes", long, 9, 8, "", false},
 		} {
 			if tt.segment == "d" && b.name != "memory" && (b.name != "disk" || tt.of > 301) {
-				continue // it takes long, and they do not tell segments from bytes
+				continue // it takes long, and segments and bytes go the same way there
 			}
 			t.Run(b.name+" "+tt.rule, func(t *testing.T) {
 				files, _ := b.open(t)
@@ -98,7 +99,8 @@ func TestMoveMakesNothingTooDeep(t *testing.T) {
 	}
 }
 
-// What does not get deeper is moved, however deep it is: so what was made without the server can be moved out of the depth.
+// What does not get deeper is moved, however deep it is: so what was made without the server can be
+// moved out of the depth.
 func TestMoveOutOfTheDepth(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("os.Root opens every directory on the way, for each of them")
@@ -112,7 +114,8 @@ func TestMoveOutOfTheDepth(t *testing.T) {
 	}
 }
 
-// deepTree makes a tree that is deeper, and has longer paths, than the server lets anybody make: n collections below /a.
+// deepTree makes a tree that is deeper, and has longer paths, than the server lets anybody make: n
+// collections below /a.
 func deepTree(t *testing.T, dir string, n int) (below string) {
 	t.Helper()
 	root, err := os.OpenRoot(dir)
@@ -141,8 +144,9 @@ func deepTree(t *testing.T, dir string, n int) (below string) {
 	return strings.Repeat("/"+segment, n)
 }
 
-// A member that lies deep costs about what another one costs, although its path is longer than the system takes at a time: with a
-// walk along the path for each, PROPFIND took 80 s here and DELETE 169 s, with a lock elsewhere more.
+// A member that lies deep costs about what another one costs, although its path is longer than the
+// system takes at a time: with a walk along the path for each, PROPFIND took 80 s here and DELETE
+// 169 s, with a lock elsewhere more.
 func TestDeepTree(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("os.Root opens every directory on the way, for each of them")

@@ -13,7 +13,8 @@ import (
 	"dav207/fsbackend"
 )
 
-// sparseFile makes a file of that size in which only some pages hold something, and skips the test where there are no holes.
+// sparseFile makes a file of that size in which only some pages hold something, and skips the test
+// where there are no holes.
 func sparseFile(t *testing.T, name string, size int64, pages ...int64) {
 	t.Helper()
 	f, err := os.Create(name)
@@ -60,8 +61,9 @@ func sameContent(t *testing.T, a, b string) {
 	}
 }
 
-// The content of a copy is that of the source (RFC 4918 §9.8), and so is what it takes of the disk: a hole stays a hole, whether one
-// file is copied, many members or a whole tree, or a file is moved to another volume.
+// The content of a copy is that of the source (RFC 4918 §9.8), and so is what it takes of the disk:
+// a hole stays a hole, whether one file is copied, many members or a whole tree, or a file is moved
+// to another volume.
 func TestCopyKeepsHoles(t *testing.T) {
 	files := map[string]struct {
 		size  int64
@@ -116,7 +118,8 @@ func TestCopyKeepsHoles(t *testing.T) {
 				check("COPY of a tree", filepath.Join("tree", "d"))
 				s.want(204, "COPY", "/c/", "", "Destination", "dest:/tree/")
 				check("COPY over another", filepath.Join("tree", "d"))
-				// With a lock in it every collection is copied by itself, as many of its members as can be at once.
+				// With a lock in it every collection is copied by itself, as many of its members as
+				// can be at once.
 				s.want(200, "LOCK", "/c/d/small", exclusive)
 				s.want(201, "COPY", "/c/", "", "Destination", "dest:/members/")
 				check("COPY of members", filepath.Join("members", "d"))

@@ -108,8 +108,8 @@ func (m *model) foretellMove(src, dst string, across bool) string {
 	if m.fails(dst, look) {
 		return m.outcome()
 	}
-	// "Prior to performing the move, the server MUST perform a DELETE with 'Depth: infinity' on the destination resource" (§9.9.3):
-	// a member that may not be deleted keeps everything as it is.
+	// "Prior to performing the move, the server MUST perform a DELETE with 'Depth: infinity' on the
+	// destination resource" (§9.9.3): a member that may not be deleted keeps everything as it is.
 	if name := m.fault.name; m.has(name) && name != dst && strings.HasPrefix(name, dst) && m.fails(name, protected, locked, lockedFlat) {
 		m.report(name)
 		return m.answer(success)

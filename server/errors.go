@@ -91,7 +91,7 @@ func asError(err error) *multistatus.Error {
 			Description: "The collection holds itself."}
 	}
 	if e := (*tree.TooLongError)(nil); errors.As(err, &e) {
-		err = creatable(e.Path) // what a PUT there is told
+		err = creatable(e.Path) // as PUT answers there
 	}
 	e := multistatus.AsError(err)
 	if reason := resource.NameError(""); e.Description == "" && errors.As(err, &reason) {

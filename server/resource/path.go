@@ -298,8 +298,8 @@ func (p Path) Bounds() error {
 	return nil
 }
 
-// Room returns how many bytes and segments a path below p may have more than p itself before it is TooLong: less than 0 where p
-// is.
+// Room returns how many bytes and segments a path below p may have more than p itself before it is
+// TooLong: less than 0 where p is.
 func (p Path) Room() (bytes, segments int) {
 	return maxPath - len(p.s), maxDepth - strings.Count(p.s, "/")
 }

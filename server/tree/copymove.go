@@ -46,9 +46,10 @@ func (t *Tree) copy(ctx context.Context, src, dst resource.Path, depth Depth, re
 	return x.finish(r, dst, x.resource(r, dst, depth))
 }
 
-// Move gives src, its members and their properties the name dst (RFC 4918 §9.9). What is at dst is replaced: where a member of it
-// may not go, or is known to stay, nothing changes and that member is reported, since a DELETE of it comes first (§9.9.3). If
-// the guard allows it for every member that is one rename: all or nothing. Otherwise, and where the file system cannot rename
+// Move gives src, its members and their properties the name dst (RFC 4918 §9.9). What is at dst is
+// replaced: where a member of it may not go, or is known to stay, nothing changes and that member
+// is reported, since a DELETE of it comes first (§9.9.3). If the guard allows it for every member
+// that is one rename: all or nothing. Otherwise, and where the file system cannot rename
 // that far, it goes member by member: what cannot be moved is reported and stays, with its ancestors.
 //
 // Before anything changes it refuses as Copy does. A symbolic link is moved itself.

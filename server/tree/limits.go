@@ -18,9 +18,9 @@ func (e *TooLongError) Error() string {
 	return fmt.Sprintf("a path of %d bytes is too long or too deep", len(e.Path.String()))
 }
 
-// fits returns a *TooLongError if a member of src would have a path at dst that may not be created. Most trees do not get
-// longer paths, and those that do are not looked at member by member where the file system is an Exceeder: a rename stays
-// cheap, whatever the size of the tree.
+// fits returns a *TooLongError if a member of src would have a path at dst that may not be created.
+// Most trees do not get longer paths, and those that do are not looked at member by member where
+// the file system is an Exceeder: a rename stays cheap, whatever the size of the tree.
 func (t *Tree) fits(ctx context.Context, src props.Resource, dst resource.Path) error {
 	if !src.Info.IsDir() {
 		return nil
@@ -64,8 +64,8 @@ func (t *Tree) membersFit(ctx context.Context, src, dst resource.Path) error {
 	return ctx.Err()
 }
 
-// kinds returns the names of the members of p and whether each is a collection, without a look at each where the file system
-// lists both together.
+// kinds returns the names of the members of p and whether each is a collection, without a look at
+// each where the file system lists both together.
 func (t *Tree) kinds(ctx context.Context, p resource.Path) (map[string]bool, error) {
 	kinds := map[string]bool{}
 	f, err := t.FS.OpenFile(ctx, p.String(), os.O_RDONLY, 0)

@@ -97,9 +97,10 @@ type TreeCopier interface {
 
 // Exceeder looks for long names in a tree without a look at each member.
 type Exceeder interface {
-	// Exceeding returns the name of something below the collection name whose name is more than bytes longer than name, or more
-	// than segments deeper: any of them, "" where there is none. Symbolic links are not followed, a collection that cannot be
-	// read is passed over, and so are names of the server's own (see resource.Reserved).
+	// Exceeding returns the name of something below the collection name whose name is more than
+	// bytes longer than name, or more than segments deeper: any of them, "" where there is none.
+	// Symbolic links are not followed, a collection that cannot be read is passed over, and so are
+	// names of the server's own (see resource.Reserved).
 	Exceeding(ctx context.Context, name string, bytes, segments int) (string, error)
 }
 

@@ -150,8 +150,8 @@ func (x *transfer) mayReplace(dst resource.Path) error {
 	return x.removable(dst)
 }
 
-// removable reports what would keep a member of the collection dst, the guard or, as far as that is known, the file system, and
-// returns errKept if there is something.
+// removable reports what would keep a member of the collection dst, the guard or, as far as that is
+// known, the file system, and returns errKept if there is something.
 func (x *transfer) removable(dst resource.Path) error {
 	var refused []resource.Path
 	err := x.t.refusals(x.ctx, dst, func(p resource.Path, collection bool, err error) {
