@@ -46,7 +46,7 @@ func TestNginx(t *testing.T) {
 		url   string
 		works bool // COPY and MOVE do; else the server cannot know that it is meant
 	}{
-		{"README.md, a host of its own", host, nil, "https://dav.example.com/", true},
+		{"README.md, a host of its own", host, []string{"--public-url", "https://dav.example.com/"}, "https://dav.example.com/", true},
 		{"README.md, --public-url", part, []string{"--public-url", "https://www.example.com/files/"}, "https://www.example.com/files/", true},
 		{"README.md, X-Forwarded and --trusted-proxy", with(part, headers), []string{"--trusted-proxy", "127.0.0.1"}, "https://www.example.com/files/", true},
 		{"--public-url, the host passed on", with(part, "proxy_set_header Host $http_host;"),
@@ -184,7 +184,7 @@ func throughProxy(t *testing.T, s *site) {
 func TestNginxRefusedUpload(t *testing.T) {
 	realClient(t, "nginx", "apt-get install nginx-light")
 	host, _, _ := nginxBlocks(t)
-	direct := startProgram(t, "--memory")
+	direct := startProgram(t, "--memory", "--public-url", "https://dav.example.com/")
 	p := startNginx(t, host, strings.TrimPrefix(direct.url, "http://"))
 	direct.want(201, "PUT", "/locked", "old")
 	direct.lock("/locked", "0")

@@ -3,10 +3,9 @@ package server
 import (
 	"context"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"strings"
 
+	"dav207/server/forwarded"
 	"dav207/server/resource"
 )
 
@@ -22,11 +21,11 @@ type originKey struct{}
 // originOf finds out how the client knows this server. What a proxy says of that counts only if it is trusted.
 func (h *Handler) originOf(r *http.Request) origin {
 	o := origin{mapping: h.mapping, host: canonicalHost(r.Host)}
-	if len(h.trusted) > 0 && h.fromProxy(r.RemoteAddr) {
-		if host := forwardedHost(r.Header); host != "" {
+	if len(h.trusted) > 0 && forwarded.Trusted(r.RemoteAddr, h.trusted) {
+		if host := forwarded.Host(r.Header); host != "" {
 			o.host = canonicalHost(host)
 		}
-		if prefix := firstOf(r.Header.Get("X-Forwarded-Prefix")); prefix != "" {
+		if prefix := forwarded.Prefix(r.Header); prefix != "" {
 			if m, err := resource.NewMapping(unescaped(prefix) + "/" + h.mapping.Prefix().String()); err == nil {
 				o.mapping = m
 			}
@@ -43,40 +42,6 @@ func unescaped(s string) string {
 		return u
 	}
 	return s
-}
-
-// fromProxy reports whether an address is one of those of Options.TrustedProxies.
-func (h *Handler) fromProxy(remote string) bool {
-	at, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return false
-	}
-	addr := at.Addr().Unmap().WithZone("")
-	for _, p := range h.trusted {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
-}
-
-// forwardedHost returns the host that the first proxy saw: Forwarded (RFC 7239 §5.3), or what came before it.
-func forwardedHost(head http.Header) string {
-	if forwarded := firstOf(head.Get("Forwarded")); forwarded != "" {
-		for _, pair := range strings.Split(forwarded, ";") {
-			name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-			if strings.EqualFold(name, "host") {
-				return strings.Trim(value, `"`)
-			}
-		}
-	}
-	return firstOf(head.Get("X-Forwarded-Host"))
-}
-
-// firstOf returns the first of a list: the one that the proxy nearest to the client added.
-func firstOf(list string) string {
-	first, _, _ := strings.Cut(list, ",")
-	return strings.TrimSpace(first)
 }
 
 // hrefs returns the mapping that makes the hrefs of the request with this context.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"dav207/server/forwarded"
 	"dav207/server/multistatus"
 )
 
@@ -48,10 +49,8 @@ func interim(r *http.Request) int {
 	if r.ContentLength != 0 { // while a body is read net/http has things to say, too
 		return 0
 	}
-	for _, name := range []string{"Via", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Real-Ip"} {
-		if r.Header.Get(name) != "" {
-			return 0
-		}
+	if forwarded.Any(r.Header) {
+		return 0
 	}
 	agent := r.Header.Get("User-Agent")
 	for _, c := range company {

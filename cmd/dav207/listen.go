@@ -62,16 +62,35 @@ func cause(err error) error {
 	}
 }
 
-// baseURL is the URL of the root of the server, for people on this machine: with the host that they gave, the port that
-// is open, and a slash at the end. Nothing in it means anything to a shell.
+// baseURL is the URL of the root of the server, for people: with the host that they gave, the port that
+// is open, and a slash at the end. Where they gave none, or the address that stands for all of this
+// machine's, it has one that other machines can use. Nothing in it means anything to a shell.
 func baseURL(scheme, addr string, ln net.Listener, mapping resource.Mapping) string {
 	host, _, _ := net.SplitHostPort(addr)
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
+		addrs, _ := net.InterfaceAddrs()
+		host = addressForOthers(addrs)
 	}
 	root := url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port)}
 	return root.String() + shellSafe.Replace(mapping.Href(resource.Root, true))
+}
+
+// addressForOthers returns the first address that other machines can use, of IPv4 if there is one, and
+// 127.0.0.1 where there is none.
+func addressForOthers(addrs []net.Addr) string {
+	found := "127.0.0.1"
+	for _, a := range addrs {
+		n, ok := a.(*net.IPNet)
+		switch {
+		case !ok || !n.IP.IsGlobalUnicast():
+		case n.IP.To4() != nil:
+			return n.IP.String()
+		case found == "127.0.0.1":
+			found = n.IP.String()
+		}
+	}
+	return found
 }
 
 // shellSafe escapes what URLs and shells both have a use for.

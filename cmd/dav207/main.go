@@ -83,7 +83,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exit(stderr, "help", usagef("there is no command %q", name))
 	}
 	flags, do := c.flags()
-	err := flags.Parse(args)
+	err := parseOnce(flags, args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
 		err = help(stdout, []string{name})
@@ -93,6 +93,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = do(ctx, flags.Args(), stdout, stderr)
 	}
 	return exit(stderr, "help "+name, err)
+}
+
+// parseOnce parses a command line on which each flag stands once, unless its values are collected.
+func parseOnce(flags *pflag.FlagSet, args []string) error {
+	seen := map[string]bool{}
+	return flags.ParseAll(args, func(f *pflag.Flag, value string) error {
+		if _, collects := f.Value.(interface{ collects() }); seen[f.Name] && !collects {
+			return fmt.Errorf("--%s is given twice", f.Name)
+		}
+		seen[f.Name] = true
+		return flags.Set(f.Name, value)
+	})
 }
 
 func lookup(name string) (command, bool) {

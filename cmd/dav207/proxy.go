@@ -21,6 +21,8 @@ func (p *publicURLs) String() string {
 	return strings.Join(all, " ")
 }
 
+func (p *publicURLs) collects() {}
+
 // Type implements pflag.Value.
 func (p *publicURLs) Type() string { return "URL" }
 
@@ -65,6 +67,8 @@ func (p *proxies) String() string {
 	}
 	return strings.Join(all, " ")
 }
+
+func (p *proxies) collects() {}
 
 // Type implements pflag.Value.
 func (p *proxies) Type() string { return "IP|CIDR" }

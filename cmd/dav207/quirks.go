@@ -25,6 +25,8 @@ func (q quirks) String() string {
 	return strings.Join(all, " ")
 }
 
+func (q quirks) collects() {}
+
 // Type implements pflag.Value.
 func (q quirks) Type() string { return "NAME" }
 

@@ -107,7 +107,8 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 			TrustedProxies: o.proxies, Logger: log})(handler)
 		mode += ", to the users in " + show(o.users)
 	}
-	s := &site{handler: middleware.SameSite(o.public...)(handler), log: log, grace: o.grace}
+	s := &site{handler: middleware.SameSite(o.public...)(handler), log: log, grace: o.grace,
+		login: users != nil, public: o.public, proxies: o.proxies}
 	if cert != nil {
 		s.tls = cert.config()
 	}

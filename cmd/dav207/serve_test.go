@@ -246,11 +246,26 @@ func TestServeLog(t *testing.T) {
 
 func TestServeWarnsOfOthers(t *testing.T) {
 	s := startCommand(t, "serve", "--memory", "--addr", ":0", "--anonymous")
-	if !strings.HasPrefix(s.base, "http://127.0.0.1:") {
-		t.Errorf("URL = %s, want one that can be used", s.base)
+	addrs, err := net.InterfaceAddrs()
+	u, parsed := url.Parse(s.base)
+	if err != nil || parsed != nil || u.Hostname() != addressForOthers(addrs) {
+		t.Fatalf("URL = %s, %v, want one that others can use", s.base, err)
 	}
-	if code, _ := do(t, "PROPFIND", s.base, ""); code != 207 {
-		t.Errorf("PROPFIND = %d, want 207", code)
+	// Any address can be that of this machine, but no page can have one for its name.
+	for host, want := range map[string]int{"127.0.0.1": 207, "192.0.2.99": 207, "evil.example": 421} {
+		r, err := http.NewRequest("PROPFIND", "http://127.0.0.1:"+u.Port()+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("PROPFIND with Host %s = %d, want %d", host, resp.StatusCode, want)
+		}
 	}
 	log := s.stderr.String()
 	if got, _, _ := strings.Cut(log, "\n"); !strings.Contains(got, "level=WARN") || !strings.Contains(got, "no password") {

@@ -8,7 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"dav207/server/middleware"
@@ -21,10 +24,42 @@ type site struct {
 	log     *slog.Logger
 	grace   time.Duration // how long running requests have once ctx ends
 	tls     *tls.Config   // nil for none
+	login   bool          // the handler asks for a password
+	public  publicURLs
+	proxies proxies
+}
+
+// ignoreHangup logs a SIGHUP, which would end the process otherwise, until stop is called.
+func (s *site) ignoreHangup() (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for range hangups {
+			s.log.Info("SIGHUP is ignored: there is nothing to be read again")
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+	}
+}
+
+// ownHosts refuses requests for hosts that are none of the server's, where nobody logs in.
+func (s *site) ownHosts(addr string, ln net.Listener) http.Handler {
+	if s.login {
+		return s.handler
+	}
+	host, _, _ := net.SplitHostPort(addr)
+	opts := middleware.HostsOptions{Names: []string{host}, Addresses: !loopback(ln), TrustedProxies: s.proxies}
+	for _, u := range s.public {
+		opts.Names = append(opts.Names, u.Hostname())
+	}
+	return middleware.Hosts(opts)(s.handler)
 }
 
 // start listens, lets say tell people so, and serves until ctx ends. An error of say keeps it from serving.
 func (s *site) start(ctx context.Context, addr string, mapping resource.Mapping, say func(base string, ln net.Listener) error) error {
+	defer s.ignoreHangup()()
 	ln, err := listen(ctx, addr)
 	if err != nil && ctx.Err() != nil {
 		return nil // a signal came first
@@ -40,6 +75,7 @@ func (s *site) start(ctx context.Context, addr string, mapping resource.Mapping,
 		ln.Close()
 		return err
 	}
+	s.handler = s.ownHosts(addr, ln)
 	return s.serve(ctx, ln)
 }
 
@@ -54,7 +90,7 @@ func (s *site) serve(ctx context.Context, ln net.Listener) error {
 	var running atomic.Int64
 	processors := newProcessors()
 	defer processors.stop()
-	handler := processors.follow(middleware.Log(s.log)(middleware.Recover(s.log)(s.handler)))
+	handler := processors.follow(middleware.Log(s.log, s.proxies...)(middleware.Recover(s.log)(s.handler)))
 	srv := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			running.Add(1)

@@ -46,6 +46,13 @@ func (o *serveOptions) openState(ctx context.Context, dir string, disk *fsbacken
 	}
 	file := filepath.Join(dir, resource.StateName, "state.db")
 	own := o.state == "" // in the directory itself
+	if own {
+		for _, p := range []string{filepath.Dir(file), file} { // nobody but this server makes one, and it makes no link
+			if fi, err := os.Lstat(p); err == nil && fi.Mode().Type() == fs.ModeSymlink {
+				return nil, fmt.Errorf("%s is a symbolic link, which is not followed: remove it, or %s", show(p), elsewhere)
+			}
+		}
+	}
 	if !own {
 		file = o.state
 		if err := outside(dir, "--state", file); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -230,14 +231,21 @@ func TestStateOfNoUse(t *testing.T) {
 	}
 	for what, make := range map[string]func(name string) error{
 		"not a directory": func(name string) error { return os.WriteFile(name, nil, 0o600) },
-		"leads nowhere":   func(name string) error { return os.Symlink("none", name) },
-		"not a file":      func(name string) error { return os.MkdirAll(filepath.Join(name, "state.db"), 0o700) },
+		"is a symbolic link, which is not followed": func(name string) error { return os.Symlink("none", name) },
+		"symbolic link": func(name string) error { return os.Symlink(elsewhere, name) },
+		"state.db is a symbolic link": func(name string) error {
+			return errors.Join(os.Mkdir(name, 0o700), os.Symlink(filepath.Join(elsewhere, "x"), filepath.Join(name, "state.db")))
+		},
+		"not a file": func(name string) error { return os.MkdirAll(filepath.Join(name, "state.db"), 0o700) },
 	} {
 		dir := t.TempDir()
 		if err := make(filepath.Join(dir, ".dav207")); err != nil {
 			t.Fatal(err)
 		}
 		refused(t, 1, what, "serve", dir, "--addr", "127.0.0.1:0")
+	}
+	if left, err := os.ReadDir(elsewhere); err != nil || len(left) != 2 {
+		t.Errorf("a link was followed: %v, %v", left, err)
 	}
 }
 

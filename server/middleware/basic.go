@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dav207/server/access"
+	"dav207/server/forwarded"
 )
 
 // BasicOptions are the choices of Basic. The zero value, and a nil pointer, have all the defaults.
@@ -77,7 +78,7 @@ func (b *basic) wrap(next http.Handler) http.Handler {
 			b.unauthorized(w, r, "A name and a password are needed.")
 			return
 		}
-		addr := clientAddr(r, b.trusted)
+		addr := forwarded.Client(r, b.trusted)
 		v, err := b.verify(ctx, oneClient(addr), sent, password)
 		switch {
 		case err != nil: // the client is gone, or the server ends
@@ -88,7 +89,7 @@ func (b *basic) wrap(next http.Handler) http.Handler {
 			refuse(w, r, http.StatusTooManyRequests, "Too many passwords were tried. Try again later.")
 		case !v.ok:
 			if v.new {
-				b.logWrong(r, addr, v.user)
+				b.logWrong(r, v.user)
 			}
 			b.unauthorized(w, r, "The name or the password is wrong.")
 		default:
@@ -102,10 +103,14 @@ func (b *basic) wrap(next http.Handler) http.Handler {
 
 // credentials returns the name and the password of a request that has one pair of them.
 func credentials(r *http.Request) (name, password string, ok bool) {
-	if len(r.Header.Values("Authorization")) != 1 {
+	values := r.Header.Values("Authorization")
+	if len(values) != 1 {
 		return "", "", false
 	}
-	return r.BasicAuth()
+	// Any number of spaces may stand before the credentials (RFC 9110 §11.4); net/http wants one.
+	scheme, rest, _ := strings.Cut(strings.TrimSpace(values[0]), " ")
+	one := http.Request{Header: http.Header{"Authorization": {scheme + " " + strings.TrimSpace(rest)}}}
+	return one.BasicAuth()
 }
 
 // unauthorized asks for credentials (RFC 9110 §15.5.2).
@@ -116,12 +121,8 @@ func (b *basic) unauthorized(w http.ResponseWriter, r *http.Request, text string
 }
 
 // logWrong logs a wrong password. A name that is not a user's is left out: some type their password where the name belongs.
-func (b *basic) logWrong(r *http.Request, addr netip.Addr, user string) {
-	remote := host(r.RemoteAddr)
-	if addr.IsValid() {
-		remote = addr.String()
-	}
-	attrs := []slog.Attr{slog.String("remote", remote)}
+func (b *basic) logWrong(r *http.Request, user string) {
+	attrs := []slog.Attr{slog.String("remote", remote(r, b.trusted))}
 	if user != "" {
 		attrs = append(attrs, slog.String("user", safe(user)))
 	}

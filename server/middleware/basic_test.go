@@ -330,6 +330,8 @@ func TestBasicMalformed(t *testing.T) {
 	}{
 		{"as it should be", []string{good}, 200},
 		{"RFC 9110 §11.1 schemes have no case", []string{"bAsIc" + good[5:]}, 200},
+		{"RFC 9110 §11.4 any number of spaces", []string{"Basic   " + good[6:]}, 200},
+		{"spaces around it", []string{" " + good + " "}, 200},
 		{"nothing", nil, 401},
 		{"two", []string{good, good}, 401},
 		{"an empty one", []string{""}, 401},

@@ -3,11 +3,14 @@ package middleware
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
+
+	"dav207/server/forwarded"
 )
 
 // Log writes one line at level Info after each request: method, path (escaped as in a URL, without the query), status,
@@ -15,8 +18,11 @@ import (
 // user that Basic, behind it, found. An answer that was broken off is marked aborted; its status is 0 if nothing of it had been sent. A nil logger
 // discards.
 //
+// The address is that of the connection, or what X-Forwarded-For says of it where that is one of the
+// trusted proxies. The duration is a string with its unit, such as "97.949us", in every format.
+//
 // Nothing that a client sends can end a line or begin another, whatever the slog.Handler does with its values.
-func Log(log *slog.Logger) func(http.Handler) http.Handler {
+func Log(log *slog.Logger, trusted ...netip.Prefix) func(http.Handler) http.Handler {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -42,7 +48,7 @@ func Log(log *slog.Logger) func(http.Handler) http.Handler {
 					rec.implicit() // net/http sends a 200 for a handler that returns without a word
 				}
 				attrs = append(attrs, slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes),
-					slog.Duration("duration", time.Since(start)), slog.String("remote", host(r.RemoteAddr)))
+					slog.String("duration", strings.Replace(time.Since(start).String(), "µ", "u", 1)), slog.String("remote", remote(r, trusted)))
 				if who.user != "" {
 					attrs = append(attrs, slog.String("user", safe(who.user)))
 				}
@@ -72,11 +78,12 @@ func place(destination string) string {
 	return safe(u.String())
 }
 
-func host(remote string) string {
-	if h, _, err := net.SplitHostPort(remote); err == nil {
-		return h
+// remote returns the address of the client, or of the connection where there is no other.
+func remote(r *http.Request, trusted []netip.Prefix) string {
+	if addr := forwarded.Client(r, trusted); addr.IsValid() {
+		return addr.String()
 	}
-	return remote
+	return r.RemoteAddr
 }
 
 // longest bounds what of a value is logged: a client must not fill the disk with one header.

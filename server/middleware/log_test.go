@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // lines is a log that can be written and read at the same time.
@@ -102,8 +104,9 @@ func TestLog(t *testing.T) {
 			if strings.Contains(l.String(), "secret") {
 				t.Errorf("log = %s, which holds a secret", l.String())
 			}
-			if d, ok := got["duration"].(float64); !ok || d < 0 {
-				t.Errorf("duration = %v, want a time", got["duration"])
+			text, _ := got["duration"].(string)
+			if d, err := time.ParseDuration(text); err != nil || d < 0 {
+				t.Errorf("duration = %v, want a time with its unit", got["duration"])
 			}
 		})
 	}
@@ -195,6 +198,26 @@ func TestLogDisabled(t *testing.T) {
 		Log(log)(http.NotFoundHandler()).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
 		if rec.Code != 404 || l.String() != "" {
 			t.Errorf("status, log = %d, %q, want 404 and no line", rec.Code, l.String())
+		}
+	}
+}
+
+// The address in the log is the client's, where it came by a trusted proxy, and is not what anybody else says.
+func TestLogRemote(t *testing.T) {
+	for _, tt := range []struct{ from, forwarded, want string }{
+		{"192.0.2.1:5", "198.51.100.7", "198.51.100.7"},
+		{"192.0.2.1:5", "10.0.0.1, 198.51.100.7", "198.51.100.7"},
+		{"192.0.2.1:5", "", "192.0.2.1"},
+		{"192.0.2.2:5", "198.51.100.7", "192.0.2.2"},
+		{"@", "", "@"}, // a Unix socket
+	} {
+		var l lines
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = tt.from
+		r.Header.Set("X-Forwarded-For", tt.forwarded)
+		Log(slog.New(slog.NewJSONHandler(&l, nil)), netip.MustParsePrefix("192.0.2.1/32"))(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
+		if got := l.entry(t)["remote"]; got != tt.want {
+			t.Errorf("from %s with X-Forwarded-For %q: remote = %v, want %s", tt.from, tt.forwarded, got, tt.want)
 		}
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"dav207/server/forwarded"
 )
 
 func TestRemember(t *testing.T) {
@@ -365,7 +367,7 @@ func TestClientAddr(t *testing.T) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = tt.remote
 		r.Header["X-Forwarded-For"] = tt.forwarded
-		if got := oneClient(clientAddr(r, trusted)).String(); got != tt.want {
+		if got := oneClient(forwarded.Client(r, trusted)).String(); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.rule, got, tt.want)
 		}
 	}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A page that has its own name lead to this server (DNS rebinding) reaches nothing, where no password would keep it out.
+func TestServeRefusesOtherHosts(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "users")
+	writeUsers(t, file, "ann", annHash)
+	for _, tt := range []struct {
+		args string
+		host string
+		code int
+	}{
+		{"serve --memory", "evil.example:8080", 421},
+		{"serve --memory --read-only", "evil.example:8080", 421},
+		{"serve --memory", "localhost:1", 201},
+		{"serve --memory --public-url https://dav.example.com/", "dav.example.com", 201},
+		{"serve --memory --public-url https://dav.example.com/", "evil.example", 421},
+		{"serve --memory --trusted-proxy 127.0.0.1", "evil.example", 421},
+		{"serve --memory --users " + file, "evil.example", 401}, // the page does not know the password
+		{"demo", "evil.example", 421},
+	} {
+		s := startCommand(t, append(strings.Fields(tt.args), "--addr", "127.0.0.1:0")...)
+		r, err := http.NewRequest("PUT", s.base+"x", strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = tt.host
+		r.Header.Set("Origin", "http://"+tt.host)
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != tt.code {
+			t.Errorf("%s, Host %s: PUT = %d, want %d", tt.args, tt.host, resp.StatusCode, tt.code)
+		}
+	}
+}
+
+// A flag that takes one value is given once; those whose values are collected may be given again.
+func TestFlagsGivenTwice(t *testing.T) {
+	for args, code := range map[string]int{
+		"serve --memory --addr 127.0.0.1:0 --addr 127.0.0.1:0":         2,
+		"serve --memory --log=json --log text":                         2,
+		"serve --memory --read-only --read-only":                       2,
+		"demo --addr 127.0.0.1:0 --addr 127.0.0.1:0":                   2,
+		"serve --memory --trusted-proxy ::1 --trusted-proxy 127.0.0.1": 0,
+	} {
+		if code == 0 {
+			startCommand(t, append(strings.Fields(args), "--addr", "127.0.0.1:0")...)
+			continue
+		}
+		refused(t, code, "is given twice", strings.Fields(args)...)
+	}
+}
+
+// What is printed for an address that stands for all of a machine's is one that others can use.
+func TestAddressForOthers(t *testing.T) {
+	cidr := func(s string) net.Addr {
+		ip, n, err := net.ParseCIDR(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &net.IPNet{IP: ip, Mask: n.Mask}
+	}
+	for _, tt := range []struct {
+		addrs []string
+		want  string
+	}{
+		{[]string{"127.0.0.1/8", "::1/128"}, "127.0.0.1"},
+		{[]string{"127.0.0.1/8", "192.0.2.7/24", "192.0.2.8/24"}, "192.0.2.7"},
+		{[]string{"fe80::1/64", "2001:db8::1/64", "192.0.2.7/24"}, "192.0.2.7"},
+		{[]string{"fe80::1/64", "2001:db8::1/64", "2001:db8::2/64"}, "2001:db8::1"},
+		{[]string{"169.254.0.1/16"}, "127.0.0.1"},
+	} {
+		var addrs []net.Addr
+		for _, s := range tt.addrs {
+			addrs = append(addrs, cidr(s))
+		}
+		if got := addressForOthers(addrs); got != tt.want {
+			t.Errorf("of %v it is %s, want %s", tt.addrs, got, tt.want)
+		}
+	}
+}
