@@ -146,3 +146,27 @@ func canonicalHost(host string) string {
 	host = strings.TrimSuffix(host, ":80")
 	return strings.TrimSuffix(host, ":443")
 }
+
+// checkTarget refuses a request-target (RFC 9112 §3.2) that is for another server or is none: 421 for
+// a URL of the other one of http and https (RFC 9110 §7.4), 400 for any other scheme and for what
+// only a client needs, a fragment or a user. Which host an absolute URL may have is not asked here:
+// net/http makes it the Host of the request.
+func checkTarget(r *http.Request) error {
+	ours := "http"
+	if r.TLS != nil {
+		ours = "https"
+	}
+	u := r.URL
+	switch {
+	case strings.Contains(r.RequestURI, "#"), u.Opaque != "", u.User != nil, u.Scheme != "" && u.Host == "":
+		return badRequest(errTarget)
+	case u.Scheme == "" || u.Scheme == ours:
+		return nil
+	case u.Scheme == "http" || u.Scheme == "https":
+		return &multistatus.Error{Status: http.StatusMisdirectedRequest, Err: errTarget,
+			Description: "This is not the server of that scheme."}
+	}
+	return badRequest(errTarget)
+}
+
+var errTarget = errors.New("not a request-target of this server")

@@ -30,6 +30,7 @@ import (
 	"dav207/server/reserve"
 	"dav207/server/resource"
 	"dav207/server/tree"
+	"dav207/server/wire"
 )
 
 // Options are the choices of a Handler. The zero value, and a nil pointer, have all the defaults.
@@ -239,6 +240,7 @@ func (q *request) lookAtPlace(r props.Resource) {
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w = wire.Begin(w, r)
 	q := &request{Request: r, w: w, ctx: r.Context(), body: newBody(w, r), principal: access.Principal(r.Context()), origin: h.originOf(r)}
 	if q.origin.mapping != h.mapping {
 		q.ctx = context.WithValue(q.ctx, originKey{}, q.origin)
@@ -254,6 +256,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) serve(q *request) error {
+	if err := checkTarget(q.Request); err != nil {
+		return err
+	}
 	i := slices.IndexFunc(h.methods, func(m method) bool { return m.name == q.Method })
 	if i < 0 {
 		return errMethod(q.Method)

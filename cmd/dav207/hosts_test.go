@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -87,6 +88,25 @@ func TestAddressForOthers(t *testing.T) {
 		}
 		if got := addressForOthers(addrs); got != tt.want {
 			t.Errorf("of %v it is %s, want %s", tt.addrs, got, tt.want)
+		}
+	}
+}
+
+// A 401 has its header fields under the names of the RFCs, too.
+func TestServeSpellsNames(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "users")
+	writeUsers(t, file, "ann", annHash)
+	s := startCommand(t, "serve", "--memory", "--addr", "127.0.0.1:0", "--users", file)
+	conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(s.base, "http://"), "/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "OPTIONS / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+	answer, _ := io.ReadAll(conn)
+	for _, name := range []string{"HTTP/1.1 401", "\r\nWWW-Authenticate: Basic", "\r\nDAV: 1", "\r\nMS-Author-Via: DAV"} {
+		if !strings.Contains(string(answer), name) {
+			t.Errorf("there is no %q in %q", name, answer)
 		}
 	}
 }

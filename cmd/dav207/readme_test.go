@@ -28,7 +28,7 @@ var volatile = []struct {
 	replacement string
 }{
 	{regexp.MustCompile(`(?m)^(Date|Last-Modified): \w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT$`), "$1: TIME"},
-	{regexp.MustCompile(`(?m)^(Etag): "[^"]+"$`), `$1: "TAG"`},
+	{regexp.MustCompile(`(?m)^(ETag): "[^"]+"$`), `$1: "TAG"`},
 	{regexp.MustCompile(`urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`), "urn:uuid:UUID"},
 }
 
@@ -234,8 +234,8 @@ func TestWithoutVolatile(t *testing.T) {
 	for in, want := range map[string]string{
 		"Date: " + now:                     "Date: TIME",
 		"a\nLast-Modified: " + now + "\nb": "a\nLast-Modified: TIME\nb",
-		`Etag: "1-2"`:                      `Etag: "TAG"`,
-		`Etag: W/"1-2"`:                    `Etag: W/"1-2"`,
+		`ETag: "1-2"`:                      `ETag: "TAG"`,
+		`ETag: W/"1-2"`:                    `ETag: W/"1-2"`,
 		"<urn:uuid:01234567-89ab-cdef-0123-456789abcdef>":        "<urn:uuid:UUID>",
 		"<D:status>HTTP/1.1 507 Insufficient Storage</D:status>": "<D:status>HTTP/1.1 507 Insufficient Storage</D:status>",
 		"<D:href>/Date: " + now + "</D:href>":                    "<D:href>/Date: " + now + "</D:href>",

@@ -212,7 +212,7 @@ func TestServeOptionsAsterisk(t *testing.T) {
 	defer conn.Close()
 	io.WriteString(conn, "OPTIONS * HTTP/1.1\r\nHost: "+u.Host+"\r\nConnection: close\r\n\r\n")
 	answer, _ := io.ReadAll(conn)
-	if !bytes.HasPrefix(answer, []byte("HTTP/1.1 200 ")) || !bytes.Contains(answer, []byte("\r\nDav: 1, 2, 3\r\n")) {
+	if !bytes.HasPrefix(answer, []byte("HTTP/1.1 200 ")) || !bytes.Contains(answer, []byte("\r\nDAV: 1, 2, 3\r\n")) {
 		t.Errorf("OPTIONS * = %q, want 200 with DAV", answer)
 	}
 }

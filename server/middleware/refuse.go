@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"dav207/server/early"
+	"dav207/server/wire"
 )
 
 // refuse answers a request without asking for its body.
 func refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
+	w = wire.Begin(w, r)
 	early.Answer(w, r, false, time.Time{}, func() {
 		head := w.Header()
 		head.Set("Content-Type", "text/plain; charset=utf-8")

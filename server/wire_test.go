@@ -1,0 +1,136 @@
+package server
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"dav207/fsbackend"
+)
+
+// raw sends bytes to a server and returns what comes back until it closes the connection, or for a moment.
+func raw(t *testing.T, s *httptest.Server, request string) string {
+	t.Helper()
+	var c net.Conn
+	var err error
+	if s.TLS != nil {
+		c, err = tls.Dial("tcp", s.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+	} else {
+		c, err = net.Dial("tcp", s.Listener.Addr().String())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Fatal(err)
+	}
+	c.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+	answer, _ := io.ReadAll(bufio.NewReader(c))
+	return string(answer)
+}
+
+// Header names are on the wire as the RFCs spell them: some clients look for them byte for byte.
+func TestNamesOnTheWire(t *testing.T) {
+	s := httptest.NewServer(New(fsbackend.New(fsbackend.Memory()), nil))
+	defer s.Close()
+	for request, names := range map[string][]string{
+		"OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n":                                                         {"DAV", "MS-Author-Via"},
+		"PUT /f HTTP/1.1\r\nHost: x\r\nX-OC-Mtime: 1700000000\r\nContent-Length: 1\r\n\r\nx":            {"ETag", "X-OC-Mtime"},
+		"GET /f HTTP/1.1\r\nHost: x\r\n\r\n":                                                            {"ETag"},
+		"GET /f HTTP/1.1\r\nHost: x\r\nRange: bytes=0-0\r\n\r\n":                                        {"ETag"},
+		"HEAD /f HTTP/1.1\r\nHost: x\r\n\r\n":                                                           {"ETag"},
+		"GET /f HTTP/1.1\r\nHost: x\r\nIf-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT\r\n\r\n":        {"ETag"},
+		"PROPFIND / HTTP/1.1\r\nHost: x\r\nDepth: 0\r\nX: MS-Author-Via and DAV are of OPTIONS\r\n\r\n": nil,
+	} {
+		answer := raw(t, s, request)
+		head, _, _ := strings.Cut(answer, "\r\n\r\n")
+		for _, name := range names {
+			if !strings.Contains(head, "\r\n"+name+": ") {
+				t.Errorf("%q is answered without %s:\n%s", request, name, head)
+			}
+		}
+		for _, name := range []string{"Dav", "Etag", "Ms-Author-Via", "X-Oc-Mtime"} {
+			if strings.Contains(head, "\r\n"+name+": ") {
+				t.Errorf("%q is answered with %s:\n%s", request, name, head)
+			}
+		}
+	}
+}
+
+// RFC 9112 §6.1: where it is not sure where a request ends, the connection does.
+func TestUnsureRequestsCloseTheConnection(t *testing.T) {
+	s := httptest.NewServer(New(fsbackend.New(fsbackend.Memory()), nil))
+	defer s.Close()
+	const chunks = "1\r\na\r\n0\r\n\r\n"
+	for _, tt := range []struct {
+		rule, head, body string
+		stays            bool
+	}{
+		{"Content-Length", "HTTP/1.1\r\nContent-Length: 1", "a", true},
+		{"chunked", "HTTP/1.1\r\nTransfer-Encoding: chunked", chunks, true},
+		{"chunked, by way of a proxy", "HTTP/1.1\r\nVia: 1.1 p\r\nTransfer-Encoding: chunked", chunks, false},
+		{"both, by way of a proxy", "HTTP/1.1\r\nX-Forwarded-For: ::1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked", chunks, false},
+		{"Content-Length, by way of a proxy", "HTTP/1.1\r\nForwarded: for=x\r\nContent-Length: 1", "a", true},
+		{"chunked in HTTP/1.0", "HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked", chunks, false},
+		{"both in HTTP/1.0", "HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 1\r\nTransfer-Encoding: chunked", "a", false},
+		{"HTTP/1.0", "HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 1", "a", false},
+	} {
+		for _, path := range []string{"/f", "/missing/f"} { // a refusal, too
+			answer := raw(t, s, "PUT "+path+" "+tt.head+"\r\nHost: x\r\n\r\n"+tt.body+"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
+			head, _, _ := strings.Cut(answer, "\r\n\r\n")
+			if got := strings.Count(answer, "HTTP/1."); got != map[bool]int{true: 2, false: 1}[tt.stays] ||
+				strings.Contains(head, "\r\nConnection: close") == tt.stays {
+				t.Errorf("%s, PUT %s: %d answers, want the connection to stay: %v\n%s", tt.rule, path, got, tt.stays, answer)
+			}
+		}
+	}
+}
+
+// RFC 9112 §3.2, RFC 9110 §7.4: what is asked of another server, and what is no request-target.
+func TestRequestTargets(t *testing.T) {
+	plainServer := httptest.NewServer(New(fsbackend.New(fsbackend.Memory()), nil))
+	defer plainServer.Close()
+	secure := httptest.NewTLSServer(New(fsbackend.New(fsbackend.Memory()), nil))
+	defer secure.Close()
+	for _, tt := range []struct {
+		s       *httptest.Server
+		request string
+		status  int
+	}{
+		{plainServer, "PROPFIND http://host/", 207},
+		{plainServer, "PROPFIND http://host", 207},
+		{plainServer, "OPTIONS *", 200},
+		{plainServer, "GET /missing", 404},
+		{plainServer, "GET https://host/a", 421},
+		{plainServer, "OPTIONS https://host/", 421},
+		{secure, "GET http://host/a", 421},
+		{secure, "PROPFIND https://host/", 207},
+		{plainServer, "PUT ftp://h/x", 400},
+		{plainServer, "PROPFIND x:y", 400},
+		{plainServer, "LOCK x:y", 400},
+		{plainServer, "PROPFIND http:/", 400},
+		{plainServer, "PROPFIND http:a", 400},
+		{plainServer, "PROPFIND http://u:p@host/", 400},
+		{plainServer, "PROPFIND /#a", 400},
+		{plainServer, "PUT /a#b", 400},
+		{plainServer, "OPTIONS /#", 400},
+		{plainServer, "PROPFIND a", 400},
+		{plainServer, "CONNECT host:80", 405},
+	} {
+		answer := raw(t, tt.s, tt.request+" HTTP/1.1\r\nHost: host\r\nDepth: 0\r\nContent-Length: 0\r\n\r\n")
+		if want := fmt.Sprintf("HTTP/1.1 %d ", tt.status); !strings.HasPrefix(answer, want) {
+			t.Errorf("%s = %.60q, want %d", tt.request, answer, tt.status)
+		}
+	}
+	if r, err := http.Get(plainServer.URL + "/x"); err != nil || r.StatusCode != 404 {
+		t.Errorf("something was made: %v, %v", r, err)
+	}
+}
