@@ -243,6 +243,14 @@ func (i *foreignInfo) CreationTime() time.Time {
 	return time.Time{}
 }
 
+// ChangeTime is zero where the back end does not know it.
+func (i *foreignInfo) ChangeTime() time.Time {
+	if t, ok := i.inner.(interface{ ChangeTime() time.Time }); ok {
+		return t.ChangeTime()
+	}
+	return time.Time{}
+}
+
 // FileID is empty where the back end does not know it.
 func (i *foreignInfo) FileID() string {
 	if t, ok := i.inner.(interface{ FileID() string }); ok {

@@ -186,6 +186,7 @@ func fill(fi *info, name string, st *unix.Statx_t) {
 	fi.size = int64(st.Size)
 	fi.mode = fileMode(st.Mode)
 	fi.mtime = moment{st.Mtime.Sec, st.Mtime.Nsec}
+	fi.ctime = moment{st.Ctime.Sec, st.Ctime.Nsec}
 	fi.id = fileID{unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino}
 	if st.Mask&unix.STATX_BTIME != 0 && st.Btime.Sec > 0 {
 		fi.birth = moment{st.Btime.Sec, st.Btime.Nsec}

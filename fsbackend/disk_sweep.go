@@ -135,7 +135,7 @@ func (d *Disk) restore(p string, dir *os.File) (bool, error) {
 	}
 	to := parent(p) + names[0]
 	switch fi, err := d.root.Lstat(to); {
-	case err == nil && changed(fi).Before(asides.started):
+	case err == nil && changedBefore(fi, asides.started):
 		return false, nil // what was moved aside for it
 	case err == nil:
 		// It may be what somebody made here because nothing was there any more. Removing what was is never undone.

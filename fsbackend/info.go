@@ -65,6 +65,7 @@ type info struct {
 	name  string
 	size  int64
 	mtime moment
+	ctime moment // the zero one where it is not known
 	birth moment // the zero one where it is not known
 	mode  fs.FileMode
 	// direct says that no link was passed on the way, and that the name is the one that Real returns.
@@ -88,12 +89,29 @@ func momentOf(t time.Time) moment {
 
 func (m moment) time() time.Time { return time.Unix(m.sec, int64(m.nsec)) }
 
+// known is time for a moment whose zero value says that it is not known.
+func (m moment) known() time.Time {
+	if m == (moment{}) {
+		return time.Time{}
+	}
+	return m.time()
+}
+
 // nano is what UnixNano is.
 func (m moment) nano() uint64 { return uint64(m.sec*1e9 + int64(m.nsec)) }
 
+// changedBefore reports whether a file is known to have had its name, content and attributes before
+// t.
+func changedBefore(fi fs.FileInfo, t time.Time) bool {
+	at, known := changeTime(fi)
+	return known && at.Before(t)
+}
+
 func newInfo(name string, fi fs.FileInfo) *info {
 	id, birth, _ := identity(fi)
-	return &info{name: name, size: fi.Size(), mode: fi.Mode(), mtime: momentOf(fi.ModTime()), birth: momentOf(birth), id: id, raw: fi}
+	ctime, _ := changeTime(fi)
+	return &info{name: name, size: fi.Size(), mode: fi.Mode(), mtime: momentOf(fi.ModTime()), ctime: momentOf(ctime),
+		birth: momentOf(birth), id: id, raw: fi}
 }
 
 func (i *info) Name() string       { return i.name }
@@ -120,12 +138,10 @@ func (i *info) appendTag(b []byte) ([]byte, bool) {
 }
 
 // CreationTime returns the birth time, zero where the file system does not keep it.
-func (i *info) CreationTime() time.Time {
-	if i.birth == (moment{}) {
-		return time.Time{}
-	}
-	return i.birth.time()
-}
+func (i *info) CreationTime() time.Time { return i.birth.known() }
+
+// ChangeTime implements tree.ChangeTimer.
+func (i *info) ChangeTime() time.Time { return i.ctime.known() }
 
 // Direct implements tree.Directer.
 func (i *info) Direct() bool { return i.direct }

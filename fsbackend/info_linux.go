@@ -15,10 +15,12 @@ func identity(fi fs.FileInfo) (id fileID, birth time.Time, ok bool) {
 	return fileID{uint64(st.Dev), st.Ino}, time.Time{}, true
 }
 
-// changed returns when a file last got a name, another content or other attributes, as the system keeps it.
-func changed(fi fs.FileInfo) time.Time {
-	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
-		return time.Unix(st.Ctim.Unix())
+// changeTime returns when a file last got a name, another content or other attributes, as the
+// system keeps it; false means that it is not known.
+func changeTime(fi fs.FileInfo) (time.Time, bool) {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return time.Time{}, false
 	}
-	return fi.ModTime()
+	return time.Unix(st.Ctim.Unix()), true
 }

@@ -18,5 +18,6 @@ func identity(fi fs.FileInfo) (id fileID, birth time.Time, ok bool) {
 	return fileID{}, birth, true
 }
 
-// changed returns when a file last got a name, another content or other attributes. Nobody here keeps that, so it may be now.
-func changed(fs.FileInfo) time.Time { return time.Now() }
+// changeTime would return when a file last got a name, another content or other attributes: package
+// os does not know it here.
+func changeTime(fs.FileInfo) (time.Time, bool) { return time.Time{}, false }

@@ -35,6 +35,7 @@ type node struct {
 	id       uint64 // no other node of the tree ever has the same
 	mode     fs.FileMode
 	mtime    time.Time
+	ctime    time.Time // when it last got a name, another content or other attributes
 	birth    time.Time
 	uid, gid int
 	version  uint64
@@ -72,7 +73,7 @@ var _ afero.Fs = (*Mem)(nil)
 func (m *Mem) newNode(mode fs.FileMode) *node {
 	now := time.Now()
 	m.nodes++
-	n := &node{id: m.nodes, mode: mode, mtime: now, birth: now, names: 1}
+	n := &node{id: m.nodes, mode: mode, mtime: now, ctime: now, birth: now, names: 1}
 	if mode.IsDir() {
 		n.members = make(map[string]*node)
 	} else {
@@ -85,7 +86,13 @@ func (m *Mem) newNode(mode fs.FileMode) *node {
 func (m *Mem) changed(n *node) {
 	m.version++
 	n.version = m.version
+	n.modified()
+}
+
+// modified notes that the content of n, or what it has as members, is another one from now on.
+func (n *node) modified() {
 	n.mtime = time.Now()
+	n.ctime = n.mtime
 }
 
 // memName makes the names that afero's users pass, with the separators of the host, canonical.
@@ -130,7 +137,8 @@ func (m *Mem) link(dir *node, segment string, n *node) {
 	dir.members[segment] = n
 	dir.changes++
 	n.names = 1
-	dir.mtime = time.Now()
+	dir.modified()
+	n.ctime = dir.ctime
 }
 
 func (m *Mem) unlink(dir *node, segment string) {
@@ -143,7 +151,7 @@ func (m *Mem) unlink(dir *node, segment string) {
 func (m *Mem) take(dir *node, segment string) {
 	delete(dir.members, segment)
 	dir.changes++
-	dir.mtime = time.Now()
+	dir.modified()
 }
 
 // drop forgets a node that has lost its name, and all below it.
@@ -325,6 +333,7 @@ func (m *Mem) change(op, name string, f func(*node)) error {
 	n, err := m.find(memName(name))
 	if err == nil {
 		f(n)
+		n.ctime = time.Now()
 	}
 	return memError(op, name, err)
 }

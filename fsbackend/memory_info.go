@@ -12,6 +12,7 @@ type memInfo struct {
 	size    int64
 	mode    fs.FileMode
 	mtime   time.Time
+	ctime   time.Time
 	birth   time.Time
 	seed    uint64
 	version uint64
@@ -28,7 +29,7 @@ func (m *Mem) info(name string, n *node) *memInfo {
 
 // describe is called with the lock held.
 func (m *Mem) describe(i *memInfo, name string, n *node) {
-	*i = memInfo{name, int64(len(n.data)), n.mode, n.mtime, n.birth, m.seed, n.version, n.id, n}
+	*i = memInfo{name, int64(len(n.data)), n.mode, n.mtime, n.ctime, n.birth, m.seed, n.version, n.id, n}
 }
 
 func (i *memInfo) Name() string            { return i.name }
@@ -38,6 +39,7 @@ func (i *memInfo) ModTime() time.Time      { return i.mtime }
 func (i *memInfo) IsDir() bool             { return i.mode.IsDir() }
 func (i *memInfo) Sys() any                { return nil }
 func (i *memInfo) CreationTime() time.Time { return i.birth }
+func (i *memInfo) ChangeTime() time.Time   { return i.ctime }
 
 // ETag implements webdav.ETager: no two contents of a tree ever have the same one.
 func (i *memInfo) ETag(context.Context) (string, error) { return etager(i) }

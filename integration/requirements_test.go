@@ -42,7 +42,7 @@ var requirements = []requirement{
 	{12, "If-Match and If-None-Match on PUT, LOCK, DELETE, MOVE, HEAD, GET; davfs2 creates by LOCK", testDavfsCreates, ""},
 	{13, "PROPFIND: itself first and once, absolute paths, escaped, no file opened, streamed", testListing, ""},
 	{14, "each response has one 200 propstat and one 404 propstat, with whole status lines", testPropstats, ""},
-	{15, "dates: RFC 1123 and RFC 3339, on collections too, never before 1970", testDates, ""},
+	{15, "dates: RFC 1123 and RFC 3339, on collections too, those before 1970 as they are", testDates, ""},
 	{16, "XML: D: is DAV: on the root and nothing else anywhere, no default namespace, no location", testXMLForm, ""},
 	{17, "Destination: URL or path, any scheme, the hosts that are ours, else 502", testDestinationForms, ""},
 	{18, "401 for every method with the DAV headers, and the connection stays usable", testUnauthorized, ""},

@@ -19,16 +19,19 @@ func newHTTPDates() *dates { return &dates{layout: "Mon, 02 Jan 2006 ", end: " G
 // newDateTimes returns dates that are date-times of RFC 3339 §5.6.
 func newDateTimes() *dates { return &dates{layout: "2006-01-02T", end: "Z"} }
 
-// append appends a time that is not before 1970.
+// append appends a time for which ValidTime holds.
 func (d *dates) append(b []byte, t time.Time) []byte {
 	const secondsOfDay = 24 * 60 * 60
 	unix := t.Unix()
 	day := unix / secondsOfDay
+	if unix%secondsOfDay < 0 { // before 1970, where / rounds up
+		day--
+	}
 	if day != d.day || d.kept == nil {
 		d.day, d.kept = day, t.UTC().AppendFormat(d.kept[:0], d.layout)
 	}
 	b = append(b, d.kept...)
-	second := int(unix % secondsOfDay)
+	second := int(unix - day*secondsOfDay)
 	b = append(b, byte('0'+second/36000), byte('0'+second/3600%10), ':',
 		byte('0'+second%3600/600), byte('0'+second%3600/60%10), ':',
 		byte('0'+second%60/10), byte('0'+second%10))

@@ -37,7 +37,7 @@ func creationDate(context.Context) AppendFunc {
 			return b, ErrUndefined
 		}
 		created := c.CreationTime()
-		if !Dated(created) {
+		if !ValidTime(created) {
 			return b, ErrUndefined
 		}
 		return dates.append(b, created), nil
@@ -92,24 +92,17 @@ func entityTag(etag func(context.Context, []byte, fs.FileInfo) ([]byte, error)) 
 	}
 }
 
-// lastModified is undefined for times that clients trip over: see Dated.
+// lastModified is undefined where LastModified knows none.
 func lastModified(context.Context) AppendFunc {
 	dates := newHTTPDates()
+	var passed int64
 	return func(b []byte, r *Resource) ([]byte, error) {
-		modified := r.Info.ModTime()
-		if !Dated(modified) {
+		modified := lastModifiedOf(r.Info, &passed)
+		if modified.IsZero() {
 			return b, ErrUndefined
 		}
 		return dates.append(b, modified), nil
 	}
-}
-
-// Dated reports whether a time can be given as a Last-Modified (RFC 9110 §5.6.7): one before 1970 or in its first second is that
-// of a file system that knows none, and breaks clients.
-func Dated(t time.Time) bool {
-	const year10000 = 253402300800
-	unix := t.Unix()
-	return 0 < unix && unix < year10000
 }
 
 // onlyText refuses elements in a property that is #PCDATA (RFC 4918 §17).

@@ -12,50 +12,91 @@ import (
 	"dav207/server/tree"
 )
 
-// httpConditions evaluates the conditional headers of RFC 9110 §13 in the order of its §13.2.2. r is what is at the
-// Request-URI; exists is false where nothing is. It is called when no other reason to refuse was found (§13.2.1 there),
-// and again before a change that had to wait.
+// httpConditions evaluates the conditional headers of RFC 9110 §13 in the order of its §13.2.2,
+// except for If-Range. r is what is at the Request-URI; exists is false where nothing is. It is
+// called when no other reason to refuse was found (§13.2.1 there), and again before a change that
+// had to wait.
 func (h *Handler) httpConditions(q *request, t *tree.Tree, r props.Resource, exists bool) error {
-	head := q.Header
-	reading := q.Method == http.MethodGet || q.Method == http.MethodHead
-	if head.Get("If-Match") == "" && head.Get("If-None-Match") == "" && head.Get("If-Unmodified-Since") == "" &&
-		(!reading || head.Get("If-Modified-Since") == "") { // RFC 9110 §13.1.3
-		return nil
-	}
+	match, noneMatch := tagsIn(q.Header, "If-Match"), tagsIn(q.Header, "If-None-Match")
 	tag := ""
-	if exists && !r.Info.IsDir() {
+	if exists && !r.Info.IsDir() && match+noneMatch != "" {
 		var err error
 		if tag, err = t.ETag(q.ctx, r.Info); err != nil {
 			return err
 		}
 	}
 	failed := false
-	if values := head.Values("If-Match"); len(values) > 0 {
-		failed = !listed(values, tag, exists, true)
-	} else if since, err := http.ParseTime(head.Get("If-Unmodified-Since")); err == nil && exists && props.Dated(r.Info.ModTime()) {
-		failed = r.Info.ModTime().Truncate(time.Second).After(since)
-	}
-	if values := head.Values("If-None-Match"); len(values) > 0 {
-		if !failed && listed(values, tag, exists, false) {
-			if reading {
-				return &multistatus.Error{Status: http.StatusNotModified}
-			}
-			failed = true
-		}
-	} else if since, err := http.ParseTime(head.Get("If-Modified-Since")); err == nil && !failed && reading && tag != "" &&
-		props.Dated(r.Info.ModTime()) && !r.Info.ModTime().Truncate(time.Second).After(since) {
-		return &multistatus.Error{Status: http.StatusNotModified}
+	if match != "" {
+		failed = !listed(match, tag, exists, true)
+	} else if since, ok := dateIn(q.Header, "If-Unmodified-Since"); ok && exists {
+		modified, known := h.modifiedSince(q, r, since)
+		failed = known && modified
 	}
 	if failed {
+		return plain(http.StatusPreconditionFailed, "")
+	}
+	reads := q.Method == http.MethodGet || q.Method == http.MethodHead
+	have := false // what the client has is what there is
+	if noneMatch != "" {
+		have = listed(noneMatch, tag, exists, false)
+	} else if since, ok := dateIn(q.Header, "If-Modified-Since"); ok && reads && exists && !r.Info.IsDir() {
+		// A collection has no Last-Modified: its page shows members, which change without it. A
+		// date still to come is from a clock that is wrong: what changes until then would not be
+		// seen.
+		if modified, known := h.modifiedSince(q, r, since); known && !modified && !since.After(time.Now()) {
+			have = true
+		}
+	}
+	switch {
+	case have && reads:
+		return &multistatus.Error{Status: http.StatusNotModified}
+	case have:
 		return plain(http.StatusPreconditionFailed, "")
 	}
 	return nil
 }
 
+// tagsIn returns the list of entity tags in the header called name, which may have several lines
+// (RFC 9110 §5.3).
+func tagsIn(head http.Header, name string) string {
+	return strings.Trim(strings.Join(head[name], ","), ", \t")
+}
+
+// dateIn returns the HTTP-date in the header called name. Anything else there, two dates included,
+// is as if the header were not there (RFC 9110 §13.1.3, §13.1.4).
+func dateIn(head http.Header, name string) (time.Time, bool) {
+	values := head[name]
+	if len(values) != 1 {
+		return time.Time{}, false
+	}
+	t, err := http.ParseTime(values[0])
+	return t, err == nil
+}
+
+// modifiedSince compares a date with the Last-Modified of r, as validators: after a MOVE or PUT
+// that puts an older file in its place, what is there now is another one although its date is
+// earlier (RFC 9110 §13.1.3, §13.1.4). So the only date that is proof by itself is the one that was
+// handed out. Another one is the client's own, and counts where the file system knows that nothing
+// has changed since. known is false where r has no Last-Modified: conditions by date mean nothing
+// then.
+func (h *Handler) modifiedSince(q *request, r props.Resource, since time.Time) (modified, known bool) {
+	last := props.LastModified(r.Info)
+	switch {
+	case last.IsZero():
+		return false, false
+	case since.Unix() == last.Unix():
+		return false, true
+	case since.Unix() < last.Unix():
+		return true, true
+	}
+	c, ok := h.tree.FS.(tree.ChangeChecker)
+	return !ok || !c.UnchangedSince(q.ctx, r.Path.String(), since), true
+}
+
 // listed reports whether a list of entity tags names the current one: "*" is any that exists. The comparison is strong for
 // If-Match, weak for If-None-Match (RFC 9110 §8.8.3.2); the tags of this server are strong.
-func listed(values []string, tag string, exists, strong bool) bool {
-	for s := strings.TrimSpace(strings.Join(values, ",")); s != ""; s = strings.TrimLeft(s, ", \t") {
+func listed(s, tag string, exists, strong bool) bool {
+	for ; s != ""; s = strings.TrimLeft(s, ", \t") {
 		if s[0] == '*' {
 			return exists
 		}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/net/webdav"
 
@@ -82,15 +81,11 @@ func (h *Handler) send(q *request, t *tree.Tree, f webdav.File, info fs.FileInfo
 	if err := h.httpConditions(q, t, props.Resource{Path: q.path, Info: info}, true); err != nil {
 		return err
 	}
-	modified := time.Time{}
-	if props.Dated(info.ModTime()) {
-		modified = notLater(info.ModTime())
-	}
 	size := info.Size()
 	var parts []byteRange
 	// Range is for GET only (RFC 9110 §14.2). Nothing of an empty file could stand in a
 	// Content-Range.
-	if ranges := q.Header["Range"]; len(ranges) == 1 && size > 0 && q.Method == http.MethodGet && ifRange(q.Header, tag, modified) {
+	if ranges := q.Header["Range"]; len(ranges) == 1 && size > 0 && q.Method == http.MethodGet && ifRange(q.Header, tag, info) {
 		var ok bool
 		if parts, ok = parseRanges(ranges[0], size); !ok {
 			head.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10)) // RFC 9110 §15.5.17
@@ -108,9 +103,7 @@ func (h *Handler) send(q *request, t *tree.Tree, f webdav.File, info fs.FileInfo
 	// site.
 	head["X-Content-Type-Options"] = noSniff
 	head["Content-Security-Policy"] = sandbox
-	if !modified.IsZero() {
-		head["Last-Modified"] = []string{modified.UTC().Format(http.TimeFormat)}
-	}
+	addLastModified(head, info)
 	switch len(parts) {
 	case 0:
 		return sendPart(q, f, http.StatusOK, byteRange{0, size}, size, retry)
@@ -118,6 +111,13 @@ func (h *Handler) send(q *request, t *tree.Tree, f webdav.File, info fs.FileInfo
 		return sendPart(q, f, http.StatusPartialContent, parts[0], size, retry)
 	}
 	return sendParts(q, f, parts, size)
+}
+
+// addLastModified adds Last-Modified, which a file without such a time does not have.
+func addLastModified(head http.Header, info fs.FileInfo) {
+	if t := props.LastModified(info); !t.IsZero() {
+		head["Last-Modified"] = []string{t.UTC().Format(http.TimeFormat)}
+	}
 }
 
 // withoutSlash reports whether a URL is not one that a collection has (RFC 4918 §5.2). One
@@ -156,12 +156,4 @@ func (h *Handler) language(q *request, info fs.FileInfo) (string, error) {
 		}
 	}
 	return "", nil
-}
-
-// notLater returns the time that Last-Modified may have: none that is still to come (RFC 9110 §8.8.2.1).
-func notLater(t time.Time) time.Time {
-	if now := time.Now(); t.After(now) {
-		return now
-	}
-	return t
 }

@@ -77,7 +77,9 @@ func (h *Handler) index(q *request, t *tree.Tree, r props.Resource) error {
 			// "./", since a name may hold a colon. html/template writes "+" as "&#43;", which
 			// lftp takes for "&"; all else that it would write so is escaped in an href.
 			row.Href = template.URL("./" + strings.ReplaceAll(name, "+", "%2B"))
-			row.Modified = member.Info.ModTime().UTC().Format(time.DateTime)
+			if t := props.LastModified(member.Info); !t.IsZero() {
+				row.Modified = t.UTC().Format(time.DateTime)
+			}
 			if member.Info.IsDir() {
 				row.Name += "/"
 				row.Size = "-"

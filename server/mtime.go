@@ -24,7 +24,7 @@ const microsoft = "urn:schemas-microsoft-com:"
 func (h *Handler) timeProperties() []props.Live {
 	return []props.Live{
 		{Name: xml.Name{Space: microsoft, Local: "Win32LastModifiedTime"}, Alias: true, Append: appendHTTPTime, Set: h.timeSetter(parseHTTPTime)},
-		{Name: props.DAV("lastmodified"), Alias: true, Append: appendEpoch, Set: h.timeSetter(parseEpoch)},
+		{Name: props.DAV("lastmodified"), Alias: true, Append: appendEpoch, Set: h.timeSetter(parseHTTPOrEpoch)},
 	}
 }
 
@@ -39,9 +39,9 @@ func (h *Handler) setLastModified() props.SetFunc {
 
 func (h *Handler) timeSetter(parse func(string) (time.Time, error)) props.SetFunc {
 	return func(ctx context.Context, r props.Resource, value *props.Property) (apply, undo func() error, err error) {
-		t, err := parse(strings.TrimSpace(string(value.InnerXML)))
+		t, err := settable(parse(strings.TrimSpace(string(value.InnerXML))))
 		if err != nil {
-			return nil, nil, &multistatus.Error{Status: http.StatusConflict, Err: err, Description: "The value is not a time."} // §9.2.1
+			return nil, nil, errNoTime(err)
 		}
 		apply = func() error { return h.chtimes(ctx, r.Path, t) }
 		undo = func() error { return h.chtimes(context.WithoutCancel(ctx), r.Path, r.Info.ModTime()) }
@@ -49,11 +49,17 @@ func (h *Handler) timeSetter(parse func(string) (time.Time, error)) props.SetFun
 	}
 }
 
+// errNoTime refuses the value of a property that is a time (RFC 4918 §9.2.1).
+func errNoTime(err error) error {
+	return &multistatus.Error{Status: http.StatusConflict, Err: err, Description: "The value is not a time that can be kept."}
+}
+
 // chtimes sets the time of the last modification; where the file system cannot, that is a refusal (403).
 func (h *Handler) chtimes(ctx context.Context, p resource.Path, t time.Time) error {
+	c, ok := h.tree.FS.(tree.Chtimer)
 	err := errors.ErrUnsupported
-	if c, ok := h.tree.FS.(tree.Chtimer); ok {
-		err = c.Chtimes(ctx, p.String(), t)
+	if ok {
+		err = h.chtimesKept(ctx, c, p, t)
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
 		return &multistatus.Error{Status: http.StatusForbidden, Err: err,
@@ -62,13 +68,37 @@ func (h *Handler) chtimes(ctx context.Context, p resource.Path, t time.Time) err
 	return err
 }
 
+// chtimesKept refuses a time that the file system replaces by another one: FAT has none before
+// 1980, and Linux says nothing.
+func (h *Handler) chtimesKept(ctx context.Context, c tree.Chtimer, p resource.Path, t time.Time) error {
+	const fat, step = 1980, 2 * time.Second
+	if t.UTC().Year() >= fat {
+		return c.Chtimes(ctx, p.String(), t)
+	}
+	before, err := h.tree.Stat(ctx, p)
+	if err != nil {
+		return err
+	}
+	if err := c.Chtimes(ctx, p.String(), t); err != nil {
+		return err
+	}
+	after, err := h.tree.Stat(ctx, p)
+	if err != nil {
+		return err
+	}
+	if after.Info.ModTime().Sub(t).Abs() < step {
+		return nil
+	}
+	return errors.Join(errNoTime(errTime), c.Chtimes(context.WithoutCancel(ctx), p.String(), before.Info.ModTime()))
+}
+
 // parseHTTPTime reads an HTTP-date; some clients write the day with one digit.
 func parseHTTPTime(s string) (time.Time, error) {
 	t, err := time.Parse("Mon, 2 Jan 2006 15:04:05 GMT", s)
 	if err != nil {
 		t, err = http.ParseTime(s)
 	}
-	return sane(t, err)
+	return t, err
 }
 
 // parseEpoch reads seconds since 1970, with or without a fraction.
@@ -84,25 +114,47 @@ func parseEpoch(s string) (time.Time, error) {
 			return time.Time{}, errTime
 		}
 	}
-	return sane(time.Unix(sec, int64(nanos*1e9)), nil)
+	if strings.HasPrefix(whole, "-") {
+		nanos = -nanos
+	}
+	return time.Unix(sec, int64(nanos*1e9)), nil
+}
+
+// parseHTTPOrEpoch reads either.
+func parseHTTPOrEpoch(s string) (time.Time, error) {
+	if t, err := parseHTTPTime(s); err == nil {
+		return t, nil
+	}
+	return parseEpoch(s)
 }
 
 var errTime = errors.New("not a time that can be set")
 
-// sane refuses times that could not be given back.
-func sane(t time.Time, err error) (time.Time, error) {
-	if err == nil && (t.UTC().Year() < 1970 || t.UTC().Year() > 9999) {
+// settable refuses the times of modification that would not be given back: those before 1970, for
+// which clients and file systems have no number, and those to come (see props.LastModified). Within
+// a day of now a clock, or its time zone, is wrong: such a time is kept, and given back when it has
+// come.
+func settable(t time.Time, err error) (time.Time, error) {
+	if err == nil && (t.Unix() < 0 || t.Unix() > time.Now().Add(24*time.Hour).Unix()) {
 		err = errTime
 	}
 	return t, err
 }
 
 func appendHTTPTime(_ context.Context, b []byte, r props.Resource) ([]byte, error) {
-	return r.Info.ModTime().UTC().AppendFormat(b, http.TimeFormat), nil
+	t := props.LastModified(r.Info)
+	if t.IsZero() {
+		return b, props.ErrUndefined
+	}
+	return t.UTC().AppendFormat(b, http.TimeFormat), nil
 }
 
 func appendEpoch(_ context.Context, b []byte, r props.Resource) ([]byte, error) {
-	return strconv.AppendInt(b, r.Info.ModTime().Unix(), 10), nil
+	t := props.LastModified(r.Info)
+	if t.IsZero() {
+		return b, props.ErrUndefined
+	}
+	return strconv.AppendInt(b, t.Unix(), 10), nil
 }
 
 // wantedTime returns the time that the header X-OC-Mtime asks for: clients that synchronise keep a file's own with it. What
@@ -112,7 +164,7 @@ func wantedTime(head http.Header) (time.Time, bool) {
 	if wish == "" {
 		return time.Time{}, false
 	}
-	t, err := parseEpoch(wish)
+	t, err := settable(parseEpoch(wish))
 	return t, err == nil
 }
 

@@ -1,7 +1,10 @@
 package server
 
 import (
+	"context"
+	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,6 +14,7 @@ import (
 	"golang.org/x/net/webdav"
 
 	"dav207/fsbackend"
+	"dav207/props"
 )
 
 // do sends one request to a handler.
@@ -121,45 +125,267 @@ func TestModificationTime(t *testing.T) {
 	})
 }
 
-// A time that clients trip over is none, for GET as for PROPFIND (RFC 4918 §15.7: getlastmodified is "the Last-Modified
-// header value ... as it would be returned by a GET method").
-func TestTimesThatAreNone(t *testing.T) {
+// given returns the time of the last modification of /f as each answer gives it. They must all be
+// the same: "" for none.
+func given(t *testing.T, h http.Handler) string {
+	t.Helper()
+	one := do(h, "HEAD", "/f", "").Header.Get("Last-Modified")
+	find := bodyOf(t, do(h, "PROPFIND", "/f", `<propfind xmlns="DAV:"><prop xmlns:Z="urn:schemas-microsoft-com:">`+
+		`<getlastmodified/><lastmodified/><Z:Win32LastModifiedTime/></prop></propfind>`))
+	value := func(name string) string {
+		_, value, _ := strings.Cut(find, name)
+		_, value, _ = strings.Cut(value, ">")
+		value, _, _ = strings.Cut(value, "<")
+		return value
+	}
+	epoch, page, missing := "", "<td></td></tr>\n</table>", 3
+	if at, err := http.ParseTime(one); err == nil {
+		epoch, page, missing = fmt.Sprint(at.Unix()), "<td>"+at.Format(time.DateTime)+"</td></tr>\n</table>", 0
+	} else if one != "" {
+		t.Errorf("Last-Modified is %q", one)
+	}
+	for what, got := range map[string]string{
+		"GET": do(h, "GET", "/f", "").Header.Get("Last-Modified"), "a part": do(h, "GET", "/f", "", "Range", "bytes=0-0").Header.Get("Last-Modified"),
+		"getlastmodified": value("D:getlastmodified"), "Win32LastModifiedTime": value("Win32LastModifiedTime"),
+	} {
+		if got != one {
+			t.Errorf("%s gives %q, HEAD %q", what, got, one)
+		}
+	}
+	if got := value("D:lastmodified"); got != epoch {
+		t.Errorf("lastmodified is %q, want %q", got, epoch)
+	}
+	if strings.Contains(find, "404 Not Found") != (missing > 0) {
+		t.Errorf("properties without a value are not 404, or others are: %s", find)
+	}
+	if body := bodyOf(t, do(h, "GET", "/", "")); !strings.Contains(body, page) {
+		t.Errorf("the page of the collection has no %q: %s", page, body)
+	}
+	return one
+}
+
+// A time comes back in all answers as it is, as far as an HTTP-date can say it (RFC 9110 §5.6.7),
+// and the zero time of a back end that knows none in no answer (RFC 4918 §15.7: getlastmodified is
+// "the Last-Modified header value ... as it would be returned by a GET method").
+func TestTimesThatAreGiven(t *testing.T) {
 	for _, tt := range []struct {
 		rule  string
 		mtime time.Time
 		given bool
 	}{
-		{"1960", time.Date(1960, 1, 2, 3, 4, 5, 0, time.UTC), false},
-		{"the epoch", time.Unix(0, 0), false},
-		{"a fraction of a second after it", time.Unix(0, 5e8), false},
+		{"1960", time.Date(1960, 1, 2, 3, 4, 5, 6, time.UTC), true},
+		{"the second before the epoch", time.Unix(-1, 5e8), true},
+		{"the epoch", time.Unix(0, 0), true},
+		{"a fraction of a second after it", time.Unix(0, 5e8), true},
 		{"the second after it", time.Unix(1, 0), true},
 		{"now", time.Now(), true},
-		{"the year 10000", time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), false},
+		{"no time", time.Time{}, false},
+		{"the day after, which is a time", time.Time{}.AddDate(0, 0, 1), true},
+		{"no year of four digits", time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC), false},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
 			files := fsbackend.New(fsbackend.Memory())
-			h := New(files, nil)
+			h := New(&stamped{FS: files, mtime: tt.mtime}, nil)
 			do(h, "PUT", "/f", "x")
-			if err := files.Chtimes(t.Context(), "/f", tt.mtime); err != nil {
-				t.Fatal(err)
-			}
 			want := ""
 			if tt.given {
 				want = tt.mtime.UTC().Format(http.TimeFormat)
 			}
-			for _, method := range []string{"GET", "HEAD"} {
-				r := do(h, method, "/f", "")
-				if got := r.Header.Get("Last-Modified"); got != want || r.StatusCode != 200 {
-					t.Errorf("%s = %s, Last-Modified %q, want %q", method, r.Status, got, want)
-				}
-			}
-			body := bodyOf(t, do(h, "PROPFIND", "/f", `<propfind xmlns="DAV:"><prop><getlastmodified/></prop></propfind>`))
-			_, got, _ := strings.Cut(body, "<D:getlastmodified>")
-			got, _, _ = strings.Cut(got, "<")
-			if got != want || tt.given == strings.Contains(body, "404 Not Found") {
-				t.Errorf("getlastmodified is %q, want %q: %s", got, want, body)
+			if got := given(t, h); got != want {
+				t.Errorf("the time is %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// stamped is a back end in which everything has one time of modification, and one of change where
+// that is not zero.
+type stamped struct {
+	*fsbackend.FS
+	mtime, ctime time.Time
+}
+
+type stampedInfo struct {
+	fs.FileInfo
+	of *stamped
+}
+
+func (i stampedInfo) ModTime() time.Time    { return i.of.mtime }
+func (i stampedInfo) ChangeTime() time.Time { return i.of.ctime }
+
+type stampedFile struct {
+	webdav.File
+	of *stamped
+}
+
+func (s *stamped) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
+	fi, err := s.FS.Stat(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return stampedInfo{fi, s}, nil
+}
+
+func (s *stamped) Lstat(ctx context.Context, name string) (fs.FileInfo, error) {
+	return s.Stat(ctx, name)
+}
+
+func (s *stamped) OpenFile(ctx context.Context, name string, flag int, perm fs.FileMode) (webdav.File, error) {
+	f, err := s.FS.OpenFile(ctx, name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return stampedFile{f, s}, nil
+}
+
+func (f stampedFile) Stat() (fs.FileInfo, error) {
+	fi, err := f.File.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return stampedInfo{fi, f.of}, nil
+}
+
+func (f stampedFile) Readdir(n int) ([]fs.FileInfo, error) {
+	infos, err := f.File.Readdir(n)
+	for i := range infos {
+		infos[i] = stampedInfo{infos[i], f.of}
+	}
+	return infos, err
+}
+
+// A time to come is given by no answer (RFC 9110 §8.8.2.1), but that of the last change, which
+// stays what it is: what GET said is what a condition gives back, however much later.
+func TestTimesToCome(t *testing.T) {
+	soon := time.Now().Add(time.Hour)
+	changed := time.Now().Add(-time.Minute)
+	for _, tt := range []struct {
+		what         string
+		mtime, ctime time.Time
+		want         time.Time
+	}{
+		{"a time to come", soon, changed, changed},
+		{"the year 2100", time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC), changed, changed},
+		{"the year 10000", time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), changed, changed},
+		{"a time to come, and no other is known", soon, time.Time{}, time.Time{}},
+		{"a clock that was set back", soon, soon, time.Time{}},
+		{"a time that has come", changed, time.Now(), changed},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			h := New(&stamped{FS: fsbackend.New(fsbackend.Memory()), mtime: tt.mtime, ctime: tt.ctime}, nil)
+			put := do(h, "PUT", "/f", "x")
+			want := ""
+			if !tt.want.IsZero() {
+				want = tt.want.UTC().Format(http.TimeFormat)
+			}
+			if got := given(t, h); got != want || put.Header.Get("Last-Modified") != want {
+				t.Errorf("the time is %q, of PUT %q, want %q", got, put.Header.Get("Last-Modified"), want)
+			}
+			if want == "" {
+				return
+			}
+			for _, request := range [][3]string{{"GET", "If-Modified-Since", "304"}, {"GET", "If-Unmodified-Since", "200"}, {"PUT", "If-Unmodified-Since", "204"}} {
+				if r := do(h, request[0], "/f", "x", request[1], want); fmt.Sprint(r.StatusCode) != request[2] {
+					t.Errorf("%s with %s of what was given = %s, want %s", request[0], request[1], r.Status, request[2])
+				}
+			}
+		})
+	}
+}
+
+// What is accepted as a time comes back; what would not is refused, and changes nothing.
+func TestTimesThatAreSet(t *testing.T) {
+	for _, tt := range []struct {
+		what     string
+		at       time.Time
+		accepted bool
+	}{
+		{"the epoch", time.Unix(0, 0), true},
+		{"the second before it", time.Unix(-1, 0), false},
+		{"a clock that is an hour ahead", time.Now().Add(time.Hour), true},
+		{"more than a day to come", time.Now().Add(25 * time.Hour), false},
+		{"2100", time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC), false},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			date, epoch := tt.at.UTC().Format(http.TimeFormat), fmt.Sprint(tt.at.Unix())
+			for name, value := range map[string]string{
+				"getlastmodified": date, "lastmodified": date, " lastmodified": epoch, "Win32LastModifiedTime": date,
+				"X-OC-Mtime on PUT": "", "X-OC-Mtime on COPY": "", "X-OC-Mtime on MKCOL": "",
+			} {
+				t.Run(name, func(t *testing.T) {
+					mem := fsbackend.Memory()
+					h := New(fsbackend.New(mem), nil)
+					target := "/f"
+					do(h, "PUT", "/f", "x")
+					before, _ := mem.Stat("/f")
+					accepted := false
+					if method, ok := strings.CutPrefix(name, "X-OC-Mtime on "); ok {
+						url := "/f"
+						switch method {
+						case "COPY":
+							target = "/g"
+						case "MKCOL":
+							target, url = "/d", "/d"
+						}
+						r := do(h, method, url, "", "X-OC-Mtime", epoch, "Destination", "/g")
+						accepted = r.Header.Get("X-OC-Mtime") == "accepted"
+						if r.StatusCode/100 != 2 {
+							t.Errorf("%s = %s", method, r.Status)
+						}
+					} else {
+						space, name := "DAV:", strings.TrimSpace(name)
+						if strings.HasPrefix(name, "Win32") {
+							space = microsoft
+						}
+						body := bodyOf(t, do(h, "PROPPATCH", "/f", `<propertyupdate xmlns="DAV:"><set><prop><`+name+` xmlns="`+space+`">`+value+
+							`</`+name+`></prop></set></propertyupdate>`))
+						if accepted = strings.Contains(body, "200 OK"); !accepted && !strings.Contains(body, "409 Conflict") {
+							t.Errorf("PROPPATCH = %s", body)
+						}
+						after, _ := mem.Stat("/f")
+						if !tt.accepted && !after.ModTime().Equal(before.ModTime()) {
+							t.Errorf("refused, and the time is %v", after.ModTime())
+						}
+					}
+					after, err := mem.Stat(target)
+					if accepted != tt.accepted || err != nil || (after.ModTime().Unix() == tt.at.Unix()) != accepted {
+						t.Errorf("accepted %t, want %t; the time is %v, want %v", accepted, tt.accepted, after.ModTime(), tt.at)
+					}
+				})
+			}
+		})
+	}
+}
+
+// fat is a file system whose times begin in 1980: others become the first one, without an error, as
+// on FAT under Linux.
+type fat struct{ *fsbackend.FS }
+
+func (f fat) Chtimes(ctx context.Context, name string, mtime time.Time) error {
+	if first := time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC); mtime.Before(first) {
+		mtime = first
+	}
+	return f.FS.Chtimes(ctx, name, mtime)
+}
+
+// A time that the file system replaces by another one is not accepted (RFC 4918 §9.2: all or
+// nothing).
+func TestTimesThatAreNotKept(t *testing.T) {
+	h := New(fat{fsbackend.New(fsbackend.Memory())}, nil)
+	if r := do(h, "PUT", "/f", "x", "X-OC-Mtime", "0"); r.StatusCode != 201 || r.Header.Get("X-OC-Mtime") != "" {
+		t.Errorf("PUT = %s, X-OC-Mtime: %s", r.Status, r.Header.Get("X-OC-Mtime"))
+	}
+	put := given(t, h)
+	if at, err := http.ParseTime(put); err != nil || time.Since(at) > time.Minute {
+		t.Errorf("the time is %q, want that of the PUT", put)
+	}
+	body := bodyOf(t, do(h, "PROPPATCH", "/f", `<propertyupdate xmlns="DAV:"><set><prop><getlastmodified>`+
+		`Thu, 01 Jan 1970 00:00:00 GMT</getlastmodified><a/></prop></set></propertyupdate>`))
+	if !strings.Contains(body, "409 Conflict") || !strings.Contains(body, "424 Failed Dependency") || given(t, h) != put {
+		t.Errorf("the time is %q, was %q: %s", given(t, h), put, body)
+	}
+	if r := do(h, "PUT", "/f", "x", "X-OC-Mtime", "784111777"); r.Header.Get("X-OC-Mtime") != "accepted" {
+		t.Error("a time of 1994 is not accepted")
 	}
 }
 
@@ -169,7 +395,7 @@ func FuzzTimes(f *testing.F) {
 		for _, parsed := range []func() (time.Time, error){
 			func() (time.Time, error) { return parseHTTPTime(date) }, func() (time.Time, error) { return parseEpoch(epoch) },
 		} {
-			if at, err := parsed(); err == nil && (at.UTC().Year() < 1970 || at.UTC().Year() > 9999) {
+			if at, err := settable(parsed()); err == nil && (at.Unix() < 0 || !props.ValidTime(at) || time.Until(at) > 25*time.Hour) {
 				t.Errorf("%q, %q: %v", date, epoch, at)
 			}
 		}

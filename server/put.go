@@ -164,9 +164,7 @@ func (h *Handler) answerPut(q *request, t *tree.Tree, r props.Resource, existed 
 		if tag, err := t.ETag(q.ctx, r.Info); err == nil {
 			q.w.Header().Set("ETag", tag)
 		}
-		if props.Dated(r.Info.ModTime()) {
-			q.w.Header().Set("Last-Modified", notLater(r.Info.ModTime()).UTC().Format(http.TimeFormat))
-		}
+		addLastModified(q.w.Header(), r.Info)
 	}
 	h.done(q, existed)
 	return nil

@@ -83,8 +83,7 @@ func TestRangesAsServeContent(t *testing.T) {
 		"bytes=5-6,999999-", "bytes=999999-,5-6", "bytes=999999-,888888-", "bytes=0-,0-", "bytes=0-9,0-9999999",
 	}
 	conditions := [][2]string{
-		{"If-Range", "Sun, 06 Nov 1994 08:49:37 GMT"}, {"If-Range", "Sun, 06 Nov 1994 08:49:38 GMT"},
-		{"If-Range", "Sunday, 06-Nov-94 08:49:37 GMT"}, {"If-Range", "yesterday"}, {"If-Range", `"x"`}, {"If-Range", "{tag}"}, {"If-Range", "W/{tag}"},
+		{"If-Range", "Sun, 06 Nov 1994 08:49:38 GMT"}, {"If-Range", "yesterday"}, {"If-Range", `"x"`}, {"If-Range", "{tag}"}, {"If-Range", "W/{tag}"},
 		{"If-Match", "*"}, {"If-Match", `"x"`}, {"If-Match", `"x", {tag}`}, {"If-Match", "W/{tag}"},
 		{"If-None-Match", "*"}, {"If-None-Match", `"x"`}, {"If-None-Match", `"x", W/{tag}`}, {"If-None-Match", "{tag}"},
 		{"If-Modified-Since", "Sun, 06 Nov 1994 08:49:37 GMT"}, {"If-Modified-Since", "Sun, 06 Nov 1994 08:49:36 GMT"}, {"If-Modified-Since", "x"},

@@ -170,6 +170,14 @@ func (f *FS) Real(ctx context.Context, name string) (string, error) {
 	return "", errors.ErrUnsupported
 }
 
+// UnchangedSince is as that of the inner file system, and false where that cannot tell.
+func (f *FS) UnchangedSince(ctx context.Context, name string, since time.Time) bool {
+	inner, offered := f.inner.(interface {
+		UnchangedSince(context.Context, string, time.Time) bool
+	})
+	return offered && inner.UnchangedSince(ctx, name, since)
+}
+
 // Unremovable tells which members of a collection cannot be removed: those with a Foresee rule that fires, and those that the
 // inner file system knows.
 func (f *FS) Unremovable(ctx context.Context, name string) iter.Seq2[string, error] {

@@ -117,6 +117,13 @@ type Chtimer interface {
 	Chtimes(ctx context.Context, name string, mtime time.Time) error
 }
 
+// ChangeChecker reports whether name is sure to have led to what is there now, as it is now, since
+// that moment: neither it nor what it is in has changed, in a way that nobody can set back as a
+// time of modification can. false means that it cannot be told.
+type ChangeChecker interface {
+	UnchangedSince(ctx context.Context, name string, since time.Time) bool
+}
+
 // Spacer tells how many bytes are used and how many are available to the user on the volume that holds name (RFC 4331).
 type Spacer interface {
 	Space(ctx context.Context, name string) (used, available uint64, err error)
@@ -148,6 +155,12 @@ type MembersLister interface {
 // CreationTimer tells when the resource was created; the zero time means that it is not known.
 type CreationTimer interface {
 	CreationTime() time.Time
+}
+
+// ChangeTimer tells when the resource last got another content, other attributes or another name,
+// as the file system keeps it: nobody can set it. The zero time means that it is not known.
+type ChangeTimer interface {
+	ChangeTime() time.Time
 }
 
 // Directer tells whether what is described is known to have been found without passing a link: a Resolver would return the name

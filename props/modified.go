@@ -1,0 +1,46 @@
+package props
+
+import (
+	"io/fs"
+	"time"
+)
+
+// LastModified returns the time of the last modification as every answer gives it: Last-Modified,
+// DAV:getlastmodified (RFC 4918 §15.7 wants these to be the same), and what conditions by date are
+// compared with. The zero time means that none is given.
+//
+// It is never later than now (RFC 9110 §8.8.2.1). A file whose own time is still to come has the
+// time of its last change instead, which stays the same until the file changes or that time has
+// passed. The time of the answer, which the RFC proposes, would be another one in each answer: no
+// condition that gives it back could ever hold.
+func LastModified(info fs.FileInfo) time.Time {
+	var passed int64
+	return lastModifiedOf(info, &passed)
+}
+
+// lastModifiedOf is LastModified for many files: passed is a second that is known not to be in the
+// future.
+func lastModifiedOf(info fs.FileInfo, passed *int64) time.Time {
+	t := info.ModTime()
+	if t.Unix() > *passed {
+		if *passed = time.Now().Unix(); t.Unix() > *passed {
+			t = time.Time{}
+			if c, ok := info.(interface{ ChangeTime() time.Time }); ok && c.ChangeTime().Unix() <= *passed {
+				t = c.ChangeTime()
+			}
+		}
+	}
+	if !ValidTime(t) {
+		return time.Time{}
+	}
+	return t
+}
+
+// ValidTime reports whether t can be given as an HTTP-date (RFC 9110 §5.6.7) and a date-time of RFC
+// 3339, whose years have four digits. The zero time, with all of its second, is that of a back end
+// that knows none: macOS cannot mount what shows it.
+func ValidTime(t time.Time) bool {
+	const year1, year10000 = -62135596800, 253402300800
+	unix := t.Unix()
+	return year1 < unix && unix < year10000
+}
