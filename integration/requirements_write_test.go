@@ -302,6 +302,7 @@ func testModificationTimes(t *testing.T) {
 			"WinSCP":  "<D:getlastmodified>Sun, 6 Nov 1994 08:49:37 GMT</D:getlastmodified>",
 			"others":  "<D:getlastmodified>" + when + "</D:getlastmodified>",
 			"rclone":  "<D:lastmodified>" + epoch + "</D:lastmodified>",
+			"date":    "<D:lastmodified>" + when + "</D:lastmodified>",
 			"Windows": `<Z:Win32LastModifiedTime xmlns:Z="urn:schemas-microsoft-com:">` + when + "</Z:Win32LastModifiedTime>",
 		} {
 			name := "/" + what

@@ -1,6 +1,9 @@
 package props
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // A listing has two dates for each member, most of few days. time.Time.AppendFormat reads its layout anew for each, which takes ten
 // times as long.
@@ -15,6 +18,15 @@ type dates struct {
 
 // newHTTPDates returns dates that are HTTP-dates (RFC 9110 §5.6.7).
 func newHTTPDates() *dates { return &dates{layout: "Mon, 02 Jan 2006 ", end: " GMT"} }
+
+// ParseHTTPDate reads an HTTP-date; some clients write the day with one digit.
+func ParseHTTPDate(s string) (time.Time, error) {
+	t, err := time.Parse("Mon, 2 Jan 2006 15:04:05 GMT", s)
+	if err != nil {
+		t, err = http.ParseTime(s)
+	}
+	return t, err
+}
 
 // newDateTimes returns dates that are date-times of RFC 3339 §5.6.
 func newDateTimes() *dates { return &dates{layout: "2006-01-02T", end: "Z"} }

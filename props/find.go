@@ -61,7 +61,11 @@ type group struct {
 // NewFinder returns a Finder for the answer to one request, whose context is ctx. A name that the query gives twice is answered
 // once. policy may be nil.
 func (g *Registry) NewFinder(ctx context.Context, q Query, policy access.PropertyPolicy) *Finder {
-	f := &Finder{ctx: ctx, policy: policy, kind: q.Kind, names: deadNames{registry: g}}
+	f := &Finder{ctx: ctx, policy: policy, kind: q.Kind}
+	f.names.live = func(n xml.Name) bool {
+		l := g.lookup(n)
+		return l != nil && (!l.Alias || !l.Stored || slices.ContainsFunc(f.asked, func(a asked) bool { return a.name == n }))
+	}
 	named := make(map[xml.Name]bool, len(q.Names))
 	var names []xml.Name
 	for _, n := range q.Names {
@@ -191,8 +195,16 @@ func (f *Finder) named(b []byte, r *Resource, dead []Property) []byte {
 			b = append(b, a.live.start...)
 		}
 		value := len(b)
+		kept := false
+		if len(dead) > 0 && a.live.Kept != nil {
+			if stored := index(dead, a.live.Kept.Name); stored >= 0 {
+				b, kept = a.live.Kept.Append(b, &dead[stored])
+			}
+		}
 		var err error
-		b, err = a.append(b, r)
+		if !kept {
+			b, err = a.append(b, r)
+		}
 		valued := err == nil && len(b) > value && f.kind != PropName
 		if !valued || !f.readable(r, a.name) {
 			b, opened = f.other(b[:from], r, a, err, valued), -1
@@ -280,5 +292,7 @@ func index(properties []Property, n xml.Name) int {
 
 // Dead reports whether the answer depends on dead properties: if not, Find may be given none.
 func (f *Finder) Dead() bool {
-	return f.kind != Prop || slices.ContainsFunc(f.asked, func(a asked) bool { return a.live == nil || a.live.Stored })
+	return f.kind != Prop || slices.ContainsFunc(f.asked, func(a asked) bool {
+		return a.live == nil || a.live.Stored || a.live.Kept != nil
+	})
 }

@@ -18,7 +18,8 @@ type Live struct {
 	Name xml.Name
 	// Hidden leaves the property out of allprop: it is given when asked for by name (RFC 4918 §9.1, RFC 4331 §2).
 	Hidden bool
-	// Alias leaves the property out of propname, too: it is another name for what stands there already.
+	// Alias leaves the property out of propname, too: it is another name for what stands there
+	// already. A Stored one is in both where a client has set it.
 	Alias bool
 	// Append appends the content of the property, XML in which D is bound to DAV:, to b and returns it, or ErrUndefined.
 	// It is called for every member of a listing: it should not open the file. May be nil if Stored is set.
@@ -29,11 +30,26 @@ type Live struct {
 	// Stored lets clients set the property: it is kept as a dead one then, and takes the place of what Append makes.
 	// Without it a change of the property is refused (403, cannot-modify-protected-property) unless Set is there.
 	Stored bool
+	// Kept, if not nil, is the dead or Stored property of another name that the value is taken
+	// from.
+	Kept *Kept
 	// Check, if not nil, refuses values that a Stored property cannot have (409).
 	Check func(value *Property) error
 	// Set, if not nil, is asked to change the property. It checks the value and changes nothing yet. apply is called once
 	// all other changes of the request are known to be possible, undo if one fails all the same. err refuses the value.
 	Set SetFunc
+}
+
+// Kept is how a property is kept under the name of another one. Where that has a value the
+// property has it, too, and what Live.Append makes otherwise.
+type Kept struct {
+	Name xml.Name
+	// Append appends the content of the property that is kept so, or returns b and false where
+	// that has no meaning here.
+	Append func(b []byte, kept *Property) ([]byte, bool)
+	// Parse returns the content to keep for a value that a client sets, or refuses it (409).
+	// Without it the property is protected.
+	Parse func(value *Property) ([]byte, error)
 }
 
 // AppendFunc is what Live.Append is, within one answer.
@@ -96,3 +112,8 @@ func (g *Registry) lookup(n xml.Name) *live {
 
 // DAV returns a name in the DAV: namespace.
 func DAV(local string) xml.Name { return xml.Name{Space: multistatus.Namespace, Local: local} }
+
+// Microsoft returns a name in the namespace of the properties that Windows keeps for a file.
+func Microsoft(local string) xml.Name {
+	return xml.Name{Space: "urn:schemas-microsoft-com:", Local: local}
+}

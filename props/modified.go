@@ -36,6 +36,12 @@ func lastModifiedOf(info fs.FileInfo, passed *int64) time.Time {
 	return t
 }
 
+// Settable reports whether a client may set t: it can be given back, and is not more than a day
+// ahead. Within a day a clock, or its time zone, is wrong.
+func Settable(t time.Time) bool {
+	return ValidTime(t) && t.Unix() <= time.Now().Add(24*time.Hour).Unix()
+}
+
 // ValidTime reports whether t can be given as an HTTP-date (RFC 9110 §5.6.7) and a date-time of RFC
 // 3339, whose years have four digits. The zero time, with all of its second, is that of a back end
 // that knows none: macOS cannot mount what shows it.

@@ -27,8 +27,8 @@ type patch struct {
 	changes []Change
 	errs    []error // why the change of that index cannot be made
 	live    []liveChange
-	dead    []Change
-	deadAt  []int // the index of each of dead
+	dead    []Change // under the names that they are kept by
+	deadAt  []int    // the index of each of dead
 }
 
 type liveChange struct {
@@ -39,6 +39,14 @@ type liveChange struct {
 var errProtected = &multistatus.Error{
 	Status:    http.StatusForbidden,
 	Condition: multistatus.Precondition(multistatus.CannotModifyProtectedProperty),
+}
+
+// wrongValue refuses a value (RFC 4918 §9.2.1) for the reason err, which may be nil.
+func wrongValue(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &multistatus.Error{Status: http.StatusConflict, Err: err, Description: "The property cannot have this value."}
 }
 
 // plan finds out what can be changed, and changes nothing.
@@ -53,8 +61,14 @@ func (p *patch) plan(ctx context.Context, g *Registry, policy access.PropertyPol
 		l := g.lookup(c.Property.XMLName)
 		switch {
 		case l != nil && l.Check != nil && !c.Remove && l.Check(&c.Property) != nil:
-			p.errs[i] = &multistatus.Error{Status: http.StatusConflict, Err: l.Check(&c.Property),
-				Description: "The property cannot have this value."} // §9.2.1
+			p.errs[i] = wrongValue(l.Check(&c.Property))
+		case l != nil && l.Kept != nil && l.Kept.Parse != nil:
+			kept := Change{Remove: c.Remove, Property: Property{XMLName: l.Kept.Name}}
+			if !c.Remove {
+				kept.Property.InnerXML, p.errs[i] = l.Kept.Parse(&c.Property)
+			}
+			p.errs[i] = wrongValue(p.errs[i])
+			p.dead, p.deadAt = append(p.dead, kept), append(p.deadAt, i)
 		case l == nil || l.Stored:
 			p.dead, p.deadAt = append(p.dead, *c), append(p.deadAt, i)
 		case l.Set == nil || c.Remove:

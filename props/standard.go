@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"regexp"
 	"strconv"
-	"time"
+	"strings"
 
 	"dav207/server/davxml"
 )
@@ -16,8 +16,7 @@ import (
 // entity tag of a file, setTime is the Set of DAV:getlastmodified, which is protected if it is nil. Those that speak of
 // locks are the server's to add.
 func Standard(etag func(ctx context.Context, b []byte, info fs.FileInfo) ([]byte, error), setTime SetFunc) []Live {
-	return []Live{
-		{Name: DAV("creationdate"), Prepare: creationDate},                              // §15.1
+	return append(creation(), []Live{
 		{Name: DAV("displayname"), Prepare: displayName, Stored: true, Check: onlyText}, // §15.2
 		{Name: DAV("getcontentlanguage"), Stored: true, Check: languageTags},            // §15.3
 		{Name: DAV("getcontentlength"), Prepare: contentLength},                         // §15.4
@@ -25,23 +24,28 @@ func Standard(etag func(ctx context.Context, b []byte, info fs.FileInfo) ([]byte
 		{Name: DAV("getetag"), Prepare: entityTag(etag)},                                // §15.6
 		{Name: DAV("getlastmodified"), Prepare: lastModified, Set: setTime},             // §15.7
 		{Name: DAV("resourcetype"), Prepare: resourceType},                              // §15.9
-	}
+		{Name: DAV("iscollection"), Alias: true, Append: func(_ context.Context, b []byte, r Resource) ([]byte, error) {
+			return append(b, flag(r.Info.IsDir())), nil
+		}},
+		{Name: DAV("ishidden"), Alias: true, Append: func(_ context.Context, b []byte, r Resource) ([]byte, error) {
+			return append(b, flag(!r.Path.IsRoot() && r.Path.Name()[0] == '.')), nil
+		}, Kept: &Kept{Name: Microsoft("Win32FileAttributes"), Append: func(b []byte, attributes *Property) ([]byte, bool) {
+			const hidden = 2
+			bits, err := strconv.ParseUint(text(attributes), 16, 32)
+			if err != nil {
+				return b, false
+			}
+			return append(b, flag(bits&hidden != 0)), true
+		}}},
+	}...)
 }
 
-// creationDate is undefined where the file system does not know: another time would be a lie.
-func creationDate(context.Context) AppendFunc {
-	dates := newDateTimes()
-	return func(b []byte, r *Resource) ([]byte, error) {
-		c, ok := r.Info.(interface{ CreationTime() time.Time })
-		if !ok {
-			return b, ErrUndefined
-		}
-		created := c.CreationTime()
-		if !ValidTime(created) {
-			return b, ErrUndefined
-		}
-		return dates.append(b, created), nil
+// flag returns how Windows writes what is true or not.
+func flag(is bool) byte {
+	if is {
+		return '1'
 	}
+	return '0'
 }
 
 // displayName is what some clients show instead of the last segment of the URL, so that is what it is until somebody
@@ -104,6 +108,9 @@ func lastModified(context.Context) AppendFunc {
 		return dates.append(b, modified), nil
 	}
 }
+
+// text returns the content of a property that is text, without the white space around it.
+func text(value *Property) string { return strings.TrimSpace(string(value.InnerXML)) }
 
 // onlyText refuses elements in a property that is #PCDATA (RFC 4918 §17).
 func onlyText(value *Property) error {

@@ -42,9 +42,9 @@ type deadName struct {
 // deadNames remembers the names that it was asked for last: the resources of a listing have properties of a few names, and
 // in the same order.
 type deadNames struct {
-	registry *Registry
-	known    []deadName
-	at       int // the one that was found last
+	live  func(xml.Name) bool // reports whether a live property has the name, and its turn
+	known []deadName
+	at    int // the one that was found last
 }
 
 // maxNames bounds what is looked through for each property.
@@ -67,6 +67,6 @@ func (d *deadNames) of(n xml.Name) (*deadName, error) {
 	if len(d.known) == maxNames {
 		d.known = d.known[:0]
 	}
-	d.known, d.at = append(d.known, deadName{n, t, d.registry.lookup(n) != nil}), len(d.known)
+	d.known, d.at = append(d.known, deadName{n, t, d.live(n)}), len(d.known)
 	return &d.known[d.at], nil
 }

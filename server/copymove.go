@@ -141,7 +141,7 @@ func (h *Handler) transfer(q *request, of func(*request) (*transfer, error)) err
 	}
 	done, err := h.partial(q, release, func(report tree.Report) error { return x.run(t, report) })
 	if done {
-		h.setWantedTime(q, x.dst)
+		h.setWantedTimes(q, t, x.dst)
 		h.done(q, existed)
 	}
 	return err

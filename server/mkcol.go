@@ -36,7 +36,7 @@ func (h *Handler) mkcol(q *request) error {
 		return h.parentGone(q, t, err)
 	}
 	h.born(q, t)
-	h.setWantedTime(q, q.path)
+	h.setWantedTimes(q, t, q.path)
 	h.done(q, false)
 	return nil
 }

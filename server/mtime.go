@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/xml"
 	"errors"
 	"math"
 	"net/http"
@@ -16,14 +15,11 @@ import (
 	"dav207/server/tree"
 )
 
-// microsoft is the namespace of the properties that Windows keeps for a file.
-const microsoft = "urn:schemas-microsoft-com:"
-
 // timeProperties are the names under which clients read and set the time of the last modification, besides
 // DAV:getlastmodified: Windows and rclone have their own. They are answered only when asked for by name.
 func (h *Handler) timeProperties() []props.Live {
 	return []props.Live{
-		{Name: xml.Name{Space: microsoft, Local: "Win32LastModifiedTime"}, Alias: true, Append: appendHTTPTime, Set: h.timeSetter(parseHTTPTime)},
+		{Name: props.Microsoft("Win32LastModifiedTime"), Alias: true, Append: appendHTTPTime, Set: h.timeSetter(props.ParseHTTPDate)},
 		{Name: props.DAV("lastmodified"), Alias: true, Append: appendEpoch, Set: h.timeSetter(parseHTTPOrEpoch)},
 	}
 }
@@ -34,7 +30,7 @@ func (h *Handler) setLastModified() props.SetFunc {
 	if _, ok := h.tree.FS.(tree.Chtimer); !ok {
 		return nil
 	}
-	return h.timeSetter(parseHTTPTime)
+	return h.timeSetter(props.ParseHTTPDate)
 }
 
 func (h *Handler) timeSetter(parse func(string) (time.Time, error)) props.SetFunc {
@@ -92,15 +88,6 @@ func (h *Handler) chtimesKept(ctx context.Context, c tree.Chtimer, p resource.Pa
 	return errors.Join(errNoTime(errTime), c.Chtimes(context.WithoutCancel(ctx), p.String(), before.Info.ModTime()))
 }
 
-// parseHTTPTime reads an HTTP-date; some clients write the day with one digit.
-func parseHTTPTime(s string) (time.Time, error) {
-	t, err := time.Parse("Mon, 2 Jan 2006 15:04:05 GMT", s)
-	if err != nil {
-		t, err = http.ParseTime(s)
-	}
-	return t, err
-}
-
 // parseEpoch reads seconds since 1970, with or without a fraction.
 func parseEpoch(s string) (time.Time, error) {
 	whole, fraction, _ := strings.Cut(s, ".")
@@ -122,7 +109,7 @@ func parseEpoch(s string) (time.Time, error) {
 
 // parseHTTPOrEpoch reads either.
 func parseHTTPOrEpoch(s string) (time.Time, error) {
-	if t, err := parseHTTPTime(s); err == nil {
+	if t, err := props.ParseHTTPDate(s); err == nil {
 		return t, nil
 	}
 	return parseEpoch(s)
@@ -131,11 +118,10 @@ func parseHTTPOrEpoch(s string) (time.Time, error) {
 var errTime = errors.New("not a time that can be set")
 
 // settable refuses the times of modification that would not be given back: those before 1970, for
-// which clients and file systems have no number, and those to come (see props.LastModified). Within
-// a day of now a clock, or its time zone, is wrong: such a time is kept, and given back when it has
-// come.
+// which clients and file systems have no number, and those to come (see props.LastModified). One
+// within a day of now is kept, and given back when it has come.
 func settable(t time.Time, err error) (time.Time, error) {
-	if err == nil && (t.Unix() < 0 || t.Unix() > time.Now().Add(24*time.Hour).Unix()) {
+	if err == nil && (t.Unix() < 0 || !props.Settable(t)) {
 		err = errTime
 	}
 	return t, err
@@ -157,27 +143,45 @@ func appendEpoch(_ context.Context, b []byte, r props.Resource) ([]byte, error) 
 	return strconv.AppendInt(b, t.Unix(), 10), nil
 }
 
-// wantedTime returns the time that the header X-OC-Mtime asks for: clients that synchronise keep a file's own with it. What
-// cannot be read is passed over, and not answered with "accepted".
-func wantedTime(head http.Header) (time.Time, bool) {
-	wish := strings.TrimSpace(head.Get("X-OC-Mtime"))
-	if wish == "" {
-		return time.Time{}, false
+// setWantedTimes gives what was put at p the times that the request asks for, if it can: clients
+// that synchronise keep a file's own with X-OC-Mtime and X-OC-CTime, in seconds since 1970. What
+// cannot be set is passed over, and not answered with "accepted". It reports whether it tried to
+// set the time of the last modification.
+func (h *Handler) setWantedTimes(q *request, t *tree.Tree, p resource.Path) (tried bool) {
+	if wish := strings.TrimSpace(q.Header.Get("X-OC-Mtime")); wish != "" {
+		if at, err := settable(parseEpoch(wish)); err == nil {
+			tried = true
+			h.accepted(q, p, "X-OC-Mtime", h.chtimes(q.ctx, p, at))
+		}
 	}
-	t, err := settable(parseEpoch(wish))
-	return t, err == nil
+	if wish := strings.TrimSpace(q.Header.Get("X-OC-CTime")); wish != "" {
+		if at, err := parseEpoch(wish); err == nil && props.Settable(at) {
+			h.accepted(q, p, "X-OC-CTime", h.setCreation(q.ctx, t, p, at))
+		}
+	}
+	return tried
 }
 
-// setWantedTime gives what was put at p the time that the request asks for, if it can. It reports whether it tried to.
-func (h *Handler) setWantedTime(q *request, p resource.Path) bool {
-	t, ok := wantedTime(q.Header)
-	if !ok {
-		return false
-	}
-	if err := h.chtimes(q.ctx, p, t); err != nil {
+// accepted answers for a time that a header asked for: err says why it is not set.
+func (h *Handler) accepted(q *request, p resource.Path, name string, err error) {
+	if err != nil {
 		h.warnMember(q, p, err)
-		return true
+		return
 	}
-	q.w.Header().Set("X-OC-Mtime", "accepted")
-	return true
+	q.w.Header().Set(name, "accepted")
+}
+
+// setCreation sets DAV:creationdate.
+func (h *Handler) setCreation(ctx context.Context, t *tree.Tree, p resource.Path, at time.Time) error {
+	r, err := t.Stat(ctx, p)
+	if err != nil {
+		return err
+	}
+	value := at.UTC().AppendFormat(nil, time.RFC3339)
+	outcome, err := h.registry.Patch(ctx, t.Props, h.property, r,
+		[]props.Change{{Property: props.Property{XMLName: props.DAV("creationdate"), InnerXML: value}}})
+	if err == nil && outcome[0].Status != http.StatusOK {
+		err = &multistatus.Error{Status: outcome[0].Status, Err: errors.New("DAV:creationdate cannot be set")}
+	}
+	return err
 }

@@ -335,7 +335,7 @@ func TestTimesThatAreSet(t *testing.T) {
 					} else {
 						space, name := "DAV:", strings.TrimSpace(name)
 						if strings.HasPrefix(name, "Win32") {
-							space = microsoft
+							space = props.Microsoft("").Space
 						}
 						body := bodyOf(t, do(h, "PROPPATCH", "/f", `<propertyupdate xmlns="DAV:"><set><prop><`+name+` xmlns="`+space+`">`+value+
 							`</`+name+`></prop></set></propertyupdate>`))
@@ -393,7 +393,7 @@ func FuzzTimes(f *testing.F) {
 	f.Add("Sun, 6 Nov 1994 08:49:37 GMT", "784111777.25")
 	f.Fuzz(func(t *testing.T, date, epoch string) {
 		for _, parsed := range []func() (time.Time, error){
-			func() (time.Time, error) { return parseHTTPTime(date) }, func() (time.Time, error) { return parseEpoch(epoch) },
+			func() (time.Time, error) { return props.ParseHTTPDate(date) }, func() (time.Time, error) { return parseEpoch(epoch) },
 		} {
 			if at, err := settable(parsed()); err == nil && (at.Unix() < 0 || !props.ValidTime(at) || time.Until(at) > 25*time.Hour) {
 				t.Errorf("%q, %q: %v", date, epoch, at)

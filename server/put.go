@@ -157,7 +157,7 @@ func (h *Handler) answerPut(q *request, t *tree.Tree, r props.Resource, existed 
 	}
 	// The file is there, whatever comes now: an answer without an entity tag is the worst that may follow.
 	var err error
-	if h.setWantedTime(q, q.path) || r.Info == nil {
+	if h.setWantedTimes(q, t, q.path) || r.Info == nil {
 		r, err = t.Stat(q.ctx, q.path)
 	}
 	if err == nil {

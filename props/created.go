@@ -1,0 +1,69 @@
+package props
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// win32CreationTime is the name under which a time of creation that a client set is kept, as an
+// HTTP-date. Windows sets it by that name, and finds it in allprop.
+var win32CreationTime = Microsoft("Win32CreationTime")
+
+var errDate = errors.New("not a time that can be kept")
+
+// creation returns the live properties that are the time of creation: that which a client set,
+// else that of the file system.
+func creation() []Live {
+	return []Live{
+		{Name: DAV("creationdate"), Prepare: created(newDateTimes), Kept: &Kept{ // §15.1
+			Name:   win32CreationTime,
+			Append: appendDateTime,
+			Parse:  parseDateTime,
+		}},
+		{Name: win32CreationTime, Prepare: created(newHTTPDates), Alias: true, Stored: true, Check: func(value *Property) error {
+			t, err := ParseHTTPDate(text(value))
+			if err == nil && !Settable(t) {
+				err = errDate
+			}
+			return err
+		}},
+	}
+}
+
+// created is undefined where the file system does not know: another time would be a lie.
+func created(form func() *dates) func(context.Context) AppendFunc {
+	return func(context.Context) AppendFunc {
+		dates := form()
+		return func(b []byte, r *Resource) ([]byte, error) {
+			c, ok := r.Info.(interface{ CreationTime() time.Time })
+			if !ok {
+				return b, ErrUndefined
+			}
+			t := c.CreationTime()
+			if !ValidTime(t) {
+				return b, ErrUndefined
+			}
+			return dates.append(b, t), nil
+		}
+	}
+}
+
+func appendDateTime(b []byte, kept *Property) ([]byte, bool) {
+	t, err := ParseHTTPDate(text(kept))
+	if err != nil || !ValidTime(t) {
+		return b, false
+	}
+	return t.UTC().AppendFormat(b, time.RFC3339), true
+}
+
+// parseDateTime reads a date-time of RFC 3339 §5.6, whose letters may be small.
+func parseDateTime(value *Property) ([]byte, error) {
+	t, err := time.Parse(time.RFC3339, strings.ToUpper(text(value)))
+	if err == nil && !Settable(t) {
+		err = errDate
+	}
+	return t.UTC().AppendFormat(nil, http.TimeFormat), err
+}
