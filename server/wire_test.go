@@ -41,15 +41,19 @@ func raw(t *testing.T, s *httptest.Server, request string) string {
 func TestNamesOnTheWire(t *testing.T) {
 	s := httptest.NewServer(New(fsbackend.New(fsbackend.Memory()), nil))
 	defer s.Close()
-	for request, names := range map[string][]string{
-		"OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n":                                                         {"DAV", "MS-Author-Via"},
-		"PUT /f HTTP/1.1\r\nHost: x\r\nX-OC-Mtime: 1700000000\r\nContent-Length: 1\r\n\r\nx":            {"ETag", "X-OC-Mtime"},
-		"GET /f HTTP/1.1\r\nHost: x\r\n\r\n":                                                            {"ETag"},
-		"GET /f HTTP/1.1\r\nHost: x\r\nRange: bytes=0-0\r\n\r\n":                                        {"ETag"},
-		"HEAD /f HTTP/1.1\r\nHost: x\r\n\r\n":                                                           {"ETag"},
-		"GET /f HTTP/1.1\r\nHost: x\r\nIf-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT\r\n\r\n":        {"ETag"},
-		"PROPFIND / HTTP/1.1\r\nHost: x\r\nDepth: 0\r\nX: MS-Author-Via and DAV are of OPTIONS\r\n\r\n": nil,
+	for _, tt := range []struct {
+		request string
+		names   []string
+	}{
+		{"OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n", []string{"DAV", "MS-Author-Via"}},
+		{"PUT /f HTTP/1.1\r\nHost: x\r\nX-OC-Mtime: 1700000000\r\nX-OC-CTime: 1600000000\r\nContent-Length: 1\r\n\r\nx",
+			[]string{"ETag", "X-OC-Mtime", "X-OC-CTime"}},
+		{"GET /f HTTP/1.1\r\nHost: x\r\n\r\n", []string{"ETag"}},
+		{"GET /f HTTP/1.1\r\nHost: x\r\nRange: bytes=0-0\r\n\r\n", []string{"ETag"}},
+		{"HEAD /f HTTP/1.1\r\nHost: x\r\n\r\n", []string{"ETag"}},
+		{"GET /f HTTP/1.1\r\nHost: x\r\nIf-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT\r\n\r\n", []string{"ETag"}}, // 304
 	} {
+		request, names := tt.request, tt.names
 		answer := raw(t, s, request)
 		head, _, _ := strings.Cut(answer, "\r\n\r\n")
 		for _, name := range names {
@@ -57,7 +61,7 @@ func TestNamesOnTheWire(t *testing.T) {
 				t.Errorf("%q is answered without %s:\n%s", request, name, head)
 			}
 		}
-		for _, name := range []string{"Dav", "Etag", "Ms-Author-Via", "X-Oc-Mtime"} {
+		for _, name := range []string{"Dav", "Etag", "Ms-Author-Via", "X-Oc-Mtime", "X-Oc-Ctime"} {
 			if strings.Contains(head, "\r\n"+name+": ") {
 				t.Errorf("%q is answered with %s:\n%s", request, name, head)
 			}
