@@ -1,19 +1,19 @@
 module dav207
 
-go 1.26.6
+go 1.26.0
+
+toolchain go1.26.6
 
 require (
-	github.com/google/uuid v1.6.0
 	github.com/spf13/afero v1.15.0
 	github.com/spf13/pflag v1.1.0
 	github.com/studio-b12/gowebdav v0.13.0
 	go.etcd.io/bbolt v1.5.0
-	golang.org/x/crypto v0.58.0
+	golang.org/x/crypto v0.59.0
 	golang.org/x/net v0.62.0
-	golang.org/x/sys v0.49.0
+	golang.org/x/sys v0.50.0
+	golang.org/x/term v0.48.0
 	golang.org/x/tools v0.52.0
 )
 
-require (
-	golang.org/x/text v0.43.0 // indirect
-)
+require golang.org/x/text v0.44.0 // indirect

@@ -29,7 +29,7 @@ var allowed = map[string]string{
 	"server/wire":        "server/forwarded",
 	"server/middleware":  "server/forwarded server/wire server/access server/early | golang.org/x/crypto",
 	"server/reserve":     "server/resource",
-	"server/locks":       "server/resource | github.com/google/uuid",
+	"server/locks":       "server/resource",
 	"server/multistatus": "server/davxml",
 	"props":              "server/multistatus server/resource server/access server/davxml",
 	"props/boltprops":    "props server/locks server/resource server/multistatus | go.etcd.io/bbolt",
@@ -37,7 +37,7 @@ var allowed = map[string]string{
 	"server":             "server/tree server/forwarded server/wire props server/access server/early server/locks server/reserve server/resource server/multistatus server/davxml | golang.org/x/net",
 	"fsbackend":          "server/resource | github.com/spf13/afero golang.org/x/net golang.org/x/sys",
 	"fsbackend/faultfs":  "| golang.org/x/net",
-	"cmd/dav207":         "server server/access server/locks server/middleware server/resource props props/boltprops fsbackend fsbackend/faultfs | github.com/spf13/afero github.com/spf13/pflag golang.org/x/net golang.org/x/sys",
+	"cmd/dav207":         "server server/access server/locks server/middleware server/resource props props/boltprops fsbackend fsbackend/faultfs | github.com/spf13/afero github.com/spf13/pflag golang.org/x/net golang.org/x/sys golang.org/x/term",
 	"integration":        "",
 
 	// For tests only: nothing above imports one of these but in its tests.

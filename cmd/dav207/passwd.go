@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/term"
 
 	"dav207/server/middleware"
 )
@@ -55,47 +56,62 @@ func passwd(ctx context.Context, file, name string, stdin *os.File, stdout, stde
 	return nil
 }
 
-// askPassword reads a password: from a terminal without showing it, and twice; from anything else one line. A signal ends
-// it, and leaves the terminal as it was.
+// askPassword reads a password: from a terminal twice, without showing it; from anything else one
+// line. A signal ends it and restores the terminal.
 func askPassword(ctx context.Context, name string, stdin *os.File, stderr io.Writer) (string, error) {
-	restore, terminal, err := echoOff(stdin)
+	fd := int(stdin.Fd())
+	if !term.IsTerminal(fd) {
+		lines := bufio.NewReader(stdin)
+		return wait(ctx, func() (string, error) { return readLine(lines) })
+	}
+	old, err := term.MakeRaw(fd)
 	if err != nil {
 		return "", fmt.Errorf("the terminal would show the password: %w; give it on standard input", err)
 	}
-	if terminal {
-		defer restore()
-	}
-	lines := bufio.NewReader(stdin)
+	defer term.Restore(fd, old)
+	terminal := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{stdin, stderr}, "")
 	ask := func(prompt string) (string, error) {
-		if terminal {
-			fmt.Fprint(stderr, prompt)
-			defer fmt.Fprintln(stderr)
+		text, err := wait(ctx, func() (string, error) { return terminal.ReadPassword(prompt) })
+		if err == io.EOF { // Ctrl-C and Ctrl-D: they are no signals in raw mode
+			fmt.Fprint(stderr, "\r\n")
+			err = errInterrupted
 		}
-		type line struct {
-			text string
-			err  error
-		}
-		read := make(chan line, 1)
-		go func() {
-			text, err := readLine(lines)
-			read <- line{text, err}
-		}()
-		select {
-		case l := <-read:
-			return l.text, l.err
-		case <-ctx.Done():
-			return "", errors.New("ended by a signal: nothing was changed")
-		}
+		return text, err
 	}
 	password, err := ask("Password of " + oneLine(name) + ": ")
-	if err != nil || !terminal {
-		return password, err
+	if err != nil {
+		return "", err
 	}
 	again, err := ask("Once more: ")
 	if err == nil && again != password {
 		err = errors.New("the passwords differ: nothing was changed")
 	}
 	return password, err
+}
+
+var errInterrupted = errors.New("ended by a signal: nothing was changed")
+
+// wait returns what read returns, or errInterrupted if ctx ends first: a read from a terminal cannot
+// be ended.
+func wait(ctx context.Context, read func() (string, error)) (string, error) {
+	type result struct {
+		text string
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		text, err := read()
+		done <- result{text, err}
+	}()
+	select {
+	case r := <-done:
+		return r.text, r.err
+	case <-ctx.Done():
+		return "", errInterrupted
+	}
 }
 
 // readLine reads a line without its end. Its bound is far above that of a password.
@@ -134,7 +150,7 @@ func changeFile(ctx context.Context, file string, change func(old []byte) ([]byt
 		}
 		select {
 		case <-ctx.Done():
-			return errors.New("ended by a signal: nothing was changed")
+			return errInterrupted
 		case <-time.After(changePause):
 		}
 	}

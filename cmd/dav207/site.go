@@ -88,9 +88,7 @@ func (s *site) serve(ctx context.Context, ln net.Listener) error {
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	var running atomic.Int64
-	processors := newProcessors()
-	defer processors.stop()
-	handler := processors.follow(middleware.Log(s.log, s.proxies...)(middleware.Recover(s.log)(s.handler)))
+	handler := middleware.Log(s.log, s.proxies...)(middleware.Recover(s.log)(s.handler))
 	srv := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			running.Add(1)

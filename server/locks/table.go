@@ -3,11 +3,10 @@ package locks
 import (
 	"container/heap"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"dav207/server/resource"
 )
@@ -74,6 +73,15 @@ func (t *Table) cleared() {
 // fewLocks need little memory even when they are gone.
 const fewLocks = 256
 
+// newToken returns a random UUID (version 4) as a URN (RFC 4918 §6.5, RFC 9562 §5.4).
+func newToken() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
 // Create grants a new lock and returns it with its Token, Timeout and Expires filled in. What l.Timeout asks for is
 // clamped to between one second and the table's MaxTimeout and rounded up to whole seconds; 0 or less asks for the default.
 //
@@ -84,12 +92,8 @@ func (t *Table) Create(l Lock) (Lock, error) {
 	if l.ownerSize() > t.maxOwner {
 		return Lock{}, ErrOwnerTooLarge
 	}
-	id, err := uuid.NewRandom()
-	if err != nil {
-		return Lock{}, fmt.Errorf("making a lock token: %w", err)
-	}
 	l = l.clone()
-	l.Token = id.URN()
+	l.Token = newToken()
 	l.Timeout = t.grant(l.Timeout)
 
 	t.mu.Lock()
