@@ -52,7 +52,7 @@ var requirements = []requirement{
 	{22, "GET and HEAD: ranges, If-Range with a date, 304, Content-Length, nothing compressed", testGet, ""},
 	{23, "HEAD and GET on a collection are 200", testGetCollection, ""},
 	{24, "with and without a slash at the end, without redirects but of GET and HEAD", testSlashes, ""},
-	{25, "quota only by name, on collections, never negative or above 2^63", testQuota, "quota can be hidden from macOS (TestQuirks), where 15.4 and later is said " +
+	{25, "quota only by name, on collections, never negative or above 2^63", testQuota, "quota can be hidden from macOS (TestNoMacQuota), where 15.4 and later is said " +
 		"to need that, but is not unless it is asked for: there was no Mac to see it"},
 	{26, "no room is 507 before the body is read; a client's fault is never 500", testNoRoom, ""},
 	{27, "DELETE and MOVE end the locks of what goes, UNLOCK only in scope, other users' tokens do not help; what comes to a locked URL is locked", testLocksEnd, ""},

@@ -2,17 +2,13 @@ package server
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"slices"
-	"strconv"
 
 	"dav207/props"
 	"dav207/server/access"
 	"dav207/server/davxml"
 	"dav207/server/locks"
 	"dav207/server/multistatus"
-	"dav207/server/tree"
 )
 
 // lockProperties are the live properties that speak of locks (RFC 4918 §15.8, §15.10).
@@ -83,38 +79,10 @@ func (h *Handler) appendLocks(ctx context.Context, q *request, b []byte, coverin
 			b = append(b, l.Token...)
 			b = append(b, `</D:href></D:locktoken>`...)
 		}
-		if !NoLockRoot.isFor(ctx) {
-			b = append(b, `<D:lockroot><D:href>`...)
-			b = davxml.EscapeText(b, h.lockRoot(ctx, q, l))
-			b = append(b, `</D:href></D:lockroot>`...)
-		}
+		b = append(b, `<D:lockroot><D:href>`...)
+		b = davxml.EscapeText(b, h.lockRoot(ctx, q, l))
+		b = append(b, `</D:href></D:lockroot>`...)
 		b = append(b, `</D:activelock>`...)
 	}
 	return b
-}
-
-// quotaProperties are those of RFC 4331. They are hidden from allprop (§2 there), and defined for collections on file
-// systems that can tell.
-func (h *Handler) quotaProperties() []props.Live {
-	quota := func(pick func(used, available uint64) uint64) func(context.Context, []byte, props.Resource) ([]byte, error) {
-		return func(ctx context.Context, b []byte, r props.Resource) ([]byte, error) {
-			s, ok := h.tree.FS.(tree.Spacer)
-			if !ok || !r.Info.IsDir() || NoQuota.isFor(ctx) {
-				return b, props.ErrUndefined
-			}
-			used, available, err := s.Space(ctx, r.Path.String())
-			if errors.Is(err, errors.ErrUnsupported) {
-				return b, props.ErrUndefined
-			}
-			if err != nil {
-				return b, &multistatus.Error{Status: http.StatusInternalServerError, Err: err}
-			}
-			const most = 1<<63 - 1 // clients read it into a signed number
-			return strconv.AppendUint(b, min(pick(used, available), most), 10), nil
-		}
-	}
-	return []props.Live{
-		{Name: props.DAV("quota-available-bytes"), Hidden: true, Append: quota(func(_, available uint64) uint64 { return available })},
-		{Name: props.DAV("quota-used-bytes"), Hidden: true, Append: quota(func(used, _ uint64) uint64 { return used })},
-	}
 }

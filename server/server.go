@@ -63,9 +63,10 @@ type Options struct {
 	MaxXML int64
 	// Junk says what becomes of the files that desktops leave everywhere. Default: KeepJunk.
 	Junk Junk
-	// Quirks are left out or done otherwise for some clients: each with words one of which is in the User-Agent of those
-	// clients, or nil for the clients that are known to need it. Default: none, every client gets the same.
-	Quirks map[Quirk][]string
+	// NoMacQuota answers macOS as if quota-available-bytes and quota-used-bytes (RFC 4331) were not
+	// known: 15.4 and later takes a minute and a half to mount some servers that have them (seen by the
+	// makers of Cryptomator and copyparty). Finder then shows no free space.
+	NoMacQuota bool
 	// Silence is the longest time for which a COPY, MOVE or DELETE under way says nothing. After it the client hears 102
 	// Processing, if it is one that is known to read past that and no proxy is in between, or more of a 207 that
 	// has begun. Default: 0, which is for ever.
@@ -77,31 +78,31 @@ type Options struct {
 
 // Handler serves a file system. Make one with New. It is safe for concurrent use.
 type Handler struct {
-	tree     tree.Tree // without Guard and Gone: each request has its own
-	mapping  resource.Mapping
-	locks    *locks.Table
-	policy   access.Policy
-	property access.PropertyPolicy // nil: every property may be read and changed
-	readOnly bool
-	registry *props.Registry
-	methods  []method
-	hosts    []string          // those of PublicURLs
-	public   *resource.Mapping // how the first of PublicURLs maps the tree, nil for none
-	trusted  []netip.Prefix    // the proxies
-	queue    reserve.Queue
-	plenty   plenty
-	parsed   parsed
-	log      *slog.Logger
-	maxXML   int64
-	finite   bool
-	junk     Junk
-	quirks   []quirk
-	silence  time.Duration
+	tree       tree.Tree // without Guard and Gone: each request has its own
+	mapping    resource.Mapping
+	locks      *locks.Table
+	policy     access.Policy
+	property   access.PropertyPolicy // nil: every property may be read and changed
+	readOnly   bool
+	registry   *props.Registry
+	methods    []method
+	hosts      []string          // those of PublicURLs
+	public     *resource.Mapping // how the first of PublicURLs maps the tree, nil for none
+	trusted    []netip.Prefix    // the proxies
+	queue      reserve.Queue
+	plenty     plenty
+	parsed     parsed
+	log        *slog.Logger
+	maxXML     int64
+	finite     bool
+	junk       Junk
+	noMacQuota bool
+	silence    time.Duration
 }
 
 // New returns a handler that serves fs. opts may be nil. What fs offers besides the methods of webdav.FileSystem
-// (package tree) is found by type assertion. It panics where opts are wrong: a prefix that is no path, a live
-// property that is there already, or a quirk that is not known.
+// (package tree) is found by type assertion. It panics where opts are wrong: a prefix that is no path, or a live
+// property that is there already.
 func New(fs webdav.FileSystem, opts *Options) *Handler {
 	o := Options{}
 	if opts != nil {
@@ -112,18 +113,18 @@ func New(fs webdav.FileSystem, opts *Options) *Handler {
 		panic(fmt.Sprintf("server: prefix %q: %v", o.Prefix, err))
 	}
 	h := &Handler{
-		tree:     tree.Tree{FS: fs, Props: o.Props, Uploads: &tree.Uploads{}},
-		mapping:  mapping,
-		locks:    o.Locks,
-		policy:   o.Policy,
-		readOnly: o.ReadOnly,
-		log:      o.Logger,
-		maxXML:   o.MaxXML,
-		finite:   o.DenyInfinity,
-		junk:     o.Junk,
-		quirks:   quirksOf(o.Quirks),
-		silence:  o.Silence,
-		trusted:  slices.Clone(o.TrustedProxies),
+		tree:       tree.Tree{FS: fs, Props: o.Props, Uploads: &tree.Uploads{}},
+		mapping:    mapping,
+		locks:      o.Locks,
+		policy:     o.Policy,
+		readOnly:   o.ReadOnly,
+		log:        o.Logger,
+		maxXML:     o.MaxXML,
+		finite:     o.DenyInfinity,
+		junk:       o.Junk,
+		noMacQuota: o.NoMacQuota,
+		silence:    o.Silence,
+		trusted:    slices.Clone(o.TrustedProxies),
 	}
 	h.property, _ = o.Policy.(access.PropertyPolicy)
 	if h.readOnly {
@@ -245,7 +246,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if q.origin.mapping != h.mapping {
 		q.ctx = context.WithValue(q.ctx, originKey{}, q.origin)
 	}
-	q.ctx = h.withQuirks(q.ctx, r.Header)
+	q.ctx = h.hideQuota(q.ctx, r.UserAgent())
 	switch err := h.serve(q); {
 	case err == nil:
 	case q.body.ended || q.body.err != nil:

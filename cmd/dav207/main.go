@@ -172,3 +172,21 @@ func (c *choice) Set(s string) error {
 	}
 	return fmt.Errorf("must be %s", strings.Join(c.words, " or "))
 }
+
+// removed makes a flag of an earlier version an error that says what to use instead.
+func removed(flags *pflag.FlagSet, name, instead string) {
+	flags.Var(removedFlag(instead), name, "")
+	flags.MarkHidden(name)
+}
+
+// removedFlag is the text that says what to use instead.
+type removedFlag string
+
+// String implements pflag.Value.
+func (removedFlag) String() string { return "" }
+
+// Type implements pflag.Value.
+func (removedFlag) Type() string { return "" }
+
+// Set implements pflag.Value.
+func (f removedFlag) Set(string) error { return errors.New("this option was removed: " + string(f)) }

@@ -29,7 +29,6 @@ period to finish, and a second signal ends at once. Nothing outside of DIR can b
 		o := serveOptions{
 			infinity: newChoice("allow", "deny"),
 			junk:     newChoice("keep", "hide", "drop"),
-			quirks:   quirks{},
 			format:   newChoice("text", "json"),
 			level:    newChoice("info", "debug", "warn", "error"),
 		}
@@ -50,11 +49,12 @@ period to finish, and a second signal ends at once. Nothing outside of DIR can b
 		flags.StringVar(&o.state, "state", "", "`FILE` that keeps properties and locks, by default .dav207/state.db in DIR; \"memory\" keeps them until the end")
 		flags.Var(o.infinity, "depth-infinity", "answer PROPFIND with Depth: infinity, or refuse it")
 		flags.Var(o.junk, "junk", "what becomes of the files that desktops leave everywhere, such as ._* and Thumbs.db")
-		flags.Var(o.quirks, "quirk", "leave out what some clients break on: `NAME`, no-lockroot or no-quota; may be given more than once")
+		flags.BoolVar(&o.noMacQuota, "no-macos-quota", false, "hide the free space from macOS, which takes long to mount some servers that tell it")
 		flags.DurationVar(&o.silence, "silence", 20*time.Second, "`TIME` after which who waits for a COPY, MOVE or DELETE hears that it goes on; 0 is never")
 		flags.Var(o.format, "log", "format of the log on standard error")
 		flags.Var(o.level, "log-level", "least level that is logged: each request is info, why one was refused is debug")
 		flags.DurationVar(&o.grace, "grace", 10*time.Second, "`TIME` that running requests have to finish after a signal")
+		removed(flags, "quirk", "use --no-macos-quota for no-quota; lockroot is never left out")
 		return flags, o.run
 	},
 }
@@ -70,7 +70,7 @@ type serveOptions struct {
 	readOnly, memory, fsync bool
 	infinity, format, level *choice
 	junk                    *choice
-	quirks                  quirks
+	noMacQuota              bool
 	grace, silence          time.Duration
 }
 

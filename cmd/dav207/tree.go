@@ -25,7 +25,7 @@ var junkPolicies = map[string]server.Junk{"keep": server.KeepJunk, "hide": serve
 // openTree opens what is to be served, with what is known of it.
 func (o *serveOptions) openTree(ctx context.Context, dir string, log *slog.Logger) (*served, error) {
 	opts := &server.Options{Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies,
-		DenyInfinity: o.infinity.value == "deny", Junk: junkPolicies[o.junk.value], Quirks: o.quirks, Silence: o.silence, ReadOnly: o.readOnly, Logger: log}
+		DenyInfinity: o.infinity.value == "deny", Junk: junkPolicies[o.junk.value], NoMacQuota: o.noMacQuota, Silence: o.silence, ReadOnly: o.readOnly, Logger: log}
 	if o.memory {
 		handler := server.New(fsbackend.New(fsbackend.Memory()), opts)
 		return &served{handler, "an empty tree in memory", func() error { return nil }}, nil

@@ -17,13 +17,7 @@ func TestServeForClients(t *testing.T) {
 		{"--junk keep", 200, true},
 		{"--junk hide", 200, true},
 		{"--junk drop", 404, true},
-		{"--quirk no-lockroot", 200, true},
-		{"--quirk no-lockroot --quirk no-quota", 200, false},
-		{"--quirk no-quota=Darwin/24", 200, false},
-		{"--quirk no-quota=one --quirk no-quota=darwin/24", 200, false},
-		{"--quirk no-quota=one", 200, true},
-		{"--quirk no-quota=one --quirk no-quota", 200, false},
-		{"--quirk no-quota --quirk no-quota=one", 200, false},
+		{"--no-macos-quota", 200, false},
 		{"--silence 0", 200, true},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
