@@ -90,7 +90,7 @@ func TestUnsureRequestsCloseTheConnection(t *testing.T) {
 		for _, path := range []string{"/f", "/missing/f"} { // a refusal, too
 			answer := raw(t, s, "PUT "+path+" "+tt.head+"\r\nHost: x\r\n\r\n"+tt.body+"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
 			head, _, _ := strings.Cut(answer, "\r\n\r\n")
-			if got := strings.Count(answer, "HTTP/1."); got != map[bool]int{true: 2, false: 1}[tt.stays] ||
+			if got := strings.Count("\n"+answer, "\nHTTP/1."); got != map[bool]int{true: 2, false: 1}[tt.stays] ||
 				strings.Contains(head, "\r\nConnection: close") == tt.stays {
 				t.Errorf("%s, PUT %s: %d answers, want the connection to stay: %v\n%s", tt.rule, path, got, tt.stays, answer)
 			}
@@ -136,5 +136,24 @@ func TestRequestTargets(t *testing.T) {
 	}
 	if r, err := http.Get(plainServer.URL + "/x"); err != nil || r.StatusCode != 404 {
 		t.Errorf("something was made: %v, %v", r, err)
+	}
+}
+
+// RFC 1945 §7.2.2: a PUT of HTTP/1.0 without a length, chunked ones included, is no PUT of an empty file.
+func TestPutOfHTTP10(t *testing.T) {
+	s := httptest.NewServer(New(fsbackend.New(fsbackend.Memory()), nil))
+	defer s.Close()
+	for _, tt := range []struct{ head, body, status, content string }{
+		{"Content-Length: 3", "old", "201", "old"},
+		{"Transfer-Encoding: chunked", "1\r\na\r\n0\r\n\r\n", "400", "old"},
+		{"X: y", "", "400", "old"},
+		{"Content-Length: 0", "", "204", ""},
+	} {
+		if got := raw(t, s, "PUT /f HTTP/1.0\r\nHost: x\r\n"+tt.head+"\r\n\r\n"+tt.body); !strings.HasPrefix(got, "HTTP/1.0 "+tt.status+" ") {
+			t.Errorf("PUT with %s = %.40q, want %s", tt.head, got, tt.status)
+		}
+		if got := raw(t, s, "GET /f HTTP/1.0\r\nHost: x\r\n\r\n"); !strings.HasSuffix(got, "\r\n\r\n"+tt.content) {
+			t.Errorf("after PUT with %s: %q, want %q", tt.head, got, tt.content)
+		}
 	}
 }

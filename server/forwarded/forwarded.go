@@ -9,13 +9,14 @@ import (
 	"strings"
 )
 
-// fields are those by which a proxy shows that a request came through it.
-var fields = []string{"Via", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
-	"X-Forwarded-Prefix", "X-Real-Ip"}
-
 // Any reports whether a request has a header field of a proxy. It may have come through one without.
 func Any(head http.Header) bool {
-	return slices.ContainsFunc(fields, func(name string) bool { return head.Get(name) != "" })
+	for name := range head {
+		if name == "Via" || name == "Forwarded" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-") {
+			return true
+		}
+	}
+	return false
 }
 
 // Trusted reports whether the address of a connection is that of a trusted proxy.
