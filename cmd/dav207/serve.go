@@ -35,7 +35,7 @@ period to finish, and a second signal ends at once. Nothing outside of DIR can b
 		flags := newFlags("serve")
 		flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`HOST:PORT` to listen on; port 0 takes a free one")
 		flags.StringVar(&o.prefix, "prefix", "/", "`PATH` of the URL under which the tree is served")
-		flags.Var(&o.public, "public-url", "`URL` under which clients reach the tree when a proxy is in front; may be given more than once")
+		flags.Var(&o.public, "public-url", "`URL` under which clients reach the tree by another name or through a proxy; may be given more than once")
 		flags.Var(&o.proxies, "trusted-proxy", "`IP|CIDR` of a proxy whose Forwarded and X-Forwarded-* headers count; may be given more than once")
 		flags.StringVar(&o.users, "users", "", "`FILE` of the users who are let in, by name and password; \"dav207 passwd\" writes it")
 		flags.StringVar(&o.tls.cert, "tls-cert", "", "`FILE` with the certificate for https, and those that vouch for it, in PEM")
