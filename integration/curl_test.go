@@ -291,16 +291,16 @@ func TestPipelining(t *testing.T) {
 			request string
 			status  int
 		}{
-			{"PUT /dav/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\none", 201},
-			{"GET /dav/1 HTTP/1.1\r\nHost: x\r\n\r\n", 200},
-			{"PUT /dav/locked HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nGET /", 423},
-			{"PROPFIND /dav/ HTTP/1.1\r\nHost: x\r\nDepth: 1\r\nContent-Length: 0\r\n\r\n", 207},
-			{"PROPFIND /dav/ HTTP/1.1\r\nHost: x\r\nDepth: 1\r\nContent-Length: 5\r\n\r\n<bad>", 400},
-			{"MKCOL /dav/c HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody", 415},
-			{"DELETE /dav/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n", 415},
-			{"BREW /dav/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody", 501},
-			{"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 200},
-			{"HEAD /dav/locked HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 200},
+			{"PUT /dav/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\none", 201},
+			{"GET /dav/1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 200},
+			{"PUT /dav/locked HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nGET /", 423},
+			{"PROPFIND /dav/ HTTP/1.1\r\nHost: localhost\r\nDepth: 1\r\nContent-Length: 0\r\n\r\n", 207},
+			{"PROPFIND /dav/ HTTP/1.1\r\nHost: localhost\r\nDepth: 1\r\nContent-Length: 5\r\n\r\n<bad>", 400},
+			{"MKCOL /dav/c HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody", 415},
+			{"DELETE /dav/1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n", 415},
+			{"BREW /dav/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody", 501},
+			{"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", 200},
+			{"HEAD /dav/locked HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 200},
 		}
 		go func() {
 			for _, r := range requests {
