@@ -251,14 +251,6 @@ func (i *foreignInfo) ChangeTime() time.Time {
 	return time.Time{}
 }
 
-// FileID is empty where the back end does not know it.
-func (i *foreignInfo) FileID() string {
-	if t, ok := i.inner.(interface{ FileID() string }); ok {
-		return t.FileID()
-	}
-	return ""
-}
-
 // SameFile says false where the back end does not know.
 func (i *foreignInfo) SameFile(other fs.FileInfo) bool {
 	if o, ok := other.(*foreignInfo); ok {

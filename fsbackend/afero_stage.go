@@ -83,21 +83,6 @@ func (s *aferoStaged) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Stat describes the file that commit puts in place, as far as it is written by now and the back end can say so. Once it was
-// committed or discarded the error is fs.ErrClosed.
-func (s *aferoStaged) Stat() (fs.FileInfo, error) {
-	s.fs.mu.Lock()
-	defer s.fs.mu.Unlock()
-	if s.done {
-		return nil, reading("stat", s.name, fs.ErrClosed)
-	}
-	fi, err := s.file.Stat()
-	if err != nil {
-		return nil, reading("stat", s.name, err)
-	}
-	return snapshot(path.Base(s.target), fi), nil
-}
-
 // Close discards what was written, unless it was committed.
 func (s *aferoStaged) Close() error {
 	s.fs.mu.Lock()
@@ -157,7 +142,7 @@ func (s *aferoStaged) place(temp string) error {
 
 // CopyFile copies the content and the permissions of the regular file src to dst, replacing a file there in one step.
 // Copying a file onto itself is fs.ErrInvalid.
-func (f *FS) CopyFile(ctx context.Context, src, dst string, ready func(fs.FileInfo) error) error {
+func (f *FS) CopyFile(ctx context.Context, src, dst string) error {
 	from, to, fi, err := f.beginCopy(src, dst)
 	if err != nil {
 		return err
@@ -168,9 +153,6 @@ func (f *FS) CopyFile(ctx context.Context, src, dst string, ready func(fs.FileIn
 		return ctx.Err()
 	} else if err != nil {
 		return creating("copy", dst, err)
-	}
-	if err := whenReady(to, ready); err != nil {
-		return err
 	}
 	return to.commit(ctx)
 }

@@ -61,7 +61,7 @@ func TestReadOnlyBackend(t *testing.T) {
 	_, createErr := d.OpenFile(ctx, "/new", os.O_WRONLY|os.O_CREATE, 0o666)
 	for what, err := range map[string]error{
 		"Stage": stageErr, "create": createErr, "Mkdir": d.Mkdir(ctx, "/x", 0o777), "Remove": d.Remove(ctx, "/f"),
-		"RemoveAll": d.RemoveAll(ctx, "/d"), "Rename": d.Rename(ctx, "/f", "/g"), "CopyFile": d.CopyFile(ctx, "/f", "/g", nil),
+		"RemoveAll": d.RemoveAll(ctx, "/d"), "Rename": d.Rename(ctx, "/f", "/g"), "CopyFile": d.CopyFile(ctx, "/f", "/g"),
 	} {
 		if !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("%s = %v, want %v", what, err, fs.ErrPermission)

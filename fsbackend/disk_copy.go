@@ -15,7 +15,7 @@ const copyPiece = 64 << 20
 
 // CopyFile copies the content and the permissions of the regular file src to dst, replacing a file there in one step, whose
 // owner is kept; the rest is as with Stage. Copying a file onto itself, by whatever name, is fs.ErrInvalid.
-func (d *Disk) CopyFile(ctx context.Context, src, dst string, ready func(fs.FileInfo) error) error {
+func (d *Disk) CopyFile(ctx context.Context, src, dst string) error {
 	p, ok := host(src)
 	if !ok {
 		return reading("copy", src, fs.ErrNotExist)
@@ -46,9 +46,6 @@ func (d *Disk) CopyFile(ctx context.Context, src, dst string, ready func(fs.File
 			return ctx.Err()
 		}
 		return creating("copy", dst, err)
-	}
-	if err := whenReady(to, ready); err != nil {
-		return err
 	}
 	return to.commit(ctx)
 }
@@ -93,16 +90,4 @@ func copyPieces(ctx context.Context, w io.Writer, r io.Reader, n int64) error {
 		n -= done
 	}
 	return nil
-}
-
-// whenReady tells who a file that was written aside will be.
-func whenReady(to interface{ Stat() (fs.FileInfo, error) }, ready func(fs.FileInfo) error) error {
-	if ready == nil {
-		return nil
-	}
-	fi, err := to.Stat()
-	if err != nil {
-		return err
-	}
-	return ready(fi)
 }

@@ -72,10 +72,10 @@ func TestLinks(t *testing.T) {
 				if err := stage(d, name, "new"); !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.ENOTDIR) {
 					t.Errorf("Stage = %v, want %v", err, fs.ErrPermission)
 				}
-				if err := d.CopyFile(ctx, "/f", name, nil); !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.ENOTDIR) {
+				if err := d.CopyFile(ctx, "/f", name); !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.ENOTDIR) {
 					t.Errorf("CopyFile to it = %v, want %v", err, fs.ErrPermission)
 				}
-				if err := d.CopyFile(ctx, name, "/copy", nil); !errors.Is(err, fs.ErrNotExist) {
+				if err := d.CopyFile(ctx, name, "/copy"); !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("CopyFile from it = %v, want %v", err, fs.ErrNotExist)
 				}
 				if err := d.Chtimes(ctx, name, time.Unix(1, 0)); !errors.Is(err, fs.ErrNotExist) {
@@ -92,7 +92,7 @@ func TestLinks(t *testing.T) {
 				if got := read(t, filepath.Join(root, tt.leads)); got != "through" {
 					t.Errorf("file behind the link = %q, want what was written through it", got)
 				}
-				if err := d.CopyFile(ctx, name, tt.leads, nil); !errors.Is(err, fs.ErrInvalid) {
+				if err := d.CopyFile(ctx, name, tt.leads); !errors.Is(err, fs.ErrInvalid) {
 					t.Errorf("CopyFile of a link onto its file = %v, want %v", err, fs.ErrInvalid)
 				}
 			}
@@ -136,8 +136,8 @@ func TestBelowOutwardLink(t *testing.T) {
 		"Mkdir":         {d.Mkdir(ctx, "/out/new", 0o777), fs.ErrPermission},
 		"Rename out":    {d.Rename(ctx, "/f", "/out/f"), fs.ErrPermission},
 		"Rename in":     {d.Rename(ctx, "/out/secret", "/secret"), fs.ErrNotExist},
-		"CopyFile out":  {d.CopyFile(ctx, "/f", "/out/f", nil), fs.ErrPermission},
-		"CopyFile in":   {d.CopyFile(ctx, "/out/secret", "/secret", nil), fs.ErrNotExist},
+		"CopyFile out":  {d.CopyFile(ctx, "/f", "/out/f"), fs.ErrPermission},
+		"CopyFile in":   {d.CopyFile(ctx, "/out/secret", "/secret"), fs.ErrNotExist},
 		"Remove":        {d.Remove(ctx, "/out/secret"), fs.ErrNotExist},
 		"Chtimes":       {d.Chtimes(ctx, "/out/secret", time.Unix(1, 0)), fs.ErrNotExist},
 	} {
@@ -171,40 +171,5 @@ func TestRenameOverLink(t *testing.T) {
 	}
 	if got := read(t, filepath.Join(outside, "secret")); got != "secret" {
 		t.Errorf("the secret is %q now", got)
-	}
-}
-
-// A file is one file under all its names, links and hard links included, and so is what is staged through a link.
-func TestFileIDThroughLinks(t *testing.T) {
-	d, root, _ := served(t)
-	write(t, filepath.Join(root, "f"), "file")
-	symlink(t, "f", filepath.Join(root, "l"))
-	id := func(fi fs.FileInfo, err error) string {
-		t.Helper()
-		must(t, err)
-		return fi.(interface{ FileID() string }).FileID()
-	}
-	want := id(d.Stat(ctx, "/f"))
-	if want == "" {
-		t.Skip("this file system does not know")
-	}
-	if err := os.Link(filepath.Join(root, "f"), filepath.Join(root, "hard")); err == nil {
-		if got := id(d.Stat(ctx, "/hard")); got != want {
-			t.Errorf("FileID by a hard link = %s, want %s", got, want)
-		}
-	}
-	if got := id(d.Stat(ctx, "/l")); got != want {
-		t.Errorf("FileID by a link = %s, want %s", got, want)
-	}
-	if got := id(d.Lstat(ctx, "/l")); got == want {
-		t.Error("the link has the FileID of the file")
-	}
-	w, commit, err := d.Stage(ctx, "/l")
-	must(t, err)
-	defer w.Close()
-	next := id(w.(interface{ Stat() (fs.FileInfo, error) }).Stat())
-	must(t, commit())
-	if got := id(d.Stat(ctx, "/f")); got != next || got == want {
-		t.Errorf("FileID after the commit = %s, want %s", got, next)
 	}
 }

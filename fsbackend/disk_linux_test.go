@@ -27,7 +27,7 @@ func TestDiskFull(t *testing.T) {
 	if err := stage(d, "/f", strings.Repeat("y", 40<<10)); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("Stage = %v, want %v", err, syscall.ENOSPC)
 	}
-	if err := d.CopyFile(ctx, "/big", "/f", nil); !errors.Is(err, syscall.ENOSPC) {
+	if err := d.CopyFile(ctx, "/big", "/f"); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("CopyFile = %v, want %v", err, syscall.ENOSPC)
 	}
 	if got := read(t, filepath.Join(dir, "f")); got != "old" {
@@ -44,7 +44,7 @@ func TestDiskFull(t *testing.T) {
 		if err := d.Rename(ctx, "/f", "/m/f"); !errors.Is(err, syscall.EXDEV) {
 			t.Errorf("Rename to another volume = %v, want %v", err, syscall.EXDEV)
 		}
-		if err := d.CopyFile(ctx, "/f", "/m/f", nil); err != nil {
+		if err := d.CopyFile(ctx, "/f", "/m/f"); err != nil {
 			t.Errorf("CopyFile to another volume: %v", err)
 		}
 	}

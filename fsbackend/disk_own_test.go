@@ -59,14 +59,14 @@ func TestLinksToOwnFiles(t *testing.T) {
 				_, _, spaceErr := d.Space(ctx, at)
 				for what, err := range map[string]error{
 					"Stat": statErr, "open": readErr, "Real": realErr, "Space": spaceErr,
-					"CopyFile from": d.CopyFile(ctx, at, "/copy", nil), "Chtimes": d.Chtimes(ctx, at, time.Unix(1, 0)),
+					"CopyFile from": d.CopyFile(ctx, at, "/copy"), "Chtimes": d.Chtimes(ctx, at, time.Unix(1, 0)),
 				} {
 					if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errors.ErrUnsupported) {
 						t.Errorf("%s %s = %v, want %v", what, at, err, fs.ErrNotExist)
 					}
 				}
 				for what, err := range map[string]error{
-					"create": create(d, at), "Stage": stage(d, at, "mine"), "CopyFile to": d.CopyFile(ctx, "/f", at, nil),
+					"create": create(d, at), "Stage": stage(d, at, "mine"), "CopyFile to": d.CopyFile(ctx, "/f", at),
 				} {
 					if !errors.Is(err, fs.ErrPermission) {
 						t.Errorf("%s %s = %v, want %v", what, at, err, fs.ErrPermission)

@@ -14,7 +14,7 @@ import (
 // is written without what longer uploads need: 9 system calls instead of 22. Who moves that directory away meanwhile, which
 // takes another process and a moment, moves it with the file, as if he had come a moment later. What a process that is
 // killed leaves is found by Sweep, as what Stage leaves is.
-func (d *Disk) Put(ctx context.Context, name string, content []byte, admit, ready func(fs.FileInfo) error) (fs.FileInfo, error) {
+func (d *Disk) Put(ctx context.Context, name string, content []byte, admit func(fs.FileInfo) error) (fs.FileInfo, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -40,12 +40,6 @@ func (d *Disk) Put(ctx context.Context, name string, content []byte, admit, read
 			return nil
 		}
 		w := written{dir: dir, name: base, temp: asideName(), old: old}
-		if old != nil && ready != nil {
-			w.ready = func(next fs.FileInfo) error {
-				refused = ready(next)
-				return refused
-			}
-		}
 		if err := w.put(ctx, content); err != nil {
 			return err
 		}
@@ -78,7 +72,6 @@ type written struct {
 	dir        int
 	name, temp string
 	old        *former
-	ready      func(fs.FileInfo) error
 }
 
 func (w *written) put(ctx context.Context, content []byte) error {
@@ -92,7 +85,7 @@ func (w *written) put(ctx context.Context, content []byte) error {
 	if err != nil {
 		return err
 	}
-	next, err := w.fill(fd, content)
+	err = w.fill(fd, content)
 	// The error of a delayed write may only come now. It is not locked meanwhile, as what Stage writes is: Sweep takes nothing
 	// that is so young.
 	if e := unix.Close(fd); err == nil {
@@ -100,9 +93,6 @@ func (w *written) put(ctx context.Context, content []byte) error {
 	}
 	if err == nil {
 		err = heldFolder(w.dir).chtimes(w.temp, times.now())
-	}
-	if err == nil && w.ready != nil {
-		err = w.ready(next)
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -116,21 +106,21 @@ func (w *written) put(ctx context.Context, content []byte) error {
 	return err
 }
 
-// fill writes the content and gives the file what it keeps of the one that it replaces; then it describes it.
-func (w *written) fill(fd int, content []byte) (fs.FileInfo, error) {
+// fill writes the content and gives the file what it keeps of the one that it replaces.
+func (w *written) fill(fd int, content []byte) error {
 	for len(content) > 0 {
 		n, err := unix.Write(fd, content)
 		if err != nil && err != unix.EINTR {
-			return nil, err
+			return err
 		}
 		content = content[max(n, 0):]
 	}
 	if w.old == nil {
-		return nil, nil
+		return nil
 	}
 	var st unix.Statx_t
 	if err := statx(uintptr(fd), "", unix.AT_EMPTY_PATH, &st); err != nil {
-		return nil, err
+		return err
 	}
 	if old := w.old; old.uid != int(st.Uid) || old.gid != int(st.Gid) {
 		if unix.Fchown(fd, old.uid, old.gid) != nil {
@@ -140,8 +130,8 @@ func (w *written) fill(fd int, content []byte) (fs.FileInfo, error) {
 	if w.old.perm != fileMode(st.Mode).Perm() {
 		err := unix.Fchmod(fd, uint32(w.old.perm))
 		if err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission) {
-			return nil, err
+			return err
 		}
 	}
-	return described(w.temp, &st), nil
+	return nil
 }

@@ -15,8 +15,8 @@ import (
 	"dav207/fsbackend"
 )
 
-// put calls Put, and says what admit and ready were asked about.
-func put(d *fsbackend.Disk, name, content string, admit, ready error) (asked string, fi fs.FileInfo, err error) {
+// put calls Put, and says what admit was asked about.
+func put(d *fsbackend.Disk, name, content string, admit error) (asked string, fi fs.FileInfo, err error) {
 	size := func(fi fs.FileInfo) string {
 		if fi == nil {
 			return "nothing"
@@ -26,9 +26,6 @@ func put(d *fsbackend.Disk, name, content string, admit, ready error) (asked str
 	fi, err = d.Put(ctx, name, []byte(content), func(old fs.FileInfo) error {
 		asked += "admit " + size(old) + " "
 		return admit
-	}, func(next fs.FileInfo) error {
-		asked += "ready " + size(next)
-		return ready
 	})
 	return strings.TrimSpace(asked), fi, err
 }
@@ -37,24 +34,23 @@ func put(d *fsbackend.Disk, name, content string, admit, ready error) (asked str
 func TestPut(t *testing.T) {
 	refusal := errors.New("refused")
 	for _, tt := range []struct {
-		what, name   string
-		admit, ready error
-		asked        string
-		err          error
-		left         string // in the directory, and what is in it
+		what, name string
+		admit      error
+		asked      string
+		err        error
+		left       string // in the directory, and what is in it
 	}{
-		{"a new file", "/d/new", nil, nil, "admit nothing", nil, "link=old new=content old=old sub"},
-		{"a file is replaced", "/d/old", nil, nil, "admit xxx ready xxxxxxx", nil, "link=content old=content sub"},
-		{"admit refuses a new one", "/d/new", refusal, nil, "admit nothing", refusal, "link=old old=old sub"},
-		{"admit refuses a replacement", "/d/old", refusal, nil, "admit xxx", refusal, "link=old old=old sub"},
-		{"ready refuses", "/d/old", nil, refusal, "admit xxx ready xxxxxxx", refusal, "link=old old=old sub"},
-		{"a link", "/d/link", nil, nil, "", errors.ErrUnsupported, "link=old old=old sub"},
-		{"a directory", "/d/sub", nil, nil, "", errors.ErrUnsupported, "link=old old=old sub"},
-		{"a link on the way", "/way/new", nil, nil, "", errors.ErrUnsupported, "link=old old=old sub"},
-		{"no parent", "/none/new", nil, nil, "", errors.ErrUnsupported, "link=old old=old sub"},
-		{"a file on the way", "/d/old/new", nil, nil, "", errors.ErrUnsupported, "link=old old=old sub"},
-		{"out", "/../new", nil, nil, "admit nothing", nil, "link=old old=old sub"}, // which is /new
-		{"no name", "/", nil, nil, "", errors.ErrUnsupported, "link=old old=old sub"},
+		{"a new file", "/d/new", nil, "admit nothing", nil, "link=old new=content old=old sub"},
+		{"a file is replaced", "/d/old", nil, "admit xxx", nil, "link=content old=content sub"},
+		{"admit refuses a new one", "/d/new", refusal, "admit nothing", refusal, "link=old old=old sub"},
+		{"admit refuses a replacement", "/d/old", refusal, "admit xxx", refusal, "link=old old=old sub"},
+		{"a link", "/d/link", nil, "", errors.ErrUnsupported, "link=old old=old sub"},
+		{"a directory", "/d/sub", nil, "", errors.ErrUnsupported, "link=old old=old sub"},
+		{"a link on the way", "/way/new", nil, "", errors.ErrUnsupported, "link=old old=old sub"},
+		{"no parent", "/none/new", nil, "", errors.ErrUnsupported, "link=old old=old sub"},
+		{"a file on the way", "/d/old/new", nil, "", errors.ErrUnsupported, "link=old old=old sub"},
+		{"out", "/../new", nil, "admit nothing", nil, "link=old old=old sub"}, // which is /new
+		{"no name", "/", nil, "", errors.ErrUnsupported, "link=old old=old sub"},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			d, root, _ := served(t)
@@ -62,10 +58,10 @@ func TestPut(t *testing.T) {
 			write(t, filepath.Join(root, "d", "old"), "old")
 			symlink(t, "old", filepath.Join(root, "d", "link"))
 			symlink(t, "d", filepath.Join(root, "way"))
-			if _, _, err := put(d, "/probe", "", nil, nil); errors.Is(err, errors.ErrUnsupported) {
+			if _, _, err := put(d, "/probe", "", nil); errors.Is(err, errors.ErrUnsupported) {
 				t.Skip("without openat2 nothing is put at once")
 			}
-			asked, fi, err := put(d, tt.name, "content", tt.admit, tt.ready)
+			asked, fi, err := put(d, tt.name, "content", tt.admit)
 			if asked != tt.asked || !errors.Is(err, tt.err) {
 				t.Errorf("asked %q, error %v, want %q, %v", asked, err, tt.asked, tt.err)
 			}
@@ -102,7 +98,7 @@ func TestPutKeepsMode(t *testing.T) {
 		if owner {
 			must(t, os.Chown(f, 4711, 4712))
 		}
-		if _, _, err := put(d, "/f", "new", nil, nil); errors.Is(err, errors.ErrUnsupported) {
+		if _, _, err := put(d, "/f", "new", nil); errors.Is(err, errors.ErrUnsupported) {
 			t.Skip("without openat2 nothing is put at once")
 		} else if err != nil {
 			t.Fatal(err)
@@ -118,7 +114,7 @@ func TestPutKeepsMode(t *testing.T) {
 func TestPutCancelled(t *testing.T) {
 	d, root, _ := served(t)
 	gone, cancel := context.WithCancel(ctx)
-	_, err := d.Put(gone, "/f", []byte("x"), func(fs.FileInfo) error { cancel(); return nil }, nil)
+	_, err := d.Put(gone, "/f", []byte("x"), func(fs.FileInfo) error { cancel(); return nil })
 	if errors.Is(err, errors.ErrUnsupported) {
 		t.Skip("without openat2 nothing is put at once")
 	}
@@ -134,7 +130,7 @@ func TestPutCancelled(t *testing.T) {
 func TestPutSync(t *testing.T) {
 	d, _, _ := served(t)
 	d.Sync = true
-	if asked, _, err := put(d, "/f", "x", nil, nil); asked != "" || !errors.Is(err, errors.ErrUnsupported) {
+	if asked, _, err := put(d, "/f", "x", nil); asked != "" || !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("asked %q, error %v, want %v", asked, err, errors.ErrUnsupported)
 	}
 }
@@ -143,7 +139,7 @@ func TestPutSync(t *testing.T) {
 func TestPutIsAtomic(t *testing.T) {
 	d, _, _ := served(t)
 	contents := []string{strings.Repeat("a", 3000), strings.Repeat("b", 5000)}
-	if _, _, err := put(d, "/f", contents[0], nil, nil); errors.Is(err, errors.ErrUnsupported) {
+	if _, _, err := put(d, "/f", contents[0], nil); errors.Is(err, errors.ErrUnsupported) {
 		t.Skip("without openat2 nothing is put at once")
 	}
 	stop := make(chan struct{})
@@ -156,7 +152,7 @@ func TestPutIsAtomic(t *testing.T) {
 					return
 				default:
 				}
-				if _, _, err := put(d, "/f", contents[i], nil, nil); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+				if _, _, err := put(d, "/f", contents[i], nil); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 					t.Error(err)
 					return
 				}

@@ -190,18 +190,6 @@ func (s *staged) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Stat describes the file that commit puts in place, as far as it is written by now. Once it was committed or discarded the
-// error is fs.ErrClosed.
-func (s *staged) Stat() (fs.FileInfo, error) {
-	if s.done {
-		return nil, reading("stat", s.name, fs.ErrClosed)
-	}
-	if err := s.follow(); err != nil {
-		return nil, s.disk.creating("stat", s.name, err)
-	}
-	return statOpen(s.file, clean(s.name))
-}
-
 // follow copies the file into the directory where it is to be put now, if that is not the one in which
 // it was begun: a removed directory took the file with it, and a moved one has it under another name.
 // Requests that would do that wait for a copy, which needs no such look.

@@ -160,18 +160,6 @@ func (h handle) statx(p, name string, flags int) (fs.FileInfo, error) {
 	return fi, nil
 }
 
-// hostInfo describes a file of the host.
-func hostInfo(file string) (*info, error) {
-	var st unix.Statx_t
-	at := unix.AT_FDCWD
-	if err := statx(uintptr(at), file, 0, &st); err != nil {
-		return nil, err // of an old kernel, too: it tells no birth time, and without it there is no identity
-	}
-	fi := &info{}
-	fill(fi, file, &st)
-	return fi, nil
-}
-
 func statx(fd uintptr, p string, flags int, st *unix.Statx_t) error {
 	for {
 		err := unix.Statx(int(fd), p, flags|unix.AT_NO_AUTOMOUNT, looked, st)

@@ -19,15 +19,6 @@ func (d *Disk) look(p, name string, follow bool) (fs.FileInfo, error) {
 	return newInfo(name, fi), nil
 }
 
-// hostInfo describes a file of the host.
-func hostInfo(file string) (*info, error) {
-	fi, err := os.Stat(file)
-	if err != nil {
-		return nil, err
-	}
-	return newInfo(file, fi), nil
-}
-
 type handle struct{}
 
 func newHandle(*os.File) (handle, error) { return handle{}, nil }

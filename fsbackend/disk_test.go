@@ -129,8 +129,8 @@ func TestErrorsHideTheHost(t *testing.T) {
 		"Mkdir": d.Mkdir(ctx, "/none/x", 0o777), "create": create(d, "/none/x"), "create out": create(d, "/out"),
 		"Stage": stage(d, "/d", ""), "Stage out": stage(d, "/out", ""), "Remove": d.Remove(ctx, "/d"),
 		"Rename": d.Rename(ctx, "/none", "/x"), "Rename into nothing": d.Rename(ctx, "/d", "/none/x"),
-		"Chtimes": d.Chtimes(ctx, "/none", time.Now()), "CopyFile": d.CopyFile(ctx, "/none", "/x", nil),
-		"CopyFile onto a directory": d.CopyFile(ctx, "/d/f", "/d", nil),
+		"Chtimes": d.Chtimes(ctx, "/none", time.Now()), "CopyFile": d.CopyFile(ctx, "/none", "/x"),
+		"CopyFile onto a directory": d.CopyFile(ctx, "/d/f", "/d"),
 	} {
 		if err == nil {
 			t.Errorf("%s: no error", what)

@@ -59,8 +59,8 @@ func TestSpecialFilesAreNotOpened(t *testing.T) {
 			}
 			for what, err := range map[string]error{
 				"Stage":         stage(d, name, "x"),
-				"CopyFile from": d.CopyFile(ctx, name, "/copy", nil),
-				"CopyFile to":   d.CopyFile(ctx, "/f", name, nil),
+				"CopyFile from": d.CopyFile(ctx, name, "/copy"),
+				"CopyFile to":   d.CopyFile(ctx, "/f", name),
 			} {
 				if !errors.Is(err, fs.ErrPermission) {
 					t.Errorf("%s %s = %v, want %v", what, name, err, fs.ErrPermission)
@@ -158,7 +158,7 @@ func TestSwappedDirectory(t *testing.T) {
 					t.Error("the secret was read")
 				}
 			}
-			if d.CopyFile(ctx, "/d/secret", "/copy", nil) == nil {
+			if d.CopyFile(ctx, "/d/secret", "/copy") == nil {
 				if got, _ := readAll(d, "/copy"); got == "secret" {
 					t.Error("the secret was copied")
 				}
@@ -241,7 +241,7 @@ func TestModes(t *testing.T) {
 			t.Errorf("mode of a replaced file = %v, want %v", got, perm.Perm())
 		}
 		must(t, os.Chmod(filepath.Join(root, "new"), perm))
-		must(t, d.CopyFile(ctx, "/new", "/copy", nil))
+		must(t, d.CopyFile(ctx, "/new", "/copy"))
 		if got := mode("copy"); got != perm.Perm() {
 			t.Errorf("mode of a copy = %v, want %v", got, perm.Perm())
 		}
@@ -254,7 +254,7 @@ func TestModes(t *testing.T) {
 			t.Errorf("owner of a replaced file = %d:%d", st.Uid, st.Gid)
 		}
 		write(t, filepath.Join(root, "other"), "x")
-		must(t, d.CopyFile(ctx, "/other", "/new", nil))
+		must(t, d.CopyFile(ctx, "/other", "/new"))
 		st = must2(os.Stat(filepath.Join(root, "new"))).Sys().(*syscall.Stat_t)
 		if st.Uid != 12345 || st.Gid != 54321 {
 			t.Errorf("owner of a file that a copy replaced = %d:%d", st.Uid, st.Gid)
@@ -283,7 +283,7 @@ func TestPermissions(t *testing.T) {
 		"Stat in a closed directory":        statErr,
 		"listing a closed directory":        dirErr,
 		"reading an unreadable file":        openErr,
-		"copying an unreadable file":        d.CopyFile(ctx, "/unreadable", "/copy", nil),
+		"copying an unreadable file":        d.CopyFile(ctx, "/unreadable", "/copy"),
 		"staging a file that is read-only":  stage(d, "/fixed-content", "y"),
 		"staging in a read-only directory":  stage(d, "/fixed/new", "y"),
 		"replacing in a read-only one":      stage(d, "/fixed/f", "y"),
@@ -322,7 +322,7 @@ func TestCopyCancelled(t *testing.T) {
 	}
 	write(t, filepath.Join(root, "dst"), "old")
 	ending := &endingContext{Context: ctx}
-	if err := d.CopyFile(ending, "/src", "/dst", nil); !errors.Is(err, context.Canceled) || ending.asked > 5 {
+	if err := d.CopyFile(ending, "/src", "/dst"); !errors.Is(err, context.Canceled) || ending.asked > 5 {
 		t.Errorf("CopyFile = %v after %d looks at the context, want %v after the third", err, ending.asked, context.Canceled)
 	}
 	if got := read(t, filepath.Join(root, "dst")); got != "old" {

@@ -146,47 +146,6 @@ func (i *info) ChangeTime() time.Time { return i.ctime.known() }
 // Direct implements tree.Directer.
 func (i *info) Direct() bool { return i.direct }
 
-// FileID implements tree.Identifier: the inode and the birth time, since a file that goes leaves its inode to the next
-// one. The number of the device would not do: it may be another one after a restart of the host. It is empty where the file
-// system keeps no birth time.
-func (i *info) FileID() string { return string(i.AppendFileID(nil)) }
-
-// AppendFileID appends FileID to b.
-func (i *info) AppendFileID(b []byte) []byte {
-	if i.id.ino == 0 || i.birth == (moment{}) {
-		return b
-	}
-	return appendID(b, i.id.ino, i.birth.nano())
-}
-
-// FileID returns what tells the file of that name, or what a link of that name leads to, from every other one of its file system,
-// as tree.Identifier does for those that are served; "" where that is not known.
-func FileID(file string) string {
-	fi, err := hostInfo(file)
-	if err != nil {
-		return ""
-	}
-	return fi.FileID()
-}
-
-func formatID(a, b uint64) string { return string(appendID(nil, a, b)) }
-
-func appendID(id []byte, a, b uint64) []byte { return append36(append(append36(id, a), '-'), b) }
-
-// append36 is strconv.AppendUint in base 36, in less than half the time (46 ns and 20 ns for an identity): it knows the base when it is
-// compiled. A listing compares an identity for each member with properties.
-func append36(b []byte, n uint64) []byte {
-	var digits [13]byte
-	i := len(digits)
-	for {
-		i--
-		digits[i] = "0123456789abcdefghijklmnopqrstuvwxyz"[n%36]
-		if n /= 36; n == 0 {
-			return append(b, digits[i:]...)
-		}
-	}
-}
-
 // SameFile reports whether other describes the same file, be it an info of ours or of package os.
 func (i *info) SameFile(other fs.FileInfo) bool {
 	var raw fs.FileInfo = other

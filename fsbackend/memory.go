@@ -26,13 +26,11 @@ type Mem struct {
 	capacity uint64 // 0 is no limit
 	used     uint64 // bytes of content, that of removed files still open included
 	version  uint64 // of the content that changed last
-	nodes    uint64 // made so far
 	seed     uint64 // keeps the ETags of this tree from those of an earlier process
 }
 
 // node is a file or a directory. It is guarded by the lock of its tree.
 type node struct {
-	id       uint64 // no other node of the tree ever has the same
 	mode     fs.FileMode
 	mtime    time.Time
 	ctime    time.Time // when it last got a name, another content or other attributes
@@ -72,8 +70,7 @@ var _ afero.Fs = (*Mem)(nil)
 
 func (m *Mem) newNode(mode fs.FileMode) *node {
 	now := time.Now()
-	m.nodes++
-	n := &node{id: m.nodes, mode: mode, mtime: now, ctime: now, birth: now, names: 1}
+	n := &node{mode: mode, mtime: now, ctime: now, birth: now, names: 1}
 	if mode.IsDir() {
 		n.members = make(map[string]*node)
 	} else {

@@ -59,7 +59,7 @@ func TestMemoryCopiesAreApart(t *testing.T) {
 			if d.CopyMembers(ctx, "/src", "/dst", []string{"f"}, copied); !copied[0] {
 				t.Fatal("not copied")
 			}
-			must(t, d.CopyFile(ctx, "/src/f", "/dst/g", nil))
+			must(t, d.CopyFile(ctx, "/src/f", "/dst/g"))
 			tt.change(m, changed)
 			used := uint64(0)
 			for _, name := range []string{"/src/f", "/dst/f", "/dst/g"} {
@@ -126,7 +126,7 @@ func TestMemoryCopyMembersLeaves(t *testing.T) {
 			t.Errorf("%s to %s: copied %q, want %q", tt.src, tt.dst, got, tt.want)
 		}
 	}
-	if err := d.CopyFile(ctx, "/src/large", "/dst/large", nil); !errors.Is(err, syscall.ENOSPC) {
+	if err := d.CopyFile(ctx, "/src/large", "/dst/large"); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("CopyFile = %v, want %v", err, syscall.ENOSPC)
 	}
 	dir := must2(m.Open("/dst"))

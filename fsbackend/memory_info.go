@@ -16,7 +16,6 @@ type memInfo struct {
 	birth   time.Time
 	seed    uint64
 	version uint64
-	id      uint64
 	node    *node // compared only
 }
 
@@ -29,7 +28,7 @@ func (m *Mem) info(name string, n *node) *memInfo {
 
 // describe is called with the lock held.
 func (m *Mem) describe(i *memInfo, name string, n *node) {
-	*i = memInfo{name, int64(len(n.data)), n.mode, n.mtime, n.ctime, n.birth, m.seed, n.version, n.id, n}
+	*i = memInfo{name, int64(len(n.data)), n.mode, n.mtime, n.ctime, n.birth, m.seed, n.version, n}
 }
 
 func (i *memInfo) Name() string            { return i.name }
@@ -50,9 +49,6 @@ func (i *memInfo) appendTag(b []byte) ([]byte, bool) {
 	}
 	return appendTag(b, i.seed, i.version), true
 }
-
-// FileID implements tree.Identifier.
-func (i *memInfo) FileID() string { return formatID(i.seed, i.id) }
 
 // SameFile reports whether other describes the same node.
 func (i *memInfo) SameFile(other fs.FileInfo) bool {

@@ -206,7 +206,7 @@ func TestMemoryCapacity(t *testing.T) {
 	if commit() == nil {
 		t.Error("commit after Close succeeded")
 	}
-	if err := d.CopyFile(ctx, "/f", "/g", nil); !errors.Is(err, syscall.ENOSPC) {
+	if err := d.CopyFile(ctx, "/f", "/g"); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("CopyFile = %v, want %v", err, syscall.ENOSPC)
 	}
 	space(60)

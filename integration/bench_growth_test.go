@@ -97,7 +97,7 @@ func growFiles(b *testing.B, n int, properties bool) *grown {
 }
 
 // give gives the members two properties each.
-func (g *grown) give(dir string) { giveTwo(g.b, diskTree(g.b, g.dir), g.o.Props, dir, g.n) }
+func (g *grown) give(dir string) { giveTwo(g.b, g.o.Props, dir, g.n) }
 
 // lock locks one member, so that each of them is asked about, and returns the If header with its token.
 func (g *grown) lock() string {

@@ -81,7 +81,7 @@ func BenchmarkDeadProperties(b *testing.B) {
 	const n = 1000
 	dir := manyFiles(b, n)
 	files, state := diskTree(b, dir), durableState(b)
-	giveTwo(b, files, state.Props, "/files", n)
+	giveTwo(b, state.Props, "/files", n)
 	without, with := durable(b, dir), server.New(files, state)
 	list := func(conns []*conn) func() error {
 		return func() error {

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"golang.org/x/net/webdav"
-
 	"dav207/props"
 	"dav207/server/resource"
 )
@@ -20,27 +18,23 @@ func twoProperties(i int) string {
 }
 
 // giveTwo gives the first n members of a collection two properties each, past the server, which would write each by itself.
-func giveTwo(b *testing.B, files webdav.FileSystem, store props.Store, dir string, n int) {
+func giveTwo(b *testing.B, store props.Store, dir string, n int) {
 	b.Helper()
-	var steps []props.Step
+	var ops []props.Op
 	for i := range n {
 		p, err := resource.Clean(dir + "/" + memberName(i))
 		if err != nil {
 			b.Fatal(err)
 		}
-		info, err := files.Stat(b.Context(), p.String())
-		if err != nil {
-			b.Fatal(err)
-		}
-		steps = append(steps, props.Set{Resource: props.Resource{Path: p, Info: info}, Properties: []props.Property{
+		ops = append(ops, props.Set{Path: p, Properties: []props.Property{
 			{XMLName: xml.Name{Space: "urn:example:bench", Local: "author"}, InnerXML: []byte("Somebody or other")},
 			{XMLName: xml.Name{Space: "urn:example:bench", Local: "colour"}, InnerXML: []byte("blue")},
 		}})
-		if len(steps) == 10_000 || i == n-1 {
-			if err := store.Update(b.Context(), steps...); err != nil {
+		if len(ops) == 10_000 || i == n-1 {
+			if err := store.Update(b.Context(), ops...); err != nil {
 				b.Fatal(err)
 			}
-			steps = steps[:0]
+			ops = ops[:0]
 		}
 	}
 }

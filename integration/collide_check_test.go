@@ -67,7 +67,7 @@ func (x *storm) check(files webdav.FileSystem, store props.Store, table *locks.T
 	// Properties of what is not there would appear on the next file of that name.
 	orphans := 0
 	for p := range x.universe() {
-		found, err := store.Get(context.Background(), props.Resource{Path: p})
+		found, err := store.Get(context.Background(), p)
 		if err != nil {
 			x.Fatal(err)
 		}

@@ -28,7 +28,7 @@ const lockLate = time.Second
 //
 // All that was answered is there. The request that was not answered happened as a whole or not at all; but DELETE and COPY go
 // member by member, each of which is as it was or as it was to be. Of a copy the properties come after the content: until then it
-// has those of the file that it replaced, or none.
+// has those of what it replaced, or none.
 func (l *ledger) judge(f found, killed time.Time, k keeps) (name, problem string) {
 	before, after := l.tree, l.tree
 	members := false
@@ -47,10 +47,7 @@ func (l *ledger) judge(f found, killed time.Time, k keeps) (name, problem string
 		got, was, becomes := f.tree.show(name), before.show(name), after.show(name)
 		may := []string{was, becomes}
 		if n, there := after[name]; there && l.open != nil && l.open.method == "COPY" {
-			n.colour = ""
-			if before[name].collection == n.collection { // a file keeps the properties until it has its own
-				n.colour = before[name].colour
-			}
+			n.colour = before[name].colour
 			may = append(may, model207{name: n}.show(name))
 		}
 		if !slices.Contains(may, got) {
@@ -179,6 +176,8 @@ func TestCrashJudge(t *testing.T) {
 		{"COPY over a file was cut before the properties", &copiedOver, with(old, "/a", file("2", "red")), durable, ""},
 		{"COPY over a file lost the properties", &copiedOver, with(old, "/a", file("2", "")), durable, "/a"},
 		{"COPY of a collection over a file was cut", &becomes, with(old, "/a", dir), durable, ""},
+		{"COPY of a collection over a file was cut before the properties", &becomes, with(old, "/a", node{collection: true, colour: "red"}), durable, ""},
+		{"COPY of a collection over a file made properties up", &becomes, with(old, "/a", node{collection: true, colour: "blue"}), durable, "/a"},
 		{"COPY was cut within a file", &copied, with(with(old, "/c", dir), "/c/x", file("damaged", "")), durable, "/c/x"},
 		{"COPY took the source away", &copied, with(old.without("/b/x"), "/c", dir), durable, "/b/x"},
 		{"DELETE was cut", &request{method: "DELETE", name: "/b"}, old.without("/b/x"), durable, ""},

@@ -11,6 +11,7 @@ import (
 	"dav207/props"
 	"dav207/server"
 	"dav207/server/davtest"
+	"dav207/server/resource"
 )
 
 func TestMatrixProppatch(t *testing.T) {
@@ -128,9 +129,9 @@ type moodyStore struct {
 	err error
 }
 
-func (s *moodyStore) Patch(ctx context.Context, r props.Resource, changes []props.Change) error {
+func (s *moodyStore) Patch(ctx context.Context, p resource.Path, changes []props.Change) error {
 	if s.err != nil {
 		return s.err
 	}
-	return s.Memory.Patch(ctx, r, changes)
+	return s.Memory.Patch(ctx, p, changes)
 }

@@ -19,26 +19,14 @@ type Memory struct {
 
 // node is a resource in the tree of those that have properties, or have members that have.
 type node struct {
-	entry   // the slices are never changed in place: readers hold them without the lock
-	members map[string]*node
-}
-
-type entry struct {
-	properties []Property
-	identities []string
+	properties []Property // never changed in place: readers hold them without the lock
 	orphaned   time.Time
+	members    map[string]*node
 }
 
-func (n *node) at(p resource.Path) Entry {
-	return Entry{Path: p, Identities: n.identities, Properties: n.properties, Orphaned: n.orphaned}
-}
-
-// of returns n's properties if they are those of r.
-func (n *node) of(r Resource) []Property {
+// get returns n's properties; n may be nil.
+func (n *node) get() []Property {
 	if n == nil {
-		return nil
-	}
-	if e := n.at(r.Path); !e.Of(r) {
 		return nil
 	}
 	return n.properties
@@ -103,25 +91,19 @@ func (n *node) add(name string, member *node) {
 func (n *node) empty() bool { return len(n.properties) == 0 && len(n.members) == 0 }
 
 // set gives one resource properties of its own; none removes the entry.
-func (m *Memory) set(r Resource, properties []Property) {
-	n := &node{}
-	if old := m.find(r.Path); old != nil {
+func (m *Memory) set(p resource.Path, properties []Property) {
+	n := &node{properties: properties}
+	if old := m.find(p); old != nil {
 		n.members = old.members
 	}
-	if len(properties) > 0 {
-		n.entry = entry{properties: properties}
-		if id := r.Identity(); id != "" {
-			n.identities = []string{id}
-		}
-	}
-	m.put(r.Path, n)
+	m.put(p, n)
 }
 
 // Get implements Store.
-func (m *Memory) Get(_ context.Context, r Resource) ([]Property, error) {
+func (m *Memory) Get(_ context.Context, p resource.Path) ([]Property, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return m.find(r.Path).of(r), nil
+	return m.find(p).get(), nil
 }
 
 // Members implements Store.
@@ -138,13 +120,13 @@ type memoryMembers struct {
 }
 
 // Get implements Members.
-func (m memoryMembers) Get(r Resource) ([]Property, error) {
+func (m memoryMembers) Get(name string) ([]Property, error) {
 	if m.collection == nil {
 		return nil, nil
 	}
 	m.memory.mu.RLock()
 	defer m.memory.mu.RUnlock()
-	return m.collection.members[r.Path.Name()].of(r), nil
+	return m.collection.members[name].get(), nil
 }
 
 // Close implements Members.
@@ -156,7 +138,7 @@ func (m *Memory) All(_ context.Context, p resource.Path) iter.Seq2[Entry, error]
 		var visit func(p resource.Path, n *node)
 		visit = func(p resource.Path, n *node) {
 			if len(n.properties) > 0 {
-				entries = append(entries, n.at(p))
+				entries = append(entries, Entry{Path: p, Properties: n.properties, Orphaned: n.orphaned})
 			}
 			for name, member := range n.members {
 				visit(p.Child(name), member)
@@ -184,72 +166,60 @@ func (m *Memory) yield(collect func() []Entry) iter.Seq2[Entry, error] {
 }
 
 // Patch implements Store.
-func (m *Memory) Patch(_ context.Context, r Resource, changes []Change) error {
+func (m *Memory) Patch(_ context.Context, p resource.Path, changes []Change) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	before := m.find(r.Path).of(r)
+	before := m.find(p).get()
 	after := Apply(before, changes)
 	if err := CheckQuota(before, after); err != nil {
 		return err
 	}
-	m.set(r, after)
+	m.set(p, after)
 	return nil
 }
 
 // Update implements Store.
-func (m *Memory) Update(_ context.Context, steps ...Step) error {
+func (m *Memory) Update(_ context.Context, ops ...Op) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, s := range steps {
-		m.take(s)
+	for _, o := range ops {
+		m.apply(o)
 	}
 	return nil
 }
 
-func (m *Memory) take(s Step) {
-	switch s := s.(type) {
+func (m *Memory) apply(o Op) {
+	switch o := o.(type) {
 	case Set:
-		m.set(s.Resource, s.Properties)
-	case Adopt:
-		if n := m.find(s.Resource.Path); len(n.of(s.Resource)) > 0 && len(n.identities) > 0 {
-			n.identities = both(s.Resource.Identity(), s.Next)
-		}
+		m.set(o.Path, o.Properties)
 	case Move:
-		n := m.find(s.Src)
-		m.put(s.Src, nil)
-		m.put(s.Dst, n)
-		delete(m.moving, s.Src)
+		n := m.find(o.Src)
+		m.put(o.Src, nil)
+		m.put(o.Dst, n)
+		delete(m.moving, o.Src)
 	case Delete:
-		m.put(s.Path, nil)
-	case Moving:
+		m.put(o.Path, nil)
+	case MoveIntent:
 		if m.moving == nil {
 			m.moving = make(map[resource.Path]resource.Path)
 		}
-		m.moving[s.Src] = s.Dst
-	case Settled:
-		delete(m.moving, s.Src)
+		m.moving[o.Src] = o.Dst
+	case MoveDone:
+		delete(m.moving, o.Src)
 	case Orphan:
-		if n := m.find(s.Path); n != nil {
-			n.orphaned = s.Since
+		if n := m.find(o.Path); n != nil {
+			n.orphaned = o.Since
 		}
 	}
 }
 
-// both returns two identities as the owners of properties; if one is not known, anybody is.
-func both(a, b string) []string {
-	if a == "" || b == "" {
-		return nil
-	}
-	return []string{a, b}
-}
-
-// Moving implements Store.
-func (m *Memory) Moving(context.Context) ([]Moving, error) {
+// Moves implements Store.
+func (m *Memory) Moves(context.Context) ([]MoveIntent, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	var out []Moving
+	var out []MoveIntent
 	for src, dst := range m.moving {
-		out = append(out, Moving{src, dst})
+		out = append(out, MoveIntent{src, dst})
 	}
 	return out, nil
 }

@@ -18,7 +18,7 @@ func TestMemory(t *testing.T) {
 
 // What a store cannot hold is refused as a whole (RFC 4918 §9.2), with the error that becomes 507.
 func TestMemoryLimits(t *testing.T) {
-	p := props.Resource{Path: resource.Must("/p")}
+	p := resource.Must("/p")
 	for _, tt := range []struct {
 		name    string
 		changes []props.Change

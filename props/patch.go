@@ -91,7 +91,7 @@ func (p *patch) apply(ctx context.Context, store Store, r Resource) {
 		done++
 	}
 	if !p.failed() && len(p.dead) > 0 {
-		if err := store.Patch(ctx, r, p.dead); err != nil {
+		if err := store.Patch(ctx, r.Path, p.dead); err != nil {
 			for _, i := range p.deadAt {
 				p.errs[i] = err
 			}

@@ -19,7 +19,7 @@ type brokenStore struct {
 	err error
 }
 
-func (s *brokenStore) Patch(context.Context, props.Resource, []props.Change) error { return s.err }
+func (s *brokenStore) Patch(context.Context, resource.Path, []props.Change) error { return s.err }
 
 func changes(spec string) (out []props.Change) {
 	for _, f := range strings.Fields(spec) {
@@ -80,7 +80,7 @@ func TestPatch(t *testing.T) {
 					return apply, func() error { set = "0"; return tt.undo }, nil
 				}})
 			store := &brokenStore{err: tt.store}
-			if err := store.Memory.Patch(t.Context(), file, changes("z:x=old")); err != nil {
+			if err := store.Memory.Patch(t.Context(), file.Path, changes("z:x=old")); err != nil {
 				t.Fatal(err)
 			}
 			var s props.Store = &store.Memory
@@ -99,7 +99,7 @@ func TestPatch(t *testing.T) {
 				t.Errorf("for the log: got %v, want the cause of what is ours: %t", failed, ours)
 			}
 			var stored []string
-			after, err := store.Get(t.Context(), file)
+			after, err := store.Get(t.Context(), file.Path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +119,7 @@ func TestPatch(t *testing.T) {
 func TestScan(t *testing.T) {
 	var store props.Memory
 	for _, p := range []string{"/", "/a", "/a!", "/a/b", "/a/b/c", "/b/x"} {
-		if err := store.Patch(t.Context(), props.Resource{Path: resource.Must(p)}, changes("z:path="+p)); err != nil {
+		if err := store.Patch(t.Context(), resource.Must(p), changes("z:path="+p)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,7 +134,7 @@ func TestScan(t *testing.T) {
 		if i == 0 {
 			find = scan.Root
 		}
-		ps, err := find(props.Resource{Path: resource.Must(tt.path)})
+		ps, err := find(resource.Must(tt.path))
 		if err != nil {
 			t.Fatal(err)
 		}

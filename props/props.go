@@ -14,7 +14,6 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
-	"slices"
 	"syscall"
 	"time"
 
@@ -40,122 +39,84 @@ type Change struct {
 	Property Property
 }
 
-// Identity returns what tells the file behind r from another one that takes its name, if the file system offers it: see
-// tree.Identifier. "" is not known.
-func (r Resource) Identity() string {
-	if i, ok := r.Info.(interface{ FileID() string }); ok {
-		return i.FileID()
-	}
-	return ""
-}
-
-// AppendIdentity appends Identity to b. It makes no string where the file system need not make one: see tree.Identifier.
-func (r Resource) AppendIdentity(b []byte) []byte {
-	if i, ok := r.Info.(interface{ AppendFileID([]byte) []byte }); ok {
-		return i.AppendFileID(b)
-	}
-	return append(b, r.Identity()...)
-}
-
 // Entry is what a Store has under one name.
 type Entry struct {
-	Path resource.Path
-	// Identities are those of the files that the properties belong to: one, or two while one is replaced by another.
-	// None means that they belong to whatever has the name.
-	Identities []string
+	Path       resource.Path
 	Properties []Property
-	// Orphaned is when it was first seen that nothing the properties belong to has the name; zero for never.
+	// Orphaned is when it was first seen that no resource has the name; zero for never.
 	Orphaned time.Time
 }
 
-// Of reports whether the properties belong to r. An identity that is not known is taken for the right one.
-func (e *Entry) Of(r Resource) bool {
-	if len(e.Identities) == 0 {
-		return true
-	}
-	id := r.Identity()
-	return id == "" || slices.Contains(e.Identities, id)
-}
-
-// Store keeps dead properties by the name and the identity of their resource. Package propstest holds the test that every
-// implementation must pass. Methods are safe for concurrent use; what they return is the caller's to read and nobody's
-// to change. A Store does not know which resources exist: it is told what becomes of them.
+// Store keeps dead properties by the name of their resource. Package propstest holds the test that every implementation
+// must pass. Methods are safe for concurrent use; callers may keep what they return, and must not change it.
 //
-// Where a file was replaced by another behind the server's back, the properties that are stored under its name belong to
-// no resource: they are not given out, and the first change under that name ends them.
+// A Store does not know which resources exist: the caller reports what becomes of them. A file that replaces another one
+// behind the server's back takes over its properties with its name, so that an editor that saves by renaming keeps them.
 type Store interface {
 	// Get returns the properties of one resource in the order in which they were first set; none is not an error.
-	Get(ctx context.Context, r Resource) ([]Property, error)
-	// Members returns what gives the properties of direct members of the collection p. The caller must close it.
+	Get(ctx context.Context, p resource.Path) ([]Property, error)
+	// Members returns a reader of the properties of direct members of the collection p. The caller must close it.
 	Members(ctx context.Context, p resource.Path) Members
-	// All yields what is stored for p and everything below it, in any order: whether it belongs to what is there is for
-	// Entry.Of to say. What changes while it runs may or may not show. After an error nothing more comes.
+	// All yields what is stored for p and everything below it, in any order. What changes meanwhile may or may not show.
+	// After an error nothing more comes.
 	All(ctx context.Context, p resource.Path) iter.Seq2[Entry, error]
-	// Patch applies the changes in their order, all or none. A property that is set again keeps its place. It fails where
-	// CheckQuota does. A durable store has made the outcome durable when it returns.
-	Patch(ctx context.Context, r Resource, changes []Change) error
-	// Update takes the steps in their order, all or none, and durably like Patch. Where they change nothing it costs
-	// no more than looking.
-	Update(ctx context.Context, steps ...Step) error
-	// Moving returns the moves that were announced and whose end was not told: by an earlier process, as far as no request is
-	// under way.
-	Moving(ctx context.Context) ([]Moving, error)
+	// Patch applies the changes in their order, all or none. A property that is set again keeps its place. It fails
+	// where CheckQuota does. A durable store has made the outcome durable when it returns.
+	Patch(ctx context.Context, p resource.Path, changes []Change) error
+	// Update applies the operations in their order, all or none, and durably like Patch. Where they change nothing it
+	// costs no more than a read.
+	Update(ctx context.Context, ops ...Op) error
+	// Moves returns the moves that were announced with MoveIntent and not ended: those that an earlier process left
+	// unfinished, as long as no request is under way.
+	Moves(ctx context.Context) ([]MoveIntent, error)
 }
 
-// Members gives the properties of one member of a collection after another, to those who come by them in the order of their
-// names: one ordered scan of the store, not one look-up for each. It is not safe for concurrent use.
+// Members reads the properties of one member of a collection after another, in the order of their names: in one ordered
+// scan of the store, not one look-up for each. It is not safe for concurrent use.
 type Members interface {
-	// Get returns the properties of r like Get of the Store. Its name must come after the one that was asked for before. What is
-	// returned is good until the next call. What changed since Members was called may or may not show.
-	Get(r Resource) ([]Property, error)
-	// Close ends the use of what was returned, and of the Members.
+	// Get returns the properties of the member with this name, which must come after the name of the call before. The
+	// result is valid until the next call. What changed since Members was called may or may not show.
+	Get(name string) ([]Property, error)
+	// Close releases the Members and what it returned.
 	Close()
 }
 
-// Step is one of Set, Adopt, Move, Delete, Moving, Settled and Orphan.
-type Step interface{ step() }
+// Op is one of Set, Move, Delete, MoveIntent, MoveDone and Orphan.
+type Op interface{ op() }
 
 // Set gives one resource, and not what is below it, these properties and no others.
 type Set struct {
-	Resource   Resource
+	Path       resource.Path
 	Properties []Property
 }
 
-// Adopt says that the file with the identity Next is about to take the place of Resource, whose properties will be its own.
-// Until the next change the properties belong to both.
-type Adopt struct {
-	Resource Resource
-	Next     string
-}
-
-// Move gives the tree at Dst the properties of the tree at Src, and no others; Src has none after it. It ends a Moving.
+// Move gives the tree at Dst the properties of the tree at Src, and no others; Src has none after it. It ends a MoveIntent.
 type Move struct{ Src, Dst resource.Path }
 
 // Delete removes the properties of Path and of everything below it.
 type Delete struct{ Path resource.Path }
 
-// Moving announces that the resources of the tree at Src are about to get names in the tree at Dst: if the process ends
-// before Move or Settled, the next one can find out how far it came. A store need not keep it where neither has
+// MoveIntent announces that the resources of the tree at Src are about to get names in the tree at Dst: if the process ends
+// before Move or MoveDone, the next one can find out how far it came. A store need not keep it where neither has
 // properties.
-type Moving struct{ Src, Dst resource.Path }
+type MoveIntent struct{ Src, Dst resource.Path }
 
-// Settled ends a Moving.
-type Settled struct{ Src resource.Path }
+// MoveDone ends a MoveIntent.
+type MoveDone struct{ Src resource.Path }
 
-// Orphan notes since when an entry is seen to belong to nothing; zero that it is not. It has no effect where nothing
-// is stored.
+// Orphan records since when no resource has the name of an entry; zero says that one has it. It has no effect where
+// nothing is stored.
 type Orphan struct {
 	Path  resource.Path
 	Since time.Time
 }
 
-func (Set) step()     {}
-func (Adopt) step()   {}
-func (Move) step()    {}
-func (Delete) step()  {}
-func (Moving) step()  {}
-func (Settled) step() {}
-func (Orphan) step()  {}
+func (Set) op()        {}
+func (Move) op()       {}
+func (Delete) op()     {}
+func (MoveIntent) op() {}
+func (MoveDone) op()   {}
+func (Orphan) op()     {}
 
 // The most that is kept for one resource: enough for any client, too little to fill the machine with.
 const (

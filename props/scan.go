@@ -29,15 +29,15 @@ func NewScan(ctx context.Context, store Store) *Scan {
 }
 
 // Root returns the properties of the resource at which the walk begins.
-func (s *Scan) Root(r Resource) ([]Property, error) { return s.store.Get(s.ctx, r) }
+func (s *Scan) Root(p resource.Path) ([]Property, error) { return s.store.Get(s.ctx, p) }
 
 // Member returns the properties of a resource that the walk came to below its beginning.
-func (s *Scan) Member(r Resource) ([]Property, error) {
-	collection := r.Path.Parent()
+func (s *Scan) Member(p resource.Path) ([]Property, error) {
+	collection := p.Parent()
 	if n := len(s.in); n == 0 || s.in[n-1].path != collection {
 		s.enter(collection)
 	}
-	return s.in[len(s.in)-1].members.Get(r)
+	return s.in[len(s.in)-1].members.Get(p.Name())
 }
 
 // enter makes a collection the innermost one that the walk is in.

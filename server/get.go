@@ -92,7 +92,7 @@ func (h *Handler) send(q *request, t *tree.Tree, f webdav.File, info fs.FileInfo
 			return plain(http.StatusRequestedRangeNotSatisfiable, "")
 		}
 	}
-	if language, err := h.language(q, info); err != nil {
+	if language, err := h.language(q); err != nil {
 		return err
 	} else if language != "" {
 		head.Set("Content-Language", language)
@@ -145,8 +145,8 @@ var (
 )
 
 // language returns the value of DAV:getcontentlanguage, which is what GET says, too (RFC 4918 §15.3).
-func (h *Handler) language(q *request, info fs.FileInfo) (string, error) {
-	dead, err := h.tree.Props.Get(q.ctx, props.Resource{Path: q.path, Info: info})
+func (h *Handler) language(q *request) (string, error) {
+	dead, err := h.tree.Props.Get(q.ctx, q.path)
 	if err != nil {
 		return "", err
 	}

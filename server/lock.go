@@ -69,11 +69,11 @@ func (h *Handler) lock(q *request) error {
 	}
 	if created && !h.dropped(q.ctx, t, q.path) {
 		// §9.10.4: an empty resource.
+		h.clearStaleProps(q, t)
 		if err := h.createEmpty(q, t); err != nil {
 			h.locks.Unlock(granted.Token)
 			return err
 		}
-		h.born(q, t)
 	}
 	release() // nobody waits for how fast this client reads
 	q.w.Header().Set("Lock-Token", "<"+granted.Token+">")

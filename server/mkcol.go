@@ -27,6 +27,7 @@ func (h *Handler) mkcol(q *request) error {
 		h.done(q, false)
 		return nil
 	}
+	h.clearStaleProps(q, t)
 	if err := t.FS.Mkdir(q.ctx, q.path.String(), 0o777); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			if _, missing := t.Stat(q.ctx, q.path); errors.Is(missing, fs.ErrNotExist) { // as PUT and LOCK refuse it
@@ -35,7 +36,6 @@ func (h *Handler) mkcol(q *request) error {
 		}
 		return h.parentGone(q, t, err)
 	}
-	h.born(q, t)
 	h.setWantedTimes(q, t, q.path)
 	h.done(q, false)
 	return nil

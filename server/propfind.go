@@ -102,9 +102,9 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 			out.Begin() // there may be no member
 			continue
 		case err == nil && withDead && root:
-			dead, err = scan.Root(member)
+			dead, err = scan.Root(member.Path)
 		case err == nil && withDead:
-			dead, err = scan.Member(member)
+			dead, err = scan.Member(member.Path)
 		case err == nil:
 		case root || q.ctx.Err() != nil:
 			return giveUp(out, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"strconv"
@@ -71,7 +70,7 @@ func (h *Handler) put(q *request) error {
 	if err != nil {
 		return err
 	}
-	return h.place(q, t, w, commit, old)
+	return h.place(q, t, commit, old)
 }
 
 // comesAtOnce reports whether a body is so small that nobody is kept waiting when it is read before anything is said of it:
@@ -115,7 +114,7 @@ func (h *Handler) putSmall(q *request, t *tree.Tree, length int) error {
 	if _, err := w.Write(buf[:length]); err != nil {
 		return err
 	}
-	return h.place(q, t, w, commit, old)
+	return h.place(q, t, commit, old)
 }
 
 // putAtOnce is put for a file system that does it in one go, with one look at what is there; errors.ErrUnsupported says that
@@ -128,7 +127,11 @@ func (h *Handler) putAtOnce(q *request, t *tree.Tree, content []byte) error {
 		if err := h.mayPutOver(q, t, old); err != nil {
 			return err
 		}
-		return h.room(q, t, int64(len(content)))
+		err := h.room(q, t, int64(len(content)))
+		if err == nil && !existed {
+			h.clearStaleProps(q, t)
+		}
+		return err
 	})
 	if err != nil {
 		return h.parentGone(q, t, err)
@@ -136,13 +139,11 @@ func (h *Handler) putAtOnce(q *request, t *tree.Tree, content []byte) error {
 	return h.answerPut(q, t, put, existed)
 }
 
-// place puts what was written as w where the resource of the request is, in the place of old if there is one, and answers.
-func (h *Handler) place(q *request, t *tree.Tree, w io.WriteCloser, commit func() error, old props.Resource) error {
+// place puts what was written aside where the resource of the request is, in the place of old if there is one, and answers.
+func (h *Handler) place(q *request, t *tree.Tree, commit func() error, old props.Resource) error {
 	existed := old.Info != nil
-	if existed {
-		if err := t.Adopt(q.ctx, old, w); err != nil {
-			return err
-		}
+	if !existed {
+		h.clearStaleProps(q, t)
 	}
 	if err := commit(); err != nil {
 		return h.parentGone(q, t, err)
@@ -152,9 +153,6 @@ func (h *Handler) place(q *request, t *tree.Tree, w io.WriteCloser, commit func(
 
 // answerPut ends a PUT whose content is in its place. r is what was put there; without an Info it is looked at.
 func (h *Handler) answerPut(q *request, t *tree.Tree, r props.Resource, existed bool) error {
-	if !existed {
-		h.born(q, t)
-	}
 	// The file is there, whatever comes now: an answer without an entity tag is the worst that may follow.
 	var err error
 	if h.setWantedTimes(q, t, q.path) || r.Info == nil {
@@ -181,9 +179,10 @@ func (h *Handler) firstVerdict(q *request, t *tree.Tree) (props.Resource, error)
 	return h.mayPut(q, t)
 }
 
-// born ends the properties that are left at the URL of a resource which was created just now: those of one that was taken
-// away behind the server's back.
-func (h *Handler) born(q *request, t *tree.Tree) {
+// clearStaleProps removes the properties that are stored for a URL where nothing is and a resource is about to be created:
+// those of one that was removed behind the server's back, or just before the server was killed. It is called before the
+// resource is there, so that no crash can leave it with them.
+func (h *Handler) clearStaleProps(q *request, t *tree.Tree) {
 	if err := t.Props.Update(context.WithoutCancel(q.ctx), props.Delete{Path: q.path}); err != nil {
 		h.warnMember(q, q.path, err)
 	}

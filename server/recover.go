@@ -14,22 +14,22 @@ import (
 	"dav207/server/tree"
 )
 
-// Recover brings what a durable store holds into line with the files, after a process that may have been killed in the middle
-// of a MOVE: properties follow their resources. Call it once, before the first request.
-func (h *Handler) Recover(ctx context.Context) error { return h.tree.FinishMoves(ctx) }
+// RecoverMoves brings what a durable store holds into line with the files, after a process that may have been killed in the
+// middle of a MOVE: properties follow their resources. Call it once, before the first request.
+func (h *Handler) RecoverMoves(ctx context.Context) error { return h.tree.FinishMoves(ctx) }
 
-// EndLocks ends the locks whose resource is gone, as it may be after a process was killed in the middle of a request. Call it
-// once, when what that process had set aside has its name again. Requests go on meanwhile.
-func (h *Handler) EndLocks(ctx context.Context) error {
+// DropStaleLocks ends the locks whose resource is gone, as it may be after a process was killed in the middle of a request.
+// Call it once, when what that process had moved to a temp file has its name again. Requests go on meanwhile.
+func (h *Handler) DropStaleLocks(ctx context.Context) error {
 	for _, l := range h.locks.Below(resource.Root) {
-		if err := h.endLock(ctx, l); err != nil {
+		if err := h.dropStaleLock(ctx, l); err != nil {
 			return fmt.Errorf("the lock of %s: %w", l.Root, err)
 		}
 	}
 	return nil
 }
 
-func (h *Handler) endLock(ctx context.Context, l locks.Lock) error {
+func (h *Handler) dropStaleLock(ctx context.Context, l locks.Lock) error {
 	release, err := h.queue.Acquire(ctx, writes(l.Root))
 	if err != nil {
 		return err
@@ -79,20 +79,20 @@ func (h *Handler) endRooted(ctx context.Context, p resource.Path) error {
 	return nil
 }
 
-// Sweep looks once at every resource that has dead properties. Those whose resource was removed, renamed or replaced behind
-// the server's back are never shown for another one; once they have been seen without their resource for grace they are
-// removed. Requests go on meanwhile. It returns how many resources' properties were removed.
-func (h *Handler) Sweep(ctx context.Context, grace time.Duration) (removed int, err error) {
+// PurgeOrphanedProps looks once at every resource that has dead properties, and removes those of resources that have been
+// seen to be gone for grace: removed or renamed behind the server's back. Requests go on meanwhile. It returns how many
+// resources' properties were removed.
+func (h *Handler) PurgeOrphanedProps(ctx context.Context, grace time.Duration) (removed int, err error) {
 	for e, err := range h.tree.Props.All(ctx, resource.Root) {
 		if err != nil {
 			return removed, err
 		}
-		gone, err := h.tend(ctx, e, grace)
+		gone, err := h.reconcile(ctx, e, grace)
 		switch {
 		case ctx.Err() != nil:
 			return removed, ctx.Err()
 		case err != nil:
-			h.log.WarnContext(ctx, "cannot tell whose properties these are", slog.String("name", e.Path.String()), slog.Any("err", err))
+			h.log.WarnContext(ctx, "cannot look for the resource of these properties", slog.String("name", e.Path.String()), slog.Any("err", err))
 		case gone:
 			removed++
 			h.log.InfoContext(ctx, "removed the properties of a resource that is gone", slog.String("name", e.Path.String()))
@@ -101,11 +101,11 @@ func (h *Handler) Sweep(ctx context.Context, grace time.Duration) (removed int, 
 	return removed, nil
 }
 
-func (h *Handler) tend(ctx context.Context, e props.Entry, grace time.Duration) (gone bool, err error) {
+func (h *Handler) reconcile(ctx context.Context, e props.Entry, grace time.Duration) (gone bool, err error) {
 	release, err := h.queue.Acquire(ctx, writes(e.Path))
 	if err != nil {
 		return false, err
 	}
 	defer release()
-	return h.tree.Tend(ctx, e, time.Now(), grace)
+	return h.tree.Reconcile(ctx, e, time.Now(), grace)
 }

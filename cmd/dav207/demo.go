@@ -112,7 +112,7 @@ func newDemo(ctx context.Context) (*faultfs.FS, *server.Options, error) {
 			InnerXML: []byte(p.content),
 		}})
 	}
-	if err := store.Patch(ctx, props.Resource{Path: resource.Must("/propfind/file.html")}, changes); err != nil {
+	if err := store.Patch(ctx, resource.Must("/propfind/file.html"), changes); err != nil {
 		return nil, nil, err
 	}
 

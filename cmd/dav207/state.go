@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"dav207/fsbackend"
 	"dav207/props"
 	"dav207/props/boltprops"
 	"dav207/server/locks"
@@ -40,7 +39,7 @@ func (s *state) Close() error {
 func memoryState() *state { return &state{props: &props.Memory{}, locks: locks.New(nil)} }
 
 // openState opens what is known of the files in dir.
-func (o *serveOptions) openState(ctx context.Context, dir string, disk *fsbackend.Disk, log *slog.Logger) (*state, error) {
+func (o *serveOptions) openState(ctx context.Context, dir string, log *slog.Logger) (*state, error) {
 	if o.state == inMemory {
 		return memoryState(), nil
 	}
@@ -59,21 +58,16 @@ func (o *serveOptions) openState(ctx context.Context, dir string, disk *fsbacken
 			return nil, err
 		}
 	}
-	root, err := disk.Stat(ctx, "/")
-	if err != nil {
-		return nil, err
-	}
 	if err := o.usable(dir, file); err != nil {
 		return nil, err
 	}
-	_, err = os.Stat(file)
+	_, err := os.Stat(file)
 	there := err == nil
 	if own && !there && !o.readOnly && !writable(dir) && !writable(filepath.Dir(file)) {
 		log.Warn("the directory cannot be written to: properties and locks end with this process", slog.String("dir", dir))
 		return memoryState(), nil
 	}
-	id := props.Resource{Info: root}.Identity()
-	options := &boltprops.Options{Root: id, Identify: fsbackend.FileID, ByName: !fsbackend.KeepsIDs(dir), ReadOnly: o.readOnly, Lazy: true, SyncLocks: o.fsync, Logger: log,
+	options := &boltprops.Options{ReadOnly: o.readOnly, Lazy: true, SyncLocks: o.fsync, Logger: log,
 		Holder: fmt.Sprintf("dav207 serve %s, asked to listen on %s", show(dir), o.addr)}
 	store, err := boltprops.Open(file, options)
 	if own && !options.ReadOnly && (errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) && !writable(dir)) {

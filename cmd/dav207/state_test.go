@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"dav207/fsbackend"
 )
 
 const (
@@ -99,7 +97,7 @@ func TestStateIsKept(t *testing.T) {
 	}
 }
 
-// A whole tree that was copied or restored keeps its properties, although every file is another one.
+// A whole tree that was copied or restored keeps its properties.
 func TestStateOfCopiedTree(t *testing.T) {
 	dir, copied := t.TempDir(), filepath.Join(t.TempDir(), "copy")
 	serving(t, dir, mark(t))
@@ -111,36 +109,6 @@ func TestStateOfCopiedTree(t *testing.T) {
 			t.Error("the copy has no property")
 		}
 	})
-}
-
-// So does one that is put back into the directory that it was saved from.
-func TestStateOfRestoredTree(t *testing.T) {
-	dir, saved := t.TempDir(), filepath.Join(t.TempDir(), "saved")
-	serving(t, dir, mark(t))
-	if fsbackend.FileID(filepath.Join(dir, "f")) == "" {
-		t.Skip("files are not told apart here")
-	}
-	if err := os.CopyFS(saved, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"f", ".dav207"} {
-		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.CopyFS(dir, os.DirFS(saved)); err != nil {
-		t.Fatal(err)
-	}
-	for _, first := range []bool{true, false} {
-		said := serving(t, dir, func(base string) {
-			if !has(t, base+"f", askMark, ">kept<") {
-				t.Error("what was restored has no property")
-			}
-		})
-		if strings.Contains(said, "copied or restored") != first {
-			t.Errorf("the log is %q, want the restoration in it: %t", said, first)
-		}
-	}
 }
 
 // Two servers on one directory, as long as there is no state: the second one grants no lock that the first does not know.

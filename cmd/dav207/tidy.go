@@ -13,10 +13,10 @@ import (
 const (
 	// sweepAgain is when what was too young for the first look at the tree is old enough.
 	sweepAgain = 70 * time.Second
-	// tendEvery is how often it is looked whose the properties are.
-	tendEvery = time.Hour
-	// orphaned is how long properties are kept that belong to nothing: whoever moved a directory away for a while, or has
-	// not mounted it yet, finds them again.
+	// purgeEvery is how often properties are looked for whose resource is gone.
+	purgeEvery = time.Hour
+	// orphaned is how long properties are kept whose resource is gone: a directory that was moved away for a while, or is
+	// not mounted yet, has them again when it is back.
 	orphaned = 24 * time.Hour
 )
 
@@ -53,10 +53,10 @@ func tidy(ctx context.Context, disk *fsbackend.Disk, handler *server.Handler, al
 			}
 			alone = true // the second time is the last one
 		}
-		failed("cannot end the locks of what is gone", handler.EndLocks(ctx))
-		for ok := wait(time.Minute); ok; ok = wait(tendEvery) {
-			_, err := handler.Sweep(ctx, orphaned)
-			failed("cannot look whose the properties are", err)
+		failed("cannot end the locks of what is gone", handler.DropStaleLocks(ctx))
+		for ok := wait(time.Minute); ok; ok = wait(purgeEvery) {
+			_, err := handler.PurgeOrphanedProps(ctx, orphaned)
+			failed("cannot look for properties whose resource is gone", err)
 		}
 	})
 	return func() {

@@ -40,7 +40,7 @@ func (o *serveOptions) openTree(ctx context.Context, dir string, log *slog.Logge
 		return nil, err
 	}
 	disk.Sync = o.fsync
-	kept, err := o.openState(ctx, dir, disk, log)
+	kept, err := o.openState(ctx, dir, log)
 	if err != nil {
 		return nil, errors.Join(err, disk.Close())
 	}
@@ -48,7 +48,7 @@ func (o *serveOptions) openTree(ctx context.Context, dir string, log *slog.Logge
 	s := &served{handler: server.New(disk, opts), what: show(dir)}
 	end := func() {}
 	if !o.readOnly && !kept.readOnly {
-		if err := s.handler.Recover(ctx); err != nil { // with what is there it can be served, and room be made
+		if err := s.handler.RecoverMoves(ctx); err != nil { // with what is there it can be served, and room be made
 			log.Error("properties are not where their files were moved to: free some space, and start again", slog.Any("err", err))
 		}
 		end = tidy(ctx, disk, s.handler, kept.alone, log)

@@ -32,7 +32,7 @@ type (
 		Stage(ctx context.Context, name string) (io.WriteCloser, func() error, error)
 	}
 	fileCopier interface {
-		CopyFile(ctx context.Context, src, dst string, ready func(fs.FileInfo) error) error
+		CopyFile(ctx context.Context, src, dst string) error
 	}
 	chtimer interface {
 		Chtimes(ctx context.Context, name string, mtime time.Time) error
@@ -71,7 +71,6 @@ func Test(t *testing.T, open func(t *testing.T) webdav.FileSystem) {
 		{"StageRefused", testStageRefused},
 		{"CopyFile", testCopyFile},
 		{"ETag", testETag},
-		{"FileID", testFileID},
 		{"Chtimes", testChtimes},
 		{"Space", testSpace},
 		{"ConcurrentCommits", testConcurrentCommits},

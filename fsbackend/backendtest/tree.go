@@ -34,7 +34,7 @@ func testParents(s *suite) {
 			s.want("Stage "+name, err, append(parent.errs, errUnsupported)...)
 		}
 		if c, ok := s.fs.(fileCopier); ok {
-			s.want("CopyFile to "+name, c.CopyFile(s.ctx, "/f", name, nil), append(parent.errs, errUnsupported)...)
+			s.want("CopyFile to "+name, c.CopyFile(s.ctx, "/f", name), append(parent.errs, errUnsupported)...)
 		}
 	}
 	s.wantTree("after all was refused", before)

@@ -92,11 +92,11 @@ func TestOps(t *testing.T) {
 		{faultfs.Stat, "/c/1", func(f *faultfs.FS) error { _, err := f.Lstat(ctx, "/c/1"); return err }, readFile("/c/1")},
 		{faultfs.Open, "/c/1", readFile("/c/1"), func(f *faultfs.FS) error { return stage(f, "/c/1", "x") }},
 		{faultfs.Open, "/c", func(f *faultfs.FS) error { return list(f, "/c") }, func(f *faultfs.FS) error { return stat(f, "/c") }},
-		{faultfs.Open, "/c/1", func(f *faultfs.FS) error { return f.CopyFile(ctx, "/c/1", "/x", nil) }, func(f *faultfs.FS) error { return f.CopyFile(ctx, "/c/2", "/c/1", nil) }},
+		{faultfs.Open, "/c/1", func(f *faultfs.FS) error { return f.CopyFile(ctx, "/c/1", "/x") }, func(f *faultfs.FS) error { return f.CopyFile(ctx, "/c/2", "/c/1") }},
 		{faultfs.Read, "/c/1", readFile("/c/1"), readFile("/c/2")},
 		{faultfs.Readdir, "/c", func(f *faultfs.FS) error { return list(f, "/c") }, func(f *faultfs.FS) error { return list(f, "/c/d") }},
 		{faultfs.Create, "/c/1", func(f *faultfs.FS) error { return stage(f, "/c/1", "x") }, readFile("/c/1")},
-		{faultfs.Create, "/c/1", func(f *faultfs.FS) error { return f.CopyFile(ctx, "/f", "/c/1", nil) }, func(f *faultfs.FS) error { return f.CopyFile(ctx, "/c/1", "/x", nil) }},
+		{faultfs.Create, "/c/1", func(f *faultfs.FS) error { return f.CopyFile(ctx, "/f", "/c/1") }, func(f *faultfs.FS) error { return f.CopyFile(ctx, "/c/1", "/x") }},
 		{faultfs.Create, "/c/1", func(f *faultfs.FS) error { _, err := f.OpenFile(ctx, "/c/1", os.O_RDWR, 0); return err }, readFile("/c/1")},
 		{faultfs.Write, "/c/1", func(f *faultfs.FS) error { return stage(f, "/c/1", "new content") }, func(f *faultfs.FS) error { return stage(f, "/c/1", "") }},
 		{faultfs.Commit, "/c/1", func(f *faultfs.FS) error { return stage(f, "/c/1", "new content") }, func(f *faultfs.FS) error { return stage(f, "/c/2", "x") }},
@@ -291,7 +291,7 @@ func TestUnsupported(t *testing.T) {
 	_, _, stageErr := f.Stage(ctx, "/f")
 	_, _, spaceErr := f.Space(ctx, "/")
 	for what, err := range map[string]error{
-		"Remove": f.Remove(ctx, "/f"), "Lstat": lstatErr, "Stage": stageErr, "CopyFile": f.CopyFile(ctx, "/f", "/g", nil), "Space": spaceErr,
+		"Remove": f.Remove(ctx, "/f"), "Lstat": lstatErr, "Stage": stageErr, "CopyFile": f.CopyFile(ctx, "/f", "/g"), "Space": spaceErr,
 	} {
 		if !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%s = %v, want %v", what, err, errors.ErrUnsupported)

@@ -24,7 +24,7 @@ type (
 		Stage(ctx context.Context, name string) (io.WriteCloser, func() error, error)
 	}
 	fileCopier interface {
-		CopyFile(ctx context.Context, src, dst string, ready func(fs.FileInfo) error) error
+		CopyFile(ctx context.Context, src, dst string) error
 	}
 	chtimer interface {
 		Chtimes(ctx context.Context, name string, mtime time.Time) error
@@ -132,14 +132,6 @@ type staged struct {
 	fs   *FS
 	ctx  context.Context
 	name string
-}
-
-// Stat describes the file that commit puts in place: errors.ErrUnsupported where the inner file system cannot.
-func (s *staged) Stat() (fs.FileInfo, error) {
-	if inner, ok := s.WriteCloser.(interface{ Stat() (fs.FileInfo, error) }); ok {
-		return inner.Stat()
-	}
-	return nil, errors.ErrUnsupported
 }
 
 func (s *staged) Write(p []byte) (int, error) { return s.fs.write(s.ctx, s.name, s.WriteCloser, p) }
@@ -254,7 +246,7 @@ func (f *FS) AppendETag(b []byte, info fs.FileInfo) (tagged []byte, ok bool) {
 
 // CopyFile copies inside the inner file system, as one call each of Open and Read for src and of Create, Write and
 // Commit for dst: errors.ErrUnsupported where the inner file system cannot.
-func (f *FS) CopyFile(ctx context.Context, src, dst string, ready func(fs.FileInfo) error) error {
+func (f *FS) CopyFile(ctx context.Context, src, dst string) error {
 	inner, ok := f.inner.(fileCopier)
 	if !ok {
 		return errors.ErrUnsupported
@@ -268,5 +260,5 @@ func (f *FS) CopyFile(ctx context.Context, src, dst string, ready func(fs.FileIn
 			return err
 		}
 	}
-	return inner.CopyFile(ctx, src, dst, ready)
+	return inner.CopyFile(ctx, src, dst)
 }

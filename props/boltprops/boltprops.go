@@ -4,9 +4,6 @@
 // Locks are written a moment after they were granted, unless Options.SyncLocks wants them before. Whatever ends the process, the file is what some commit left: all
 // of it or nothing. One process has the file for writing; another one is told who that is.
 //
-// Properties of a file that another one has replaced are not given out. Where a whole tree was copied or restored with its
-// state, every file is another one: see Options.Root and Options.Identify.
-//
 // The package does not look at the files whose properties it keeps, and repairs nothing: a page or an entry that is damaged
 // fails the requests that need it.
 package boltprops
@@ -26,17 +23,6 @@ import (
 
 // Options are how a Store is opened. The zero value has all the defaults.
 type Options struct {
-	// Root is the identity of the root collection of the tree whose properties these are, as props.Resource.Identity
-	// gives it; "" is not known. It is recorded. Where it differs from the recorded one the tree was restored or copied,
-	// and its files are others than before: all identities stored so far then count as not known.
-	Root string
-	// Identify returns the identity of a file of the host, such as the state itself; "" is not known. That of the state is
-	// recorded in it, too: whoever puts back a tree in its old place has the old root, but never the old state.
-	// nil knows no file.
-	Identify func(file string) string
-	// ByName has properties belong to names only, for file systems on which the identity of a file does not stay. Root and
-	// Identify mean nothing then.
-	ByName bool
 	// ReadOnly opens what is there without changing a byte, and fails with fs.ErrNotExist where nothing is. Many
 	// processes can do so at a time, while none has the file for writing. Changes fail with syscall.EROFS.
 	ReadOnly bool
@@ -71,11 +57,7 @@ type Store struct {
 // state is a file that is open.
 type state struct {
 	db     *bbolt.DB
-	held   bool   // the name of the holder is written beside it
-	epoch  uint64 // of the identities that count: see header
-	header header // as it should be in the file
-	stale  bool   // the file has another header, which the next commit replaces; only who leads looks
-
+	held   bool        // the name of the holder is written beside it
 	opened fs.FileInfo // what has the name as long as nobody takes it away
 	astray bool        // somebody did, and the log says so; only who leads looks
 }
@@ -90,11 +72,6 @@ func Open(file string, o *Options) (*Store, error) {
 	file, err := filepath.Abs(file)
 	if err != nil {
 		return nil, err
-	}
-	if o.ByName {
-		named := *o
-		named.Root, named.Identify = "", nil
-		o = &named
 	}
 	s := &Store{file: file, opts: *o, log: o.Logger, delay: 100 * time.Millisecond, ended: make(chan struct{})}
 	if s.log == nil {
@@ -112,21 +89,8 @@ func Open(file string, o *Options) (*Store, error) {
 		return nil, err
 	}
 	s.close = sync.OnceValue(s.shut)
-	var first *request
-	if st := s.state.Load(); st != nil && st.stale {
-		// Nobody waits for it: on a full disk there is nothing that could need it, either.
-		header := st.header.encode()
-		first = &request{apply: func(t *txn) error { return t.put(t.bucket(metaBucket), headerKey, header) }}
-	}
-	go s.write(first)
+	go s.write()
 	return s, nil
-}
-
-func (s *Store) identify(file string) string {
-	if s.opts.Identify == nil {
-		return ""
-	}
-	return s.opts.Identify(file)
 }
 
 // Close writes what waits to be written, and gives the file free. Its error is that of the locks which could not be
@@ -163,14 +127,14 @@ func (s *Store) view(ctx context.Context, look func(*txn) error) error {
 	}
 	st := s.state.Load()
 	if st == nil {
-		return look(&txn{dry: true})
+		return look(&txn{readOnly: true})
 	}
 	return s.translate(s.read(st, func(tx *bbolt.Tx) error {
-		t, err := s.begin(st, tx)
+		t, err := begin(tx)
 		if err != nil {
 			return err
 		}
-		t.dry = true
+		t.readOnly = true
 		return look(t)
 	}))
 }

@@ -24,7 +24,7 @@ import (
 func TestContract(t *testing.T) {
 	t.Parallel()
 	propstest.TestDurable(t, func(t *testing.T, dir string) (props.Store, func() error) {
-		s, err := Open(filepath.Join(dir, "state"), &Options{Root: "root"})
+		s, err := Open(filepath.Join(dir, "state"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,21 +56,7 @@ func start(t testing.TB, file string, o *Options) *Store {
 
 func fresh(t testing.TB) *Store { return start(t, filepath.Join(t.TempDir(), "state"), nil) }
 
-type identified struct {
-	fs.FileInfo
-	id string
-}
-
-func (i identified) FileID() string { return i.id }
-
-// at returns the resource of that path; an identity may follow.
-func at(path string, id ...string) props.Resource {
-	r := props.Resource{Path: resource.Must(path)}
-	if len(id) > 0 {
-		r.Info = identified{id: id[0]}
-	}
-	return r
-}
+func at(path string) resource.Path { return resource.Must(path) }
 
 func prop(name, value string) props.Property {
 	return props.Property{XMLName: xml.Name{Space: "urn:t", Local: name}, InnerXML: []byte(value)}
@@ -78,17 +64,17 @@ func prop(name, value string) props.Property {
 
 func set(name, value string) []props.Change { return []props.Change{{Property: prop(name, value)}} }
 
-func patch(t testing.TB, s *Store, r props.Resource, changes []props.Change) {
+func patch(t testing.TB, s *Store, p resource.Path, changes []props.Change) {
 	t.Helper()
-	if err := s.Patch(context.Background(), r, changes); err != nil {
+	if err := s.Patch(context.Background(), p, changes); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// value returns the content of the first property of r, "" for none.
-func value(t testing.TB, s *Store, r props.Resource) string {
+// value returns the content of the first property of p, "" for none.
+func value(t testing.TB, s *Store, p resource.Path) string {
 	t.Helper()
-	got, err := s.Get(context.Background(), r)
+	got, err := s.Get(context.Background(), p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +105,7 @@ func TestLimits(t *testing.T) {
 	}
 	long := at("/")
 	for range 200 {
-		long.Path = long.Path.Child(string(make200('x')))
+		long = long.Child(string(make200('x')))
 	}
 	if err := s.Patch(t.Context(), long, set("x", "1")); !errors.Is(err, syscall.ENAMETOOLONG) {
 		t.Errorf("a path of 40,000 bytes: got %v, want %v", err, syscall.ENAMETOOLONG)
@@ -217,20 +203,20 @@ func TestOneFailsAlone(t *testing.T) {
 // What changes nothing costs no commit.
 func TestNoCommitForNothing(t *testing.T) {
 	s := fresh(t)
-	patch(t, s, at("/a", "1"), set("x", "1"))
+	patch(t, s, at("/a"), set("x", "1"))
 	for s.commits.Load() != 1 || !s.queue.settled() {
 		time.Sleep(time.Millisecond)
 	}
 	none := resource.Must("/none")
-	err := s.Update(t.Context(), props.Delete{Path: none}, props.Move{Src: none, Dst: resource.Must("/b")}, props.Moving{Src: none, Dst: resource.Must("/b")},
-		props.Settled{Src: none}, props.Orphan{Path: none, Since: time.Now()}, props.Adopt{Resource: at("/none", "1"), Next: "2"},
-		props.Set{Resource: at("/none")}, props.Set{Resource: at("/a", "1"), Properties: []props.Property{prop("x", "1")}},
+	err := s.Update(t.Context(), props.Delete{Path: none}, props.Move{Src: none, Dst: resource.Must("/b")}, props.MoveIntent{Src: none, Dst: resource.Must("/b")},
+		props.MoveDone{Src: none}, props.Orphan{Path: none, Since: time.Now()},
+		props.Set{Path: at("/none")}, props.Set{Path: at("/a"), Properties: []props.Property{prop("x", "1")}},
 		props.Orphan{Path: resource.Must("/a")}, props.Move{Src: resource.Must("/a"), Dst: resource.Must("/a")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	patch(t, s, at("/a", "1"), set("x", "1"))
-	patch(t, s, at("/a", "1"), []props.Change{{Remove: true, Property: prop("y", "")}})
+	patch(t, s, at("/a"), set("x", "1"))
+	patch(t, s, at("/a"), []props.Change{{Remove: true, Property: prop("y", "")}})
 	if err := s.Put(locks.Lock{Token: "t"}); err != nil {
 		t.Fatal(err)
 	}
@@ -256,9 +242,9 @@ func TestClosed(t *testing.T) {
 		}
 	}
 	_, get := s.Get(t.Context(), at("/a"))
-	_, moving := s.Moving(t.Context())
+	_, moving := s.Moves(t.Context())
 	_, stored := s.Locks(t.Context())
-	_, member := members.Get(at("/a"))
+	_, member := members.Get("a")
 	calls := []error{get, moving, stored, member, s.Patch(t.Context(), at("/a"), set("x", "2")), s.Update(t.Context(), props.Delete{}),
 		s.Update(t.Context()), s.Put(locks.Lock{}), s.Delete("t"), s.Flush(t.Context())}
 	for _, err := range next {
@@ -296,7 +282,7 @@ func TestCancelled(t *testing.T) {
 	}
 	members := s.Members(ctx, resource.Root)
 	defer members.Close()
-	if _, err := members.Get(at("/1")); !errors.Is(err, context.Canceled) {
+	if _, err := members.Get("1"); !errors.Is(err, context.Canceled) {
 		t.Errorf("Members: got %v, want %v", err, context.Canceled)
 	}
 	if err := s.Patch(ctx, at("/a"), set("x", "1")); !errors.Is(err, context.Canceled) {
@@ -339,7 +325,7 @@ func TestSlowConsumer(t *testing.T) {
 	members := s.Members(t.Context(), resource.Must("/c"))
 	defer members.Close()
 	for i := range n {
-		if ps, err := members.Get(at(fmt.Sprintf("/c/%05d", i))); err != nil || len(ps) != 1 || string(ps[0].InnerXML) != fmt.Sprint(i) {
+		if ps, err := members.Get(fmt.Sprintf("%05d", i)); err != nil || len(ps) != 1 || string(ps[0].InnerXML) != fmt.Sprint(i) {
 			t.Fatalf("member %d: got %v, %v", i, ps, err)
 		}
 		grow()
@@ -364,7 +350,7 @@ func TestMembersInBatches(t *testing.T) {
 	const n = 5 * batchEntries
 	commitTogether(s, func(t *txn) error {
 		for i := range n {
-			if err := t.patch(at(fmt.Sprintf("/c/%05d", i), fmt.Sprint("id", i%7)), set("x", fmt.Sprint(i))); err != nil {
+			if err := t.patch(at(fmt.Sprintf("/c/%05d", i)), set("x", fmt.Sprint(i))); err != nil {
 				return err
 			}
 		}
@@ -373,13 +359,12 @@ func TestMembersInBatches(t *testing.T) {
 	for _, step := range []int{1, 2, 3, 5, batchEntries - 1, batchEntries, batchEntries + 1, n - 1} {
 		members := s.Members(t.Context(), resource.Must("/c"))
 		for i := 0; i < n; i += step {
-			name := fmt.Sprintf("/c/%05d", i)
-			owned := i%7 == i%5 // the others are asked for by another file
-			ps, err := members.Get(at(name, fmt.Sprint("id", i%5)))
-			if err != nil || (len(ps) > 0) != owned || owned && string(ps[0].InnerXML) != fmt.Sprint(i) {
-				t.Fatalf("every %d: %s has %v, %v, is its own: %t", step, name, ps, err, owned)
+			name := fmt.Sprintf("%05d", i)
+			ps, err := members.Get(name)
+			if err != nil || len(ps) != 1 || string(ps[0].InnerXML) != fmt.Sprint(i) {
+				t.Fatalf("every %d: %s has %v, %v", step, name, ps, err)
 			}
-			if ps, err := members.Get(at(name + "x")); err != nil || len(ps) > 0 {
+			if ps, err := members.Get(name + "x"); err != nil || len(ps) > 0 {
 				t.Fatalf("every %d: %sx has %v, %v", step, name, ps, err)
 			}
 		}
@@ -397,65 +382,12 @@ func TestMembersOfLargeEntries(t *testing.T) {
 	members := s.Members(t.Context(), resource.Must("/c"))
 	defer members.Close()
 	for i := range 5 {
-		ps, err := members.Get(at(fmt.Sprint("/c/", i)))
+		ps, err := members.Get(fmt.Sprint(i))
 		if err != nil || len(ps) != 2 || string(ps[0].InnerXML) != fmt.Sprint(i) || string(ps[1].InnerXML) != big {
 			t.Fatalf("%d: %d properties, %v", i, len(ps), err)
 		}
 		if got := len(members.(*memberReader).batch.data); got > 2<<20 {
 			t.Errorf("%d bytes were read at once", got)
 		}
-	}
-}
-
-// Properties that were seen to belong to nothing do not come to another file because the tree is copied.
-func TestOrphansStayOrphansInACopy(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "state")
-	s := start(t, file, &Options{Root: "1"})
-	patch(t, s, at("/gone", "a"), set("x", "1"))
-	patch(t, s, at("/there", "b"), set("x", "2"))
-	if err := s.Update(t.Context(), props.Orphan{Path: resource.Must("/gone"), Since: time.Unix(1e9, 0)}); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s = start(t, file, &Options{Root: "2"})
-	if got := value(t, s, at("/gone", "c")); got != "" {
-		t.Errorf("another file has %q", got)
-	}
-	if got := value(t, s, at("/there", "d")); got != "2" {
-		t.Errorf("the copy has %q, want 2", got)
-	}
-}
-
-// Where the identity of a file does not stay, properties belong to its name.
-func TestByName(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "state")
-	s := start(t, file, &Options{Root: "1"})
-	patch(t, s, at("/before", "a"), set("x", "1"))
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s = start(t, file, &Options{Root: "2", ByName: true})
-	patch(t, s, at("/f", "a"), set("x", "1"))
-	if err := s.Update(t.Context(), props.Adopt{Resource: at("/f", "a"), Next: "b"}); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"/before", "/f"} {
-		if got := value(t, s, at(name, "z")); got != "1" {
-			t.Errorf("%s with another identity has %q, want 1", name, got)
-		}
-		for e, err := range s.All(t.Context(), resource.Root) {
-			if err != nil || len(e.Identities) > 0 {
-				t.Errorf("%s has the identities %q, %v", e.Path, e.Identities, err)
-			}
-		}
-	}
-	commits := s.commits.Load()
-	if err := s.Update(t.Context(), props.Set{Resource: at("/f", "q"), Properties: []props.Property{prop("x", "1")}}); err != nil {
-		t.Fatal(err)
-	}
-	if got := s.commits.Load(); got != commits {
-		t.Errorf("telling again what is stored made %d commits", got-commits)
 	}
 }

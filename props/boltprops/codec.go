@@ -11,8 +11,12 @@ import (
 // Every value in the file is a checksum of four bytes, the version of its form, and its body. The checksum is over the
 // key and all that follows: bbolt has none but for its meta pages.
 
-// format is the version of the form of values that this program writes, and the latest that it can read.
-const format = 1
+// format is the version of the form of values that this program writes, and the latest that it reads. In the first one,
+// entries also held identities of the files that they belonged to, and the header what they were compared with.
+const (
+	format         = 2
+	withIdentities = 1
+)
 
 const sealed = 5 // the bytes before a body
 
@@ -37,7 +41,7 @@ func intact(k, value []byte) bool {
 
 // unseal returns the body of the value of k.
 func unseal(k, value []byte) ([]byte, error) {
-	if !intact(k, value) || value[4] != format {
+	if !intact(k, value) || value[4] < withIdentities || value[4] > format {
 		return nil, fmt.Errorf("entry %q: %w", k, errDamaged)
 	}
 	return value[sealed:], nil

@@ -13,10 +13,10 @@ import (
 	"dav207/server/resource"
 )
 
-var samples = []stored{
+var samples = []record{
 	{properties: []props.Property{prop("x", "1")}},
-	{identities: []string{"1:2:3"}, properties: []props.Property{prop("x", "1"), prop("y", "2")}},
-	{identities: []string{"1", "2"}, orphaned: time.Unix(1800000000, 999), properties: []props.Property{{
+	{properties: []props.Property{prop("x", "1"), prop("y", "2")}},
+	{orphaned: time.Unix(1800000000, 999), properties: []props.Property{{
 		XMLName: xml.Name{Local: "none"}, Lang: "de", InnerXML: []byte("<a/>"),
 		Attr: []xml.Attr{{Name: xml.Name{Space: "xmlns", Local: "p"}, Value: "urn:p"}, {}},
 	}}},
@@ -25,25 +25,22 @@ var samples = []stored{
 func TestCodec(t *testing.T) {
 	k := []byte("/a\x00b")
 	for _, want := range samples {
-		value := want.encode(k, 7)
-		got, err := decode(k, value, 7, nil)
+		value := want.encode(k)
+		got, err := decode(k, value, nil)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
-		}
-		if got, err := decode(k, value, 8, nil); err != nil || (got.identities != nil) != !want.orphaned.IsZero() || len(got.properties) != len(want.properties) {
-			t.Errorf("in another epoch: got %+v, %v, want identities only of orphans", got, err)
 		}
 		for i := range value {
 			flipped := bytes.Clone(value)
 			flipped[i] ^= 0x10
-			if _, err := decode(k, flipped, 7, nil); !errors.Is(err, errDamaged) {
+			if _, err := decode(k, flipped, nil); !errors.Is(err, errDamaged) {
 				t.Errorf("with byte %d flipped: got %v, want %v", i, err, errDamaged)
 			}
-			if _, err := decode(k, value[:i], 7, nil); !errors.Is(err, errDamaged) {
+			if _, err := decode(k, value[:i], nil); !errors.Is(err, errDamaged) {
 				t.Errorf("cut short after %d bytes: got %v, want %v", i, err, errDamaged)
 			}
 		}
-		if _, err := decode([]byte("/a\x00c"), value, 7, nil); !errors.Is(err, errDamaged) {
+		if _, err := decode([]byte("/a\x00c"), value, nil); !errors.Is(err, errDamaged) {
 			t.Errorf("under another key: got %v, want %v", err, errDamaged)
 		}
 	}
@@ -53,18 +50,17 @@ func TestCodec(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	k := []byte("k")
 	for _, e := range samples {
-		f.Add(e.encode(k, 1)[sealed:])
+		f.Add(e.encode(k)[sealed:])
 	}
 	f.Add(encodeLock(&someLocks[0])[sealed:])
-	f.Add(header{3, "root", "self"}.encode()[sealed:])
 	f.Fuzz(func(t *testing.T, body []byte) {
 		value := func() []byte { return seal(k, append(newValue(len(body)), body...)) }
-		e, err := decode(k, value(), 1, nil)
+		e, err := decode(k, value(), nil)
 		switch {
 		case err != nil && !errors.Is(err, errDamaged):
 			t.Errorf("entry: got %v, want %v", err, errDamaged)
 		case err == nil:
-			again, err := decode(k, e.encode(k, 1), 1, nil)
+			again, err := decode(k, e.encode(k), nil)
 			if err != nil || !reflect.DeepEqual(again, e) {
 				t.Errorf("entry: %+v comes back as %+v, %v", e, again, err)
 			}
@@ -72,7 +68,7 @@ func FuzzDecode(f *testing.F) {
 		// As one member of many, in memory that is used again.
 		var m memberReader
 		for range 2 {
-			properties, memberErr := m.decode(k, value(), props.Resource{})
+			properties, memberErr := m.decode(k, value())
 			if (err == nil) != (memberErr == nil) || len(properties) != len(e.properties) || len(properties) > 0 && !reflect.DeepEqual(properties, e.properties) {
 				t.Errorf("entry alone: %+v, %v; of a member: %+v, %v", e, err, properties, memberErr)
 			}
@@ -86,7 +82,7 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("lock: %+v comes back as %+v, %v", l, again, err)
 			}
 		}
-		if _, _, err := decodeHeader(value()); err != nil && !errors.Is(err, errDamaged) {
+		if _, err := decodeHeader(value()); err != nil && !errors.Is(err, errDamaged) {
 			t.Errorf("header: got %v, want %v", err, errDamaged)
 		}
 	})

@@ -10,16 +10,17 @@ import (
 	"go.etcd.io/bbolt"
 
 	"dav207/props"
+	"dav207/server/resource"
 )
 
-// Patch implements props.Store. It fails with syscall.EDQUOT where r would have more than 4096 properties or 4 MiB of
+// Patch implements props.Store. It fails with syscall.EDQUOT where p would have more than 4096 properties or 4 MiB of
 // them, or where the disk is full.
-func (s *Store) Patch(ctx context.Context, r props.Resource, changes []props.Change) error {
+func (s *Store) Patch(ctx context.Context, p resource.Path, changes []props.Change) error {
 	size := 0
 	for i := range changes {
 		size += changes[i].Property.Size()
 	}
-	apply := func(t *txn) error { return t.patch(r, changes) }
+	apply := func(t *txn) error { return t.patch(p, changes) }
 	if s.opts.ReadOnly {
 		return s.change(ctx, size, apply)
 	}
@@ -28,18 +29,18 @@ func (s *Store) Patch(ctx context.Context, r props.Resource, changes []props.Cha
 }
 
 // Update implements props.Store.
-func (s *Store) Update(ctx context.Context, steps ...props.Step) error {
+func (s *Store) Update(ctx context.Context, ops ...props.Op) error {
 	size := 0
-	for _, step := range steps {
-		if set, ok := step.(props.Set); ok {
+	for _, op := range ops {
+		if set, ok := op.(props.Set); ok {
 			for i := range set.Properties {
 				size += set.Properties[i].Size()
 			}
 		}
 	}
 	return s.change(ctx, size, func(t *txn) error {
-		for _, step := range steps {
-			if err := t.take(step); err != nil {
+		for _, op := range ops {
+			if err := t.apply(op); err != nil {
 				return err
 			}
 		}
@@ -141,7 +142,7 @@ func (s *Store) ensure(requests []*request) []*request {
 	}
 	need := false
 	for _, r := range requests {
-		r.err = r.apply(&txn{dry: true})
+		r.err = r.apply(&txn{readOnly: true})
 		need = need || errors.Is(r.err, errChange)
 	}
 	var err error
@@ -170,7 +171,7 @@ func (s *Store) transact(requests []*request) (failed int, err error) {
 	var t *txn
 	if panicked, err := s.attempt(func() (err error) {
 		if tx, err = st.db.Begin(true); err == nil {
-			t, err = s.begin(st, tx)
+			t, err = begin(tx)
 		}
 		return err
 	}); err != nil {
@@ -202,11 +203,6 @@ func (s *Store) transact(requests []*request) (failed int, err error) {
 	st.astray = false
 	id := tx.ID()
 	panicked, err := s.attempt(func() error {
-		if st.stale {
-			if err := t.put(t.bucket(metaBucket), headerKey, st.header.encode()); err != nil {
-				return err
-			}
-		}
 		return tx.Commit()
 	})
 	if err != nil {
@@ -216,7 +212,6 @@ func (s *Store) transact(requests []*request) (failed int, err error) {
 		s.queue.setDoubt(s.seen(st, id))
 		return -1, s.translate(err)
 	}
-	st.stale = false
 	s.queue.setDoubt(false)
 	s.commits.Add(1)
 	return -1, nil

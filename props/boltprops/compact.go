@@ -21,20 +21,15 @@ func (s *Store) compact(st *state) error {
 	if err != nil {
 		return err
 	}
-	h := st.header
 	opened, err := file.Stat()
 	if err != nil {
 		s.guarded(db.Close)
 		os.Remove(aside)
 		return err
 	}
-	h.self = s.identify(aside)
 	err = s.guarded(func() error {
 		db.NoSync, db.NoGrowSync = true, true // once, at the end
 		if err := bbolt.Compact(db, st.db, 16<<20); err != nil {
-			return err
-		}
-		if err := db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(headerKey, h.encode()) }); err != nil {
 			return err
 		}
 		db.NoSync, db.NoGrowSync = false, false
@@ -49,7 +44,7 @@ func (s *Store) compact(st *state) error {
 		return s.translate(err)
 	}
 	old := st.db
-	st.db, st.header, st.stale, st.opened = db, h, false, opened
+	st.db, st.opened = db, opened
 	s.guarded(old.Close)
 	return syncDir(s.dir())
 }

@@ -75,15 +75,12 @@ func (s *Store) Flush(ctx context.Context) error {
 // flush is a request that takes the journal with it.
 func flush() *request { return &request{apply: func(*txn) error { return nil }} }
 
-// write writes what nobody waits for: first, if it is not nil, and the journal whenever it is due. When the queue is closed it
+// write writes what nobody waits for: the journal whenever it is due. When the queue is closed it
 // ends after all that waited, and the journal also if it could not be written before.
-func (s *Store) write(first *request) {
+func (s *Store) write() {
 	defer close(s.ended)
 	if s.opts.ReadOnly {
 		return
-	}
-	if first != nil {
-		s.settle(first)
 	}
 	for s.queue.sleep() {
 		s.settle(flush())

@@ -21,7 +21,6 @@ type memberReader struct {
 
 	// What is used again for each member.
 	from       []byte
-	id         []byte
 	names      names
 	properties []props.Property
 	heads      [][]byte // how each of properties stood in its value, up to its content
@@ -40,13 +39,12 @@ func (s *Store) Members(ctx context.Context, p resource.Path) props.Members {
 }
 
 // Get implements props.Members.
-func (m *memberReader) Get(r props.Resource) ([]props.Property, error) {
-	name := r.Path.Name()
+func (m *memberReader) Get(name string) ([]props.Property, error) {
 	for {
 		for ; m.next < len(m.batch.ends); m.next++ {
 			k, value := m.batch.pair(m.next)
 			if found := k[m.prefix:]; string(found) == name {
-				properties, err := m.decode(k, value, r)
+				properties, err := m.decode(k, value)
 				return properties, m.store.translate(err)
 			} else if string(found) > name {
 				return nil, nil
@@ -66,53 +64,37 @@ func (m *memberReader) Get(r props.Resource) ([]props.Property, error) {
 // maxHead bounds what is remembered of a property.
 const maxHead = 1 << 10
 
-func (m *memberReader) decode(k, value []byte, r props.Resource) ([]props.Property, error) {
-	o, err := open(k, value, m.batch.epoch, &m.names)
-	if err != nil || !m.of(&o, r) {
+func (m *memberReader) decode(k, value []byte) ([]props.Property, error) {
+	r, _, err := open(k, value, &m.names)
+	if err != nil {
 		return nil, err
 	}
-	n := o.rest.count(leastProperty)
+	n := r.count(leastProperty)
 	if known := len(m.properties); n > known {
 		m.properties = append(m.properties, make([]props.Property, n-known)...)
 		m.heads = append(m.heads, make([][]byte, n-known)...)
 	}
 	for i := range n {
 		// Most have the same properties as the member before: then the bytes are the same up to the content, too.
-		p, before := &m.properties[i], o.rest.b
+		p, before := &m.properties[i], r.b
 		if head := m.heads[i]; len(head) > 0 && bytes.HasPrefix(before, head) {
-			o.rest.b = before[len(head):]
+			r.b = before[len(head):]
 		} else {
-			*p = o.rest.property()
-			if head = before[:len(before)-len(o.rest.b)]; len(head) <= maxHead {
+			*p = r.property()
+			if head = before[:len(before)-len(r.b)]; len(head) <= maxHead {
 				m.heads[i] = append(m.heads[i][:0], head...)
 			} else {
 				m.heads[i] = nil
 			}
 		}
-		p.InnerXML = o.rest.bytes()
+		p.InnerXML = r.bytes()
 	}
-	if err := o.end(k, n); err != nil {
+	if err := r.endEntry(k, n); err != nil {
 		m.heads = m.heads[:0] // they may be half of what was there
 		m.properties = m.properties[:0]
 		return nil, err
 	}
 	return m.properties[:n:n], nil
-}
-
-// of is props.Entry.Of, and makes no strings.
-func (m *memberReader) of(o *opened, r props.Resource) bool {
-	if o.identities == 0 {
-		return true
-	}
-	if m.id = r.AppendIdentity(m.id[:0]); len(m.id) == 0 {
-		return true
-	}
-	for range o.identities {
-		if bytes.Equal(o.ids.bytes(), m.id) {
-			return true
-		}
-	}
-	return false
 }
 
 // Close implements props.Members.

@@ -91,40 +91,46 @@ func (s *Store) begun(st *state, file *os.File) error {
 	if err != nil {
 		return err
 	}
-	self := s.identify(s.file)
 	if now, err := os.Stat(s.file); err != nil || !os.SameFile(opened, now) {
 		return errReplaced
 	}
+	version := 0
 	err = st.db.View(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(metaBucket)
 		if meta == nil {
 			return wrong("not a state")
 		}
-		h, newer, err := decodeHeader(meta.Get(headerKey))
+		version, err = decodeHeader(meta.Get(headerKey))
 		switch {
-		case newer > 0:
-			return &NewerError{s.file, newer, format}
 		case err != nil:
 			return err
+		case version > format:
+			return &NewerError{s.file, version, format}
 		}
 		for _, name := range buckets {
 			if tx.Bucket(name) == nil {
 				return wrong("without %s", name)
 			}
 		}
-		st.header = h
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	before := st.header
-	if st.header.now(s.opts.Root, self) {
-		s.log.Warn("the tree, or its state, was copied or restored: properties belong to the files that have the names now", "file", s.file)
+	st.opened = opened
+	if version == format || s.opts.ReadOnly {
+		return nil
 	}
-	st.epoch, st.stale, st.opened = st.header.epoch, st.header != before, opened
-	return nil
+	// Entries of an earlier format are read as they are, and written in this one when they change. From now on an earlier
+	// version of the program refuses the file.
+	if err = st.db.Update(putHeader); full(s.translate(err)) {
+		s.log.Warn("the format of the state is marked at the next start: the disk is full", "file", s.file)
+		return nil
+	}
+	return err
 }
+
+func putHeader(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(headerKey, encodeHeader()) }
 
 // errAstray fails what would be written to a file that nobody finds again.
 var errAstray = errors.New("state: its file was removed or replaced while it was in use")
@@ -139,14 +145,14 @@ func (s *Store) inPlace(st *state) bool {
 }
 
 // initialise makes a state of a new file.
-func initialise(db *bbolt.DB, h header) error {
+func initialise(db *bbolt.DB) error {
 	return db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range buckets {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}
 		}
-		return tx.Bucket(metaBucket).Put(headerKey, h.encode())
+		return putHeader(tx)
 	})
 }
 
@@ -207,7 +213,7 @@ func (s *Store) create() error {
 		return s.translate(err)
 	}
 	err = s.guarded(func() error {
-		if err := initialise(db, header{root: s.opts.Root, self: s.identify(aside)}); err != nil {
+		if err := initialise(db); err != nil {
 			db.Close()
 			return err
 		}

@@ -10,25 +10,18 @@ import (
 )
 
 // Get implements props.Store.
-func (s *Store) Get(ctx context.Context, r props.Resource) ([]props.Property, error) {
-	k := key(r.Path)
+func (s *Store) Get(ctx context.Context, p resource.Path) ([]props.Property, error) {
+	k := key(p)
 	var value []byte
-	var epoch uint64
 	err := s.view(ctx, func(t *txn) error {
-		value, epoch = bytes.Clone(get(t.props, k)), t.known
+		value = bytes.Clone(get(t.props, k))
 		return nil
 	})
 	if err != nil || value == nil {
 		return nil, err
 	}
-	e, err := decode(k, value, epoch, nil)
-	if err != nil {
-		return nil, s.translate(err)
-	}
-	if e.of(r) == nil {
-		return nil, nil
-	}
-	return e.properties, nil
+	e, err := decode(k, value, nil)
+	return e.properties, s.translate(err)
 }
 
 // All implements props.Store.
@@ -36,8 +29,8 @@ func (s *Store) All(ctx context.Context, p resource.Path) iter.Seq2[props.Entry,
 	return s.entries(ctx, tree(p)...)
 }
 
-// Moving implements props.Store.
-func (s *Store) Moving(ctx context.Context) (moves []props.Moving, err error) {
+// Moves implements props.Store.
+func (s *Store) Moves(ctx context.Context) (moves []props.MoveIntent, err error) {
 	err = s.view(ctx, func(t *txn) error {
 		moves, err = t.announced()
 		return err
@@ -54,18 +47,16 @@ const (
 
 // batch is a part of a span, copied.
 type batch struct {
-	data  []byte
-	ends  [][2]int // of the key and of the value in data, one entry after another
-	epoch uint64
-	rest  span // what comes after it
-	more  bool
+	data []byte
+	ends [][2]int // of the key and of the value in data, one entry after another
+	rest span     // what comes after it
+	more bool
 }
 
 // fill copies the begin of a span. It uses the memory that b has.
 func (s *Store) fill(ctx context.Context, b *batch, in span) error {
 	return s.view(ctx, func(t *txn) error {
 		b.data, b.ends, b.more = b.data[:0], b.ends[:0], false // anew, should it be called again
-		b.epoch = t.known
 		if t.props == nil {
 			return nil
 		}
@@ -118,7 +109,7 @@ func (s *Store) entries(ctx context.Context, spans ...span) iter.Seq2[props.Entr
 
 func (b *batch) entry(i int, c *paths, n *names) (props.Entry, error) {
 	k, value := b.pair(i)
-	e, err := decode(k, value, b.epoch, n)
+	e, err := decode(k, value, n)
 	if err != nil {
 		return props.Entry{}, err
 	}
@@ -126,5 +117,5 @@ func (b *batch) entry(i int, c *paths, n *names) (props.Entry, error) {
 	if err != nil {
 		return props.Entry{}, err
 	}
-	return props.Entry{Path: p, Identities: e.identities, Properties: e.properties, Orphaned: e.orphaned}, nil
+	return props.Entry{Path: p, Properties: e.properties, Orphaned: e.orphaned}, nil
 }

@@ -3,7 +3,6 @@ package boltprops
 import (
 	"bytes"
 	"errors"
-	"math"
 	"syscall"
 
 	"go.etcd.io/bbolt"
@@ -14,33 +13,27 @@ import (
 
 // The buckets of the file.
 var (
-	metaBucket   = []byte("meta")   // headerKey: header
-	propsBucket  = []byte("props")  // key: stored
+	metaBucket   = []byte("meta")   // headerKey: the format
+	propsBucket  = []byte("props")  // key: record
 	movingBucket = []byte("moving") // the path of the source: that of the destination
 	locksBucket  = []byte("locks")  // the token: lock
 )
 
 var buckets = [][]byte{metaBucket, propsBucket, movingBucket, locksBucket}
 
-// errChange is what a dry run ends with where something would be changed.
+// errChange is what a read-only one ends with where something would be changed.
 var errChange = errors.New("something would be changed")
 
 // txn is one look at the state, or one commit. Where there is no file its buckets are nil, and empty.
 type txn struct {
-	tx     *bbolt.Tx
-	props  *bbolt.Bucket
-	epoch  uint64 // that identities are written in
-	known  uint64 // that they count in
-	byName bool
-	dry    bool // nothing is changed: the first change that would be made ends it with errChange
-	writes int
+	tx       *bbolt.Tx
+	props    *bbolt.Bucket
+	readOnly bool // the first change that would be made ends it with errChange
+	writes   int
 }
 
-func (s *Store) begin(st *state, tx *bbolt.Tx) (*txn, error) {
-	t := &txn{tx: tx, epoch: st.epoch, known: st.epoch, byName: s.opts.ByName, props: tx.Bucket(propsBucket)}
-	if t.byName {
-		t.known = math.MaxUint64
-	}
+func begin(tx *bbolt.Tx) (*txn, error) {
+	t := &txn{tx: tx, props: tx.Bucket(propsBucket)}
 	if t.props == nil {
 		return nil, wrong("without its buckets")
 	}
@@ -70,7 +63,7 @@ func (t *txn) put(b *bbolt.Bucket, k, value []byte) error {
 	if len(k) > bbolt.MaxKeySize {
 		return syscall.ENAMETOOLONG
 	}
-	if t.dry {
+	if t.readOnly {
 		return errChange
 	}
 	t.writes++
@@ -81,7 +74,7 @@ func (t *txn) remove(b *bbolt.Bucket, k []byte) error {
 	if get(b, k) == nil {
 		return nil
 	}
-	if t.dry {
+	if t.readOnly {
 		return errChange
 	}
 	t.writes++
@@ -111,56 +104,44 @@ func (t *txn) collect(p resource.Path, most int) []pair {
 func (t *txn) any(p resource.Path) bool { return len(t.collect(p, 1)) > 0 }
 
 // entry returns what is stored for p, as long as the transaction lasts; nil for nothing.
-func (t *txn) entry(p resource.Path) (*stored, error) {
+func (t *txn) entry(p resource.Path) (*record, error) {
 	k := key(p)
 	value := get(t.props, k)
 	if value == nil {
 		return nil, nil
 	}
-	e, err := decode(k, value, t.known, nil)
+	e, err := decode(k, value, nil)
 	if err != nil {
 		return nil, err
 	}
 	return &e, nil
 }
 
-// of returns e if it is that of r, and else nil.
-func (e *stored) of(r props.Resource) *stored {
-	if e == nil || !(&props.Entry{Identities: e.identities}).Of(r) {
-		return nil
-	}
-	return e
-}
-
-func (t *txn) store(p resource.Path, e *stored) error {
+func (t *txn) store(p resource.Path, e *record) error {
 	k := key(p)
-	return t.put(t.props, k, e.encode(k, t.epoch))
+	return t.put(t.props, k, e.encode(k))
 }
 
 // set gives one resource properties of its own; none removes the entry.
-func (t *txn) set(r props.Resource, properties []props.Property) error {
+func (t *txn) set(p resource.Path, properties []props.Property) error {
 	if len(properties) == 0 {
-		return t.remove(t.props, key(r.Path))
+		return t.remove(t.props, key(p))
 	}
-	e := &stored{properties: properties}
-	if id := r.Identity(); id != "" && !t.byName {
-		e.identities = []string{id}
-	}
-	return t.store(r.Path, e)
+	return t.store(p, &record{properties: properties})
 }
 
-func (t *txn) patch(r props.Resource, changes []props.Change) error {
-	e, err := t.entry(r.Path)
+func (t *txn) patch(p resource.Path, changes []props.Change) error {
+	e, err := t.entry(p)
 	if err != nil {
 		return err
 	}
 	var before []props.Property
-	if e = e.of(r); e != nil {
+	if e != nil {
 		before = e.properties
 	}
 	after := props.Apply(before, changes)
 	if err := props.CheckQuota(before, after); err != nil {
 		return err
 	}
-	return t.set(r, after)
+	return t.set(p, after)
 }

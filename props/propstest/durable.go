@@ -60,8 +60,8 @@ func (r *reopened) store() props.Store {
 	return r.s
 }
 
-func (r *reopened) Get(ctx context.Context, res props.Resource) ([]props.Property, error) {
-	return r.store().Get(ctx, res)
+func (r *reopened) Get(ctx context.Context, p resource.Path) ([]props.Property, error) {
+	return r.store().Get(ctx, p)
 }
 
 func (r *reopened) Members(ctx context.Context, p resource.Path) props.Members {
@@ -72,14 +72,16 @@ func (r *reopened) All(ctx context.Context, p resource.Path) iter.Seq2[props.Ent
 	return r.store().All(ctx, p)
 }
 
-func (r *reopened) Moving(ctx context.Context) ([]props.Moving, error) { return r.store().Moving(ctx) }
-
-func (r *reopened) Patch(ctx context.Context, res props.Resource, changes []props.Change) error {
-	r.changed = true
-	return r.s.Patch(ctx, res, changes)
+func (r *reopened) Moves(ctx context.Context) ([]props.MoveIntent, error) {
+	return r.store().Moves(ctx)
 }
 
-func (r *reopened) Update(ctx context.Context, steps ...props.Step) error {
+func (r *reopened) Patch(ctx context.Context, p resource.Path, changes []props.Change) error {
 	r.changed = true
-	return r.s.Update(ctx, steps...)
+	return r.s.Patch(ctx, p, changes)
+}
+
+func (r *reopened) Update(ctx context.Context, ops ...props.Op) error {
+	r.changed = true
+	return r.s.Update(ctx, ops...)
 }

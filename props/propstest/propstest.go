@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
-	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -69,9 +69,9 @@ func contract(t *testing.T, open func(t *testing.T) props.Store) {
 			}
 		})
 	}
-	t.Run("properties belong to a file", func(t *testing.T) { identities(t, open) })
-	t.Run("moves that have begun", func(t *testing.T) { moving(t, open(t)) })
-	t.Run("steps are taken all at once", func(t *testing.T) { steps(t, open(t)) })
+	t.Run("orphans", func(t *testing.T) { orphans(t, open(t)) })
+	t.Run("moves that have begun", func(t *testing.T) { moves(t, open(t)) })
+	t.Run("operations are applied all at once", func(t *testing.T) { together(t, open(t)) })
 	t.Run("Members in the order of a walk", func(t *testing.T) { members(t, open(t)) })
 	t.Run("values come back as they were", func(t *testing.T) { values(t, open(t)) })
 	t.Run("1,000 properties on one resource", func(t *testing.T) { many(t, open(t)) })
@@ -81,15 +81,15 @@ func prop(name, value string) props.Property {
 	return props.Property{XMLName: xml.Name{Space: "urn:t", Local: name}, InnerXML: []byte(value)}
 }
 
-// run makes one call: set PATH name=value -name …, copy SRC DST, adopt PATH@ID ID, move SRC DST, delete PATH, moving SRC DST,
-// settled SRC, orphan PATH SECONDS. PATH is that of a resource, with its identity after an @.
+// run makes one call: set PATH name=value -name …, copy SRC DST, move SRC DST, delete PATH, intent SRC DST, done SRC,
+// orphan PATH SECONDS.
 func run(t *testing.T, s props.Store, step string) {
 	t.Helper()
 	f := strings.Split(step, " ")
 	if f[0] == "" {
 		return
 	}
-	r := named(f[1])
+	p := resource.Must(f[1])
 	var err error
 	switch f[0] {
 	case "set":
@@ -102,29 +102,27 @@ func run(t *testing.T, s props.Store, step string) {
 			name, value, _ := strings.Cut(c, "=")
 			changes = append(changes, props.Change{Property: prop(name, value)})
 		}
-		err = s.Patch(t.Context(), r, changes)
+		err = s.Patch(t.Context(), p, changes)
 	case "copy":
 		var ps []props.Property
-		if ps, err = s.Get(t.Context(), r); err == nil {
-			err = s.Update(t.Context(), props.Set{Resource: named(f[2]), Properties: ps})
+		if ps, err = s.Get(t.Context(), p); err == nil {
+			err = s.Update(t.Context(), props.Set{Path: resource.Must(f[2]), Properties: ps})
 		}
-	case "adopt":
-		err = s.Update(t.Context(), props.Adopt{Resource: r, Next: f[2]})
 	case "move":
-		err = s.Update(t.Context(), props.Move{Src: r.Path, Dst: resource.Must(f[2])})
+		err = s.Update(t.Context(), props.Move{Src: p, Dst: resource.Must(f[2])})
 	case "delete":
-		err = s.Update(t.Context(), props.Delete{Path: r.Path})
-	case "moving":
-		err = s.Update(t.Context(), props.Moving{Src: r.Path, Dst: resource.Must(f[2])})
-	case "settled":
-		err = s.Update(t.Context(), props.Settled{Src: r.Path})
+		err = s.Update(t.Context(), props.Delete{Path: p})
+	case "intent":
+		err = s.Update(t.Context(), props.MoveIntent{Src: p, Dst: resource.Must(f[2])})
+	case "done":
+		err = s.Update(t.Context(), props.MoveDone{Src: p})
 	case "orphan":
 		seconds, _ := strconv.Atoi(f[2])
 		since := time.Time{}
 		if seconds > 0 {
 			since = time.Unix(int64(seconds), 0)
 		}
-		err = s.Update(t.Context(), props.Orphan{Path: r.Path, Since: since})
+		err = s.Update(t.Context(), props.Orphan{Path: p, Since: since})
 	default:
 		t.Fatalf("unknown step %q", step)
 	}
@@ -133,28 +131,11 @@ func run(t *testing.T, s props.Store, step string) {
 	}
 }
 
-// named returns the resource that PATH@ID stands for.
-func named(s string) props.Resource {
-	name, id, _ := strings.Cut(s, "@")
-	r := props.Resource{Path: resource.Must(name)}
-	if id != "" {
-		r.Info = identified{id: id}
-	}
-	return r
-}
-
-type identified struct {
-	fs.FileInfo
-	id string
-}
-
-func (i identified) FileID() string { return i.id }
-
 // dump shows the properties of p and of everything below it: those of the names that the tests use.
 func dump(t *testing.T, s props.Store, p resource.Path) string {
 	t.Helper()
 	out := ""
-	ps, err := s.Get(t.Context(), props.Resource{Path: p})
+	ps, err := s.Get(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,12 +152,11 @@ func dump(t *testing.T, s props.Store, p resource.Path) string {
 	members := s.Members(t.Context(), p)
 	defer members.Close()
 	for _, name := range []string{"\x01\xff", "a", "a!", "a0", "ab", "b", "c", "d", "e", "ä%2f", "\xfe"} {
-		r := props.Resource{Path: p.Child(name)}
-		got, err := s.Get(t.Context(), r)
+		got, err := s.Get(t.Context(), p.Child(name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if stored, err := members.Get(r); err != nil || fmt.Sprint(got) != fmt.Sprint(stored) {
+		if stored, err := members.Get(name); err != nil || fmt.Sprint(got) != fmt.Sprint(stored) {
 			t.Errorf("Members of %s has %q as %v, %v, Get says %v", p, name, stored, err, got)
 		}
 		out += dump(t, s, p.Child(name))
@@ -184,12 +164,12 @@ func dump(t *testing.T, s props.Store, p resource.Path) string {
 	return out
 }
 
-// member gives what Members has for r to look: it is good until then.
-func member(t *testing.T, s props.Store, r props.Resource, look func([]props.Property)) {
+// member calls look with what Members returns for p, which is valid only meanwhile.
+func member(t *testing.T, s props.Store, p resource.Path, look func([]props.Property)) {
 	t.Helper()
-	m := s.Members(t.Context(), r.Path.Parent())
+	m := s.Members(t.Context(), p.Parent())
 	defer m.Close()
-	ps, err := m.Get(r)
+	ps, err := m.Get(p.Name())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +185,7 @@ func members(t *testing.T, s props.Store) {
 		p := resource.Must(collection)
 		m := s.Members(t.Context(), p)
 		for _, name := range []string{"0", "a", "a!", "a!!", "b", "c", "c!", "deep", "x", "y"} {
-			ps, err := m.Get(props.Resource{Path: p.Child(name)})
+			ps, err := m.Get(name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -219,14 +199,14 @@ func members(t *testing.T, s props.Store) {
 		}
 	}
 	run(t, s, "set / x=1")
-	member(t, s, named("/x"), func(ps []props.Property) {
+	member(t, s, resource.Must("/x"), func(ps []props.Property) {
 		if len(ps) > 0 {
 			t.Errorf("Members of the root has %v: it is none of its own members", ps)
 		}
 	})
 	m := s.Members(t.Context(), resource.Must("/c"))
 	defer m.Close()
-	if ps, err := m.Get(named("/c/a")); err != nil || len(ps) != 1 {
+	if ps, err := m.Get("a"); err != nil || len(ps) != 1 {
 		t.Errorf("Members of /c: %v, %v", ps, err)
 	}
 	run(t, s, "delete /c") // an unfinished scan must not keep anybody waiting
@@ -240,7 +220,7 @@ func values(t *testing.T, s props.Store) {
 		InnerXML: []byte("<p:x> \U0001F600 </p:x>" + strings.Repeat("x", 64<<10)),
 	}
 	none := props.Property{XMLName: xml.Name{Local: "none"}}
-	p := props.Resource{Path: resource.Must("/v")}
+	p := resource.Must("/v")
 	if err := s.Patch(t.Context(), p, []props.Change{{Property: want}, {Property: none}}); err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +246,7 @@ func many(t *testing.T, s props.Store) {
 	for i := range 1000 {
 		changes = append(changes, props.Change{Property: prop(fmt.Sprint("p", i), fmt.Sprint(i))})
 	}
-	m := props.Resource{Path: resource.Must("/m")}
+	m := resource.Must("/m")
 	if err := s.Patch(t.Context(), m, changes); err != nil {
 		t.Fatal(err)
 	}
@@ -300,11 +280,11 @@ func concurrent(t *testing.T, s props.Store) {
 				default:
 				}
 				m := s.Members(context.Background(), resource.Must("/c"))
-				if ps, err := m.Get(named("/c/b")); err != nil || len(ps) > 1 {
+				if ps, err := m.Get("b"); err != nil || len(ps) > 1 {
 					t.Errorf("Members: %v, %v", ps, err)
 				}
 				m.Close()
-				if _, err := s.Get(context.Background(), props.Resource{Path: resource.Must("/a/b")}); err != nil {
+				if _, err := s.Get(context.Background(), resource.Must("/a/b")); err != nil {
 					t.Errorf("Get: %v", err)
 				}
 			}
@@ -320,6 +300,87 @@ func concurrent(t *testing.T, s props.Store) {
 	close(stop)
 	wg.Wait()
 	if got, want := dump(t, s, resource.Root), fmt.Sprintf("/a/b x=%d\n", last); got != want {
+		t.Errorf("stored: got %q, want %q", got, want)
+	}
+}
+
+// orphans records since when a resource is gone; what is set anew has never been.
+func orphans(t *testing.T, s props.Store) {
+	orphaned := func() (out []string) {
+		for e, err := range s.All(t.Context(), resource.Root) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			since := int64(0)
+			if !e.Orphaned.Equal(time.Time{}) {
+				since = e.Orphaned.Unix()
+			}
+			out = append(out, fmt.Sprint(e.Path, " ", since))
+		}
+		slices.Sort(out)
+		return out
+	}
+	for _, tt := range []struct {
+		calls string
+		want  []string
+	}{
+		{"set / x=1,set /a x=1,set /a/b x=1,orphan /a 17,orphan /none 17", []string{"/ 0", "/a 17", "/a/b 0"}},
+		{"orphan /a 0", []string{"/ 0", "/a 0", "/a/b 0"}},
+		{"orphan /a 18,set /a y=2", []string{"/ 0", "/a 0", "/a/b 0"}},
+	} {
+		for _, call := range strings.Split(tt.calls, ",") {
+			run(t, s, call)
+		}
+		if got := orphaned(); !slices.Equal(got, tt.want) {
+			t.Errorf("orphaned after %s: got %q, want %q", tt.calls, got, tt.want)
+		}
+	}
+}
+
+// moves announces moves and ends them.
+func moves(t *testing.T, s props.Store) {
+	pending := func() string {
+		moves, err := s.Moves(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []string
+		for _, m := range moves {
+			out = append(out, fmt.Sprint(m.Src, ">", m.Dst))
+		}
+		slices.Sort(out)
+		return strings.Join(out, " ")
+	}
+	for _, tt := range []struct{ call, want string }{
+		{"set /a/b x=1", ""},
+		{"intent /a /c", "/a>/c"},
+		{"intent /a/b /d", "/a/b>/d /a>/c"},
+		{"done /a/b", "/a>/c"},
+		{"move /a /c", ""},
+		{"intent /e /c/b", "/e>/c/b"}, // what is there is about to be replaced
+		{"move /e /c/b", ""},
+		{"done /e", ""},
+	} {
+		run(t, s, tt.call)
+		if got := pending(); got != tt.want {
+			t.Errorf("after %q: moves %q, want %q", tt.call, got, tt.want)
+		}
+	}
+}
+
+// together applies several operations at once, of which later ones see what earlier ones did.
+func together(t *testing.T, s props.Store) {
+	run(t, s, "set /a x=1")
+	run(t, s, "set /a/b x=2")
+	err := s.Update(t.Context(),
+		props.Set{Path: resource.Must("/c"), Properties: []props.Property{prop("y", "3")}},
+		props.Move{Src: resource.Must("/a"), Dst: resource.Must("/c")},
+		props.Delete{Path: resource.Must("/c/b")},
+		props.Set{Path: resource.Must("/a/b"), Properties: []props.Property{prop("z", "4")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := dump(t, s, resource.Root), "/a/b z=4\n/c x=1\n"; got != want {
 		t.Errorf("stored: got %q, want %q", got, want)
 	}
 }

@@ -12,14 +12,14 @@ import (
 // brokenProps is a store that fails in the middle of a listing.
 type brokenProps struct{ props.Memory }
 
-func (*brokenProps) Get(context.Context, props.Resource) ([]props.Property, error) { return nil, nil }
+func (*brokenProps) Get(context.Context, resource.Path) ([]props.Property, error) { return nil, nil }
 
 func (*brokenProps) Members(context.Context, resource.Path) props.Members { return brokenMembers{} }
 
 type brokenMembers struct{}
 
-func (brokenMembers) Get(r props.Resource) ([]props.Property, error) {
-	if r.Path.Name() > strings.Repeat("n", 40)+"ux" {
+func (brokenMembers) Get(name string) ([]props.Property, error) {
+	if name > strings.Repeat("n", 40)+"ux" {
 		return nil, errors.New("the store is broken")
 	}
 	return nil, nil

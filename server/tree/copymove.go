@@ -64,13 +64,13 @@ func (t *Tree) Move(ctx context.Context, src, dst resource.Path, report Report) 
 			}
 		}
 		announced = true
-		return t.Props.Update(context.WithoutCancel(ctx), props.Moving{Src: src, Dst: dst})
+		return t.Props.Update(context.WithoutCancel(ctx), props.MoveIntent{Src: src, Dst: dst})
 	}
 	err := t.durably(ctx, dst, report, func(ctx context.Context, report Report) error {
 		return t.move(ctx, src, dst, report)
 	})
 	if announced {
-		if failed := t.note(ctx, props.Settled{Src: src}); err == nil {
+		if failed := t.note(ctx, props.MoveDone{Src: src}); err == nil {
 			err = failed
 		}
 	}

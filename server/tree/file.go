@@ -47,14 +47,8 @@ func (t *Tree) Put(ctx context.Context, p resource.Path, content []byte, admit f
 		old.Info = fi
 		return admit(old)
 	}
-	adopted := func(next fs.FileInfo) error {
-		if old.Identity() == "" {
-			return nil
-		}
-		return t.adopt(ctx, old, next)
-	}
 	var err error
-	put.Info, err = s.Put(ctx, p.String(), content, asked, adopted)
+	put.Info, err = s.Put(ctx, p.String(), content, asked)
 	return put, err
 }
 
@@ -68,14 +62,6 @@ type staged struct {
 }
 
 func (s *staged) Write(b []byte) (int, error) { return s.file.Write(b) }
-
-// Stat implements StagedFile.
-func (s *staged) Stat() (fs.FileInfo, error) {
-	if s.closed {
-		return nil, fs.ErrClosed
-	}
-	return s.file.Stat()
-}
 
 func (s *staged) Close() error {
 	if s.closed {
@@ -220,10 +206,10 @@ type sideError struct{ error }
 func (e sideError) Unwrap() error { return e.error }
 
 // copyFile copies the content of src to dst, replacing a file there in one step. The failure of the source is a
-// sideError. ready, which may be nil, is called as FileCopier says, and not at all where nobody knows who the copy will be.
-func (t *Tree) copyFile(ctx context.Context, src, dst resource.Path, ready func(fs.FileInfo) error) error {
+// sideError.
+func (t *Tree) copyFile(ctx context.Context, src, dst resource.Path) error {
 	if c, ok := t.FS.(FileCopier); ok {
-		err := c.CopyFile(ctx, src.String(), dst.String(), ready)
+		err := c.CopyFile(ctx, src.String(), dst.String())
 		if err == nil {
 			return nil
 		}
@@ -246,15 +232,6 @@ func (t *Tree) copyFile(ctx context.Context, src, dst resource.Path, ready func(
 	defer w.Close()
 	if _, err := io.Copy(w, sourceReader{ctx, r}); err != nil {
 		return err
-	}
-	if s, ok := w.(StagedFile); ok && ready != nil {
-		info, err := s.Stat()
-		if err == nil {
-			err = ready(info)
-		}
-		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			return err
-		}
 	}
 	return commit()
 }

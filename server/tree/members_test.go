@@ -30,7 +30,7 @@ type together struct {
 func (f *together) CopyMembers(ctx context.Context, src, dst string, names []string, copied []bool) {
 	f.asked = append(f.asked, names)
 	for i, name := range names {
-		copied[i] = !strings.HasPrefix(name, "slow") && f.Disk.CopyFile(ctx, src+"/"+name, dst+"/"+name, nil) == nil
+		copied[i] = !strings.HasPrefix(name, "slow") && f.Disk.CopyFile(ctx, src+"/"+name, dst+"/"+name) == nil
 	}
 }
 
@@ -60,17 +60,17 @@ func (f *together) copyTree(ctx context.Context, src, dst string, left func(stri
 			f.Mkdir(ctx, to, 0o777)
 			f.copyTree(ctx, from, to, left)
 		default:
-			f.Disk.CopyFile(ctx, from, to, nil)
+			f.Disk.CopyFile(ctx, from, to)
 		}
 	}
 }
 
-func (f *together) CopyFile(ctx context.Context, src, dst string, ready func(fs.FileInfo) error) error {
+func (f *together) CopyFile(ctx context.Context, src, dst string) error {
 	f.one = append(f.one, src)
 	if strings.Contains(src, "fails") {
 		return &fs.PathError{Op: "copy", Path: src, Err: syscall.EIO}
 	}
-	return f.Disk.CopyFile(ctx, src, dst, ready)
+	return f.Disk.CopyFile(ctx, src, dst)
 }
 
 func (f *together) RemoveTree(ctx context.Context, name string, went func(string)) bool {
@@ -213,7 +213,7 @@ func TestCopyTree(t *testing.T) {
 		{"who may not do everything is asked for each", "", "", guard{"nothing": nil}, ""},
 		{"§9.8.2 properties are copied, too", "", "/c/d/e/2", nil, "/c"},
 		{"those of what is replaced are not kept", "/x/ /x/1=old", "/x/1", nil, "/c/d /c/f"},
-		{"nor those of what was there before", "/x/", "/x/d/e/2", nil, "/c/f"},
+		{"nor those of what was there before", "/x/", "/x/d/e/2", nil, "/c/d /c/f"},
 		{"only what is new is copied at once", "/x/ /x/d/ /x/d/old=old", "", nil, "/c/d/e /c/f"},
 		{"so it is in the place of a file", "/x=old", "", nil, "/c"},
 	} {

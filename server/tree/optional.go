@@ -56,26 +56,15 @@ type Stager interface {
 // errors.ErrUnsupported: then Stat and Stage have to be asked.
 type Putter interface {
 	// Put calls admit before it changes anything, with the file that is there, or nil where nothing is, in a collection that is
-	// there. Its error is returned as it is, and so is that of ready, which may be nil: it is called where a file is replaced,
-	// right before that, with what StagedFile would say. The info is that of what was put there; nil where it could not be
-	// looked at any more.
-	Put(ctx context.Context, name string, content []byte, admit, ready func(fs.FileInfo) error) (fs.FileInfo, error)
-}
-
-// StagedFile is what the writer that Stage returns may offer besides: a look at the file that commit is going to put in
-// place, before it is there. Its name, size and time mean nothing yet; what its Identifier says does not change any more:
-// commit puts that file there, and also where name is a symbolic link, in the place of what that leads to. After commit and
-// after Close the error is fs.ErrClosed.
-type StagedFile interface {
-	Stat() (fs.FileInfo, error)
+	// there. Its error is returned as it is. The info is that of what was put there; nil where it could not be looked at any
+	// more.
+	Put(ctx context.Context, name string, content []byte, admit func(fs.FileInfo) error) (fs.FileInfo, error)
 }
 
 // FileCopier copies the content of the file src to dst inside the back end, replacing a file at dst in one step. When it
 // fails, dst is what it was. A failure of the source is an *fs.PathError with the name src; others are the destination's.
-// ready, if not nil, is called before the copy takes its place with what StagedFile would say of it; its error ends the
-// copy.
 type FileCopier interface {
-	CopyFile(ctx context.Context, src, dst string, ready func(fs.FileInfo) error) error
+	CopyFile(ctx context.Context, src, dst string) error
 }
 
 // MembersCopier copies many regular files at once that are members of the collection src: each gets its own name in the
@@ -167,16 +156,6 @@ type ChangeTimer interface {
 // that was asked for.
 type Directer interface {
 	Direct() bool
-}
-
-// Identifier tells which file or collection an info describes: a short string that is the same under every name, after
-// every renaming and change, and after a restart, and another one for what takes the name later, also where that came to be
-// in the same place of the disk. The empty string means that it is not known: it is equal to nothing. Whatever is
-// made of it must not rely on it alone, but on it and a name: two volumes that are mounted in one tree count on their own.
-//
-// An info may have AppendFileID(b []byte) []byte, too, which appends the same: a listing then makes no strings.
-type Identifier interface {
-	FileID() string
 }
 
 // SameFiler tells whether two infos describe one file, as os.SameFile does for those of package os.

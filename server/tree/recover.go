@@ -2,7 +2,6 @@ package tree
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,83 +10,90 @@ import (
 )
 
 // FinishMoves looks how far moves came that an earlier process began and did not end, and gives properties the names that
-// their files have now. It is for the time before the first request. What could not be done, on a full disk for example, is left
-// for the next time.
+// their files have now. Call it before the first request. What cannot be done, on a full disk for example, is left for the
+// next start.
 func (t *Tree) FinishMoves(ctx context.Context) error {
-	moves, err := t.Props.Moving(ctx)
+	moves, err := t.Props.Moves(ctx)
 	if err != nil {
 		return err
 	}
 	t = t.noting()
 	for _, m := range moves {
-		for e, err := range t.Props.All(ctx, m.Src) {
-			if err == nil {
-				err = t.follows(ctx, e, m)
-			}
-			if err != nil {
-				return fmt.Errorf("properties of %s, which was being moved to %s: %w", m.Src, m.Dst, err)
-			}
-		}
-		if err := errors.Join(t.note(ctx, props.Settled{Src: m.Src}), t.tell(ctx)); err != nil {
-			return err
+		if err := t.finishMove(ctx, m); err != nil {
+			return fmt.Errorf("properties of %s, which was being moved to %s: %w", m.Src, m.Dst, err)
 		}
 	}
 	return nil
 }
 
-// follows moves what is stored for one resource, if that resource was moved.
-func (t *Tree) follows(ctx context.Context, e props.Entry, m props.Moving) error {
-	if _, here, err := t.owner(ctx, e, e.Path); here || err != nil {
+// finishMove moves all properties at once where nothing is left at the source and something is at the destination: the move
+// was one rename, or had come to its end. Otherwise it moves those of each member that is at the destination only.
+func (t *Tree) finishMove(ctx context.Context, m props.MoveIntent) error {
+	moved, err := t.moved(ctx, m.Src, m)
+	if err != nil {
 		return err
 	}
-	r, there, err := t.owner(ctx, e, e.Path.Rebase(m.Src, m.Dst))
-	if !there || err != nil {
+	if moved {
+		if err := t.note(ctx, props.Move(m)); err != nil {
+			return err
+		}
+		return t.tell(ctx)
+	}
+	for e, err := range t.Props.All(ctx, m.Src) {
+		if err == nil {
+			moved, err = t.moved(ctx, e.Path, m)
+		}
+		if err == nil && moved {
+			err = t.note(ctx, props.Set{Path: e.Path.Rebase(m.Src, m.Dst), Properties: e.Properties})
+		}
+		if err == nil && moved {
+			err = t.note(ctx, props.Set{Path: e.Path})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := t.note(ctx, props.MoveDone{Src: m.Src}); err != nil {
 		return err
 	}
-	return errors.Join(
-		t.note(ctx, props.Set{Resource: r, Properties: e.Properties}),
-		t.note(ctx, props.Set{Resource: props.Resource{Path: e.Path}}))
+	return t.tell(ctx)
 }
 
-// owner returns the resource at p, and whether what is stored belongs to it.
-func (t *Tree) owner(ctx context.Context, e props.Entry, p resource.Path) (props.Resource, bool, error) {
-	r, err := t.Stat(ctx, p)
-	switch {
-	case err == nil:
-		return r, e.Of(r), nil
-	case missing(err), errors.Is(err, ErrSpecial):
-		return props.Resource{Path: p}, false, nil
+// moved reports whether the move m has taken the resource at p to its new name.
+func (t *Tree) moved(ctx context.Context, p resource.Path, m props.MoveIntent) (bool, error) {
+	if here, err := t.there(ctx, p); here || err != nil {
+		return false, err
 	}
-	return r, false, err
+	return t.there(ctx, p.Rebase(m.Src, m.Dst))
 }
 
-// Tend looks whether the resource under the name of e is the one that e belongs to, and brings the store up to date: whose
-// the properties are where that was not known, and since when they belong to nothing. When they have for at least grace,
-// they are removed, and Tend reports it. Nobody else may change the resource meanwhile.
-func (t *Tree) Tend(ctx context.Context, e props.Entry, now time.Time, grace time.Duration) (removed bool, err error) {
-	r, owned, err := t.owner(ctx, e, e.Path)
+// there reports whether something has the name p, be it a link that leads nowhere.
+func (t *Tree) there(ctx context.Context, p resource.Path) (bool, error) {
+	_, err := t.lstat(ctx, p)
+	if missing(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Reconcile compares the entry e of the property store with the files. It records since when nothing has its name, and
+// removes its properties, and reports that, once that has lasted for grace. The caller keeps others from changing the
+// resource meanwhile.
+func (t *Tree) Reconcile(ctx context.Context, e props.Entry, now time.Time, grace time.Duration) (removed bool, err error) {
+	there, err := t.there(ctx, e.Path)
 	if err != nil {
 		return false, err // what cannot be looked at may well be there
 	}
-	// What is stored may have changed since e was read.
-	ps, err := t.Props.Get(ctx, r)
-	if err != nil {
-		return false, err
-	}
-	var step props.Step
-	switch alive := owned && len(ps) > 0; {
-	case alive && len(e.Identities) == 0 && r.Identity() != "":
-		step = props.Set{Resource: r, Properties: ps}
-	case alive && !e.Orphaned.IsZero():
-		step = props.Orphan{Path: e.Path}
-	case alive:
+	var op props.Op
+	switch known := !e.Orphaned.IsZero(); {
+	case there && !known, known && !there && now.Sub(e.Orphaned) < grace:
 		return false, nil
-	case e.Orphaned.IsZero():
-		step = props.Orphan{Path: e.Path, Since: now}
-	case now.Sub(e.Orphaned) < grace:
-		return false, nil
+	case there:
+		op = props.Orphan{Path: e.Path}
+	case !known:
+		op = props.Orphan{Path: e.Path, Since: now}
 	default:
-		step, removed = props.Set{Resource: props.Resource{Path: e.Path}}, true
+		op, removed = props.Set{Path: e.Path}, true
 	}
-	return removed, t.Props.Update(ctx, step)
+	return removed, t.Props.Update(ctx, op)
 }

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/net/webdav"
 
 	"dav207/fsbackend"
 	"dav207/props"
@@ -27,20 +24,12 @@ func marks(t *testing.T, e *tree.Tree) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := e.Stat(t.Context(), entry.Path)
-		if err != nil {
+		if _, err := e.Stat(t.Context(), entry.Path); err != nil {
 			out = append(out, entry.Path.String()+" gone")
 			continue
 		}
-		ps, err := e.Props.Get(t.Context(), r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range ps {
+		for _, p := range entry.Properties {
 			out = append(out, entry.Path.String()+"="+string(p.InnerXML))
-		}
-		if len(ps) == 0 {
-			out = append(out, entry.Path.String()+" another's")
 		}
 	}
 	slices.SortFunc(out, func(a, b string) int {
@@ -49,31 +38,16 @@ func marks(t *testing.T, e *tree.Tree) string {
 	return strings.Join(out, " ")
 }
 
-// own gives each resource a property with its name as the value, which then belongs to that file.
+// own gives each resource a property with its name as the value.
 func own(t *testing.T, e *tree.Tree, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		r, err := e.Stat(t.Context(), resource.Must(name))
-		if err != nil {
-			t.Fatal(err)
-		}
 		p := props.Property{InnerXML: []byte(name)}
 		p.XMLName.Local = "name"
-		if err := e.Props.Patch(t.Context(), r, []props.Change{{Property: p}}); err != nil {
+		if err := e.Props.Patch(t.Context(), resource.Must(name), []props.Change{{Property: p}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-}
-
-// anonymous hides who the files are, as some file systems do.
-type anonymous struct{ webdav.FileSystem }
-
-func (a anonymous) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
-	info, err := a.FileSystem.Stat(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	return struct{ fs.FileInfo }{info}, nil
 }
 
 // A MOVE that was killed in its middle has moved some of the files and told the store of none: at the next start the
@@ -84,21 +58,20 @@ func TestFinishMoves(t *testing.T) {
 		done []string // renames that had been made, "FROM TO"; a lone name was removed
 		want string
 	}{
-		{"nothing", nil, "/d=/d /d/m=/d/m /s=/s /s/m=/s/m /s/sub/n=/s/sub/n"},
+		{"nothing", nil, "/d=/d /d/m=/d/m /d/plain=/d/plain /s=/s /s/m=/s/m /s/sub/n=/s/sub/n"},
+		// What a member without properties replaced is replaced with its properties.
 		{"everything in one rename", []string{"/d /aside", "/s /d"}, "/d=/s /d/m=/s/m /d/sub/n=/s/sub/n"},
-		{"a member", []string{"/d/m", "/s/m /d/m"}, "/d=/d /d/m=/s/m /s=/s /s/sub/n=/s/sub/n"},
-		{"a member of a member's collection", []string{"/s/sub/n /d/new"}, "/d=/d /d/m=/d/m /s=/s /s/m=/s/m /s/sub/n gone"},
-		{"the old one is away, the new one not there", []string{"/d /aside"}, "/d gone /d/m gone /s=/s /s/m=/s/m /s/sub/n=/s/sub/n"},
+		{"everything, member by member", []string{"/d/m", "/d/plain", "/d /aside", "/s /d"}, "/d=/s /d/m=/s/m /d/sub/n=/s/sub/n"},
+		{"a member", []string{"/d/m", "/s/m /d/m"}, "/d=/d /d/m=/s/m /d/plain=/d/plain /s=/s /s/sub/n=/s/sub/n"},
+		{"a member of a member's collection", []string{"/s/sub/n /d/new"}, "/d=/d /d/m=/d/m /d/plain=/d/plain /s=/s /s/m=/s/m /s/sub/n gone"},
+		{"the old one is away, the new one not there", []string{"/d /aside"}, "/d gone /d/m gone /d/plain gone /s=/s /s/m=/s/m /s/sub/n=/s/sub/n"},
 	} {
-		for _, blind := range []bool{false, true} {
-			var files webdav.FileSystem = fsbackend.New(fsbackend.Memory())
-			fill(t, files, "/s/ /s/m=1 /s/sub/ /s/sub/n=2 /d/ /d/m=3")
-			if blind {
-				files = anonymous{files}
-			}
+		t.Run(tt.what, func(t *testing.T) {
+			files := fsbackend.New(fsbackend.Memory())
+			fill(t, files, "/s/ /s/m=1 /s/plain=4 /s/sub/ /s/sub/n=2 /d/ /d/m=3 /d/plain=5")
 			e := &tree.Tree{FS: files, Props: &props.Memory{}}
-			own(t, e, "/s", "/s/m", "/s/sub/n", "/d", "/d/m")
-			if err := e.Props.Update(t.Context(), props.Moving{Src: resource.Must("/s"), Dst: resource.Must("/d")}); err != nil {
+			own(t, e, "/s", "/s/m", "/s/sub/n", "/d", "/d/m", "/d/plain")
+			if err := e.Props.Update(t.Context(), props.MoveIntent{Src: resource.Must("/s"), Dst: resource.Must("/d")}); err != nil {
 				t.Fatal(err)
 			}
 			for _, step := range tt.done {
@@ -118,26 +91,23 @@ func TestFinishMoves(t *testing.T) {
 					t.Fatal(err)
 				}
 				if got := marks(t, e); got != tt.want {
-					t.Errorf("%s (blind %v):\ngot  %s\nwant %s", tt.what, blind, got, tt.want)
+					t.Errorf("got  %s\nwant %s", got, tt.want)
 				}
-				if left, err := e.Props.Moving(t.Context()); len(left) > 0 || err != nil {
-					t.Errorf("%s: still moving: %v, %v", tt.what, left, err)
+				if left, err := e.Props.Moves(t.Context()); len(left) > 0 || err != nil {
+					t.Errorf("still moving: %v, %v", left, err)
 				}
 			}
-		}
+		})
 	}
 }
 
-// Properties whose file was removed, renamed or replaced behind the server's back are removed once that has been seen for
-// a while; until then they come back with their file.
-func TestTend(t *testing.T) {
+// Properties whose file was removed or renamed behind the server's back are removed once that has been seen for a while; until
+// then they are back with what has the name. A file that replaced another one by renaming has its properties.
+func TestReconcile(t *testing.T) {
 	files := fsbackend.New(fsbackend.Memory())
-	fill(t, files, "/kept=1 /removed=1 /replaced=1 /renamed=1 /other=1 /back=1")
+	fill(t, files, "/kept=1 /removed=1 /replaced=1 /renamed=1 /back=1")
 	e := &tree.Tree{FS: files, Props: &props.Memory{}}
 	own(t, e, "/kept", "/removed", "/replaced", "/renamed", "/back")
-	if err := e.Props.Patch(t.Context(), props.Resource{Path: resource.Must("/other")}, []props.Change{{Property: props.Property{InnerXML: []byte("o")}}}); err != nil {
-		t.Fatal(err)
-	}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -150,11 +120,11 @@ func TestTend(t *testing.T) {
 	must(files.Rename(t.Context(), "/renamed", "/new"))
 	must(files.Rename(t.Context(), "/back", "/away"))
 	now := time.Unix(1e9, 0)
-	tend := func() (removed int) {
+	reconcile := func() (removed int) {
 		t.Helper()
 		for entry, err := range e.Props.All(t.Context(), resource.Root) {
 			must(err)
-			gone, err := e.Tend(t.Context(), entry, now, 24*time.Hour)
+			gone, err := e.Reconcile(t.Context(), entry, now, 24*time.Hour)
 			must(err)
 			if gone {
 				removed++
@@ -162,29 +132,23 @@ func TestTend(t *testing.T) {
 		}
 		return removed
 	}
-	const before = "/back gone /kept=/kept /other=o /removed gone /renamed gone /replaced another's"
+	const before = "/back gone /kept=/kept /removed gone /renamed gone /replaced=/replaced"
 	for range 2 {
-		if n, got := tend(), marks(t, e); n != 0 || got != before {
+		if n, got := reconcile(), marks(t, e); n != 0 || got != before {
 			t.Errorf("at first: removed %d, have %s, want %s", n, got, before)
 		}
 		now = now.Add(23 * time.Hour)
 	}
 	must(files.Rename(t.Context(), "/away", "/back"))
-	if n := tend(); n != 3 {
-		t.Errorf("after a day: removed %d, want 3", n)
+	if n := reconcile(); n != 2 {
+		t.Errorf("after a day: removed %d, want 2", n)
 	}
-	if got, want := marks(t, e), "/back=/back /kept=/kept /other=o"; got != want {
+	if got, want := marks(t, e), "/back=/back /kept=/kept /replaced=/replaced"; got != want {
 		t.Errorf("after a day: %s, want %s", got, want)
-	}
-	// Whose it was not known before belongs to the file now.
-	must(files.RemoveAll(t.Context(), "/other"))
-	fill(t, files, "/other=2")
-	if got, want := marks(t, e), "/back=/back /kept=/kept /other another's"; got != want {
-		t.Errorf("replaced later: %s, want %s", got, want)
 	}
 	// What came back is watched anew.
 	must(files.RemoveAll(t.Context(), "/back"))
-	if n := tend(); n != 0 {
+	if n := reconcile(); n != 0 {
 		t.Errorf("gone again: removed %d at once", n)
 	}
 }
@@ -192,13 +156,13 @@ func TestTend(t *testing.T) {
 // fullStore has no room for a move.
 type fullStore struct{ props.Memory }
 
-func (s *fullStore) Update(ctx context.Context, steps ...props.Step) error {
-	for _, step := range steps {
-		if _, ok := step.(props.Move); ok {
+func (s *fullStore) Update(ctx context.Context, ops ...props.Op) error {
+	for _, op := range ops {
+		if _, ok := op.(props.Move); ok {
 			return syscall.ENOSPC
 		}
 	}
-	return s.Memory.Update(ctx, steps...)
+	return s.Memory.Update(ctx, ops...)
 }
 
 // A collection whose properties cannot get the new name keeps the old one, and the answer is an error: nothing has changed.
@@ -216,7 +180,7 @@ func TestMoveWithoutRoomForProperties(t *testing.T) {
 	if got, want := marks(t, e), "/s=/s /s/m=/s/m"; got != want {
 		t.Errorf("properties: %s, want %s", got, want)
 	}
-	if left, err := e.Props.Moving(t.Context()); len(left) > 0 || err != nil {
+	if left, err := e.Props.Moves(t.Context()); len(left) > 0 || err != nil {
 		t.Errorf("still moving: %v, %v", left, err)
 	}
 }

@@ -192,6 +192,9 @@ func (x *transfer) container(dst resource.Path, old fs.FileInfo) error {
 	if err := x.begin(); err != nil {
 		return err
 	}
+	if err := x.clearStale(dst, old); err != nil {
+		return err
+	}
 	mkdir := func() error { return x.t.FS.Mkdir(x.ctx, dst.String(), 0o777) }
 	var err error
 	if old == nil {

@@ -30,10 +30,13 @@ func (x *transfer) file(src props.Resource, dst resource.Path, old fs.FileInfo) 
 	if err := x.begin(); err != nil {
 		return err
 	}
+	if err := x.clearStale(dst, old); err != nil {
+		return err
+	}
 	if x.move {
 		return x.moveFile(src, dst, old)
 	}
-	if err := x.t.copyFile(x.ctx, src.Path, dst, x.t.adopts(x.ctx, dst, old)); err != nil {
+	if err := x.t.copyFile(x.ctx, src.Path, dst); err != nil {
 		return err
 	}
 	x.changed = true
@@ -47,7 +50,7 @@ func (x *transfer) fileOverCollection(src props.Resource, dst resource.Path, old
 	}
 	ctx := context.WithoutCancel(x.ctx)
 	aside := x.t.aside(dst)
-	if err := x.t.copyFile(x.ctx, src.Path, aside, nil); err != nil {
+	if err := x.t.copyFile(x.ctx, src.Path, aside); err != nil {
 		return err
 	}
 	err := x.t.supplant(x.ctx, dst, old, x.report,
@@ -61,7 +64,7 @@ func (x *transfer) fileOverCollection(src props.Resource, dst resource.Path, old
 	}
 	x.changed = true
 	x.t.gone(dst, true) // a lock on dst itself goes on: the URL is still mapped (§6.1)
-	if err := errors.Join(x.t.note(ctx, props.Delete{Path: dst}), x.t.copyProperties(ctx, src, dst)); err != nil || !x.move {
+	if err := errors.Join(x.t.note(ctx, props.Delete{Path: dst}), x.t.copyProperties(ctx, src.Path, dst)); err != nil || !x.move {
 		return err
 	}
 	return x.removeSource(src.Path, false)
@@ -96,12 +99,12 @@ func (x *transfer) moveFile(src props.Resource, dst resource.Path, old fs.FileIn
 	if !tooFar(err) {
 		return x.blame(src.Path, err)
 	}
-	if err := x.t.copyFile(x.ctx, src.Path, dst, x.t.adopts(x.ctx, dst, old)); err != nil {
+	if err := x.t.copyFile(x.ctx, src.Path, dst); err != nil {
 		return err
 	}
 	before := x.changed
 	x.changed = true
-	if err := x.t.copyProperties(x.ctx, src, dst); err != nil {
+	if err := x.t.copyProperties(x.ctx, src.Path, dst); err != nil {
 		return err
 	}
 	if err = x.removeSource(src.Path, false); err != nil && old == nil {

@@ -112,11 +112,10 @@ func (x *transfer) copiedProperties(src, dst resource.Path) (failed bool) {
 	if err != nil {
 		return false
 	}
-	r := props.Resource{Path: src, Info: info}
-	if err = x.t.copyProperties(x.ctx, r, dst); err == nil || missing(err) {
+	if err = x.t.copyProperties(x.ctx, src, dst); err == nil {
 		return false
 	}
-	x.fail(r, dst, err)
+	x.fail(props.Resource{Path: src, Info: info}, dst, err)
 	return true
 }
 
@@ -151,11 +150,21 @@ func (x *transfer) between(top, p resource.Path) (infos []fs.FileInfo, err error
 	return append(infos, info), err
 }
 
+// clearStale removes what is stored for dst where nothing is, as old says: the properties of something that was removed
+// behind the server's back, or just before the server was killed. What is put there must not have them, even if it is killed
+// again before the copy has its own.
+func (x *transfer) clearStale(dst resource.Path, old fs.FileInfo) error {
+	if old != nil || x.bare != nil && x.bare() {
+		return nil
+	}
+	return x.t.Props.Update(context.WithoutCancel(x.ctx), props.Delete{Path: dst})
+}
+
 // properties gives the copy at dst the properties of src. Where nothing has any, which is asked once for all, there is nothing
 // to look for: the request has both trees for itself.
 func (x *transfer) properties(src props.Resource, dst resource.Path) error {
 	if x.bare != nil && x.bare() {
 		return nil
 	}
-	return x.t.copyProperties(x.ctx, src, dst)
+	return x.t.copyProperties(x.ctx, src.Path, dst)
 }

@@ -233,7 +233,7 @@ func TestOperations(t *testing.T) {
 func mark(t *testing.T, s props.Store, name string) {
 	t.Helper()
 	p := props.Property{XMLName: props.DAV("born"), InnerXML: []byte(name)}
-	if err := s.Patch(t.Context(), props.Resource{Path: resource.Must(name)}, []props.Change{{Property: p}}); err != nil {
+	if err := s.Patch(t.Context(), resource.Must(name), []props.Change{{Property: p}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -243,7 +243,7 @@ func checkMarks(t *testing.T, f webdav.FileSystem, s props.Store, op string, src
 	t.Helper()
 	for _, name := range strings.Fields("/c /c/1 /c/d /c/d/2 /c/d/e /c/d/e/3 /x /x/1 /x/d /x/d/2 /x/d/e /x/d/e/3 /x/old /x/old2 /x/2 /x/3 /x/d/old /x/o /x/o/p /x/y") {
 		p := resource.Must(name)
-		ps, err := s.Get(t.Context(), props.Resource{Path: p})
+		ps, err := s.Get(t.Context(), p)
 		if err != nil {
 			t.Fatal(err)
 		}

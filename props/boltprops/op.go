@@ -8,55 +8,38 @@ import (
 	"dav207/server/resource"
 )
 
-func (t *txn) take(s props.Step) error {
-	switch s := s.(type) {
+func (t *txn) apply(o props.Op) error {
+	switch o := o.(type) {
 	case props.Set:
-		return t.set(s.Resource, s.Properties)
-	case props.Adopt:
-		return t.adopt(s)
+		return t.set(o.Path, o.Properties)
 	case props.Move:
-		if err := t.move(s.Src, s.Dst); err != nil {
+		if err := t.move(o.Src, o.Dst); err != nil {
 			return err
 		}
-		return t.settle(s.Src)
+		return t.endMove(o.Src)
 	case props.Delete:
-		return t.delete(s.Path)
-	case props.Moving:
-		return t.announce(s)
-	case props.Settled:
-		return t.settle(s.Src)
+		return t.delete(o.Path)
+	case props.MoveIntent:
+		return t.announce(o)
+	case props.MoveDone:
+		return t.endMove(o.Src)
 	case props.Orphan:
-		return t.orphan(s)
+		return t.orphan(o)
 	}
-	return fmt.Errorf("state: unknown step %T", s)
+	return fmt.Errorf("state: unknown operation %T", o)
 }
 
-func (t *txn) adopt(s props.Adopt) error {
-	e, err := t.entry(s.Resource.Path)
-	if err != nil {
-		return err
-	}
-	if e = e.of(s.Resource); e == nil || len(e.identities) == 0 {
-		return nil
-	}
-	// If one is not known, the properties belong to whatever has the name.
-	if e.identities = nil; s.Resource.Identity() != "" && s.Next != "" && !t.byName {
-		e.identities = []string{s.Resource.Identity(), s.Next}
-	}
-	return t.store(s.Resource.Path, e)
-}
-
-func (t *txn) orphan(s props.Orphan) error {
-	e, err := t.entry(s.Path)
+func (t *txn) orphan(o props.Orphan) error {
+	e, err := t.entry(o.Path)
 	if e == nil || err != nil {
 		return err
 	}
-	e.orphaned = s.Since
-	return t.store(s.Path, e)
+	e.orphaned = o.Since
+	return t.store(o.Path, e)
 }
 
 func (t *txn) delete(p resource.Path) error {
-	if t.dry {
+	if t.readOnly {
 		if t.any(p) {
 			return errChange
 		}
@@ -74,7 +57,7 @@ func (t *txn) move(src, dst resource.Path) error {
 	switch {
 	case src == dst:
 		return nil
-	case t.dry:
+	case t.readOnly:
 		if t.any(src) || t.any(dst) {
 			return errChange
 		}
@@ -105,7 +88,7 @@ func (t *txn) move(src, dst resource.Path) error {
 
 func movingKey(p resource.Path) []byte { return []byte(p.String()) }
 
-func (t *txn) announce(s props.Moving) error {
+func (t *txn) announce(s props.MoveIntent) error {
 	k, b := movingKey(s.Src), t.bucket(movingBucket)
 	if get(b, k) == nil && !t.any(s.Src) && !t.any(s.Dst) {
 		return nil // nothing of ours can get lost on that way
@@ -113,17 +96,17 @@ func (t *txn) announce(s props.Moving) error {
 	return t.put(b, k, seal(k, appendString(newValue(64), s.Dst.String())))
 }
 
-func (t *txn) settle(src resource.Path) error {
+func (t *txn) endMove(src resource.Path) error {
 	return t.remove(t.bucket(movingBucket), movingKey(src))
 }
 
 // announced returns the moves that were announced, by their source.
-func (t *txn) announced() ([]props.Moving, error) {
+func (t *txn) announced() ([]props.MoveIntent, error) {
 	b := t.bucket(movingBucket)
 	if b == nil {
 		return nil, nil
 	}
-	var moves []props.Moving
+	var moves []props.MoveIntent
 	err := b.ForEach(func(k, value []byte) error {
 		body, err := unseal(k, value)
 		if err != nil {
@@ -139,7 +122,7 @@ func (t *txn) announced() ([]props.Moving, error) {
 		if err1 != nil || err2 != nil {
 			return fmt.Errorf("move of %q: %w", k, errDamaged)
 		}
-		moves = append(moves, props.Moving{Src: src, Dst: dst})
+		moves = append(moves, props.MoveIntent{Src: src, Dst: dst})
 		return nil
 	})
 	return moves, err
