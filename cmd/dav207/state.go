@@ -68,7 +68,7 @@ func (o *serveOptions) openState(ctx context.Context, dir string, log *slog.Logg
 		return memoryState(), nil
 	}
 	options := &boltprops.Options{ReadOnly: o.readOnly, Lazy: true, SyncLocks: o.fsync, Logger: log,
-		Holder: fmt.Sprintf("dav207 serve %s, asked to listen on %s", show(dir), o.addr)}
+		Owner: fmt.Sprintf("dav207 serve %s, asked to listen on %s", show(dir), o.addr)}
 	store, err := boltprops.Open(file, options)
 	if own && !options.ReadOnly && (errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) && !writable(dir)) {
 		log.Warn("the state cannot be written to: properties and locks are shown as they were kept, properties cannot be changed, "+
@@ -76,11 +76,11 @@ func (o *serveOptions) openState(ctx context.Context, dir string, log *slog.Logg
 		options.ReadOnly = true
 		store, err = boltprops.Open(file, options)
 	}
-	switch held := (*boltprops.HeldError)(nil); {
+	switch inUse := (*boltprops.InUseError)(nil); {
 	case err == nil:
 	case options.ReadOnly && errors.Is(err, fs.ErrNotExist):
 		return memoryState(), nil // nothing is known, and nothing will be
-	case errors.As(err, &held):
+	case errors.As(err, &inUse):
 		return nil, fmt.Errorf("%w: stop it, or give --state another file", err)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("not allowed to use the state %s: change its permissions, or %s", show(file), elsewhere)

@@ -1,11 +1,12 @@
 // Package boltprops keeps dead properties and locks in one file (go.etcd.io/bbolt), so that they outlive the process.
 //
 // A change is committed and synced when the call that makes it returns; callers who wait at the same time share a commit.
-// Locks are written a moment after they were granted, unless Options.SyncLocks wants them before. Whatever ends the process, the file is what some commit left: all
-// of it or nothing. One process has the file for writing; another one is told who that is.
+// Locks are written a moment after they were granted, unless Options.SyncLocks wants them before. Whatever ends the process,
+// the file is what some commit left: all of it or nothing. One process has the file for writing; Open in another one returns
+// an error that names it.
 //
-// The package does not look at the files whose properties it keeps, and repairs nothing: a page or an entry that is damaged
-// fails the requests that need it.
+// The package does not look at the files whose properties it keeps, and repairs nothing. A file whose structure is damaged is
+// refused; an entry that is damaged fails the requests that need it.
 package boltprops
 
 import (
@@ -31,8 +32,8 @@ type Options struct {
 	Lazy bool
 	// SyncLocks has Settle wait until a lock is written, whatever becomes of it.
 	SyncLocks bool
-	// Holder is said to those who find the file in use, such as the address served.
-	Holder string
+	// Owner is named to those who find the file in use, such as the address served.
+	Owner  string
 	Logger *slog.Logger // nil discards
 }
 
@@ -48,21 +49,24 @@ type Store struct {
 	dead   atomic.Pointer[DamagedError] // why nothing can be read any more
 
 	queue   queue
-	delay   time.Duration // how long a lock waits for company before it is written
-	ended   chan struct{} // closed when the last commit is done
+	locks   lockJournal
+	delay   time.Duration // how long a lock waits for others before it is written
+	closed  atomic.Bool
+	closing chan struct{} // closed with the store
+	ended   chan struct{} // closed when the last locks are written
 	close   func() error
 	commits atomic.Int64 // how many there were
 }
 
 // state is a file that is open.
 type state struct {
-	db     *bbolt.DB
-	held   bool        // the name of the holder is written beside it
-	opened fs.FileInfo // what has the name as long as nobody takes it away
-	astray bool        // somebody did, and the log says so; only who leads looks
+	db          *bbolt.DB
+	owned       bool        // the owner is written down beside it
+	opened      fs.FileInfo // what had the name when it was opened
+	fileMissing bool        // the name has gone since, and the log says so; only the leader uses it
 }
 
-// Open opens the state in file, or creates it with the directory it is in. It fails with a *HeldError where another
+// Open opens the state in file, or creates it with the directory it is in. It fails with a *InUseError where another
 // process has it, a *DamagedError where it cannot be used as it is, and a *NewerError where a later version wrote it.
 // Options may be nil.
 func Open(file string, o *Options) (*Store, error) {
@@ -73,11 +77,13 @@ func Open(file string, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{file: file, opts: *o, log: o.Logger, delay: 100 * time.Millisecond, ended: make(chan struct{})}
+	s := &Store{file: file, opts: *o, log: o.Logger, delay: 100 * time.Millisecond,
+		closing: make(chan struct{}), ended: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.queue.init()
+	s.queue.leader = make(chan struct{}, 1)
+	s.locks.pending, s.locks.wake = make(map[string]*pendingLock), make(chan struct{}, 1)
 	_, err = os.Stat(file)
 	switch {
 	case err == nil, os.IsNotExist(err) && !o.Lazy && !o.ReadOnly:
@@ -89,7 +95,11 @@ func Open(file string, o *Options) (*Store, error) {
 		return nil, err
 	}
 	s.close = sync.OnceValue(s.shut)
-	go s.write()
+	if o.ReadOnly {
+		close(s.ended)
+	} else {
+		go s.writeLocks()
+	}
 	return s, nil
 }
 
@@ -98,15 +108,20 @@ func Open(file string, o *Options) (*Store, error) {
 func (s *Store) Close() error { return s.close() }
 
 func (s *Store) shut() error {
-	s.queue.end()
+	s.closed.Store(true)
+	close(s.closing)
 	<-s.ended
-	err := s.queue.lost()
+	s.queue.close()
+	s.queue.leader <- struct{}{} // for good
+	for s.commitBatch() {        // what came before the queue was closed
+	}
+	err := s.locks.failed()
 	st := s.state.Load()
 	if st == nil {
 		return err
 	}
-	if st.held && s.inPlace(st) {
-		os.Remove(s.holder()) // while the file is still ours: later it may be somebody else's
+	if st.owned && s.inPlace(st) {
+		os.Remove(s.ownerFile()) // while the file is still ours: later it may be somebody else's
 	}
 	if s.broken.Load() != nil || s.dead.Load() != nil {
 		return err // the transaction that panicked has its locks for ever, and would keep us waiting
@@ -122,7 +137,7 @@ func (s *Store) view(ctx context.Context, look func(*txn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if s.queue.isClosed() {
+	if s.closed.Load() {
 		return ErrClosed
 	}
 	st := s.state.Load()

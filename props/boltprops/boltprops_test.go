@@ -120,7 +120,7 @@ func TestGroupCommit(t *testing.T) {
 	hold, held := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := s.wait(context.Background(), &request{apply: func(t *txn) error {
+		if err := s.enqueue(context.Background(), &change{apply: func(t *txn) error {
 			close(held)
 			<-hold
 			return t.patch(at("/first"), set("x", "first"))
@@ -154,16 +154,40 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
-// commitTogether commits requests at once.
-func commitTogether(s *Store, apply ...func(*txn) error) []error {
-	requests := make([]*request, len(apply))
-	for i, f := range apply {
-		requests[i] = &request{apply: f}
+// Clients that each wait for an answer before they come again share commits all the same.
+func TestClosedLoop(t *testing.T) {
+	s := fresh(t)
+	const clients, rounds = 4, 50
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() {
+			for round := range rounds {
+				err := s.enqueue(context.Background(), &change{apply: func(t *txn) error {
+					time.Sleep(200 * time.Microsecond) // as a disk would
+					return t.patch(at(fmt.Sprint("/", i)), set("x", fmt.Sprint(round)))
+				}})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
-	s.commit(requests)
+	wg.Wait()
+	if got := float64(s.commits.Load()) / (clients * rounds); got > 0.6 {
+		t.Errorf("%.2f commits for each change, want at most one for two", got)
+	}
+}
+
+// commitTogether commits changes at once.
+func commitTogether(s *Store, apply ...func(*txn) error) []error {
+	changes := make([]*change, len(apply))
+	for i, f := range apply {
+		changes[i] = &change{apply: f, done: make(chan struct{})}
+	}
+	s.commit(slices.Clone(changes))
 	errs := make([]error, len(apply))
-	for i, r := range requests {
-		errs[i] = r.err
+	for i, c := range changes {
+		errs[i] = c.err
 	}
 	return errs
 }
@@ -204,7 +228,7 @@ func TestOneFailsAlone(t *testing.T) {
 func TestNoCommitForNothing(t *testing.T) {
 	s := fresh(t)
 	patch(t, s, at("/a"), set("x", "1"))
-	for s.commits.Load() != 1 || !s.queue.settled() {
+	for s.commits.Load() != 1 || !s.queue.idle() {
 		time.Sleep(time.Millisecond)
 	}
 	none := resource.Must("/none")
@@ -255,8 +279,8 @@ func TestClosed(t *testing.T) {
 			t.Errorf("call %d: got %v, want %v", i, err, ErrClosed)
 		}
 	}
-	if _, err := os.Stat(s.holder()); err == nil {
-		t.Error("the name of the holder is still there")
+	if _, err := os.Stat(s.ownerFile()); err == nil {
+		t.Error("the name of the owner is still there")
 	}
 }
 
@@ -289,10 +313,10 @@ func TestCancelled(t *testing.T) {
 		t.Errorf("Patch: got %v, want %v", err, context.Canceled)
 	}
 
-	// Whoever waits for others goes when the client does, and has changed nothing.
+	// A call that waits for others ends with its context, and has changed nothing.
 	ctx, cancel = context.WithCancel(t.Context())
 	hold, held := make(chan struct{}), make(chan struct{})
-	go s.wait(t.Context(), &request{apply: func(*txn) error { close(held); <-hold; return nil }})
+	go s.enqueue(t.Context(), &change{apply: func(*txn) error { close(held); <-hold; return nil }})
 	<-held
 	time.AfterFunc(10*time.Millisecond, cancel)
 	if err := s.Patch(ctx, at("/a"), set("x", "1")); !errors.Is(err, context.Canceled) {

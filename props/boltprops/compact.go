@@ -8,23 +8,24 @@ import (
 )
 
 // wasteful reports whether a file is large, and most of it free: bbolt never gives back what it has grown to.
-func (l layout) wasteful() bool {
+func wasteful(db *bbolt.DB, size int64) bool {
 	const large = 64 << 20
-	return runtime.GOOS != "windows" && l.used >= large && l.free > l.used/4*3
+	free := int64(db.Stats().FreePageN) * int64(db.Info().PageSize)
+	return runtime.GOOS != "windows" && size >= large && free > size/4*3
 }
 
 // compact copies the state into a new file, which takes the place of the old one. Both are locked: at no moment could another
 // process have the file.
 func (s *Store) compact(st *state) error {
-	aside := s.aside()
-	db, file, err := s.bolt(aside, false)
+	temp := s.tempName()
+	db, file, err := s.bolt(temp, false)
 	if err != nil {
 		return err
 	}
 	opened, err := file.Stat()
 	if err != nil {
 		s.guarded(db.Close)
-		os.Remove(aside)
+		os.Remove(temp)
 		return err
 	}
 	err = s.guarded(func() error {
@@ -36,11 +37,11 @@ func (s *Store) compact(st *state) error {
 		return db.Sync()
 	})
 	if err == nil {
-		err = os.Rename(aside, s.file)
+		err = os.Rename(temp, s.file)
 	}
 	if err != nil {
 		s.guarded(db.Close)
-		os.Remove(aside)
+		os.Remove(temp)
 		return s.translate(err)
 	}
 	old := st.db

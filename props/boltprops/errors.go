@@ -17,14 +17,14 @@ import (
 // ErrClosed is what calls of a closed Store fail with. It is an fs.ErrClosed.
 var ErrClosed = fmt.Errorf("state: %w", fs.ErrClosed)
 
-// HeldError says that another process has the file.
-type HeldError struct {
-	File   string
-	Holder string // what that process says of itself; "" where it says nothing
+// InUseError says that another process has the file.
+type InUseError struct {
+	File  string
+	Owner string // what that process says of itself; "" where it says nothing
 }
 
-func (e *HeldError) Error() string {
-	who := e.Holder
+func (e *InUseError) Error() string {
+	who := e.Owner
 	if who == "" {
 		who = "another process"
 	}
@@ -32,7 +32,7 @@ func (e *HeldError) Error() string {
 }
 
 // As makes it 503 to a client, who may try again when the other process has ended.
-func (e *HeldError) As(target any) bool {
+func (e *InUseError) As(target any) bool {
 	answer, ok := target.(**multistatus.Error)
 	if ok {
 		*answer = &multistatus.Error{Status: http.StatusServiceUnavailable, Err: e, Description: "Another server has these files."}
@@ -109,8 +109,8 @@ func (s *Store) translate(err error) error {
 // nameless keeps an error of creating the file from being taken for one about the resource that a request is for, which is
 // neither missing nor forbidden. What would be true of any file remains.
 func nameless(err error) error {
-	var held *HeldError
-	if err == nil || full(err) || errors.Is(err, syscall.EROFS) || errors.As(err, &held) {
+	var inUse *InUseError
+	if err == nil || full(err) || errors.Is(err, syscall.EROFS) || errors.As(err, &inUse) {
 		return err
 	}
 	return errors.New(err.Error())

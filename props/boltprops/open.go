@@ -13,8 +13,11 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// patience is how long a file that is in use is asked for: somebody may be about to close it.
-const patience = 150 * time.Millisecond
+// lockTimeout is how long Open waits for a file that is in use: another process may be about to close it.
+const lockTimeout = 150 * time.Millisecond
+
+// pageSize is the same on every machine.
+const pageSize = 4 << 10
 
 // open makes the file the state of s. It creates the file where there is none.
 func (s *Store) open() error {
@@ -41,7 +44,7 @@ func (s *Store) open() error {
 		}
 		return s.translate(err)
 	}
-	return &HeldError{File: s.file}
+	return &InUseError{File: s.file}
 }
 
 // errReplaced says that the file that was opened has no longer the name that it was opened by.
@@ -51,89 +54,54 @@ func (s *Store) openExisting(info fs.FileInfo) (*state, error) {
 	if info.Size() == 0 { // no creation of ours leaves that: see create
 		return nil, wrong("it is empty")
 	}
-	_, err := os.Stat(s.holder())
-	clean := err != nil // who ends as it should takes the name away
-	found, err := s.inspect(clean)
+	version, err := s.inspect(info)
 	if err != nil {
 		return nil, err
-	}
-	if found.half {
-		s.log.Warn("one of the two first pages of the state is damaged: what was changed last may be missing", "file", s.file)
 	}
 	db, file, err := s.bolt(s.file, s.opts.ReadOnly)
 	if err != nil {
 		return nil, err
 	}
 	st := &state{db: db}
-	if panicked, err := s.attempt(func() error { return s.begun(st, file) }); panicked {
-		file.Close() // bbolt may have kept locks that its Close would wait for
-		return nil, err
-	} else if err != nil {
+	if st.opened, err = file.Stat(); err == nil && !s.inPlace(st) {
+		err = errReplaced
+	}
+	if err == nil && version < format && !s.opts.ReadOnly {
+		err = s.upgrade(db)
+	}
+	if err != nil {
 		s.guarded(db.Close)
 		return nil, err
 	}
 	if s.opts.ReadOnly {
 		return st, nil
 	}
-	s.sweep()
-	if found.wasteful() {
+	s.cleanTemp()
+	if wasteful(db, info.Size()) {
 		if err := s.compact(st); err != nil {
 			s.log.Warn("state was not compacted", "file", s.file, "err", err)
 		}
 	}
-	st.held = s.hold()
+	st.owned = s.writeOwner()
 	return st, nil
 }
 
-// begun reads the header of a file that was just opened.
-func (s *Store) begun(st *state, file *os.File) error {
-	opened, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if now, err := os.Stat(s.file); err != nil || !os.SameFile(opened, now) {
-		return errReplaced
-	}
-	version := 0
-	err = st.db.View(func(tx *bbolt.Tx) error {
-		meta := tx.Bucket(metaBucket)
-		if meta == nil {
-			return wrong("not a state")
-		}
-		version, err = decodeHeader(meta.Get(headerKey))
-		switch {
-		case err != nil:
-			return err
-		case version > format:
-			return &NewerError{s.file, version, format}
-		}
-		for _, name := range buckets {
-			if tx.Bucket(name) == nil {
-				return wrong("without %s", name)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	st.opened = opened
-	if version == format || s.opts.ReadOnly {
+// upgrade marks a file of an earlier format as one of this: then an earlier version of the program refuses it. Its entries
+// are read as they are, and written in this format when they change.
+func (s *Store) upgrade(db *bbolt.DB) error {
+	err := s.translate(s.guarded(func() error { return db.Update(putHeader) }))
+	if full(err) {
+		s.log.Warn("the disk is full: the format of the state is marked at the next start", "file", s.file)
 		return nil
 	}
-	// Entries of an earlier format are read as they are, and written in this one when they change. From now on an earlier
-	// version of the program refuses the file.
-	if err = st.db.Update(putHeader); full(s.translate(err)) {
-		s.log.Warn("the format of the state is marked at the next start: the disk is full", "file", s.file)
-		return nil
-	}
+	os.Remove(s.file + ".holder") // what an earlier version called the file of the owner
 	return err
 }
 
 func putHeader(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(headerKey, encodeHeader()) }
 
-// errAstray fails what would be written to a file that nobody finds again.
-var errAstray = errors.New("state: its file was removed or replaced while it was in use")
+// errFileMissing is the failure of what would be written to a file that nobody finds again.
+var errFileMissing = errors.New("state: its file was removed or replaced while it was in use")
 
 // inPlace reports whether the file that is open still has its name, as far as can be told.
 func (s *Store) inPlace(st *state) bool {
@@ -159,14 +127,14 @@ func initialise(db *bbolt.DB) error {
 // bolt opens a file with bbolt, and takes its lock: a shared one if it is only to be read.
 func (s *Store) bolt(name string, readOnly bool) (db *bbolt.DB, file *os.File, err error) {
 	o := &bbolt.Options{
-		Timeout:  patience,
+		Timeout:  lockTimeout,
 		ReadOnly: readOnly,
-		PageSize: 4 << 10, // the same on every machine
+		PageSize: pageSize,
 		// The list of free pages is written with each commit, although that costs a page or more: without it a start,
 		// and each commit that fails, would read the whole file.
-		NoFreelistSync: false,
-		FreelistType:   bbolt.FreelistMapType, // does not get slower with the number of free pages
-		NoStatistics:   true,
+		NoFreelistSync:  false,
+		PreLoadFreelist: true,                  // here, where a damaged one can be caught
+		FreelistType:    bbolt.FreelistMapType, // does not get slower with the number of free pages
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 			var err error
 			file, err = os.OpenFile(name, flag, mode)
@@ -174,7 +142,7 @@ func (s *Store) bolt(name string, readOnly bool) (db *bbolt.DB, file *os.File, e
 		},
 	}
 	if !readOnly && runtime.GOOS != "windows" { // there the file itself would become as large
-		o.InitialMmapSize = 64 << 20 // address space alone: who reads and who lets the file grow seldom wait for each other
+		o.InitialMmapSize = 64 << 20 // address space alone: then readers and what lets the file grow seldom wait for each other
 	}
 	err = s.guarded(func() (err error) {
 		db, err = bbolt.Open(name, 0o600, o)
@@ -185,12 +153,15 @@ func (s *Store) bolt(name string, readOnly bool) (db *bbolt.DB, file *os.File, e
 		db.AllocSize = 1 << 20 // the steps in which the file grows; 16 MiB are much for a few properties
 		return db, file, nil
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, nil, &HeldError{s.file, s.whoHolds()}
+		return nil, nil, &InUseError{s.file, s.readOwner()}
 	}
 	if file != nil {
 		file.Close() // bbolt did, unless it panicked
 	}
-	return nil, nil, err
+	if system := (*fs.PathError)(nil); errors.As(err, &system) || errors.As(err, new(syscall.Errno)) {
+		return nil, nil, err
+	}
+	return nil, nil, wrong("%v", err)
 }
 
 // create makes an empty state under another name, and then gives it its own: whenever it is cut short, the file is
@@ -205,10 +176,10 @@ func (s *Store) create() error {
 	case !errors.Is(err, fs.ErrExist):
 		return err
 	}
-	s.sweep()
-	aside := s.aside()
-	defer os.Remove(aside)
-	db, _, err := s.bolt(aside, false)
+	s.cleanTemp()
+	temp := s.tempName()
+	defer os.Remove(temp)
+	db, _, err := s.bolt(temp, false)
 	if err != nil {
 		return s.translate(err)
 	}
@@ -222,12 +193,12 @@ func (s *Store) create() error {
 	if err != nil {
 		return s.translate(err)
 	}
-	if err := os.Link(aside, s.file); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Link(temp, s.file); err != nil && !errors.Is(err, fs.ErrExist) {
 		// No links here. A rename would take the place of a file that somebody else has made in this moment.
 		if _, err := os.Lstat(s.file); err == nil {
 			return nil
 		}
-		if err := os.Rename(aside, s.file); err != nil {
+		if err := os.Rename(temp, s.file); err != nil {
 			return err
 		}
 	}

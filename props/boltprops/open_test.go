@@ -78,7 +78,7 @@ func TestLazy(t *testing.T) {
 		t.Errorf("/a is %q", got)
 	}
 	if runtime.GOOS != "windows" {
-		for name, want := range map[string]fs.FileMode{dir: fs.ModeDir | 0o700, file: 0o600, file + ".holder": 0o600} {
+		for name, want := range map[string]fs.FileMode{dir: fs.ModeDir | 0o700, file: 0o600, file + ".owner": 0o600} {
 			if info, err := os.Stat(name); err != nil || info.Mode() != want {
 				t.Errorf("%s: got %v, %v, want mode %v", name, info.Mode(), err, want)
 			}
@@ -91,9 +91,9 @@ func TestLazyTwice(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state")
 	one, two := start(t, file, &Options{Lazy: true}), start(t, file, &Options{Lazy: true})
 	patch(t, one, at("/a"), set("x", "1"))
-	var held *HeldError
-	if err := two.Patch(t.Context(), at("/a"), set("x", "2")); !errors.As(err, &held) {
-		t.Errorf("got %v, want a HeldError", err)
+	var inUse *InUseError
+	if err := two.Patch(t.Context(), at("/a"), set("x", "2")); !errors.As(err, &inUse) {
+		t.Errorf("got %v, want a InUseError", err)
 	}
 	one.Close()
 	patch(t, two, at("/b"), set("x", "2"))
@@ -180,11 +180,11 @@ func TestForeign(t *testing.T) {
 }
 
 // What a creation has left that was cut short goes with the next start.
-func TestSweep(t *testing.T) {
+func TestCleanTemp(t *testing.T) {
 	file := filename(t)
 	s := start(t, file, nil)
 	s.Close()
-	old, young, other := s.aside(), s.aside(), file+".new-mine"
+	old, young, other := s.tempName(), s.tempName(), file+".new-mine"
 	for _, name := range []string{old, young, other} {
 		if err := os.WriteFile(name, nil, 0o600); err != nil {
 			t.Fatal(err)
@@ -234,9 +234,9 @@ func TestCompact(t *testing.T) {
 	if before.Size() < 64<<20 || after.Size() > 4<<20 {
 		t.Errorf("%d bytes became %d, want far fewer", before.Size(), after.Size())
 	}
-	var held *HeldError
-	if _, err := Open(file, nil); !errors.As(err, &held) {
-		t.Errorf("the new file: got %v, want a HeldError", err)
+	var inUse *InUseError
+	if _, err := Open(file, nil); !errors.As(err, &inUse) {
+		t.Errorf("the new file: got %v, want a InUseError", err)
 	}
 	patch(t, s, at("/b"), set("x", "1"))
 	s.Close()
@@ -246,6 +246,6 @@ func TestCompact(t *testing.T) {
 		t.Errorf("afterwards: %q %q, %d locks, %v", a, b, len(stored), err)
 	}
 	if left, _ := os.ReadDir(filepath.Dir(file)); len(left) != 2 {
-		t.Errorf("left are %v, want the file and its holder", left)
+		t.Errorf("left are %v, want the file and its owner", left)
 	}
 }

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(m.Run())
 	case "hold":
-		if _, err := Open(file, &Options{Holder: "the test"}); err != nil {
+		if _, err := Open(file, &Options{Owner: "the test"}); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
@@ -112,14 +112,14 @@ func child(t *testing.T, mode, file, want string) (*exec.Cmd, *bufio.Reader) {
 	return cmd, r
 }
 
-func TestHeld(t *testing.T) {
+func TestInUse(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state")
 	cmd, _ := child(t, "hold", file, "held")
 	for _, o := range []*Options{nil, {ReadOnly: true}, {Lazy: true}} {
 		begin := time.Now()
 		_, err := Open(file, o)
-		var held *HeldError
-		if !errors.As(err, &held) || !strings.Contains(held.Holder, fmt.Sprint("process ", cmd.Process.Pid)) || !strings.HasSuffix(held.Holder, ", the test") {
+		var inUse *InUseError
+		if !errors.As(err, &inUse) || !strings.Contains(inUse.Owner, fmt.Sprint("process ", cmd.Process.Pid)) || !strings.HasSuffix(inUse.Owner, ", the test") {
 			t.Errorf("got %v, want that the other process has it", err)
 		}
 		if took := time.Since(begin); took > time.Second {
@@ -129,16 +129,16 @@ func TestHeld(t *testing.T) {
 	cmd.Process.Kill()
 	cmd.Wait()
 	s := start(t, file, nil) // what the killed one has left does no harm
-	if who := s.whoHolds(); !strings.Contains(who, fmt.Sprint("process ", os.Getpid())) {
-		t.Errorf("the holder is %q, want this process", who)
+	if who := s.readOwner(); !strings.Contains(who, fmt.Sprint("process ", os.Getpid())) {
+		t.Errorf("the owner is %q, want this process", who)
 	}
 }
 
-func TestHeldInThisProcess(t *testing.T) {
+func TestInUseInThisProcess(t *testing.T) {
 	s := fresh(t)
-	var held *HeldError
-	if _, err := Open(s.file, nil); !errors.As(err, &held) {
-		t.Errorf("got %v, want a HeldError", err)
+	var inUse *InUseError
+	if _, err := Open(s.file, nil); !errors.As(err, &inUse) {
+		t.Errorf("got %v, want a InUseError", err)
 	}
 	patch(t, s, at("/a"), set("x", "1"))
 }
@@ -150,9 +150,9 @@ func TestReaders(t *testing.T) {
 	s.Close()
 	one := start(t, file, &Options{ReadOnly: true})
 	start(t, file, &Options{ReadOnly: true})
-	var held *HeldError
-	if _, err := Open(file, nil); !errors.As(err, &held) {
-		t.Errorf("got %v, want a HeldError", err)
+	var inUse *InUseError
+	if _, err := Open(file, nil); !errors.As(err, &inUse) {
+		t.Errorf("got %v, want a InUseError", err)
 	}
 	one.Close()
 }
@@ -230,12 +230,12 @@ func TestCreateTogether(t *testing.T) {
 	for range cap(opened) {
 		wg.Go(func() {
 			s, err := Open(file, nil)
-			var held *HeldError
+			var inUse *InUseError
 			switch {
 			case err == nil:
 				opened <- s
-			case !errors.As(err, &held):
-				t.Errorf("got %v, want a HeldError", err)
+			case !errors.As(err, &inUse):
+				t.Errorf("got %v, want a InUseError", err)
 			}
 		})
 	}

@@ -1,14 +1,17 @@
 package boltprops
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -169,7 +172,7 @@ func TestSettle(t *testing.T) {
 	settle(s, true, 1)
 	s.Delete(someLocks[1].Token)
 	settle(s, false, 1)
-	s.queue.journalErr = errJournalFull // the last time
+	s.locks.err = errTooManyPending // the last time
 	s.Put(someLocks[2])
 	settle(s, false, 1)
 	settle(s, true, 2)
@@ -193,7 +196,7 @@ func TestSettleFails(t *testing.T) {
 	}
 	two.Put(someLocks[0])
 	if err := two.Settle(t.Context(), true); multistatus.StatusOf(err) != 503 {
-		t.Errorf("the second server: got %v, want a HeldError, which is 503", err)
+		t.Errorf("the second server: got %v, want a InUseError, which is 503", err)
 	}
 	two.Delete(someLocks[0].Token)
 	if err := two.Flush(t.Context()); err != nil {
@@ -213,11 +216,11 @@ func TestJournalIsBounded(t *testing.T) {
 	s := fresh(t)
 	s.delay = time.Hour
 	var err error
-	for i := 0; i < 2*maxJournal && err == nil; i++ {
+	for i := 0; i < 2*maxPending && err == nil; i++ {
 		err = s.Delete(fmt.Sprint(i))
 	}
-	if !errors.Is(err, errJournalFull) {
-		t.Errorf("got %v, want %v", err, errJournalFull)
+	if !errors.Is(err, errTooManyPending) {
+		t.Errorf("got %v, want %v", err, errTooManyPending)
 	}
 	if err := s.Delete("1"); err != nil {
 		t.Errorf("what waits already: %v", err)
@@ -241,6 +244,12 @@ func TestDamagedLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Close()
+	var log bytes.Buffer
+	s = start(t, s.file, &Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if !strings.Contains(log.String(), "entries=1") {
+		t.Errorf("the log is %q, want the damaged entry in it", log.String())
+	}
 	for range 2 {
 		if got, err := s.Locks(context.Background()); err != nil || !reflect.DeepEqual(got, someLocks[1:]) {
 			t.Errorf("got %+v, %v, want the others", got, err)
@@ -255,7 +264,7 @@ func TestDamagedLock(t *testing.T) {
 		}
 		return nil
 	})
-	if got := slices.Sorted(maps.Keys(s.queue.journal)); len(got) > 0 {
+	if got := slices.Sorted(maps.Keys(s.locks.pending)); len(got) > 0 {
 		t.Errorf("%q still wait", got)
 	}
 }

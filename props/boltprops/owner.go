@@ -1,0 +1,75 @@
+package boltprops
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Beside the file, and with its name in theirs, stand two others: who has it, and a temp file that is about to take its place.
+
+func (s *Store) dir() string        { return filepath.Dir(s.file) }
+func parent(dir string) string      { return filepath.Dir(dir) }
+func (s *Store) ownerFile() string  { return s.file + ".owner" }
+func (s *Store) tempPrefix() string { return s.file + ".new-" }
+func (s *Store) tempName() string   { return s.tempPrefix() + rand.Text() }
+
+// cleanTemp removes temp files that a killed process has left. One that is in use is younger than a minute.
+func (s *Store) cleanTemp() {
+	entries, err := os.ReadDir(s.dir())
+	if err != nil {
+		return
+	}
+	prefix := filepath.Base(s.tempPrefix())
+	for _, e := range entries {
+		if rest, ok := strings.CutPrefix(e.Name(), prefix); ok && len(rest) == len(rand.Text()) && e.Type().IsRegular() {
+			if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > time.Minute {
+				os.Remove(filepath.Join(s.dir(), e.Name()))
+			}
+		}
+	}
+}
+
+// writeOwner writes down who has the file. It is for people, and tells the next start whether this process closed the file:
+// where it cannot be written nothing is lost.
+func (s *Store) writeOwner() bool {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "this host"
+	}
+	who := fmt.Sprintf("process %d on %s since %s", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
+	if s.opts.Owner != "" {
+		who += ", " + s.opts.Owner
+	}
+	os.Remove(s.ownerFile()) // not written to: what stands there may be a link
+	f, err := os.OpenFile(s.ownerFile(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return false
+	}
+	io.WriteString(f, who+"\n")
+	return f.Close() == nil
+}
+
+// readOwner returns what the owner says of itself, fit for a terminal.
+func (s *Store) readOwner() string {
+	if info, err := os.Lstat(s.ownerFile()); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	f, err := os.Open(s.ownerFile())
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	who, _ := io.ReadAll(io.LimitReader(f, 1<<10))
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, string(who)))
+}
