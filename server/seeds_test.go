@@ -20,10 +20,10 @@ type seed struct {
 
 var captured = regexp.MustCompile(`\{[a-z]+\}`)
 
-// clientSeeds returns the requests in integration/testdata/clients.
+// clientSeeds returns the requests in integration/rfc4918/testdata/clients.
 func clientSeeds(f *testing.F) (seeds []seed) {
 	f.Helper()
-	files, err := filepath.Glob("../integration/testdata/clients/*.txt")
+	files, err := filepath.Glob("../integration/rfc4918/testdata/clients/*.txt")
 	if err != nil || len(files) == 0 {
 		f.Fatalf("no requests of clients: %v", err)
 	}

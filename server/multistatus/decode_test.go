@@ -129,7 +129,7 @@ func FuzzDecode(f *testing.F) {
 		`<D:y xmlns:D="e:" D:b=" &#13; "/>]]&gt;</x></prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>`))
 	f.Add([]byte(`<a:multistatus xmlns:a="DAV:"><a:response><a:href>&#x85;</a:href><a:href>/b</a:href><a:status>HTTP/1.1 507 x` +
 		`</a:status><a:error><z xmlns="&lt;"/></a:error><a:responsedescription> x </a:responsedescription></a:response></a:multistatus>`))
-	files, err := filepath.Glob("../../integration/testdata/clients/*.txt")
+	files, err := filepath.Glob("../../integration/rfc4918/testdata/clients/*.txt")
 	if err != nil || len(files) == 0 {
 		f.Fatalf("no answers to clients: %v", err)
 	}

@@ -1,0 +1,102 @@
+package bench
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/net/webdav"
+
+	"dav207/fsbackend"
+	"dav207/integration/harness"
+	"dav207/server"
+)
+
+// Each line of what the server is measured by has its benchmark: without a connection, where the
+// allocations are the server's own and net/http's and a client's work is not in it, or over
+// connections in a contest with others, whose ratios are what counts on a machine that has other
+// things to do, too. None fails for being slow.
+
+// discard is a ResponseWriter that counts and forgets.
+type discard struct {
+	header http.Header
+	status int
+	bytes  int64
+	write  func() // called at every Write, unless nil
+}
+
+func (d *discard) Header() http.Header { return d.header }
+func (d *discard) WriteHeader(n int)   { d.status = n }
+func (d *discard) Write(b []byte) (int, error) {
+	if d.status == 0 {
+		d.status = http.StatusOK
+	}
+	if d.write != nil {
+		d.write()
+	}
+	d.bytes += int64(len(b))
+	return len(b), nil
+}
+
+// bench makes one request and fails the benchmark where its status is not the one wanted.
+func bench(b *testing.B, h http.Handler, want int, method, target, body string, header ...string) *discard {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := &discard{header: http.Header{}}
+	h.ServeHTTP(w, r)
+	if w.status != want {
+		b.Fatalf("%s %s = %d, want %d", method, target, w.status, want)
+	}
+	return w
+}
+
+// contestant is one of the two servers.
+type contestant struct {
+	name    string
+	handler func(testing.TB, string) http.Handler // over a directory, or in memory if that is ""
+}
+
+var contestants = []contestant{
+	{"dav207", func(t testing.TB, dir string) http.Handler {
+		if dir == "" {
+			return server.New(fsbackend.New(fsbackend.Memory()), nil)
+		}
+		return server.New(harness.DiskTree(t, dir), nil)
+	}},
+	{"xnet", func(_ testing.TB, dir string) http.Handler {
+		if dir == "" {
+			return &webdav.Handler{FileSystem: webdav.NewMemFS(), LockSystem: webdav.NewMemLS()}
+		}
+		return &webdav.Handler{FileSystem: webdav.Dir(dir), LockSystem: webdav.NewMemLS()}
+	}},
+}
+
+// fill puts n files of 4 KiB into the collection /files, a thousand in each of its collections if
+// there are more than that and spread says so.
+func fill(b *testing.B, h http.Handler, n int, spread bool) {
+	content := strings.Repeat("0123456789abcdef", 256)
+	bench(b, h, 201, "MKCOL", "/files", "")
+	dir := "/files"
+	for i := range n {
+		if spread && i%1000 == 0 {
+			dir = fmt.Sprintf("/files/%03d", i/1000)
+			bench(b, h, 201, "MKCOL", dir, "")
+		}
+		bench(b, h, 201, "PUT", fmt.Sprintf("%s/file-%06d.txt", dir, i), content)
+	}
+}
+
+// filled returns a function that returns a directory of the disk with n files as fill makes them.
+// It is made when it is first asked for, and removed with the benchmark b.
+func filled(b *testing.B, n int, spread bool) func() string {
+	return sync.OnceValue(func() string {
+		dir := b.TempDir()
+		fill(b, contestants[0].handler(b, dir), n, spread)
+		return dir
+	})
+}

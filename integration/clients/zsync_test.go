@@ -1,0 +1,63 @@
+package clients
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dav207/integration/harness"
+)
+
+// TestZsync brings an old copy of a file up to date. zsync asks for the parts that have changed,
+// several at once (RFC 9110 §15.3.7.2), and for ever where it cannot read the answer.
+func TestZsync(t *testing.T) {
+	zsyncmake := harness.RealClient(t, "zsyncmake", "apt-get install zsync")
+	zsync := harness.RealClient(t, "zsync", "apt-get install zsync")
+	eachProgram(t, func(t *testing.T, s *harness.Site, _ string) {
+		home := t.TempDir()
+		source := rand.New(rand.NewPCG(1, 2))
+		content := make([]byte, 2<<20)
+		for i := range content {
+			content[i] = byte(source.Uint32())
+		}
+		write := func(name string) {
+			if err := os.WriteFile(filepath.Join(home, name), content, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write("old")
+		for range 50 {
+			at := source.IntN(len(content) - 3000)
+			switch fresh := content[at : at+3000]; source.IntN(3) {
+			case 0:
+				clear(fresh)
+			case 1: // what follows moves
+				content = append(content[:at:at], content[at+1000:]...)
+			default:
+				for i := range fresh {
+					fresh[i] ^= 0x55
+				}
+			}
+		}
+		write("new")
+		maker := &client{TB: t, path: zsyncmake, dir: home}
+		maker.run("-e", "-u", s.At("/new file"), "-o", "new.zsync", "new")
+		meta, err := os.ReadFile(filepath.Join(home, "new.zsync"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Want(201, "PUT", "/new file", string(content))
+		s.Want(201, "PUT", "/new.zsync", string(meta))
+
+		c := &client{TB: t, path: limited(t), dir: home}
+		said := c.run(limit, zsync, "-i", "old", "-o", "got", s.At("/new.zsync"))
+		if got, err := os.ReadFile(filepath.Join(home, "got")); string(got) != string(content) {
+			t.Errorf("%d bytes came, %v, want %d", len(got), err, len(content))
+		}
+		if !strings.Contains(said, "checksum matches OK") {
+			t.Errorf("zsync said:\n%s", said)
+		}
+	}, "--prefix", "/a b")
+}

@@ -1,0 +1,56 @@
+package concurrency
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/net/webdav"
+
+	"dav207/fsbackend"
+	"dav207/integration/harness"
+)
+
+// gate is a file system that holds up whoever creates a file.
+type gate struct {
+	webdav.FileSystem
+	reached, open chan struct{}
+}
+
+func (g *gate) OpenFile(ctx context.Context, name string, flag int, perm os.FileMode) (webdav.File, error) {
+	if flag&os.O_CREATE != 0 {
+		g.reached <- struct{}{}
+		<-g.open
+	}
+	return g.FileSystem.OpenFile(ctx, name, flag, perm)
+}
+
+// A PUT must not be refused for a lock whose LOCK has not been answered, while it can still be seen
+// that the resource this LOCK creates is not there: no order of the two requests explains both
+// (found by TestSerialOrder).
+func TestVerdictOnHalfDoneLock(t *testing.T) {
+	g := &gate{fsbackend.New(fsbackend.Memory()), make(chan struct{}), make(chan struct{})}
+	s := harness.Serve(t, g, nil)
+	locked, put := make(chan int, 1), make(chan int, 1)
+	send := func(answer chan int, method, body string) {
+		answer <- s.Do(method, "/b", body).Status
+	}
+	go send(locked, "LOCK", `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`)
+	<-g.reached
+	go send(put, "PUT", "x")
+	select {
+	case status := <-put:
+		t.Errorf("PUT = %d while the LOCK was on its way, want it to wait", status)
+		put <- status
+	case <-time.After(200 * time.Millisecond):
+	}
+	s.Want(404, "GET", "/b", "")
+	close(g.open)
+	if status := <-locked; status != 201 {
+		t.Errorf("LOCK = %d, want 201", status)
+	}
+	if status := <-put; status != 423 {
+		t.Errorf("PUT = %d, want 423", status)
+	}
+}

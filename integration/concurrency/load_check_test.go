@@ -1,0 +1,190 @@
+package concurrency
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/afero"
+	"golang.org/x/net/webdav"
+
+	"dav207/fsbackend"
+	"dav207/fsbackend/faultfs"
+	"dav207/integration/harness"
+	"dav207/props"
+	"dav207/server/davtest"
+	"dav207/server/locks"
+	"dav207/server/resource"
+)
+
+// check looks at what the load left.
+func (x *load) check(files webdav.FileSystem, store props.Store, table *locks.Table) {
+	exists := x.walk(files, "/")
+	served := x.Tree("/")
+	if !slices.Equal(served, exists) {
+		x.Errorf("PROPFIND lists %q, there are %q", served, exists)
+	}
+	balls := 0
+	for _, name := range exists {
+		if strings.HasSuffix(name, "/") {
+			continue
+		}
+		got := x.Want(200, "GET", name, "").Body
+		if path.Dir(name) == "/ball" {
+			balls++
+			if got != content("ball", 5000) {
+				x.Errorf("%s is not what was moved", name)
+			}
+			continue
+		}
+		if name == "/counter" {
+			if want := fmt.Sprint(x.counted.Load()); got != want {
+				x.Errorf("/counter is %s, and was raised %s times", got, want)
+			}
+			continue
+		}
+		if name == "/held" {
+			continue
+		}
+		x.checkContent(name, got)
+	}
+	if balls != 1 {
+		x.Errorf("the one file that was moved is there %d times", balls)
+	}
+	there := func(p resource.Path) bool {
+		return slices.Contains(exists, p.String()) || slices.Contains(exists, strings.TrimSuffix(p.String(), "/")+"/")
+	}
+	for _, l := range table.Below(resource.Root) {
+		x.Errorf("the lock on %s is left over, which is there: %v", l.Root, there(l.Root))
+	}
+	// Properties of what is not there would appear on the next file of that name.
+	orphans := 0
+	for p := range x.allNames() {
+		found, err := store.Get(context.Background(), p)
+		if err != nil {
+			x.Fatal(err)
+		}
+		if len(found) > 0 && !there(p) {
+			orphans++
+			x.Errorf("%s has properties and is not there", p)
+		}
+	}
+	// Nothing stands in the way any more.
+	for _, name := range []string{"/a", "/b", "/c", "/d", "/k", "/held", "/ball", "/counter"} {
+		if a := x.Do("DELETE", name, ""); a.Status != 204 && a.Status != 404 {
+			x.Errorf("DELETE %s after the load = %d\n%s", name, a.Status, a.Body)
+		}
+	}
+	if left := x.walk(files, "/"); !slices.Equal(left, []string{"/"}) {
+		x.Errorf("after deleting everything there are %q", left)
+	}
+}
+
+// allNames yields every name that the load can make.
+func (x *load) allNames() func(yield func(resource.Path) bool) {
+	return func(yield func(resource.Path) bool) {
+		for _, a := range "abcdk" {
+			for _, b := range " xs" {
+				for _, c := range " uv" {
+					name := strings.TrimRight(fmt.Sprintf("/%c/%c/%c", a, b, c), " /")
+					if !strings.Contains(name, " ") && !yield(resource.Must(name)) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// walk lists what a file system has, as it has it: the server's own files included.
+func (x *load) walk(files webdav.FileSystem, name string) []string {
+	x.Helper()
+	found := []string{name}
+	f, err := files.OpenFile(context.Background(), name, os.O_RDONLY, 0)
+	if err != nil {
+		x.Fatal(err)
+	}
+	defer f.Close()
+	infos, err := f.Readdir(-1)
+	if err != nil {
+		x.Fatal(err)
+	}
+	for _, info := range infos {
+		if resource.Reserved(info.Name()) {
+			x.Errorf("left over: %s", path.Join(name, info.Name()))
+		}
+		if info.IsDir() {
+			found = append(found, x.walk(files, path.Join(name, info.Name())+"/")...)
+		} else {
+			found = append(found, path.Join(name, info.Name()))
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// TestListingMemberReplaced replaces a collection by a file while a listing is on its way to it.
+// Like one that vanished it may be left out, or it may be told as what it is now; that it is not
+// there was never true.
+func TestListingMemberReplaced(t *testing.T) {
+	srv := davtest.NewServer(t, nil)
+	srv.Put("/c/d/x", "/c/e")
+	srv.Files.Fail(faultfs.Open, "/c/d", nil).Times(1).Do(func(context.Context) {
+		srv.Remove("/c/d")
+		srv.Write("/c/d", "a file")
+	})
+	for href, status := range srv.Do("PROPFIND", "/c/", "Depth: infinity").Statuses() {
+		if status != http.StatusOK {
+			t.Errorf("%s has %d", href, status)
+		}
+	}
+}
+
+// TestGetReplacedWhileOpened replaces a collection by a file, and a file by a collection, between
+// the look at a name and its opening. Either is an answer; a file that breaks off is none.
+func TestGetReplacedWhileOpened(t *testing.T) {
+	mem := fsbackend.Memory()
+	swap := &swapping{Fs: mem}
+	s := harness.Serve(t, fsbackend.New(swap), nil)
+	s.Want(201, "MKCOL", "/d", "")
+	s.Want(201, "PUT", "/f", "a file")
+	for name, replace := range map[string]func() error{
+		"/d": func() error {
+			return errors.Join(mem.RemoveAll("/d"), afero.WriteFile(mem, "/d", []byte("now a file"), 0o666))
+		},
+		"/f": func() error { return errors.Join(mem.Remove("/f"), mem.Mkdir("/f", 0o777)) },
+	} {
+		swap.before = func(opened string) {
+			if opened == name {
+				swap.before = nil
+				if err := replace(); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		a, err := s.Try("GET", name, nil)
+		if isFile := a.Body == "now a file"; err != nil || a.Status != 200 || isFile != (name == "/d") {
+			t.Errorf("GET %s = %d %q, %v, want what it is now", name, a.Status, a.Body, err)
+		}
+		s.Client.CloseIdleConnections()
+	}
+}
+
+// swapping calls before with the name of what is about to be opened for reading.
+type swapping struct {
+	afero.Fs
+	before func(name string)
+}
+
+func (s *swapping) Open(name string) (afero.File, error) {
+	if s.before != nil {
+		s.before(name)
+	}
+	return s.Fs.Open(name)
+}

@@ -1,0 +1,210 @@
+package crash
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/webdav"
+
+	"dav207/fsbackend"
+	"dav207/integration/harness"
+	"dav207/server/resource"
+)
+
+const (
+	stateSecret = "the secret of the server"
+	stateTemp   = resource.AsidePrefix + "4PJOVFH3UZX2G6CSIY5QTWEBRN"
+)
+
+// stateful serves a tree with some files, and with a state directory and a temp file if state is
+// true. On a disk there are links to them, which lead nowhere otherwise. still checks that they are
+// as they were.
+func stateful(t *testing.T, kind string, state bool) (s *harness.Site, still func()) {
+	t.Helper()
+	var files webdav.FileSystem
+	dir := t.TempDir()
+	if kind == "memory" {
+		files = fsbackend.New(fsbackend.Memory())
+	} else {
+		files = harness.DiskTree(t, dir)
+	}
+	ctx := context.Background()
+	mkdir := func(name string) {
+		if err := files.Mkdir(ctx, name, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put := func(name, content string) {
+		f, err := files.OpenFile(ctx, name, os.O_WRONLY|os.O_CREATE, 0o666)
+		if err == nil {
+			_, err = io.WriteString(f, content)
+			f.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	mkdir("/c")
+	mkdir("/c/d")
+	mkdir("/e")
+	put("/c/f", "content")
+	put("/f", "content")
+	own := []string{"/.dav207/state", "/c/d/.dav207/state", "/" + stateTemp, "/.DAV207/state"}
+	if state {
+		for _, d := range []string{"/.dav207", "/.DAV207", "/c/d/.dav207"} {
+			if err := files.Mkdir(ctx, d, 0o777); err != nil {
+				own = own[:3] // a disk that knows no case
+			}
+		}
+		for _, name := range own {
+			put(name, stateSecret)
+		}
+	}
+	if kind == "disk" {
+		for name, target := range map[string]string{
+			"ls": ".dav207", "c/ls": "../.dav207/", "lcase": ".DAV207", "lstate": ".dav207/state", "c/d/lst": "./.dav207/state", "ltemp": stateTemp,
+			"chain": "c/ls", "c/up": "..",
+		} {
+			if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+				t.Skip("no symbolic links here: ", err)
+			}
+		}
+	}
+	return harness.Serve(t, files, nil), func() {
+		t.Helper()
+		if !state {
+			return
+		}
+		for _, name := range own {
+			f, err := files.OpenFile(ctx, name, os.O_RDONLY, 0)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			b, _ := io.ReadAll(f)
+			f.Close()
+			if string(b) != stateSecret {
+				t.Errorf("%s holds %q now", name, b)
+			}
+			d, err := files.OpenFile(ctx, filepath.ToSlash(filepath.Dir(name)), os.O_RDONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			infos, _ := d.Readdir(-1)
+			d.Close()
+			if strings.Count(name, "/") > 1 && len(infos) != 1 {
+				t.Errorf("beside %s there are %v", name, infos)
+			}
+		}
+	}
+}
+
+// The state directory and temp files are not there, whatever a request does with their names,
+// however it spells them, and through whatever link: the answer is that of a server that has none.
+// Where a name is that of a link, the link itself is there, and leads nowhere.
+func TestStateIsNotThere(t *testing.T) {
+	names := []string{
+		"/.dav207", "/.dav207/", "/.dav207/state", "/.dav207/none", "/c/d/.dav207/state", "/.DAV207/state", "/.dAv207", "/" + stateTemp,
+		"/" + strings.ToLower(stateTemp), "/.dav207./state", "/.dav207 /state", "/.dav207::$INDEX_ALLOCATION/state", "/.dav\u200c207/state",
+		"/c/../.dav207/state", "/./.dav207//state",
+	}
+	links := []string{"/ls/state", "/ls/", "/ls/none", "/c/ls/state", "/lcase/state", "/chain/state", "/c/up/ls/state", "/c/up/.dav207/state",
+		"/c/d/lst", "/lstate", "/ltemp", "/ls"}
+	for _, kind := range []string{"memory", "disk"} {
+		all := names
+		if kind == "disk" {
+			all = append(slices.Clone(names), links...)
+		}
+		for _, name := range all {
+			t.Run(kind+" "+harness.NoSlash(name), func(t *testing.T) {
+				with, still := stateful(t, kind, true)
+				without, _ := stateful(t, kind, false)
+				for _, tt := range []struct {
+					method, name, body string
+					header             []string
+				}{
+					{"GET", name, "", nil},
+					{"HEAD", name, "", nil},
+					{"OPTIONS", name, "", nil},
+					{"PROPFIND", name, "", []string{"Depth", "0"}},
+					{"PROPFIND", name, "", []string{"Depth", "infinity"}},
+					{"PROPPATCH", name, harness.SetMark, nil},
+					{"LOCK", name, harness.LockBody, nil},
+					{"UNLOCK", name, "", []string{"Lock-Token", "<urn:uuid:01234567-89ab-cdef-0123-456789abcdef>"}},
+					{"PUT", "/f", "x", []string{"If", "<" + name + "> ([\"x\"])"}},
+					{"PUT", "/f", "x", []string{"If", "<" + name + "> (Not [\"x\"])"}},
+					{"PUT", name, "mine", []string{"If-Match", "*"}},
+					{"PUT", name, "mine", nil},
+					{"MKCOL", name, "", nil},
+					{"MKCOL", name + "/new", "", nil},
+					{"COPY", name, "", []string{"Destination", "dest:/got"}},
+					{"MOVE", name, "", []string{"Destination", "dest:/moved"}},
+					{"COPY", "/f", "", []string{"Destination", "dest:" + name, "Overwrite", "F"}},
+					{"COPY", "/f", "", []string{"Destination", "dest:" + name}},
+					{"COPY", "/e/", "", []string{"Destination", "dest:" + name}},
+					{"MOVE", "/f", "", []string{"Destination", "dest:" + name}},
+					{"MOVE", "/e/", "", []string{"Destination", "dest:" + name}},
+					{"DELETE", name, "", nil},
+					{"PUT", name, "mine", nil},
+				} {
+					got, want := with.Do(tt.method, tt.name, tt.body, tt.header...), without.Do(tt.method, tt.name, tt.body, tt.header...)
+					if got.Status != want.Status {
+						t.Errorf("%s %s %q = %d, without any state %d\n%s", tt.method, tt.name, tt.header, got.Status, want.Status, got.Body)
+					}
+					if strings.Contains(got.Body, "secret") || strings.Contains(strings.ReplaceAll(got.Body, name, ""), ".dav207") {
+						t.Errorf("%s %s answers %s", tt.method, tt.name, got.Body)
+					}
+					still()
+				}
+				if got, want := with.Tree("/"), without.Tree("/"); !slices.Equal(got, want) {
+					t.Errorf("there is %q, without any state %q", got, want)
+				}
+			})
+		}
+	}
+}
+
+// Nor is it there for a request that is about what it stands in.
+func TestStateIsNoMember(t *testing.T) {
+	for _, kind := range []string{"memory", "disk"} {
+		t.Run(kind, func(t *testing.T) {
+			s, still := stateful(t, kind, true)
+			for _, r := range harness.DecodeMultistatus(t, s.Want(207, "PROPFIND", "/", "", "Depth", "infinity").Body) {
+				if strings.Contains(strings.ToLower(r.Href), "dav207") || strings.Contains(r.Href, "state") && !strings.HasSuffix(r.Href, "/lstate") {
+					t.Errorf("%s is listed", r.Href)
+				}
+				for _, link := range []string{"/ls", "/c/ls", "/lcase", "/lstate", "/c/d/lst", "/ltemp", "/chain"} {
+					if r.Href == link { // GET of it is 404
+						t.Errorf("the link %s is listed", link)
+					}
+				}
+			}
+			if index := s.Want(200, "GET", "/", ""); strings.Contains(index.Body, ".dav207") {
+				t.Errorf("the index is %s", index.Body)
+			}
+			s.Do("COPY", "/c/", "", "Destination", "dest:/copy/")
+			for _, name := range []string{"/copy/d/.dav207/state", "/copy/ls/state", "/copy/ls", "/copy/d/lst"} {
+				s.Want(404, "GET", name, "")
+			}
+			// A collection goes with what is the server's own in it only where that was made to be
+			// removed.
+			if got := harness.OneLine(t, s.Do("DELETE", "/copy/", "")); got != "204" {
+				t.Errorf("DELETE of the copy = %s, want 204", got)
+			}
+			for _, name := range s.Tree("/")[1:] {
+				if strings.Count(name, "/") == 1 || strings.HasSuffix(name, "/") && strings.Count(name, "/") == 2 {
+					s.Do("DELETE", name, "")
+				}
+			}
+			still()
+			if got, want := s.Tree("/"), []string{"/", "/c/", "/c/d/"}; !slices.Equal(got, want) {
+				t.Errorf("there is %q, want %q", got, want)
+			}
+		})
+	}
+}

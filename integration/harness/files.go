@@ -1,0 +1,120 @@
+package harness
+
+import (
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"dav207/server"
+	"dav207/server/resource"
+)
+
+// NoTemps fails the test if a temp file is left below a served directory; "" is no directory.
+func NoTemps(t testing.TB, dir string) {
+	t.Helper()
+	if n := CountTemps(t, dir); n != 0 {
+		t.Errorf("%d temp files or directories are left over", n)
+	}
+}
+
+// CountTemps returns how many temp files are there at the moment.
+func CountTemps(t testing.TB, dir string) int {
+	t.Helper()
+	if dir == "" {
+		return 0
+	}
+	n := 0
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it was, a moment ago
+		}
+		if err == nil && resource.Aside(d.Name()) {
+			n++
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return n
+}
+
+// ServeDir serves a directory with the given resources: "/c/" a collection, "/c/f" a file that
+// holds its name, "/l -> c" a symbolic link.
+func ServeDir(t *testing.T, opts *server.Options, resources ...string) (*Site, string) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, r := range resources {
+		name, target, isLink := strings.Cut(r, " -> ")
+		p := filepath.Join(dir, name)
+		err := os.MkdirAll(filepath.Dir(p), 0o777)
+		switch {
+		case err != nil:
+		case isLink:
+			if err := os.Symlink(target, p); err != nil {
+				t.Skip("no symbolic links here: ", err)
+			}
+		case strings.HasSuffix(name, "/"):
+			err = os.MkdirAll(p, 0o777)
+		default:
+			err = os.WriteFile(p, []byte(name), 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return Serve(t, DiskTree(t, dir), opts), dir
+}
+
+// ListDir returns the names of all that is in a directory, sorted: "c/ c/f l".
+func ListDir(t testing.TB, dir string) string {
+	t.Helper()
+	var out []string
+	err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+		if err == nil && p != dir {
+			rel, _ := filepath.Rel(dir, p)
+			if d.IsDir() {
+				rel += "/"
+			}
+			out = append(out, filepath.ToSlash(rel))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
+
+// WriteFile makes a file with the directories above it. What is in it comes from the size, the time
+// from both the size and the last two weeks of 2020, in whole seconds.
+func WriteFile(t testing.TB, name string, size int) {
+	t.Helper()
+	content := make([]byte, size)
+	rand.NewChaCha8([32]byte{byte(size), byte(size >> 8)}).Read(content)
+	err := os.MkdirAll(filepath.Dir(name), 0o777)
+	if err == nil {
+		err = os.WriteFile(name, content, 0o666)
+	}
+	modified := time.Date(2020, 12, 18, 0, 0, size%1_000_000, 0, time.UTC)
+	if err == nil {
+		err = os.Chtimes(name, modified, modified)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// WaitFor waits up to 10 s for what a server does after its client has left.
+func WaitFor(t *testing.T, done func() bool) {
+	for start := time.Now(); !done() && time.Since(start) < 10*time.Second; {
+		time.Sleep(10 * time.Millisecond)
+	}
+}

@@ -1,0 +1,169 @@
+package harness
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Main runs the tests of a package and removes the command if they have built it.
+func Main(m *testing.M) {
+	code := m.Run()
+	if programDir != "" {
+		os.RemoveAll(programDir)
+	}
+	os.Exit(code)
+}
+
+// programDir holds the command, "" before it is built.
+var programDir string
+
+// Program builds the command once, as it is shipped, and returns its path. If the tests run with
+// the race detector, so does the command.
+var Program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "dav207-integration-")
+	if err != nil {
+		return "", err
+	}
+	programDir = dir
+	args := []string{"build", "-o", dir + string(filepath.Separator)}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "-race" && s.Value == "true" {
+				args = append(args, "-race")
+			}
+		}
+	}
+	out, err := exec.Command("go", append(args, "dav207/cmd/dav207")...).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return filepath.Join(dir, "dav207"), err
+})
+
+// StartProgramUnder starts "dav207 serve" by way of another program, which takes the command and
+// its arguments as its last ones. It ends with the test.
+func StartProgramUnder(t testing.TB, other []string, args ...string) *Site {
+	t.Helper()
+	p := launchUnder(t, other, args...)
+	t.Cleanup(p.Stop)
+	return p.Site
+}
+
+// Process is the running command.
+type Process struct {
+	*Site
+	Cmd *exec.Cmd
+	log *os.File
+}
+
+// Launch starts "dav207 serve" and returns when it has printed its URL. The caller ends it with
+// Stop or Kill.
+func Launch(t testing.TB, args ...string) *Process {
+	t.Helper()
+	return launchUnder(t, nil, args...)
+}
+
+func launchUnder(t testing.TB, other []string, args ...string) *Process {
+	t.Helper()
+	p := PrepareUnder(t, other, args...)
+	stdout, err := p.Cmd.StdoutPipe()
+	if err == nil {
+		err = p.Cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	base := ProgramURL.FindString(line)
+	root, badURL := url.Parse(base)
+	if err != nil || badURL != nil || root.Host == "" {
+		p.Cmd.Process.Kill()
+		said, _ := os.ReadFile(p.log.Name())
+		t.Fatalf("dav207 %q says %q, %v\n%s", args, line, err, said)
+	}
+	go io.Copy(io.Discard, stdout)
+	p.Site = &Site{TB: t, URL: root.Scheme + "://" + root.Host, Prefix: strings.TrimSuffix(root.Path, "/"), Client: &http.Client{}}
+	return p
+}
+
+// PrepareUnder is Launch by way of another program, without starting anything.
+func PrepareUnder(t testing.TB, other []string, args ...string) *Process {
+	t.Helper()
+	path, err := Program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.CreateTemp(t.TempDir(), "log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not bound to t.Context, which ends before what the test leaves to Cleanup is done.
+	whole := slices.Concat(other, []string{path, "serve", "--addr", "127.0.0.1:0", "--log-level", "debug"}, args)
+	cmd := exec.Command(whole[0], whole[1:]...)
+	cmd.Stderr = log
+	t.Cleanup(func() { // where the test gave up
+		if cmd.Process != nil && cmd.ProcessState == nil {
+			cmd.Process.Kill()
+			cmd.Wait()
+		}
+	})
+	return &Process{Site: &Site{TB: t}, Cmd: cmd, log: log}
+}
+
+var (
+	// ProgramURL finds the URL in what the command prints.
+	ProgramURL     = regexp.MustCompile(`https?://127\.0\.0\.1:[^ ,\n]+`)
+	programTrouble = regexp.MustCompile(`(?m)^.*(status=500|DATA RACE|panic|http: superfluous).*$`)
+)
+
+// Stop ends the process as a user does.
+func (p *Process) Stop() {
+	if err := p.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.Errorf("dav207 is gone: %v", err)
+	}
+	late := time.AfterFunc(30*time.Second, func() { p.Cmd.Process.Kill() })
+	if err := p.Cmd.Wait(); err != nil {
+		p.Errorf("dav207 ended with %v", err)
+	}
+	late.Stop()
+	p.troubles()
+}
+
+// Kill ends the process without a word to it.
+func (p *Process) Kill() {
+	if err := p.Cmd.Process.Kill(); err != nil {
+		p.Errorf("dav207 is gone: %v", err)
+	}
+	p.Cmd.Wait() // says that it was killed
+	p.troubles()
+}
+
+// troubles reports what a process that has ended should not have logged.
+func (p *Process) troubles() {
+	p.log.Close()
+	said, err := os.ReadFile(p.log.Name())
+	if err != nil {
+		p.Error(err)
+	}
+	for _, line := range programTrouble.FindAllString(string(said), -1) {
+		p.Errorf("dav207 logged: %s", line)
+	}
+	if p.Failed() {
+		lines := strings.SplitAfter(string(said), "\n")
+		p.Logf("the last that dav207 logged:\n%s", strings.Join(lines[max(0, len(lines)-50):], ""))
+	}
+}

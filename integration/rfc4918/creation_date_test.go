@@ -1,0 +1,196 @@
+package rfc4918
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"dav207/integration/harness"
+)
+
+const creationNames = `<propfind xmlns="DAV:"><prop><creationdate/><Win32CreationTime xmlns="urn:schemas-microsoft-com:"/></prop></propfind>`
+
+var creationValues = regexp.MustCompile(`creationdate>([^<]+)</.*Win32CreationTime[^>]*>([^<]+)</`)
+
+// creation returns the time of creation that a resource has under both of its names, or fails.
+func creation(s *harness.Site, name string) time.Time {
+	s.Helper()
+	a := s.Want(207, "PROPFIND", name, creationNames, "Depth", "0")
+	m := creationValues.FindStringSubmatch(a.Body)
+	if m == nil {
+		s.Fatalf("%s has no creation time under both names: %s", name, a.Body)
+	}
+	date, err := time.Parse("2006-01-02T15:04:05Z", m[1])
+	same, err2 := time.Parse("Mon, 02 Jan 2006 15:04:05 GMT", m[2])
+	if err != nil || err2 != nil || !date.Equal(same) {
+		s.Errorf("%s: creationdate is %s, Win32CreationTime %s", name, m[1], m[2])
+	}
+	return date
+}
+
+// The time of creation (RFC 4918 §15.1, which lets it be set) is kept as dead properties are
+// (§9.8.2, §9.9.1), under all the names that clients set it by.
+func TestCreationDateIsKept(t *testing.T) {
+	at := time.Unix(784111777, 0).UTC()
+	update := func(p string) string {
+		return `<propertyupdate xmlns="DAV:"><set><prop>` + p + `</prop></set></propertyupdate>`
+	}
+	win32 := func(value string) string {
+		return `<Win32CreationTime xmlns="urn:schemas-microsoft-com:">` + value + `</Win32CreationTime>`
+	}
+	for _, b := range harness.Backends {
+		for what, set := range map[string]func(s *harness.Site){
+			"creationdate": func(s *harness.Site) { patched(s, "/c/f", update(`<creationdate>1994-11-06T08:49:37Z</creationdate>`)) },
+			"creationdate, local": func(s *harness.Site) {
+				patched(s, "/c/f", update(`<creationdate> 1994-11-06t10:49:37.25+02:00 </creationdate>`))
+			},
+			"Win32CreationTime": func(s *harness.Site) { patched(s, "/c/f", update(win32("Sun, 06 Nov 1994 08:49:37 GMT"))) },
+			"PUT over": func(s *harness.Site) {
+				if got := s.Want(204, "PUT", "/c/f", "x", "X-OC-CTime", "784111777").Header.Get("X-OC-CTime"); got != "accepted" {
+					t.Errorf("PUT: X-OC-CTime: %q", got)
+				}
+			},
+			"PUT": func(s *harness.Site) {
+				s.Want(204, "DELETE", "/c/f", "")
+				a := s.Want(201, "PUT", "/c/f", "x", "X-OC-CTime", "784111777", "X-OC-Mtime", "784111888")
+				if a.Header.Get("X-OC-CTime") != "accepted" || a.Header.Get("X-OC-Mtime") != "accepted" {
+					t.Errorf("PUT: %v", a.Header)
+				}
+			},
+			"PUT of much": func(s *harness.Site) {
+				s.Want(204, "PUT", "/c/f", strings.Repeat("x", 1<<20), "X-OC-CTime", "784111777.5")
+			},
+		} {
+			t.Run(b.Name+", "+what, func(t *testing.T) {
+				files, _ := b.Open(t)
+				s := harness.Serve(t, files, nil)
+				s.Want(201, "MKCOL", "/c/", "")
+				s.Want(201, "PUT", "/c/f", "x")
+				before := creation(s, "/c/f")
+				set(s)
+				is := func(name string) {
+					t.Helper()
+					if got := creation(s, name); !got.Equal(at) {
+						t.Errorf("%s has %v, want %v", name, got, at)
+					}
+				}
+				is("/c/f")
+				s.Want(204, "PUT", "/c/f", "y")
+				is("/c/f")
+				s.Want(201, "COPY", "/c/f", "", "Destination", "dest:/copy")
+				is("/copy")
+				s.Want(201, "MOVE", "/c/", "", "Destination", "dest:/d/")
+				is("/d/f")
+				listed := s.Want(207, "PROPFIND", "/d/", `<propfind xmlns="DAV:"><prop><creationdate/></prop></propfind>`, "Depth", "1").Body
+				if strings.Count(listed, "1994-11-06T08:49:37Z") != 1 {
+					t.Errorf("a listing has\n%s", listed)
+				}
+				all := s.Want(207, "PROPFIND", "/d/f", "", "Depth", "0").Body
+				if strings.Count(all, "1994-11-06T08:49:37Z") != 1 || strings.Count(all, "Win32CreationTime") != 2 {
+					t.Errorf("allprop has\n%s", all)
+				}
+				included := s.Want(207, "PROPFIND", "/d/f", `<propfind xmlns="DAV:"><allprop/><include>`+
+					win32("")+`</include></propfind>`, "Depth", "0").Body
+				if strings.Count(included, "Win32CreationTime") != 2 {
+					t.Errorf("allprop with it has\n%s", included)
+				}
+				names := s.Want(207, "PROPFIND", "/d/f", `<propfind xmlns="DAV:"><propname/></propfind>`, "Depth", "0").Body
+				if strings.Count(names, "creationdate") != 1 || strings.Count(names, "Win32CreationTime") != 1 {
+					t.Errorf("propname has\n%s", names)
+				}
+				// What was set is taken back, as a dead property is.
+				s.Want(207, "PROPPATCH", "/copy", `<propertyupdate xmlns="DAV:"><remove><prop><creationdate/></prop></remove></propertyupdate>`)
+				if got := creation(s, "/copy"); got.Before(before) {
+					t.Errorf("removed, and /copy has %v", got)
+				}
+				s.Want(204, "DELETE", "/d/f", "")
+				s.Want(201, "PUT", "/d/f", "x")
+				if got := creation(s, "/d/f"); got.Before(before) {
+					t.Errorf("another file has %v", got)
+				}
+			})
+		}
+		t.Run(b.Name+", MKCOL", func(t *testing.T) {
+			files, _ := b.Open(t)
+			s := harness.Serve(t, files, nil)
+			a := s.Want(201, "MKCOL", "/c/", "", "X-OC-CTime", "784111777", "X-OC-Mtime", "784111888")
+			if a.Header.Get("X-OC-CTime") != "accepted" || a.Header.Get("X-OC-Mtime") != "accepted" || !creation(s, "/c/").Equal(at) {
+				t.Errorf("MKCOL: %v, %v", a.Header, creation(s, "/c/"))
+			}
+		})
+		t.Run(b.Name+", refused", func(t *testing.T) {
+			files, _ := b.Open(t)
+			s := harness.Serve(t, files, nil)
+			s.Want(201, "PUT", "/f", "x")
+			before := creation(s, "/f")
+			ahead := time.Now().Add(25 * time.Hour).UTC()
+			for _, p := range []string{
+				"<creationdate>yesterday</creationdate>", "<creationdate/>", "<creationdate><a/></creationdate>", "<creationdate>784111777</creationdate>",
+				"<creationdate>0000-01-01T00:00:00Z</creationdate>", "<creationdate>" + ahead.Format(time.RFC3339) + "</creationdate>",
+				win32("1994-11-06T08:49:37Z"), win32(""), win32(ahead.Format("Mon, 02 Jan 2006 15:04:05 GMT")),
+			} {
+				a := s.Want(207, "PROPPATCH", "/f", update(p+"<b/>"))
+				if !strings.Contains(a.Body, "409 Conflict") || !strings.Contains(a.Body, "424 Failed Dependency") {
+					t.Errorf("%s: %s", p, a.Body)
+				}
+			}
+			for _, value := range []string{"", "yesterday", fmt.Sprint(ahead.Unix()), "99999999999999999999"} {
+				if got := s.Want(204, "PUT", "/f", "x", "X-OC-CTime", value).Header["X-Oc-Ctime"]; got != nil {
+					t.Errorf("X-OC-CTime: %s is answered %q", value, got)
+				}
+			}
+			if got := creation(s, "/f"); got.Before(before) || time.Since(got) > time.Minute {
+				t.Errorf("refused, and the time is %v", got)
+			}
+		})
+	}
+}
+
+// patched sends a PROPPATCH of which everything has to succeed.
+func patched(s *harness.Site, name, update string) {
+	s.Helper()
+	if a := s.Want(207, "PROPPATCH", name, update); strings.Count(a.Body, "HTTP/1.1") != 1 || !strings.Contains(a.Body, "200 OK") {
+		s.Fatalf("PROPPATCH %s: %s", name, a.Body)
+	}
+}
+
+// DAV:iscollection and DAV:ishidden are for those who ask by name, as Windows does.
+func TestWindowsFlags(t *testing.T) {
+	for _, b := range harness.Backends {
+		files, _ := b.Open(t)
+		s := harness.Serve(t, files, nil)
+		for _, name := range []string{"/c/", "/.c/"} {
+			s.Want(201, "MKCOL", name, "")
+		}
+		for _, name := range []string{"/f", "/.f", "/set", "/.unset", "/odd"} {
+			s.Want(201, "PUT", name, "x")
+		}
+		for name, bits := range map[string]string{"/set": "00000022", "/.unset": "00000020", "/odd": "many"} {
+			patched(s, name, `<propertyupdate xmlns="DAV:"><set><prop><Win32FileAttributes xmlns="urn:schemas-microsoft-com:">`+
+				bits+`</Win32FileAttributes></prop></set></propertyupdate>`)
+		}
+		for name, want := range map[string]string{
+			"/": "1 0", "/c/": "1 0", "/.c/": "1 1", "/f": "0 0", "/.f": "0 1", "/set": "0 1", "/.unset": "0 0", "/odd": "0 0",
+		} {
+			const ask = `<propfind xmlns="DAV:"><prop><iscollection/><ishidden/></prop></propfind>`
+			flags := strings.Split(want, " ")
+			a := s.Want(207, "PROPFIND", name, ask, "Depth", "0")
+			if !strings.Contains(a.Body, "<D:iscollection>"+flags[0]+"</D:iscollection><D:ishidden>"+flags[1]+"</D:ishidden>") {
+				t.Errorf("%s: %s is %s, want %s", b.Name, name, a.Body, want)
+			}
+			for _, body := range []string{"", `<propfind xmlns="DAV:"><propname/></propfind>`} {
+				if a := s.Want(207, "PROPFIND", name, body, "Depth", "0"); strings.Contains(a.Body, "iscollection") || strings.Contains(a.Body, "ishidden") {
+					t.Errorf("%s: %s has %s", b.Name, name, a.Body)
+				}
+			}
+		}
+		for _, name := range []string{"iscollection", "ishidden"} {
+			a := s.Want(207, "PROPPATCH", "/f", `<propertyupdate xmlns="DAV:"><set><prop><`+name+`>1</`+name+`></prop></set></propertyupdate>`)
+			if !strings.Contains(a.Body, "403 Forbidden") || !strings.Contains(a.Body, "cannot-modify-protected-property") {
+				t.Errorf("%s: %s", name, a.Body)
+			}
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package rfc4918
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"dav207/integration/harness"
+)
+
+// Numbers of ranges may have any length, and a suffix of no bytes can never be satisfied (RFC
+// 9110 §14.1.1, §14.1.2). Of an empty file nothing could be said in a Content-Range (§14.4
+// there): the whole content is always a right answer (§14.2).
+func TestRangesAtTheEdge(t *testing.T) {
+	s := harness.Serve(t, harness.DiskTree(t, t.TempDir()), nil)
+	s.Want(201, "PUT", "/empty", "")
+	s.Want(201, "PUT", "/f", "0123456789")
+	for _, tt := range []struct {
+		name, asked string
+		status      int
+		body        string
+	}{
+		{"/empty", "bytes=-5", 200, ""},
+		{"/empty", "bytes=0-", 200, ""},
+		{"/empty", "bytes=-0", 200, ""},
+		{"/f", "bytes=-0", 416, ""},
+		{"/f", "bytes=0-0,-0", 206, "0"},
+		{"/f", "bytes=5-9999999999999999999", 206, "56789"},
+		{"/f", "bytes=5-99999999999999999999", 206, "56789"},
+		{"/f", "bytes=9999999999999999999-", 416, ""},
+		{"/f", "bytes=5-999999", 206, "56789"},
+		{"/f", "bytes=-99", 206, "0123456789"},
+		{"/f", "bytes=10-", 416, ""},
+	} {
+		a := s.Do("GET", tt.name, "", "Range", tt.asked)
+		if a.Status != tt.status || tt.status != 416 && a.Body != tt.body {
+			t.Errorf("GET %s with Range %s = %d %q, want %d %q", tt.name, tt.asked, a.Status, a.Body, tt.status, tt.body)
+		}
+	}
+}
+
+// No Last-Modified is to come (RFC 9110 §8.8.2.1): a time that X-OC-Mtime asks for is not accepted
+// then.
+func TestLastModifiedInTheFuture(t *testing.T) {
+	s := harness.Serve(t, harness.DiskTree(t, t.TempDir()), nil)
+	then := time.Now().Add(1000 * time.Hour).UTC()
+	put := s.Want(201, "PUT", "/f", "x", "X-OC-Mtime", fmt.Sprint(then.Unix()))
+	if put.Header.Get("X-OC-Mtime") != "" {
+		t.Errorf("PUT answers X-OC-Mtime: %s", put.Header.Get("X-OC-Mtime"))
+	}
+	for what, header := range map[string]string{"PUT": put.Header.Get("Last-Modified"), "GET": s.Want(200, "GET", "/f", "").Header.Get("Last-Modified")} {
+		at, err := time.Parse(time.RFC1123, header)
+		if err != nil || at.After(time.Now().Add(time.Second)) {
+			t.Errorf("%s: Last-Modified %q, %v", what, header, err)
+		}
+	}
+}
+
+// Two contents that a client says to be of one moment have two entity tags, whatever the moment
+// (RFC 9110 §8.8.1).
+func TestEntityTagsOfOneMoment(t *testing.T) {
+	for _, mtime := range []string{"1700000000", "1700000000.5", "1700000000.123456789"} {
+		s := harness.Serve(t, harness.DiskTree(t, t.TempDir()), nil)
+		seen := map[string]bool{}
+		for i := range 12 {
+			s.Do("PUT", "/f", fmt.Sprintf("%04d", i), "X-OC-Mtime", mtime)
+			tag := s.ETag("/f")
+			if seen[tag] {
+				t.Errorf("X-OC-Mtime %s: content %d has an entity tag of an earlier one, %s", mtime, i, tag)
+			}
+			seen[tag] = true
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package rfc4918
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dav207/integration/harness"
+	"dav207/server"
+)
+
+// A lock ends with its resource, also where that went behind the server's back: a token that is
+// asked for could not be submitted, since the URL is not mapped (RFC 4918 §6.1, §10.4.4).
+func TestLockOfWhatWentAway(t *testing.T) {
+	const lock = `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`
+	for _, tt := range []struct {
+		method string
+		status int
+		header []string
+		body   string
+	}{
+		{"PUT", 201, nil, "x"},
+		{"LOCK", 201, nil, lock},
+		{"MKCOL", 201, nil, ""},
+		{"MOVE", 201, []string{"Destination", "/f"}, ""},
+		{"COPY", 201, []string{"Destination", "/f"}, ""},
+	} {
+		dir := t.TempDir()
+		s := harness.Serve(t, harness.DiskTree(t, dir), nil)
+		s.Want(201, "PUT", "/f", "x")
+		s.Want(201, "PUT", "/other", "x")
+		s.Lock("/f", "0")
+		if err := os.Remove(filepath.Join(dir, "f")); err != nil {
+			t.Fatal(err)
+		}
+		name := "/f"
+		if tt.header != nil {
+			name = "/other"
+		}
+		if a := s.Do(tt.method, name, tt.body, tt.header...); a.Status != tt.status {
+			t.Errorf("%s where a locked file was = %d, want %d: %s", tt.method, a.Status, tt.status, a.Body)
+		}
+	}
+}
+
+// DAV:supportedlock promises no lock that is refused (RFC 4918 §15.10): clients open such a file
+// for reading only.
+func TestSupportedLockOfReadOnly(t *testing.T) {
+	const ask = `<propfind xmlns="DAV:"><prop><supportedlock/></prop></propfind>`
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "f"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for readOnly, want := range map[bool]bool{false: true, true: false} {
+		s := harness.Serve(t, harness.DiskTree(t, dir), &server.Options{ReadOnly: readOnly})
+		if got := strings.Contains(s.Want(207, "PROPFIND", "/f", ask, "Depth", "0").Body, "lockentry"); got != want {
+			t.Errorf("for reading only %v: supportedlock has an entry: %v, want %v", readOnly, got, want)
+		}
+	}
+}

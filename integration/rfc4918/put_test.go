@@ -1,0 +1,132 @@
+package rfc4918
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/webdav"
+
+	"dav207/fsbackend/faultfs"
+	"dav207/integration/harness"
+	"dav207/server"
+)
+
+// A PUT that the disk does in one go answers and leaves what the one does that writes a temp file,
+// which is all that a file system offers that something is in front of.
+func TestPutInOneGo(t *testing.T) {
+	for _, tt := range []struct {
+		rule, name string
+		header     []string // with TOKEN for that of a lock on /c/locked
+		opts       server.Options
+		status     int
+	}{
+		{"9.7.1 a new file", "/c/new", nil, server.Options{}, 201},
+		{"9.7.1 in the root", "/new", nil, server.Options{}, 201},
+		{"9.7.1 a file that is there", "/c/old", nil, server.Options{}, 204},
+		{"9.7.1 no parent", "/none/new", nil, server.Options{}, 409},
+		{"9.7.1 a file for a parent", "/c/old/new", nil, server.Options{}, 409},
+		{"9.7.2 a collection", "/c/", nil, server.Options{}, 405},
+		{"9.7.2 a collection without its slash", "/c", nil, server.Options{}, 405},
+		{"9.7.2 the URL of a collection", "/c/new/", nil, server.Options{}, 405},
+		{"8.3 a name that could not be read back", "/c/%0A", nil, server.Options{}, 400},
+		{"one of ours", "/c/.dav207-x", nil, server.Options{}, 403},
+		{"by a link", "/link/new", nil, server.Options{}, 201},
+		{"a link itself", "/c/also-old", nil, server.Options{}, 204},
+		{"a link that leads nowhere", "/c/broken", nil, server.Options{}, 403},
+		{"RFC 9110 §13.1.1 If-Match", "/c/old", []string{"If-Match", `"x"`}, server.Options{}, 412},
+		{"RFC 9110 §13.1.1 If-Match, of nothing", "/c/new", []string{"If-Match", `*`}, server.Options{}, 412},
+		{"RFC 9110 §13.1.2 If-None-Match", "/c/old", []string{"If-None-Match", "*"}, server.Options{}, 412},
+		{"RFC 9110 §13.1.2 If-None-Match, of nothing", "/c/new", []string{"If-None-Match", "*"}, server.Options{}, 201},
+		{"10.4 a false If", "/c/old", []string{"If", "(<urn:uuid:1>)"}, server.Options{}, 412},
+		{"7.5 locked", "/c/locked", nil, server.Options{}, 423},
+		{"7.5 locked, with the token", "/c/locked", []string{"If", "(TOKEN)"}, server.Options{}, 204},
+		{"7.4 in a locked collection", "/d/new", nil, server.Options{}, 423},
+		{"X-OC-Mtime", "/c/new", []string{"X-OC-Mtime", "1700000000"}, server.Options{}, 201},
+		{"a policy", "/c/new", nil, server.Options{ReadOnly: true}, 403},
+		{"a policy, of what is there", "/c/old", nil, server.Options{ReadOnly: true}, 403},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			told := map[bool]string{}
+			for _, plain := range []bool{true, false} {
+				dir := t.TempDir()
+				for _, name := range []string{"c", "d"} {
+					if err := os.Mkdir(filepath.Join(dir, name), 0o777); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for _, name := range []string{"c/old", "c/locked"} {
+					if err := os.WriteFile(filepath.Join(dir, name), []byte("old"), 0o640); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for name, target := range map[string]string{"link": "c", "c/also-old": "old", "c/broken": "none"} {
+					if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+						t.Skip(err)
+					}
+				}
+				disk := harness.DiskTree(t, dir)
+				var tree webdav.FileSystem = disk
+				if plain {
+					tree = faultfs.New(disk)
+				}
+				free := server.New(tree, &server.Options{})
+				opts := tt.opts
+				h := server.New(tree, &opts)
+				if opts.Policy == nil {
+					free = h
+				}
+				request := func(h http.Handler, method, name, body string, header ...string) *http.Response {
+					r := httptest.NewRequest(method, name, strings.NewReader(body))
+					for i := 0; i < len(header); i += 2 {
+						r.Header.Set(header[i], header[i+1])
+					}
+					w := httptest.NewRecorder()
+					h.ServeHTTP(w, r)
+					return w.Result()
+				}
+				token := request(free, "LOCK", "/c/locked", harness.LockBody).Header.Get("Lock-Token")
+				request(free, "LOCK", "/d/", harness.LockBody, "Depth", "0")
+				header := append([]string{}, tt.header...)
+				for i := range header {
+					header[i] = strings.ReplaceAll(header[i], "TOKEN", token)
+				}
+				got := request(h, "PUT", tt.name, "content", header...)
+				if got.StatusCode != tt.status {
+					t.Errorf("PUT %s = %d, want %d", tt.name, got.StatusCode, tt.status)
+				}
+				told[plain] = fmt.Sprint(got.StatusCode, got.Header.Get("Content-Type"), got.Header.Get("X-OC-Mtime"),
+					got.Header.Get("Etag") != "", got.Header.Get("Last-Modified") != "", " ", files(t, dir))
+				if want := request(free, "HEAD", tt.name, "").Header; got.StatusCode < 300 &&
+					(got.Header.Get("Etag") != want.Get("Etag") || got.Header.Get("Last-Modified") != want.Get("Last-Modified")) {
+					t.Errorf("answered with %v, it is %v", got.Header, want)
+				}
+			}
+			if told[false] != told[true] {
+				t.Errorf("in one go:\n%s\notherwise:\n%s", told[false], told[true])
+			}
+		})
+	}
+}
+
+// files returns what is in a directory, with modes and contents.
+func files(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	err := filepath.Walk(dir, func(name string, fi os.FileInfo, err error) error {
+		if err != nil || !fi.Mode().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(name)
+		fmt.Fprintf(&b, "%s %v %s\n", strings.TrimPrefix(name, dir), fi.Mode(), content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
