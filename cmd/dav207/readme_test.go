@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +20,11 @@ import (
 
 var update = flag.Bool("update", false, "write what the commands in README.md answer into it")
 
-const readme = "../../README.md"
+// documents are the pages for people that are tested: what they show is what happens.
+var documents = []string{"../../README.md", "README.md", "../../server/README.md", "../../server/davtest/README.md", "../../integration/README.md"}
+
+// guide is the page on the command.
+const guide = "README.md"
 
 // volatile is what differs from run to run in the answers that README.md shows, and nothing else may: times, entity
 // tags, lock tokens. Each match is replaced before answers are compared.
@@ -72,7 +77,7 @@ func exchanges(lines []string) []exchange {
 	return out
 }
 
-// TestReadme runs every curl command of README.md as it stands, in its order, against "dav207 serve --memory" (port
+// TestReadme runs every curl command of the documents as it stands, in its order, against "dav207 serve --memory" (port
 // 8080 there) and "dav207 demo" (port 8207 there), and compares the answers.
 func TestReadme(t *testing.T) {
 	for _, program := range []string{"sh", "curl"} {
@@ -83,7 +88,14 @@ func TestReadme(t *testing.T) {
 			t.Skipf("%s is missing: install it (apt-get install curl)", program)
 		}
 	}
-	text, err := os.ReadFile(readme)
+	for _, name := range documents {
+		t.Run(name, func(t *testing.T) { testDocument(t, name) })
+	}
+}
+
+// testDocument runs the commands of one page against servers of its own.
+func testDocument(t *testing.T, name string) {
+	text, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,14 +123,14 @@ func TestReadme(t *testing.T) {
 		if withoutVolatile(got) == withoutVolatile(e.answer) {
 			answers[i] = e.answer
 		} else if !*update {
-			t.Errorf("line %d: %s\nanswers\n%s\nREADME.md says\n%s", e.from, e.command, got, e.answer)
+			t.Errorf("line %d: %s\nanswers\n%s\n%s says\n%s", e.from, e.command, got, name, e.answer)
 		}
 	}
 	if *update {
 		for i, e := range slices.Backward(all) {
 			lines = slices.Replace(lines, e.from, e.to, strings.Split(answers[i], "\n")...)
 		}
-		if err := os.WriteFile(readme, []byte(strings.Join(lines, "\n")), 0o666); err != nil {
+		if err := os.WriteFile(name, []byte(strings.Join(lines, "\n")), 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -142,7 +154,7 @@ func shell(t *testing.T, command string) string {
 
 // README.md shows the commands of the demonstration, all of them and no others.
 func TestReadmeShowsDemo(t *testing.T) {
-	text, err := os.ReadFile(readme)
+	text, err := os.ReadFile(guide)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +175,7 @@ func TestReadmeShowsDemo(t *testing.T) {
 
 // README.md shows what "dav207 serve" prints.
 func TestReadmeShowsServe(t *testing.T) {
-	text, err := os.ReadFile(readme)
+	text, err := os.ReadFile(guide)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +187,7 @@ func TestReadmeShowsServe(t *testing.T) {
 
 // README.md shows what is printed with TLS, and how clients are told to trust the certificate.
 func TestReadmeShowsTLS(t *testing.T) {
-	text, err := os.ReadFile(readme)
+	text, err := os.ReadFile(guide)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +201,7 @@ func TestReadmeShowsTLS(t *testing.T) {
 
 // README.md names every flag.
 func TestReadmeNamesFlags(t *testing.T) {
-	text, err := os.ReadFile(readme)
+	text, err := os.ReadFile(guide)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,16 +215,38 @@ func TestReadmeNamesFlags(t *testing.T) {
 	}
 }
 
-// The programs in README.md are formatted as gofmt does it, and so they are Go.
+// The programs in the documents are formatted as gofmt does it, and so they are Go.
 func TestReadmeGo(t *testing.T) {
-	text, err := os.ReadFile(readme)
-	if err != nil {
-		t.Fatal(err)
+	for _, name := range documents {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, block := range strings.Split(string(text), "\n```go\n")[1:] {
+			block, _, _ = strings.Cut(block, "```")
+			if got, err := format.Source([]byte(block)); err != nil || string(got) != block {
+				t.Errorf("%s, block %d: %v, formatted\n%s", name, i+1, err, got)
+			}
+		}
 	}
-	for i, block := range strings.Split(string(text), "\n```go\n")[1:] {
-		block, _, _ = strings.Cut(block, "```")
-		if got, err := format.Source([]byte(block)); err != nil || string(got) != block {
-			t.Errorf("block %d: %v, formatted\n%s", i+1, err, got)
+}
+
+// Links within the repository lead somewhere, and README.md is short.
+func TestReadmeLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	pages := append(slices.Clone(documents), "../../.github/ARCHITECTURE.md", "../../.github/CONTRIBUTING.md", "../../.github/CHANGELOG.md")
+	for _, name := range pages {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(name), m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", name, m[1], err)
+			}
+		}
+		if n := strings.Count(string(text), "\n"); name == documents[0] && n > 150 {
+			t.Errorf("%s has %d lines, want at most 150", name, n)
 		}
 	}
 }

@@ -12,17 +12,17 @@ import (
 	"dav207/integration/harness"
 )
 
-// nginxBlocks returns what README.md has for nginx: a host of its own, a part of a site, and the
+// nginxBlocks returns what the README of cmd/dav207 has for nginx: a host of its own, a part of a site, and the
 // headers that say the same for each request.
 func nginxBlocks(t *testing.T) (host, part, headers string) {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../cmd/dav207/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	blocks := strings.Split(string(text), "\n```nginx\n")
 	if len(blocks) != 4 {
-		t.Fatalf("README.md has %d blocks for nginx, want 3", len(blocks)-1)
+		t.Fatalf("the README of cmd/dav207 has %d blocks for nginx, want 3", len(blocks)-1)
 	}
 	for i := range blocks {
 		blocks[i], _, _ = strings.Cut(blocks[i], "\n```")
