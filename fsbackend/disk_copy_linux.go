@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"strconv"
 	"sync"
@@ -37,26 +36,6 @@ func (d *Disk) CopyMembers(ctx context.Context, src, dst string, names []string,
 		c := membersCopy{ctx: ctx, from: from, into: into}
 		c.all(newCrew(), names, copied)
 	})
-}
-
-// openDirectory opens the collection name, as whoever lists it does.
-func (d *Disk) openDirectory(name string) (*os.File, error) {
-	p, ok := host(name)
-	if !ok {
-		return nil, fs.ErrNotExist
-	}
-	o, err := d.openReading(p, os.O_RDONLY, name)
-	switch {
-	case err != nil:
-		return nil, err
-	case o.brief != nil:
-		o.brief.Close()
-		return nil, unix.ENOTDIR
-	case !o.info.IsDir():
-		o.file.Close()
-		return nil, unix.ENOTDIR
-	}
-	return o.file, nil
 }
 
 // withDescriptors keeps two files open while use works with their descriptors.

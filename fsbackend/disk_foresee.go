@@ -17,15 +17,15 @@ import (
 // not be read, in which nothing can be found to be removed.
 func (d *Disk) Unremovable(ctx context.Context, name string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		p, ok := host(name)
-		if !ok || d.admit(p, true) != nil {
-			return
-		}
-		f, fi, err := d.open(p, os.O_RDONLY, 0)
-		if err != nil || !fi.IsDir() {
-			return // which whoever lists it will see
+		f, err := d.openDirectory(name)
+		if err != nil {
+			return // a listing of it reports that
 		}
 		defer f.Close()
+		fi, err := f.Stat()
+		if err != nil {
+			return
+		}
 		conn, err := f.SyscallConn()
 		if err != nil {
 			return

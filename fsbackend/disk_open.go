@@ -90,6 +90,26 @@ func (d *Disk) openReading(p string, flag int, name string) (o opened, err error
 	return o, err
 }
 
+// openDirectory opens the collection name, as a listing of it does.
+func (d *Disk) openDirectory(name string) (*os.File, error) {
+	p, ok := host(name)
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	o, err := d.openReading(p, os.O_RDONLY, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case o.brief != nil:
+		o.brief.Close()
+		return nil, syscall.ENOTDIR
+	case !o.info.IsDir():
+		o.file.Close()
+		return nil, syscall.ENOTDIR
+	}
+	return o.file, nil
+}
+
 // open opens what p leads to if it is a regular file or a directory. Opening anything else could wait for ever or do
 // something to a device; so it looks first, does not let the system wait, and looks again at what it got.
 func (d *Disk) open(p string, flag int, perm fs.FileMode) (*os.File, fs.FileInfo, error) {
