@@ -196,6 +196,93 @@ func TestLimitsOfNames(t *testing.T) {
 	}
 }
 
+// RFC 4918 §8.3: what a request can have as its URL, headers can have, too. A byte of a path is three
+// where it is escaped, as every one is in many scripts, and the prefix comes before it.
+func TestEscapedPathsOfAnyLength(t *testing.T) {
+	const path = "A new path has at most 4,096 bytes.\n"
+	for _, prefix := range []string{"", "/" + strings.Repeat("p", 8000)} {
+		h := New(fsbackend.New(fsbackend.Memory()), &Options{Prefix: prefix})
+		segment := "/" + strings.Repeat("%E6%96%87", 85) // 256 bytes
+		long := prefix + strings.Repeat(segment, 15) + strings.TrimSuffix(segment, "%E6%96%87")
+		for at := len(prefix) + len(segment); at < len(long); at += len(segment) {
+			do(h, "MKCOL", long[:at], "")
+		}
+		do(h, "PUT", prefix+"/f", "x")
+		tag := do(h, "HEAD", prefix+"/f", "").Header.Get("ETag")
+		locked := do(h, "LOCK", prefix+"/l", lockShared).Header.Get("Lock-Token")
+		for _, tt := range []struct {
+			method, url, header, value string
+			status                     int
+			body                       string
+		}{
+			{"COPY", "/f", "Destination", "http://example.com" + long, 201, ""}, // 4,093 bytes
+			{"MOVE", "/f", "Destination", long, 204, ""},
+			{"PUT", "/g", "If", "<" + long + "> ([" + tag + "])", 201, ""},
+			{"PUT", "/g", "If", "<http://example.com" + long + "> (Not [" + tag + "])", 412, ""},
+			{"PUT", "/l", "If", "<" + long + "> (Not [" + tag + "]) (" + locked + ")", 412, ""},
+			{"MOVE", long, "Destination", "/f", 201, ""},
+			{"COPY", "/f", "Destination", long + "%E6%96%87%E6%96%87", 400, path},
+		} {
+			url, value := tt.url, tt.value
+			if len(url) == 2 {
+				url = prefix + url
+			}
+			if value == "/f" {
+				value = prefix + value
+			}
+			r := do(h, tt.method, url, "", tt.header, value)
+			if body := bodyOf(t, r); r.StatusCode != tt.status || tt.body != "" && body != tt.body {
+				t.Errorf("%s %.20s... with %s %.30s... = %s %q, want %d %q", tt.method, url, tt.header, value, r.Status, body, tt.status, tt.body)
+			}
+		}
+	}
+}
+
+// RFC 4918 §10.4.4: a condition about a URL of which the state cannot be known holds in no form. One
+// that can name no resource is 400, one of another server makes its list false: with Not either
+// would let a change through that the header forbids.
+func TestIfOfWhatCannotBeLookedAt(t *testing.T) {
+	h := New(fsbackend.New(fsbackend.Memory()), &Options{Prefix: "/dav"})
+	put := func(value string) int { return do(h, "PUT", "/dav/f", "lost", "If", value).StatusCode }
+	do(h, "PUT", "/dav/f", "kept")
+	tag := do(h, "HEAD", "/dav/f", "").Header.Get("ETag")
+	for url, want := range map[string]int{
+		"/dav/f?":                     400,
+		"/dav/f?x":                    400,
+		"/dav/%00":                    400,
+		"/dav/a%2Ff":                  400,
+		"/../dav/f":                   400,
+		"//example.com/dav/f":         400,
+		"http:///dav/f":               400,
+		"http:dav/f":                  400,
+		"http://[::1/dav/f":           400,
+		"http://other.example/dav/f":  412,
+		"http://example.com:81/dav/f": 412,
+		"http://example.com/f":        412,
+		"/f":                          412,
+		"ftp://example.com/dav/f":     412,
+		"urn:uuid:f":                  412,
+	} {
+		for _, conditions := range []string{"(Not [" + tag + "])", "(Not <urn:uuid:a>)", "([" + tag + "]) (Not [\"x\"])",
+			"(Not <DAV:no-lock> Not [" + tag + "])"} {
+			if got := put("<" + url + "> " + conditions); got != want {
+				t.Errorf("PUT with If: <%s> %s = %d, want %d", url, conditions, got, want)
+			}
+		}
+	}
+	if got := bodyOf(t, do(h, "GET", "/dav/f", "")); got != "kept" {
+		t.Errorf("the file has %q", got)
+	}
+	// §10.4.8: no resource ever has this one, so nothing has to be looked at.
+	if got := put("<http://other.example/f> (<DAV:no-lock>) (Not <DAV:no-lock>)"); got != 204 {
+		t.Errorf("PUT with Not <DAV:no-lock> = %d, want 204", got)
+	}
+	// §10.4.4: a URL of ours where nothing is has no state.
+	if got := put("</dav/none> (Not [" + tag + "] Not <urn:uuid:a>)"); got != 204 {
+		t.Errorf("PUT with an unmapped URL = %d, want 204", got)
+	}
+}
+
 // RFC 4331 §6: what is over a limit of ours is quota-not-exceeded, and what the disk has no room for sufficient-disk-space. Any
 // client can ask for too much: that is no error of the server, in the log.
 func TestNoRoom(t *testing.T) {

@@ -67,9 +67,6 @@ func overwrite(h http.Header) (bool, error) {
 	return false, plain(http.StatusBadRequest, "Overwrite must be T or F.")
 }
 
-// maxURL bounds the bytes of a URL in a header.
-const maxURL = 8 << 10
-
 // destination reads the Destination header (§10.3): an absolute URL of this server, or an absolute path. Which scheme of
 // HTTP's it has does not matter: behind a proxy it is the proxy's, and some clients write their own.
 func (h *Handler) destination(q *request) (resource.Path, error) {
@@ -93,11 +90,10 @@ func (h *Handler) destination(q *request) (resource.Path, error) {
 var errForeign = errors.New("the host is not ours")
 
 // parseURL turns the URL of a header into a path: a Simple-ref of §8.3, an absolute URI or an absolute path.
+// It bounds no length but leaves that to net/http, as for the Request-URI: a name that is there, with the prefix and
+// three bytes for each one that is escaped, may be long, and what may be created is bounded by resource.Path.
 func (h *Handler) parseURL(q *request, s string) (resource.Path, error) {
 	s = strings.TrimSpace(s)
-	if len(s) > maxURL {
-		return resource.Path{}, resource.ErrMalformed
-	}
 	u, err := url.Parse(s)
 	if err != nil {
 		return resource.Path{}, errors.Join(resource.ErrMalformed, err)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"dav207/server/multistatus"
 	"dav207/server/resource"
 	"dav207/server/tree"
 )
@@ -17,7 +18,9 @@ type ifHeader struct {
 
 // ifList is a List with the resource it speaks of.
 type ifList struct {
-	tag        string // the Resource-Tag, "" for none: the Request-URI
+	tag        string        // the Resource-Tag, "" for none: the Request-URI
+	path       resource.Path // that of the tag
+	foreign    bool          // the tag is a URL of another server, or outside of the tree
 	conditions []ifCondition
 }
 
@@ -35,6 +38,9 @@ const (
 )
 
 var errIf = errors.New("malformed If header")
+
+// noLock is a state token that no resource ever has (§10.4.8).
+const noLock = "DAV:no-lock"
 
 // submits reports whether a state token stands in the header: "the actual form doesn't matter; what's relevant is that the
 // lock token appears in the If header, and that the If header itself evaluates to true" (§7.5.2).
@@ -61,8 +67,10 @@ func (f ifHeader) names(token string) bool {
 	return false
 }
 
-// parseIf reads the If header of the request. Repeated lines are taken as one.
-func (q *request) parseIf() error {
+// parseIf reads the If header of the request. Repeated lines are taken as one. A tag that can name
+// no resource is refused: of what cannot be found, each Not would be true, and a change that the
+// header forbids would be made.
+func (h *Handler) parseIf(q *request) error {
 	values := q.Header.Values("If")
 	if len(values) == 0 {
 		return nil
@@ -70,6 +78,22 @@ func (q *request) parseIf() error {
 	var err error
 	if q.ifs, err = parseIf(strings.Join(values, " ")); err != nil {
 		return plain(http.StatusBadRequest, "The If header cannot be read.")
+	}
+	lists := q.ifs.lists
+	for i := range lists {
+		l := &lists[i]
+		switch {
+		case l.tag == "":
+			continue
+		case i > 0 && l.tag == lists[i-1].tag:
+			l.path, l.foreign = lists[i-1].path, lists[i-1].foreign
+			continue
+		}
+		l.path, err = h.parseURL(q, l.tag)
+		if l.foreign = errors.Is(err, errForeign) || errors.Is(err, resource.ErrOutside); err != nil && !l.foreign {
+			return &multistatus.Error{Status: http.StatusBadRequest, Err: err,
+				Description: "A URL in the If header cannot name a resource."}
+		}
 	}
 	return nil
 }
@@ -209,17 +233,19 @@ func (h *Handler) evaluateIf(q *request, t *tree.Tree) error {
 
 // holds reports whether every condition of a list is true of its resource.
 func (h *Handler) holds(q *request, t *tree.Tree, l *ifList) bool {
-	path, known := q.path, true
+	path := q.path
 	if l.tag != "" {
-		var err error
-		path, err = h.parseURL(q, l.tag)
-		known = err == nil // a resource that is not ours has no lock and no entity tag here
+		path = l.path
 	}
 	// "treat as if the URL identified a resource that exists but does not have the specified state" (§10.4.4)
-	known = known && (path == q.path && q.seen.there || t.Present(q.ctx, path) || len(h.stand(q.ctx, t, path)) > 0)
+	known := !l.foreign && (path == q.path && q.seen.there || t.Present(q.ctx, path) || len(h.stand(q.ctx, t, path)) > 0)
 	for _, c := range l.conditions {
 		matches := known
 		switch {
+		case c.token == noLock:
+			matches = false
+		case l.foreign: // its state is not known: neither a condition nor its opposite is true
+			return false
 		case !known:
 		case c.token != "":
 			matches = h.lockedWith(q, path, c.token, l.tag == "" && !c.not)

@@ -284,7 +284,7 @@ func (h *Handler) serve(q *request) error {
 		return reserved(q.Method, path)
 	}
 	q.path = path
-	if err := q.parseIf(); err != nil {
+	if err := h.parseIf(q); err != nil {
 		return err
 	}
 	if err := h.checkHead(q, &h.methods[i]); err != nil {
