@@ -259,11 +259,12 @@ func (h *Handler) parentGone(q *request, t *tree.Tree, err error) error {
 // announced returns the length of the body as the request tells it, -1 if it does not. The client of macOS sends its
 // uploads chunked and tells the length in a header of its own.
 //
-// A body of HTTP/1.0 must have a Content-Length (RFC 1945 §7.2.2). net/http takes one without for
-// empty, even if it is chunked, and an empty file would take the place of the one that is there.
+// In HTTP/1.0 only Content-Length says that there is a body (RFC 1945 §7.2.2). Without it net/http
+// takes the body for empty, even if it is chunked, and an empty file would take the place of the one
+// that is there.
 func announced(r *http.Request) (int64, error) {
 	if !r.ProtoAtLeast(1, 1) && r.Header.Get("Content-Length") == "" {
-		return -1, plain(http.StatusBadRequest, "PUT with HTTP/1.0 needs a Content-Length.")
+		return -1, plain(http.StatusLengthRequired, "PUT with HTTP/1.0 needs a Content-Length.") // RFC 9110 §15.5.12
 	}
 	expected := r.Header.Get("X-Expected-Entity-Length")
 	if expected == "" {

@@ -139,14 +139,16 @@ func TestRequestTargets(t *testing.T) {
 	}
 }
 
-// RFC 1945 §7.2.2: a PUT of HTTP/1.0 without a length, chunked ones included, is no PUT of an empty file.
+// RFC 1945 §7.2.2, RFC 9110 §15.5.12: a PUT of HTTP/1.0 without a length, chunked ones included, is no
+// PUT of an empty file.
 func TestPutOfHTTP10(t *testing.T) {
 	s := httptest.NewServer(New(fsbackend.New(fsbackend.Memory()), nil))
 	defer s.Close()
 	for _, tt := range []struct{ head, body, status, content string }{
 		{"Content-Length: 3", "old", "201", "old"},
-		{"Transfer-Encoding: chunked", "1\r\na\r\n0\r\n\r\n", "400", "old"},
-		{"X: y", "", "400", "old"},
+		{"Transfer-Encoding: chunked", "1\r\na\r\n0\r\n\r\n", "411", "old"},
+		{"Transfer-Encoding: chunked\r\nX-Expected-Entity-Length: 0", "0\r\n\r\n", "411", "old"},
+		{"X: y", "", "411", "old"},
 		{"Content-Length: 0", "", "204", ""},
 	} {
 		if got := raw(t, s, "PUT /f HTTP/1.0\r\nHost: x\r\n"+tt.head+"\r\n\r\n"+tt.body); !strings.HasPrefix(got, "HTTP/1.0 "+tt.status+" ") {
