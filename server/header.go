@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"dav207/server/forwarded"
 	"dav207/server/multistatus"
 	"dav207/server/resource"
 	"dav207/server/tree"
@@ -147,7 +148,7 @@ func canonicalHost(host string) string {
 // a URL of the other one of http and https (RFC 9110 §7.4), 400 for any other scheme and for what
 // only a client needs, a fragment or a user. Which host an absolute URL may have is not asked here:
 // net/http makes it the Host of the request.
-func checkTarget(r *http.Request) error {
+func (h *Handler) checkTarget(r *http.Request) error {
 	ours := "http"
 	if r.TLS != nil {
 		ours = "https"
@@ -158,11 +159,30 @@ func checkTarget(r *http.Request) error {
 		return badRequest(errTarget)
 	case u.Scheme == "" || u.Scheme == ours:
 		return nil
-	case u.Scheme == "http" || u.Scheme == "https":
-		return &multistatus.Error{Status: http.StatusMisdirectedRequest, Err: errTarget,
-			Description: "This is not the server of that scheme."}
+	case u.Scheme != "http" && u.Scheme != "https":
+		return badRequest(errTarget)
+	case h.asksAs(r):
+		return nil
 	}
-	return badRequest(errTarget)
+	return &multistatus.Error{Status: http.StatusMisdirectedRequest, Err: errTarget,
+		Description: "This is not the server of that scheme."}
 }
+
+// asksAs reports whether clients know this server by the scheme of an absolute request-target that is
+// not the connection's: one of the public URLs has it with that host, or a trusted proxy passes it
+// on. A proxy that says by which scheme it was asked must say that one.
+func (h *Handler) asksAs(r *http.Request) bool {
+	if slices.Contains(h.sites, site(r.URL)) {
+		return true
+	}
+	if len(h.trusted) == 0 || !forwarded.Trusted(r.RemoteAddr, h.trusted) {
+		return false
+	}
+	proto := forwarded.Proto(r.Header)
+	return proto == "" || proto == r.URL.Scheme
+}
+
+// site returns the scheme and the host of a URL, canonical.
+func site(u *url.URL) string { return u.Scheme + "://" + canonicalHost(u.Host) }
 
 var errTarget = errors.New("not a request-target of this server")

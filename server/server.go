@@ -51,11 +51,12 @@ type Options struct {
 	// properties, too.
 	Policy access.Policy
 	// PublicURLs are URLs under which clients know the root of the tree when a proxy is in front: their hosts are accepted
-	// in Destination and If, as the host of the request always is, and the path of the first one stands in hrefs
-	// instead of Prefix, for a proxy that takes a part of the path away.
+	// in Destination and If, as the host of the request always is, their schemes in request-targets, and the path of the
+	// first one stands in hrefs instead of Prefix, for a proxy that takes a part of the path away.
 	PublicURLs []*url.URL
-	// TrustedProxies are the addresses of proxies whose Forwarded, X-Forwarded-Host and X-Forwarded-Prefix headers say how
-	// the client knows this server. From other addresses these headers mean nothing.
+	// TrustedProxies are the addresses of proxies whose Forwarded, X-Forwarded-Host, X-Forwarded-Proto and
+	// X-Forwarded-Prefix headers say how the client knows this server, and which may pass on request-targets of either
+	// scheme where they do not say by which they were asked. From other addresses these headers mean nothing.
 	TrustedProxies []netip.Prefix
 	// DenyInfinity answers a PROPFIND with Depth: infinity with 403 and propfind-finite-depth (RFC 4918 §9.1).
 	DenyInfinity bool
@@ -87,6 +88,7 @@ type Handler struct {
 	registry   *props.Registry
 	methods    []method
 	hosts      []string          // those of PublicURLs
+	sites      []string          // the same with their schemes
 	public     *resource.Mapping // how the first of PublicURLs maps the tree, nil for none
 	trusted    []netip.Prefix    // the proxies
 	queue      reserve.Queue
@@ -144,6 +146,7 @@ func New(fs webdav.FileSystem, opts *Options) *Handler {
 	}
 	for _, u := range o.PublicURLs {
 		h.hosts = append(h.hosts, canonicalHost(u.Host))
+		h.sites = append(h.sites, site(u))
 	}
 	if len(o.PublicURLs) > 0 {
 		public, err := resource.NewMapping(o.PublicURLs[0].Path)
@@ -257,7 +260,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) serve(q *request) error {
-	if err := checkTarget(q.Request); err != nil {
+	if err := h.checkTarget(q.Request); err != nil {
 		return err
 	}
 	i := slices.IndexFunc(h.methods, func(m method) bool { return m.name == q.Method })

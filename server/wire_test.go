@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +138,51 @@ func TestRequestTargets(t *testing.T) {
 	}
 	if r, err := http.Get(plainServer.URL + "/x"); err != nil || r.StatusCode != 404 {
 		t.Errorf("something was made: %v, %v", r, err)
+	}
+}
+
+// RFC 9112 §3.2.2, RFC 9110 §7.4: a request-target with the scheme by which clients ask a proxy is one
+// of this server where the proxy is trusted, or the URL is one of the public ones. Anybody else's is
+// not.
+func TestRequestTargetsBehindAProxy(t *testing.T) {
+	public := []*url.URL{{Scheme: "https", Host: "Host:443", Path: "/"}}
+	here := []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	elsewhere := []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}
+	for _, tt := range []struct {
+		rule         string
+		opts         Options
+		tls          bool
+		target, head string
+		status       int
+	}{
+		{"a trusted proxy says https", Options{TrustedProxies: here}, false, "https://host/", "X-Forwarded-Proto: https", 207},
+		{"in capitals, the nearest to the client first", Options{TrustedProxies: here}, false, "https://host/", "X-Forwarded-Proto: HTTPS, http", 207},
+		{"with Forwarded", Options{TrustedProxies: here}, false, "https://host/", `Forwarded: for=::1;Proto="https", proto=http`, 207},
+		{"a trusted proxy that says nothing", Options{TrustedProxies: here}, false, "https://host/", "Via: 1.1 p", 207},
+		{"one that speaks http itself", Options{TrustedProxies: here}, false, "http://host/", "X-Forwarded-Proto: https", 207},
+		{"http to the proxy, https to us", Options{TrustedProxies: here}, true, "http://host/", "X-Forwarded-Proto: http", 207},
+		{"a trusted proxy says http", Options{TrustedProxies: here}, false, "https://host/", "X-Forwarded-Proto: http", 421},
+		{"the same with Forwarded", Options{TrustedProxies: here}, false, "https://host/", "Forwarded: proto=http\r\nX-Forwarded-Proto: https", 421},
+		{"another scheme", Options{TrustedProxies: here}, false, "ftp://host/", "X-Forwarded-Proto: ftp", 400},
+		{"somebody else's address", Options{TrustedProxies: elsewhere}, false, "https://host/", "X-Forwarded-Proto: https", 421},
+		{"nobody is trusted by default", Options{}, false, "https://host/", "X-Forwarded-Proto: https", 421},
+		{"a public URL", Options{PublicURLs: public}, false, "https://host/", "Via: 1.1 p", 207},
+		{"a public URL with its port", Options{PublicURLs: public}, false, "https://HOST:443/", "Via: 1.1 p", 207},
+		{"the host of a public URL with another scheme", Options{PublicURLs: public}, true, "http://host/", "Via: 1.1 p", 421},
+		{"another host than the public one", Options{PublicURLs: public}, false, "https://other/", "X-Forwarded-Proto: https", 421},
+	} {
+		h := New(fsbackend.New(fsbackend.Memory()), &tt.opts)
+		var s *httptest.Server
+		if tt.tls {
+			s = httptest.NewTLSServer(h)
+		} else {
+			s = httptest.NewServer(h)
+		}
+		answer := raw(t, s, "PROPFIND "+tt.target+" HTTP/1.1\r\nHost: host\r\n"+tt.head+"\r\nDepth: 0\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+		if want := fmt.Sprintf("HTTP/1.1 %d ", tt.status); !strings.HasPrefix(answer, want) {
+			t.Errorf("%s: %s with %q = %.60q, want %d", tt.rule, tt.target, tt.head, answer, tt.status)
+		}
+		s.Close()
 	}
 }
 

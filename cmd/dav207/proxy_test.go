@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"io"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -59,6 +62,37 @@ func TestServeTrustedProxy(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A proxy that ends TLS may pass a request-target on as a URL with the scheme that it was asked by:
+// the ways that are documented to put one in front have it served, with the Destination (RFC 9110 §7.4).
+func TestServeTargetsOfTheProxy(t *testing.T) {
+	for _, tt := range []struct {
+		args, headers string
+		want          int
+	}{
+		{"--public-url https://dav.example.com/", "", 201},
+		{"--trusted-proxy 127.0.0.1", "X-Forwarded-Host: dav.example.com\r\n", 201},
+		{"--trusted-proxy 127.0.0.1", "X-Forwarded-Host: dav.example.com\r\nX-Forwarded-Proto: https\r\n", 201},
+		{"--trusted-proxy 127.0.0.1", "Forwarded: host=dav.example.com;proto=https\r\n", 201},
+		{"--trusted-proxy 127.0.0.1", "X-Forwarded-Proto: https\r\n", 421}, // a page's own name could lead here
+		{"--trusted-proxy 192.0.2.1", "X-Forwarded-Host: dav.example.com\r\nX-Forwarded-Proto: https\r\n", 421},
+		{"--public-url https://other.example.com/", "", 421},
+	} {
+		s := startCommand(t, append([]string{"serve", "--memory", "--addr", "127.0.0.1:0"}, strings.Fields(tt.args)...)...)
+		do(t, "PUT", s.base+"f", "content")
+		conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(s.base, "http://"), "/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(conn, "COPY https://dav.example.com/f HTTP/1.1\r\nHost: dav.example.com\r\n"+tt.headers+
+			"Destination: https://dav.example.com/g\r\nConnection: close\r\n\r\n")
+		answer, _ := io.ReadAll(conn)
+		conn.Close()
+		if want := fmt.Sprintf("HTTP/1.1 %d ", tt.want); !strings.HasPrefix(string(answer), want) {
+			t.Errorf("%s, %q: COPY = %.60q, want %d", tt.args, tt.headers, answer, tt.want)
+		}
 	}
 }
 

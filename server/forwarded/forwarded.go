@@ -27,14 +27,22 @@ func Trusted(remote string, trusted []netip.Prefix) bool {
 
 // Host returns the host that the first proxy saw, from Forwarded (RFC 7239 §5.3) or
 // X-Forwarded-Host; "" where neither has one.
-func Host(head http.Header) string {
+func Host(head http.Header) string { return said(head, "host", "X-Forwarded-Host") }
+
+// Proto returns the scheme by which the first proxy was asked, in lower case, from Forwarded
+// (RFC 7239 §5.4) or X-Forwarded-Proto; "" where neither has one.
+func Proto(head http.Header) string { return strings.ToLower(said(head, "proto", "X-Forwarded-Proto")) }
+
+// said returns what the first proxy says in a parameter of Forwarded or, without that, in the other
+// header field.
+func said(head http.Header, parameter, other string) string {
 	for pair := range strings.SplitSeq(first(head.Get("Forwarded")), ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-		if strings.EqualFold(name, "host") {
+		if strings.EqualFold(name, parameter) {
 			return strings.Trim(value, `"`)
 		}
 	}
-	return first(head.Get("X-Forwarded-Host"))
+	return first(head.Get(other))
 }
 
 // Prefix returns the part of the path that the first proxy takes away, as X-Forwarded-Prefix has it.
