@@ -123,7 +123,7 @@ func (s *site) serve(ctx context.Context, ln net.Listener) error {
 	}
 
 	if n := running.Load(); n > 0 {
-		s.log.Info("stopping", slog.Int64("running", n), slog.Duration("grace", s.grace))
+		s.log.Info("stopping", slog.Int64("running", n), slog.String("grace", s.grace.String()))
 	}
 	graceful, cancel := context.WithTimeout(base, s.grace)
 	defer cancel()

@@ -37,13 +37,13 @@ type process struct {
 	answer *bufio.Reader
 }
 
-func startProcess(t *testing.T, grace string) *process {
+func startProcess(t *testing.T, grace string, flags ...string) *process {
 	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent a signal here")
 	}
 	p := &process{dir: t.TempDir()}
-	p.cmd = exec.Command(os.Args[0], "serve", p.dir, "--addr", "127.0.0.1:0", "--grace", grace)
+	p.cmd = exec.Command(os.Args[0], append([]string{"serve", p.dir, "--addr", "127.0.0.1:0", "--grace", grace}, flags...)...)
 	p.cmd.Env = append(os.Environ(), "DAV207_TEST_MAIN=1")
 	p.cmd.Stderr = &p.stderr
 	stdout, err := p.cmd.StdoutPipe()
@@ -79,7 +79,7 @@ func (p *process) stopping(t *testing.T, sig os.Signal) {
 	if err := p.cmd.Process.Signal(sig); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the process says that it stops", func() bool { return strings.Contains(p.stderr.String(), "msg=stopping") })
+	eventually(t, "the process says that it stops", func() bool { return strings.Contains(p.stderr.String(), "stopping") })
 }
 
 func (p *process) exitCode(t *testing.T) int {
@@ -148,6 +148,21 @@ func TestSignalCutsAfterGrace(t *testing.T) {
 	}
 	if log := p.stderr.String(); !strings.Contains(log, "dav207: cut requests") || strings.Contains(log, "goroutine") {
 		t.Errorf("stderr = %q, want one line that says so", log)
+	}
+}
+
+// A duration in the log has its unit, in every format.
+func TestLogOfStopping(t *testing.T) {
+	for format, want := range map[string]string{"text": " grace=1.5s\n", "json": `,"grace":"1.5s"}` + "\n"} {
+		p := startProcess(t, "1.5s", "--log", format)
+		p.stopping(t, syscall.SIGTERM)
+		io.WriteString(p.conn, "full")
+		if code := p.exitCode(t); code != 0 {
+			t.Errorf("%s: exit status = %d, want 0", format, code)
+		}
+		if log := p.stderr.String(); !strings.Contains(log, want) {
+			t.Errorf("%s: the log is %q, want %q in it", format, log, want)
+		}
 	}
 }
 
