@@ -45,6 +45,7 @@ often as you like.
 
 func demo(ctx context.Context, addr string, stdout, stderr io.Writer) error {
 	log := newLogger(stderr, "text", "info")
+	defer ignoreHangup(log)()
 	files, opts, err := newDemo(ctx)
 	if err != nil {
 		return err

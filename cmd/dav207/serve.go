@@ -75,6 +75,8 @@ type serveOptions struct {
 }
 
 func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	log := newLogger(stderr, o.format.value, o.level.value)
+	defer ignoreHangup(log)()
 	mapping, err := o.check(args)
 	if err != nil {
 		return err
@@ -83,7 +85,6 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 	if len(args) > 0 {
 		dir = args[0]
 	}
-	log := newLogger(stderr, o.format.value, o.level.value)
 	dav, err := o.openTree(ctx, dir, log)
 	if err != nil {
 		return err

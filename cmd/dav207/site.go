@@ -29,18 +29,23 @@ type site struct {
 	proxies proxies
 }
 
-// ignoreHangup logs a SIGHUP, which would end the process otherwise, until stop is called.
-func (s *site) ignoreHangup() (stop func()) {
+// ignoreHangup logs each SIGHUP, which would end the process otherwise, until stop is called. A
+// command that serves calls it before anything else: opening a tree can take long, and so can
+// closing it.
+func ignoreHangup(log *slog.Logger) (stop func()) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
+	ended := make(chan struct{})
 	go func() {
+		defer close(ended)
 		for range hangups {
-			s.log.Info("SIGHUP is ignored: there is nothing to be read again")
+			log.Info("SIGHUP is ignored: there is nothing to be read again")
 		}
 	}()
 	return func() {
 		signal.Stop(hangups)
 		close(hangups)
+		<-ended // for one that came just before the end has its line, too
 	}
 }
 
@@ -59,7 +64,6 @@ func (s *site) ownHosts(addr string, ln net.Listener) http.Handler {
 
 // start listens, lets say tell people so, and serves until ctx ends. An error of say keeps it from serving.
 func (s *site) start(ctx context.Context, addr string, mapping resource.Mapping, say func(base string, ln net.Listener) error) error {
-	defer s.ignoreHangup()()
 	ln, err := listen(ctx, addr)
 	if err != nil && ctx.Err() != nil {
 		return nil // a signal came first
