@@ -22,18 +22,19 @@ func ifRange(head http.Header, tag string, info fs.FileInfo) bool {
 		return rest == "" && etag == tag // tag is strong, so a weak one is never equal
 	}
 	date, err := http.ParseTime(values[0])
-	return err == nil && strongDate(info, date)
+	return err == nil && strongDate(info, date, time.Now())
 }
 
 // strongDate reports whether a date is the Last-Modified of a file, and a strong validator
-// (RFC 9110 §8.8.2.2): clients put the parts that they have together with those that they get. A
-// client uses a date so only if it got it in a later second. The date proves nothing then if the
-// file changed after the second of the date; and a time of modification can be set, so that only
-// the time of change excludes that.
-func strongDate(info fs.FileInfo, date time.Time) bool {
+// (RFC 9110 §8.8.2.2): clients put the parts that they have together with those that they get. The
+// date is of a second, in which the file can change more than once. It proves nothing while that
+// second lasts: it has to be one before the Date of the answer, and a client uses a date only if it
+// got it so. Nor does it if the file changed after that second, which only the time of change can
+// exclude, since a time of modification can be set.
+func strongDate(info fs.FileInfo, date, now time.Time) bool {
 	last := props.LastModified(info)
 	c, ok := info.(tree.ChangeTimer)
-	if !ok || last.IsZero() || last.Unix() != date.Unix() {
+	if !ok || last.IsZero() || last.Unix() != date.Unix() || last.Unix() >= now.Unix() {
 		return false
 	}
 	changed := c.ChangeTime()

@@ -199,6 +199,32 @@ func TestRanges(t *testing.T) {
 	}
 }
 
+// A date is a strong validator (RFC 9110 §8.8.2.2) where it is of a second before that of the answer
+// and nothing has changed since.
+func TestStrongDates(t *testing.T) {
+	at := time.Unix(784111777, 500e6)
+	for _, tt := range []struct {
+		rule               string
+		mtime, ctime, date time.Time
+		after              time.Duration // from the beginning of the second of at to the answer
+		strong             bool
+	}{
+		{"a second before the answer", at, at, at, time.Second, true},
+		{"long before", at, at, at, time.Hour, true},
+		{"in the second of the answer", at, at, at, 999 * time.Millisecond, false},
+		{"changed later in the second", at, at.Add(499 * time.Millisecond), at, time.Second, true},
+		{"changed in the next second", at, at.Add(500 * time.Millisecond), at, time.Hour, false},
+		{"changed before, and dated", at, at.Add(-time.Hour), at, time.Hour, true},
+		{"the time of change is not known", at, time.Time{}, at, time.Hour, false},
+		{"another date", at, at, at.Add(-time.Second), time.Hour, false},
+	} {
+		info := stampedInfo{nil, &stamped{mtime: tt.mtime, ctime: tt.ctime}}
+		if got := strongDate(info, tt.date.Truncate(time.Second), at.Truncate(time.Second).Add(tt.after)); got != tt.strong {
+			t.Errorf("%s: strong = %v, want %v", tt.rule, got, tt.strong)
+		}
+	}
+}
+
 // Several parts come in the order asked for, each with what it is (RFC 9110 §15.3.7.2), written
 // so that zsync and davix can read it: a line end before the first boundary, Content-Type first
 // in each part and Content-Range last.

@@ -277,6 +277,7 @@ func testGet(t *testing.T) {
 			t.Errorf("after a set time the rest is %q", got)
 		}
 		now := s.Want(201, "PUT", "/now.txt", "0123456789").Header.Get("Last-Modified")
+		harness.NextSecond() // until then the date is no strong validator (RFC 9110 §8.8.2.2)
 		if got := s.Want(206, "GET", "/now.txt", "", "Range", "bytes=4-", "If-Range", now).Body; got != "456789" {
 			t.Errorf("the rest is %q", got)
 		}

@@ -153,6 +153,12 @@ func (s *Site) Want(status int, method, name, body string, header ...string) Ans
 	return a
 }
 
+// NextSecond waits until another second than that of now has begun, and all that changes from then
+// on has a time in it.
+func NextSecond() {
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second + 50*time.Millisecond)))
+}
+
 // Tree lists what is below name with a PROPFIND: the decoded names, collections with a slash at the
 // end, sorted.
 func (s *Site) Tree(name string) []string {

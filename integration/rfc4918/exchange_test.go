@@ -43,7 +43,7 @@ var update = flag.Bool("update", false, "rewrite the responses in testdata that 
 //	before    one resource a line: its name, then after two spaces what it is (see exchange.put)
 //	policy    lines "deny read /c/secret", "hide bind /c/x", "deny read /file {namespace}property"
 //	fail      lines "remove /c/3 EACCES"; only in memory
-//	later     a duration such as "10m": as much time passes for the locks
+//	later     a duration such as "10m": as much time passes for the locks; or "next second": it is waited for
 //	request   one request; a body may follow after an empty line. Host and Content-Length are added where they are missing,
 //	          and "Connection: close" where nothing is said of the connection. What is sent chunked stands as on the wire.
 //	response  what must come: the status line, those headers that matter ("X: -" is one that must not be there), the body
@@ -183,6 +183,10 @@ func (x *exchange) start() {
 }
 
 func (x *exchange) later(line string) error {
+	if line == "next second" {
+		harness.NextSecond()
+		return nil
+	}
 	d, err := time.ParseDuration(line)
 	x.clock.advance(d)
 	return err
