@@ -115,6 +115,18 @@ func (m *model) foretellMove(src, dst string, across bool) string {
 		m.report(name)
 		return m.answer(success)
 	}
+	// So does one that may not be moved, or not to its place, which would be missing after that: "a
+	// lock token MUST be submitted […] for all locked resources that a method may change or the
+	// method MUST fail" (§7.5), and "errors on some of them prevented the operation from taking
+	// place" (§9.9.4).
+	if name := m.fault.name; m.Has(dst) && strings.HasSuffix(src, "/") {
+		counterpart := strings.HasPrefix(name, dst) && name != dst && m.Has(src+strings.TrimPrefix(name, dst))
+		if strings.HasPrefix(name, src) && name != src && m.fails(name, protected, locked, lockedFlat) ||
+			counterpart && m.fails(name, protected) {
+			m.report(name)
+			return m.answer(success)
+		}
+	}
 	m.move(src, dst, across, true)
 	if len(m.reports) == 0 && !m.changed {
 		return "404" // it went before anything was done
@@ -129,10 +141,17 @@ func (m *model) foretellMove(src, dst string, across bool) string {
 //     token will need to be submitted for every resource, both source and destination, anywhere in
 //     the scope of the method, that is locked").
 //   - One that fails stays with all its members, which are not tried; others go on (§9.9.2). Its
-//     ancestors stay, they are not reported. What was at the destination under its name stays, too.
+//     ancestors stay, they are not reported. What was at the destination under its name is gone:
+//     a DELETE of the destination comes first (§9.9.3).
 //   - A rename that fails is reported for the name that the file system blames, across the two ends
 //     for the end that failed (§9.9.4: "the most appropriate of the source and destination URLs").
-func (m *model) move(src, dst string, across, head bool) bool {
+func (m *model) move(src, dst string, across, head bool) (all bool) {
+	came := false // something of it is at the destination
+	defer func() {
+		if !all && !came && !head && m.Has(dst) && !m.fails(dst, look) {
+			m.delete(dst) // which what cannot be looked at escapes
+		}
+	}()
 	collection := strings.HasSuffix(src, "/")
 	whole := !collection || !m.Has(dst) || head // what is renamed as one, unless something below it forbids
 	if m.fails(src, protected, locked, lockedFlat) || !across && whole && m.fails(src, "rename") ||
@@ -171,10 +190,11 @@ func (m *model) move(src, dst string, across, head bool) bool {
 	if !collection {
 		return m.moveFile(src, dst, across)
 	}
+	came = true
 	existed, before := m.Has(dst), m.Members(dst)
 	m.Tree[dst] = ""
 	m.changed = true
-	all := true
+	all = true
 	kept := map[string]bool{}
 	for _, member := range m.Members(src) {
 		to := dst + strings.TrimPrefix(member, src)

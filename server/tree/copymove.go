@@ -48,9 +48,12 @@ func (t *Tree) copy(ctx context.Context, src, dst resource.Path, depth Depth, re
 
 // Move gives src, its members and their properties the name dst (RFC 4918 §9.9). What is at dst is
 // replaced: where a member of it may not go, or is known to stay, nothing changes and that member
-// is reported, since a DELETE of it comes first (§9.9.3). If the guard allows it for every member
-// that is one rename: all or nothing. Otherwise, and where the file system cannot rename
-// that far, it goes member by member: what cannot be moved is reported and stays, with its ancestors.
+// is reported, since a DELETE of it comes first (§9.9.3). So it is with a member of src, which
+// would be missing at dst after that DELETE: a method fails where the token of a lock on what it
+// changes is not submitted (§7.5). If the guard allows it for every member that is one rename: all
+// or nothing. Otherwise, and where the file system cannot rename that far, it goes member by
+// member: what cannot be moved is reported and stays, with its ancestors, others go on (§9.9.2),
+// and dst has nothing under its name.
 //
 // Before anything changes it refuses as Copy does. A symbolic link is moved itself.
 func (t *Tree) Move(ctx context.Context, src, dst resource.Path, report Report) error {
@@ -116,13 +119,12 @@ func (t *Tree) move(ctx context.Context, src, dst resource.Path, report Report) 
 	if err := t.fits(ctx, r, dst); err != nil {
 		return err
 	}
-	moves := func(p resource.Path) error {
-		if err := t.check(ctx, access.Unbind, p); err != nil {
-			return err
+	var refused []func() // reports that are made unless a member of the destination stays
+	staying := x.immovable(r, func(p resource.Path, collection bool, err error) {
+		if old != nil {
+			refused = append(refused, func() { report(p, collection, err) })
 		}
-		return t.check(ctx, access.Bind, p.Rebase(src, dst))
-	}
-	whole := t.clear(src) && t.clear(dst) || t.below(ctx, src, r.Info, moves)
+	})
 	if err := x.begin(); err != nil {
 		return err
 	}
@@ -131,10 +133,21 @@ func (t *Tree) move(ctx context.Context, src, dst resource.Path, report Report) 
 			return x.finish(r, dst, err)
 		}
 	}
-	if whole {
+	if old != nil && staying != nil {
+		for _, tell := range refused {
+			tell()
+		}
+		return x.finish(r, dst, staying)
+	}
+	if staying == nil {
 		err := t.moveWhole(ctx, src, dst, r.Info, old, report)
 		if !tooFar(err) {
 			return x.finish(r, dst, err)
+		}
+		if old != nil {
+			if err := x.stuck(r); err != nil {
+				return x.finish(r, dst, err)
+			}
 		}
 	}
 	if isLink(r.Info) {
@@ -191,24 +204,6 @@ func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old 
 	t.gone(src, false)
 	t.gone(dst, true)
 	return nil
-}
-
-// below reports whether allowed says yes to every resource below p.
-func (t *Tree) below(ctx context.Context, p resource.Path, info fs.FileInfo, allowed func(resource.Path) error) bool {
-	if !info.IsDir() {
-		return true
-	}
-	l, err := t.list(ctx, p)
-	if err != nil {
-		return false
-	}
-	defer l.close()
-	for e := range l.entries {
-		if e.err != nil || allowed(e.path) != nil || !t.below(ctx, e.path, e.info, allowed) {
-			return false
-		}
-	}
-	return ctx.Err() == nil
 }
 
 // apart makes sure that dst, where old is if that is not nil, has a parent and that neither it nor src is within the other, also by

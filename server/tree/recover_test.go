@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dav207/fsbackend"
+	"dav207/fsbackend/faultfs"
 	"dav207/props"
 	"dav207/server/resource"
 	"dav207/server/tree"
@@ -200,5 +201,47 @@ func TestMoveOverFileWithoutRoomForProperties(t *testing.T) {
 	}
 	if !slices.Contains(gone, "/s false") {
 		t.Errorf("gone: %q, want /s among it", gone)
+	}
+}
+
+// unreadable has properties of one resource that cannot be read.
+type unreadable struct {
+	props.Memory
+	at resource.Path
+}
+
+func (s *unreadable) Get(ctx context.Context, p resource.Path) ([]props.Property, error) {
+	if p == s.at {
+		return nil, syscall.EIO
+	}
+	return s.Memory.Get(ctx, p)
+}
+
+// A file that goes to another volume and whose properties cannot be read stays at the source, and
+// only there: dead properties "MUST be moved along" (RFC 4918 §9.9.1), so a copy without them is
+// taken back.
+func TestMoveAcrossWithoutItsProperties(t *testing.T) {
+	for _, tt := range []struct{ rule, before, after string }{
+		{"§9.9.1 the destination is free", "/s/ /s/a=1 /s/m=2", "/d/ /d/a=1 /s/ /s/m=2"},
+		{"§9.9.3 the destination is replaced", "/s/ /s/a=1 /s/m=2 /d/ /d/m=old", "/d/ /d/a=1 /s/ /s/m=2"},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			files := faultfs.New(fsbackend.New(fsbackend.Memory()))
+			fill(t, files, tt.before)
+			for _, name := range []string{"/s", "/s/**"} {
+				files.Fail(faultfs.Rename, name, syscall.EXDEV)
+			}
+			e := &tree.Tree{FS: files, Props: &unreadable{at: resource.Must("/s/m")}}
+			var reports []string
+			err := e.Move(t.Context(), resource.Must("/s"), resource.Must("/d"), func(p resource.Path, _ bool, err error) {
+				reports = append(reports, p.String())
+			})
+			if !errors.Is(err, tree.ErrPartial) || len(reports) != 1 {
+				t.Errorf("Move = %v, reports %q, want one", err, reports)
+			}
+			if got := strings.Join(dump(t, files, "/"), " "); got != tt.after {
+				t.Errorf("there is %s, want %s", got, tt.after)
+			}
+		})
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"syscall"
 
-	"dav207/server/access"
 	"dav207/server/resource"
 )
 
@@ -99,10 +98,11 @@ func (t *Tree) obstaclesIn(ctx context.Context, p resource.Path, report Report) 
 	return result
 }
 
-// refusals reports every resource below the collection p that the guard does not let go, and returns errKept if there is
-// one.
-func (t *Tree) refusals(ctx context.Context, p resource.Path, report Report) error {
-	if t.clear(p) {
+// refusals reports every resource below the collection p for which allowed returns an error, under
+// the name that allowed returns, and returns errKept if there is one. A resource that may not be
+// seen is not named. Nothing is asked below what is clear.
+func (t *Tree) refusals(ctx context.Context, p resource.Path, clear func(resource.Path) bool, allowed func(entry) (resource.Path, error), report Report) error {
+	if clear(p) {
 		return nil
 	}
 	l, err := t.list(ctx, p)
@@ -113,19 +113,26 @@ func (t *Tree) refusals(ctx context.Context, p resource.Path, report Report) err
 	var result error
 	for e := range l.entries {
 		collection := e.info != nil && e.info.IsDir()
-		err := t.check(ctx, access.Unbind, e.path)
+		at, err := allowed(e)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			report(p, true, errHidden)
 			return errKept
 		case err == nil && collection:
-			err = t.refusals(ctx, e.path, report)
+			at, err = e.path, t.refusals(ctx, e.path, clear, allowed, report)
 		}
-		if err == nil {
+		switch {
+		case err == nil, errors.Is(err, fs.ErrNotExist): // it went meanwhile
 			continue
-		}
-		if !errors.Is(err, errKept) {
-			report(e.path, collection, err)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !errors.Is(err, errKept):
+			if at != e.path {
+				if there, err := t.lstat(ctx, at); err == nil {
+					collection = there.IsDir()
+				}
+			}
+			report(at, collection, err)
 		}
 		result = errKept
 	}

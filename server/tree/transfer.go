@@ -13,11 +13,15 @@ import (
 	"dav207/server/resource"
 )
 
-// transfer is a COPY, or a MOVE that goes member by member. What is at the destination is replaced one resource at a
-// time, each in one step, and what has no counterpart in the source is removed last: so where a member fails, the
-// destination's old one is still there. Only a collection that a file replaces goes member by member: if some of it is known
-// to stay, all of it does (see obstacles); if some of it turns out to stay, the rest is back under its name, and what went before
-// is lost with nothing in its place (see supplant).
+// transfer is a COPY, or a MOVE that goes member by member. What is at the destination is replaced
+// one resource at a time, each in one step, and what has no counterpart in the source is removed
+// last. Where a member of a COPY fails, the destination's old one is still there: it was to be
+// overwritten in place, and the failure is reported (§9.8.4). Where a member of a MOVE fails it is
+// at the source still, and the destination's old one goes with what has no counterpart: a DELETE
+// comes before a MOVE (§9.9.3), and among new files the old one would pass for one of them. Only a
+// collection that a file replaces goes member by member: if some of it is known to stay, all of it
+// does (see obstacles); if some of it turns out to stay, the rest is back under its name, and what
+// went before is lost with nothing in its place (see supplant).
 type transfer struct {
 	t       *Tree
 	ctx     context.Context
@@ -29,6 +33,7 @@ type transfer struct {
 	links   int                                        // how many of them were reached through a link
 	into    fs.FileInfo                                // the destination, once it is a collection: a link in the source may lead to it
 	dst     resource.Path                              // the destination
+	told    map[resource.Path]bool                     // of the destination of a MOVE: was reported
 	bare    func() bool                                // neither of them has properties, nor has anything below them
 	owned   func() (members []resource.Path, few bool) // ownedBelow of the source
 }
@@ -56,6 +61,21 @@ func (x *transfer) fail(src props.Resource, dst resource.Path, err error) {
 	}
 	if old, err := x.t.lstat(x.ctx, dst); err == nil { // it is named as what it is, not as what it was to become
 		collection = old.IsDir()
+	}
+	x.tell(dst, collection, err)
+}
+
+// tell reports a failure of the destination, once: where a MOVE fails the old resource is removed,
+// and that may fail, too.
+func (x *transfer) tell(dst resource.Path, collection bool, err error) {
+	if x.told[dst] {
+		return
+	}
+	if x.move {
+		if x.told == nil {
+			x.told = map[resource.Path]bool{}
+		}
+		x.told[dst] = true
 	}
 	x.report(dst, collection, err)
 }
@@ -88,7 +108,8 @@ func (x *transfer) begin() error {
 	return x.t.before()
 }
 
-func (x *transfer) collection(src props.Resource, dst resource.Path, old fs.FileInfo, depth Depth) error {
+// collection returns a changedError for a failure after which members of src may be at dst.
+func (x *transfer) collection(src props.Resource, dst resource.Path, old fs.FileInfo, depth Depth) (err error) {
 	// The source first: a collection that cannot be listed must not replace anything.
 	var members *listing
 	if depth != Zero {
@@ -102,6 +123,11 @@ func (x *transfer) collection(src props.Resource, dst resource.Path, old fs.File
 	if err := x.container(dst, old); err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil && !errors.Is(err, errKept) {
+			err = &changedError{err}
+		}
+	}()
 	fresh := old == nil || !old.IsDir()
 	if x.into == nil {
 		var err error
@@ -113,7 +139,7 @@ func (x *transfer) collection(src props.Resource, dst resource.Path, old fs.File
 		return err
 	}
 	kept := false
-	var came []string // the names of the members that were there to be transferred, whether they could be or not
+	var came []string // the names of the members whose counterparts are to stay
 	if members != nil {
 		x.above = append(x.above, src.Info)
 		defer func(level int) { x.above = x.above[:level] }(len(x.above) - 1)
@@ -148,7 +174,7 @@ func (x *transfer) collection(src props.Resource, dst resource.Path, old fs.File
 }
 
 // members transfers the members of src one collection after the other. It reports whether one of them failed, and, unless the
-// collection dst is fresh, which ones came.
+// collection dst is fresh, of which ones what is there now is to stay.
 func (x *transfer) members(l *listing, src, dst resource.Path, fresh bool) (came []string, kept bool, err error) {
 	for o := range l.batches {
 		var copied []bool
@@ -160,8 +186,8 @@ func (x *transfer) members(l *listing, src, dst resource.Path, fresh bool) (came
 			if err != nil {
 				return nil, true, err
 			}
-			kept = kept || out == failed
-			if out != vanished && !fresh {
+			kept = kept || out == failed || out == left
+			if (out == transferred || out == failed) && !fresh {
 				came = append(came, e.path.Name())
 			}
 		}
@@ -172,7 +198,11 @@ func (x *transfer) members(l *listing, src, dst resource.Path, fresh bool) (came
 // container makes sure that a collection is at dst. One that is there stays, with its members.
 func (x *transfer) container(dst resource.Path, old fs.FileInfo) error {
 	if old != nil && old.IsDir() {
-		if err := x.t.check(x.ctx, access.WriteContent, dst); err != nil {
+		priv := access.WriteContent
+		if x.move {
+			priv = access.Bind
+		}
+		if err := x.t.check(x.ctx, priv, dst); err != nil {
 			return err
 		}
 		if err := x.begin(); err != nil {
@@ -212,6 +242,7 @@ type outcome uint8
 const (
 	transferred outcome = iota
 	failed              // and was reported
+	left                // of a MOVE: it failed, was reported, and is at the source as it was
 	vanished            // meanwhile, or is hidden: it is no member
 )
 
@@ -256,6 +287,9 @@ func (x *transfer) member(e entry, dst resource.Path, copied bool) (outcome, err
 		}
 	}
 	x.fail(src, to, err)
+	if x.move && !errors.As(err, new(*changedError)) {
+		return left, nil
+	}
 	return failed, nil
 }
 
@@ -315,17 +349,18 @@ func (x *transfer) rename(src props.Resource, dst resource.Path) error {
 	return x.t.note(x.ctx, props.Move{Src: src.Path, Dst: dst})
 }
 
-// surplus removes the members of the collection dst that have no counterpart in the source, whose sorted names are given.
-func (x *transfer) surplus(dst resource.Path, source []string) error {
+// surplus removes the members of the collection dst but for those that came, whose sorted names are
+// given.
+func (x *transfer) surplus(dst resource.Path, came []string) error {
 	l, err := x.t.list(x.ctx, dst)
 	if err != nil {
 		return err
 	}
 	defer l.close()
-	d := deletion{t: x.t, ctx: x.ctx, report: x.report}
+	d := deletion{t: x.t, ctx: x.ctx, report: x.tell}
 	var result error
 	for e := range l.entries {
-		if _, ok := slices.BinarySearch(source, e.path.Name()); ok {
+		if _, ok := slices.BinarySearch(came, e.path.Name()); ok {
 			continue
 		}
 		err := e.err
@@ -341,7 +376,7 @@ func (x *transfer) surplus(dst resource.Path, source []string) error {
 		case x.ctx.Err() != nil:
 			return x.ctx.Err()
 		case !errors.Is(err, errKept):
-			x.report(e.path, e.info != nil && e.info.IsDir(), err)
+			x.tell(e.path, e.info != nil && e.info.IsDir(), err)
 		}
 		result = errKept
 	}

@@ -21,7 +21,7 @@ func (x *transfer) file(src props.Resource, dst resource.Path, old fs.FileInfo) 
 		return x.fileOverCollection(src, dst, old)
 	}
 	priv := access.WriteContent
-	if old == nil {
+	if old == nil || x.move { // a MOVE deletes what is there, which was asked before (§9.9.3)
 		priv = access.Bind
 	}
 	if err := x.t.check(x.ctx, priv, dst); err != nil {
@@ -104,10 +104,10 @@ func (x *transfer) moveFile(src props.Resource, dst resource.Path, old fs.FileIn
 	}
 	before := x.changed
 	x.changed = true
-	if err := x.t.copyProperties(x.ctx, src.Path, dst); err != nil {
-		return err
+	if err = x.t.copyProperties(x.ctx, src.Path, dst); err == nil {
+		err = x.removeSource(src.Path, false)
 	}
-	if err = x.removeSource(src.Path, false); err != nil && old == nil {
+	if err != nil && old == nil {
 		// A resource is at one URL or at the other: take the copy back.
 		if back := x.t.remove(context.WithoutCancel(x.ctx), dst, false); back == nil {
 			x.changed = before
@@ -157,7 +157,8 @@ func (x *transfer) mayReplace(dst resource.Path) error {
 // known, the file system, and returns errKept if there is something.
 func (x *transfer) removable(dst resource.Path) error {
 	var refused []resource.Path
-	err := x.t.refusals(x.ctx, dst, func(p resource.Path, collection bool, err error) {
+	unbind := func(e entry) (resource.Path, error) { return e.path, x.t.check(x.ctx, access.Unbind, e.path) }
+	err := x.t.refusals(x.ctx, dst, x.t.clear, unbind, func(p resource.Path, collection bool, err error) {
 		refused = append(refused, p)
 		x.report(p, collection, err)
 	})
@@ -174,4 +175,46 @@ func (x *transfer) removable(dst resource.Path) error {
 		return err
 	}
 	return stuck
+}
+
+// immovable reports what below src the guard does not let move, and what cannot be looked at while
+// there is something to ask. It returns errKept if there is something.
+func (x *transfer) immovable(src props.Resource, report Report) error {
+	if !src.Info.IsDir() {
+		return nil
+	}
+	clear := func(p resource.Path) bool { return x.t.clear(p) && x.t.clear(p.Rebase(src.Path, x.dst)) }
+	err := x.t.refusals(x.ctx, src.Path, clear, func(e entry) (resource.Path, error) {
+		if err := x.t.check(x.ctx, access.Unbind, e.path); err != nil {
+			return e.path, err
+		}
+		if missing(e.err) {
+			return e.path, nil // it went meanwhile
+		}
+		if e.err != nil {
+			return e.path, e.err
+		}
+		to := e.path.Rebase(src.Path, x.dst)
+		return to, x.t.check(x.ctx, access.Bind, to)
+	}, report)
+	if err != nil && !errors.Is(err, errKept) {
+		return sideError{err}
+	}
+	return err
+}
+
+// stuck reports what of src is known to stay when the rest is copied and removed, and returns errKept
+// if there is something, or what keeps src itself.
+func (x *transfer) stuck(src props.Resource) error {
+	if f, ok := x.t.FS.(Foreseer); ok {
+		for name, reason := range f.Unremovable(x.ctx, src.Path.Parent().String()) {
+			if name == src.Path.Name() {
+				return sideError{reason}
+			}
+		}
+	}
+	if !src.Info.IsDir() {
+		return nil
+	}
+	return x.t.obstacles(x.ctx, src.Path, x.report)
 }
