@@ -67,7 +67,7 @@ func (o *serveOptions) openState(ctx context.Context, dir string, log *slog.Logg
 		log.Warn("the directory cannot be written to: properties and locks end with this process", slog.String("dir", dir))
 		return memoryState(), nil
 	}
-	options := &boltprops.Options{ReadOnly: o.readOnly, Lazy: true, SyncLocks: o.fsync, Logger: log,
+	options := &boltprops.Options{ReadOnly: o.readOnly, Lazy: true, NoFollow: own, SyncLocks: o.fsync, Logger: log,
 		Owner: fmt.Sprintf("dav207 serve %s, asked to listen on %s", show(dir), o.addr)}
 	store, err := boltprops.Open(file, options)
 	if own && !options.ReadOnly && (errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) && !writable(dir)) {
@@ -127,10 +127,7 @@ func (o *serveOptions) usable(dir, file string) error {
 	}
 	info, err = os.Stat(holds)
 	if errors.Is(err, fs.ErrNotExist) && own {
-		if _, err := os.Lstat(holds); err != nil {
-			return nil // it is made with the state
-		}
-		return fmt.Errorf("%s is a link that leads nowhere: remove it, or %s", show(holds), elsewhere)
+		return nil // it is made with the state
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

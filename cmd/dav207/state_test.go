@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -215,6 +216,110 @@ func TestStateOfNoUse(t *testing.T) {
 	if left, err := os.ReadDir(elsewhere); err != nil || len(left) != 2 {
 		t.Errorf("a link was followed: %v, %v", left, err)
 	}
+}
+
+// A link that takes the place of the state, or of its directory, while the server runs is not followed either. What needs the
+// state fails until the link is gone.
+func TestStateBehindLaterLink(t *testing.T) {
+	for _, tt := range []struct {
+		what, link, to string // in DIR
+		kept           bool   // there is a state before
+		log            string
+	}{
+		{"the directory elsewhere", ".dav207", "../out", false, "dav207 is a symbolic link, which is not followed: remove it"},
+		{"a directory that is served", ".dav207", "sub", false, "dav207 is a symbolic link, which is not followed: remove it"},
+		{"no directory", ".dav207", "../out/none", false, "dav207 is a symbolic link, which is not followed: remove it"},
+		{"itself", ".dav207", ".dav207", false, "dav207 is a symbolic link, which is not followed: remove it"},
+		{"no file", ".dav207/state.db", "../../out/none", false, "state.db is a symbolic link, which is not followed: remove it"},
+		{"a file beside", ".dav207/state.db", "beside", false, "state.db is a symbolic link, which is not followed: remove it"},
+		{"the directory elsewhere, with a state", ".dav207", "../out", true, "removed or replaced"},
+		{"the state itself", ".dav207", "../away", true, "removed or replaced"},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "dir")
+			link, out, away := filepath.Join(dir, tt.link), filepath.Join(dir, "../out"), filepath.Join(dir, "../away")
+			if err := errors.Join(os.MkdirAll(filepath.Join(dir, "sub"), 0o700), os.Mkdir(out, 0o700)); err != nil {
+				t.Fatal(err)
+			}
+			s := startCommand(t, "serve", dir, "--addr", "127.0.0.1:0")
+			status := func(want int, text, method, name, body string, headers ...string) {
+				t.Helper()
+				if code, got := do(t, method, s.base+name, body, headers...); code != want || !strings.Contains(got, text) {
+					t.Errorf("%s /%s = %d %s, want %d with %q", method, name, code, got, want, text)
+				}
+			}
+			status(201, "", "PUT", "f", "content")
+			if tt.kept {
+				status(207, "200 OK", "PROPPATCH", "f", setMark)
+				if err := os.Rename(filepath.Join(dir, ".dav207"), away); err != nil {
+					t.Skip("it is not moved while it is in use: ", err)
+				}
+			}
+			if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(filepath.FromSlash(tt.to), link); err != nil {
+				t.Skip("no symbolic links here: ", err)
+			}
+			before := tree(t, filepath.Dir(dir))
+			status(207, "500 Internal Server Error", "PROPPATCH", "f", strings.ReplaceAll(setMark, "kept", "new"))
+			if got := tree(t, filepath.Dir(dir)); got != before {
+				t.Errorf("PROPPATCH has made of %s\n%s", before, got)
+			}
+			if tt.kept { // the lock is granted, and the log says that it is not written
+				status(200, "", "LOCK", "f", takeLock)
+				status(207, "500 Internal Server Error", "COPY", "f", "", "Destination", s.base+"copy")
+			} else {
+				status(500, "", "LOCK", "f", takeLock)
+				status(201, "", "COPY", "f", "", "Destination", s.base+"copy")
+			}
+			status(201, "", "PUT", "g", "new")
+			status(404, "", "GET", ".dav207/state.db", "")
+			for _, name := range []string{"copy", "g"} {
+				os.Remove(filepath.Join(dir, name))
+			}
+			if got := tree(t, filepath.Dir(dir)); got != before {
+				t.Errorf("what was\n%s\nis\n%s", before, got)
+			}
+			if !strings.Contains(s.stderr.String(), tt.log) {
+				t.Errorf("the log is %s, want %q in it", s.stderr.String(), tt.log)
+			}
+			if err := os.Remove(link); err != nil {
+				t.Fatal(err)
+			}
+			if tt.kept {
+				if err := os.Rename(away, filepath.Join(dir, ".dav207")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			status(201, "", "PUT", "h", "content")
+			status(207, "200 OK", "PROPPATCH", "h", setMark)
+			status(200, "", "LOCK", "h", takeLock)
+			s.stop(t)
+			serving(t, dir, func(base string) {
+				if !has(t, base+"h", askMark, ">kept<") || !has(t, base+"h", askLock, "activelock") {
+					t.Error("the property or the lock is lost")
+				}
+			})
+			if left, err := os.ReadDir(out); err != nil || len(left) > 0 {
+				t.Errorf("behind the link are %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// tree names what is below dir.
+func tree(t *testing.T, dir string) string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
+		names = append(names, name+" "+e.Type().String())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(names, "\n")
 }
 
 // refused runs a command that must end at once, with one line on standard error.

@@ -11,6 +11,7 @@ package boltprops
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -30,6 +31,9 @@ type Options struct {
 	// Lazy creates the file with the first change: until then the Store answers as an empty one. If it cannot be
 	// created, that change fails, and the next one tries again.
 	Lazy bool
+	// NoFollow refuses a file, or a directory that the file is in, that is a symbolic link, whenever it became one: for a
+	// state among files that others can change. Else Open follows a link, and nothing does so later.
+	NoFollow bool
 	// SyncLocks has Settle wait until a lock is written, whatever becomes of it.
 	SyncLocks bool
 	// Owner is named to those who find the file in use, such as the address served.
@@ -44,6 +48,7 @@ type Store struct {
 	opts Options
 	log  *slog.Logger
 
+	dir    *os.Root                     // that of the file; nil as long as there is no state. Only the leader uses it
 	state  atomic.Pointer[state]        // nil as long as there is no file
 	broken atomic.Pointer[DamagedError] // why nothing can be written any more
 	dead   atomic.Pointer[DamagedError] // why nothing can be read any more
@@ -77,6 +82,11 @@ func Open(file string, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !o.NoFollow && linked(file) {
+		if file, err = filepath.EvalSymlinks(file); err != nil {
+			return nil, err
+		}
+	}
 	s := &Store{file: file, opts: *o, log: o.Logger, delay: 100 * time.Millisecond,
 		closing: make(chan struct{}), ended: make(chan struct{})}
 	if s.log == nil {
@@ -84,14 +94,11 @@ func Open(file string, o *Options) (*Store, error) {
 	}
 	s.queue.leader = make(chan struct{}, 1)
 	s.locks.pending, s.locks.wake = make(map[string]*pendingLock), make(chan struct{}, 1)
-	_, err = os.Stat(file)
-	switch {
-	case err == nil, os.IsNotExist(err) && !o.Lazy && !o.ReadOnly:
-		if err := s.open(); err != nil {
-			return nil, err
-		}
-	case os.IsNotExist(err) && !o.ReadOnly: // the first change creates it
-	default:
+	err = s.open(!o.Lazy && !o.ReadOnly)
+	if errors.Is(err, fs.ErrNotExist) && o.Lazy && !o.ReadOnly {
+		err = nil // the first change creates it
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.close = sync.OnceValue(s.shut)
@@ -120,8 +127,9 @@ func (s *Store) shut() error {
 	if st == nil {
 		return err
 	}
+	defer s.dir.Close()
 	if st.owned && s.inPlace(st) {
-		os.Remove(s.ownerFile()) // while the file is still ours: later it may be somebody else's
+		s.dir.Remove(s.ownerFile()) // while the file is still ours: later it may be somebody else's
 	}
 	if s.broken.Load() != nil || s.dead.Load() != nil {
 		return err // the transaction that panicked has its locks for ever, and would keep us waiting

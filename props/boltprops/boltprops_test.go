@@ -279,7 +279,7 @@ func TestClosed(t *testing.T) {
 			t.Errorf("call %d: got %v, want %v", i, err, ErrClosed)
 		}
 	}
-	if _, err := os.Stat(s.ownerFile()); err == nil {
+	if _, err := os.Stat(s.file + ".owner"); err == nil {
 		t.Error("the name of the owner is still there")
 	}
 }

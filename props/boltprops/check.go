@@ -24,9 +24,9 @@ const checkedAlways = 16 << 20
 // inspect returns the format of the file, and refuses one that is no state, is of a later version or is damaged. It does not
 // change the file.
 func (s *Store) inspect(info fs.FileInfo) (version int, err error) {
-	_, err = os.Stat(s.ownerFile())
+	_, err = s.dir.Lstat(s.ownerFile())
 	closed := errors.Is(err, fs.ErrNotExist)
-	db, file, err := s.bolt(s.file, true) // a shared lock keeps writers out
+	db, file, err := s.bolt(s.base(), os.O_RDONLY) // a shared lock keeps writers out
 	if err != nil {
 		return 0, err
 	}

@@ -101,7 +101,7 @@ func (s *Store) ensure(changes []*change) bool {
 	if !needed {
 		return false
 	}
-	err := nameless(s.open())
+	err := nameless(s.open(true))
 	for _, c := range changes {
 		if errors.Is(c.err, errChange) {
 			c.err = err

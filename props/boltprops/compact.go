@@ -1,7 +1,6 @@
 package boltprops
 
 import (
-	"os"
 	"runtime"
 
 	"go.etcd.io/bbolt"
@@ -18,14 +17,14 @@ func wasteful(db *bbolt.DB, size int64) bool {
 // process have the file.
 func (s *Store) compact(st *state) error {
 	temp := s.tempName()
-	db, file, err := s.bolt(temp, false)
+	db, file, err := s.bolt(temp, createNew)
 	if err != nil {
 		return err
 	}
 	opened, err := file.Stat()
 	if err != nil {
 		s.guarded(db.Close)
-		os.Remove(temp)
+		s.dir.Remove(temp)
 		return err
 	}
 	err = s.guarded(func() error {
@@ -37,15 +36,15 @@ func (s *Store) compact(st *state) error {
 		return db.Sync()
 	})
 	if err == nil {
-		err = os.Rename(temp, s.file)
+		err = s.dir.Rename(temp, s.base())
 	}
 	if err != nil {
 		s.guarded(db.Close)
-		os.Remove(temp)
+		s.dir.Remove(temp)
 		return s.translate(err)
 	}
 	old := st.db
 	st.db, st.opened = db, opened
 	s.guarded(old.Close)
-	return syncDir(s.dir())
+	return syncDir(s.dir)
 }

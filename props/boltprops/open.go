@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
@@ -19,36 +20,127 @@ const lockTimeout = 150 * time.Millisecond
 // pageSize is the same on every machine.
 const pageSize = 4 << 10
 
-// open makes the file the state of s. It creates the file where there is none.
-func (s *Store) open() error {
+// createNew is how a temp file is opened: no link is followed that somebody may have put there.
+const createNew = os.O_RDWR | os.O_CREATE | os.O_EXCL
+
+// open makes the file the state of s. Where there is none it creates one, or returns a fs.ErrNotExist.
+func (s *Store) open(create bool) error {
 	for range 5 {
-		info, err := os.Stat(s.file)
-		if errors.Is(err, fs.ErrNotExist) && !s.opts.ReadOnly {
-			if err := s.create(); err != nil {
-				return fmt.Errorf("state: %w", err)
-			}
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if !info.Mode().IsRegular() { // opening it might wait for ever
-			return fmt.Errorf("state %s is not a file", s.file)
-		}
-		st, err := s.openExisting(info)
-		if err == errReplaced {
-			continue
-		}
+		err := s.openDir(create)
 		if err == nil {
-			s.state.Store(st)
+			if err = s.openIn(create); err == nil {
+				return nil
+			}
+			s.dir.Close()
 		}
-		return s.translate(err)
+		if !errors.Is(err, errReplaced) {
+			return s.translate(err)
+		}
 	}
 	return &InUseError{File: s.file}
 }
 
-// errReplaced says that the file that was opened has no longer the name that it was opened by.
+// openDir opens the directory of the file. What is done after that is done through this handle: it does not matter what the
+// name of the directory leads to by then.
+func (s *Store) openDir(create bool) error {
+	name := filepath.Dir(s.file)
+	dir, err := os.OpenRoot(name)
+	if errors.Is(err, fs.ErrNotExist) && create {
+		switch err := os.Mkdir(name, 0o700); {
+		case err == nil:
+			parent, err := os.OpenRoot(filepath.Dir(name))
+			if err != nil {
+				return fmt.Errorf("state: %w", err)
+			}
+			defer parent.Close()
+			if err := syncDir(parent); err != nil {
+				return fmt.Errorf("state: %w", err)
+			}
+		case !errors.Is(err, fs.ErrExist):
+			return fmt.Errorf("state: %w", err)
+		}
+		dir, err = os.OpenRoot(name)
+	}
+	switch {
+	case s.opts.NoFollow && linked(name):
+		err = errLink(name)
+	case err == nil && s.opts.NoFollow && !named(dir, name):
+		err = errReplaced
+	}
+	if err != nil && dir != nil {
+		dir.Close()
+	}
+	s.dir = dir
+	return err
+}
+
+// named reports whether name, and no link of that name, is dir.
+func named(dir *os.Root, name string) bool {
+	opened, err1 := dir.Stat(".")
+	now, err2 := os.Lstat(name)
+	return err1 == nil && err2 == nil && os.SameFile(opened, now)
+}
+
+func isLink(info fs.FileInfo) bool {
+	return info.Mode()&(fs.ModeSymlink|fs.ModeIrregular) != 0 // a junction of Windows is irregular
+}
+
+func linked(name string) bool {
+	info, err := os.Lstat(name)
+	return err == nil && isLink(info)
+}
+
+func errLink(name string) error {
+	return fmt.Errorf("state: %s is a symbolic link, which is not followed: remove it", name)
+}
+
+// openIn opens or creates the file in s.dir.
+func (s *Store) openIn(create bool) error {
+	info, err := s.dir.Lstat(s.base())
+	if errors.Is(err, fs.ErrNotExist) && create {
+		if err := s.create(); err != nil {
+			return fmt.Errorf("state: %w", err)
+		}
+		info, err = s.dir.Lstat(s.base())
+	}
+	if err != nil {
+		return err
+	}
+	if isLink(info) {
+		return errLink(s.file)
+	}
+	if !info.Mode().IsRegular() { // opening it might wait for ever
+		return fmt.Errorf("state %s is not a file", s.file)
+	}
+	st, err := s.openExisting(info)
+	if err == nil {
+		s.state.Store(st)
+	}
+	return err
+}
+
+// errReplaced says that what was opened has no longer the name that it was opened by.
 var errReplaced = errors.New("replaced meanwhile")
+
+// openFile opens a file in s.dir, and fails where a link has led to it.
+func (s *Store) openFile(name string, flag int, mode os.FileMode) (*os.File, error) {
+	file, err := s.dir.OpenFile(name, flag, mode)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := file.Stat()
+	if err == nil {
+		var now fs.FileInfo
+		if now, err = s.dir.Lstat(name); err == nil && !os.SameFile(opened, now) {
+			err = errReplaced
+		}
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
 
 func (s *Store) openExisting(info fs.FileInfo) (*state, error) {
 	if info.Size() == 0 { // no creation of ours leaves that: see create
@@ -58,7 +150,11 @@ func (s *Store) openExisting(info fs.FileInfo) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, file, err := s.bolt(s.file, s.opts.ReadOnly)
+	flag := os.O_RDWR
+	if s.opts.ReadOnly {
+		flag = os.O_RDONLY
+	}
+	db, file, err := s.bolt(s.base(), flag)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +190,7 @@ func (s *Store) upgrade(db *bbolt.DB) error {
 		s.log.Warn("the disk is full: the format of the state is marked at the next start", "file", s.file)
 		return nil
 	}
-	os.Remove(s.file + ".holder") // what an earlier version called the file of the owner
+	s.dir.Remove(s.base() + ".holder") // what an earlier version called the file of the owner
 	return err
 }
 
@@ -105,7 +201,10 @@ var errFileMissing = errors.New("state: its file was removed or replaced while i
 
 // inPlace reports whether the file that is open still has its name, as far as can be told.
 func (s *Store) inPlace(st *state) bool {
-	now, err := os.Stat(s.file)
+	if s.opts.NoFollow && linked(filepath.Dir(s.file)) {
+		return false
+	}
+	now, err := os.Lstat(s.file)
 	if err != nil {
 		return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR)
 	}
@@ -124,8 +223,9 @@ func initialise(db *bbolt.DB) error {
 	})
 }
 
-// bolt opens a file with bbolt, and takes its lock: a shared one if it is only to be read.
-func (s *Store) bolt(name string, readOnly bool) (db *bbolt.DB, file *os.File, err error) {
+// bolt opens a file in s.dir with bbolt, and takes its lock: a shared one if it is only to be read.
+func (s *Store) bolt(name string, flag int) (db *bbolt.DB, file *os.File, err error) {
+	readOnly := flag == os.O_RDONLY
 	o := &bbolt.Options{
 		Timeout:  lockTimeout,
 		ReadOnly: readOnly,
@@ -135,9 +235,8 @@ func (s *Store) bolt(name string, readOnly bool) (db *bbolt.DB, file *os.File, e
 		NoFreelistSync:  false,
 		PreLoadFreelist: true,                  // here, where a damaged one can be caught
 		FreelistType:    bbolt.FreelistMapType, // does not get slower with the number of free pages
-		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-			var err error
-			file, err = os.OpenFile(name, flag, mode)
+		OpenFile: func(name string, _ int, mode os.FileMode) (_ *os.File, err error) {
+			file, err = s.openFile(name, flag, mode)
 			return file, err
 		},
 	}
@@ -158,7 +257,7 @@ func (s *Store) bolt(name string, readOnly bool) (db *bbolt.DB, file *os.File, e
 	if file != nil {
 		file.Close() // bbolt did, unless it panicked
 	}
-	if system := (*fs.PathError)(nil); errors.As(err, &system) || errors.As(err, new(syscall.Errno)) {
+	if system := (*fs.PathError)(nil); errors.Is(err, errReplaced) || errors.As(err, &system) || errors.As(err, new(syscall.Errno)) {
 		return nil, nil, err
 	}
 	return nil, nil, wrong("%v", err)
@@ -167,19 +266,10 @@ func (s *Store) bolt(name string, readOnly bool) (db *bbolt.DB, file *os.File, e
 // create makes an empty state under another name, and then gives it its own: whenever it is cut short, the file is
 // there as a whole or not at all. If somebody else was faster, theirs stays.
 func (s *Store) create() error {
-	dir := s.dir()
-	switch err := os.Mkdir(dir, 0o700); {
-	case err == nil:
-		if err := syncDir(parent(dir)); err != nil {
-			return err
-		}
-	case !errors.Is(err, fs.ErrExist):
-		return err
-	}
 	s.cleanTemp()
 	temp := s.tempName()
-	defer os.Remove(temp)
-	db, _, err := s.bolt(temp, false)
+	defer s.dir.Remove(temp)
+	db, _, err := s.bolt(temp, createNew)
 	if err != nil {
 		return s.translate(err)
 	}
@@ -193,24 +283,24 @@ func (s *Store) create() error {
 	if err != nil {
 		return s.translate(err)
 	}
-	if err := os.Link(temp, s.file); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := s.dir.Link(temp, s.base()); err != nil && !errors.Is(err, fs.ErrExist) {
 		// No links here. A rename would take the place of a file that somebody else has made in this moment.
-		if _, err := os.Lstat(s.file); err == nil {
+		if _, err := s.dir.Lstat(s.base()); err == nil {
 			return nil
 		}
-		if err := os.Rename(temp, s.file); err != nil {
+		if err := s.dir.Rename(temp, s.base()); err != nil {
 			return err
 		}
 	}
-	return syncDir(dir)
+	return syncDir(s.dir)
 }
 
 // syncDir makes what was created or renamed in a directory durable.
-func syncDir(dir string) error {
+func syncDir(dir *os.Root) error {
 	if runtime.GOOS == "windows" { // it has no such call
 		return nil
 	}
-	d, err := os.Open(dir)
+	d, err := dir.Open(".")
 	if err != nil {
 		return err
 	}

@@ -184,7 +184,8 @@ func TestCleanTemp(t *testing.T) {
 	file := filename(t)
 	s := start(t, file, nil)
 	s.Close()
-	old, young, other := s.tempName(), s.tempName(), file+".new-mine"
+	dir := filepath.Dir(file)
+	old, young, other := filepath.Join(dir, s.tempName()), filepath.Join(dir, s.tempName()), file+".new-mine"
 	for _, name := range []string{old, young, other} {
 		if err := os.WriteFile(name, nil, 0o600); err != nil {
 			t.Fatal(err)

@@ -12,24 +12,26 @@ import (
 )
 
 // Beside the file, and with its name in theirs, stand two others: who has it, and a temp file that is about to take its place.
+// These are names in s.dir.
 
-func (s *Store) dir() string        { return filepath.Dir(s.file) }
-func parent(dir string) string      { return filepath.Dir(dir) }
-func (s *Store) ownerFile() string  { return s.file + ".owner" }
-func (s *Store) tempPrefix() string { return s.file + ".new-" }
+func (s *Store) base() string       { return filepath.Base(s.file) }
+func (s *Store) ownerFile() string  { return s.base() + ".owner" }
+func (s *Store) tempPrefix() string { return s.base() + ".new-" }
 func (s *Store) tempName() string   { return s.tempPrefix() + rand.Text() }
 
 // cleanTemp removes temp files that a killed process has left. One that is in use is younger than a minute.
 func (s *Store) cleanTemp() {
-	entries, err := os.ReadDir(s.dir())
+	d, err := s.dir.Open(".")
 	if err != nil {
 		return
 	}
-	prefix := filepath.Base(s.tempPrefix())
-	for _, e := range entries {
-		if rest, ok := strings.CutPrefix(e.Name(), prefix); ok && len(rest) == len(rand.Text()) && e.Type().IsRegular() {
-			if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > time.Minute {
-				os.Remove(filepath.Join(s.dir(), e.Name()))
+	defer d.Close()
+	names, _ := d.Readdirnames(-1)
+	for _, name := range names {
+		if rest, ok := strings.CutPrefix(name, s.tempPrefix()); ok && len(rest) == len(rand.Text()) {
+			info, err := s.dir.Lstat(name)
+			if err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > time.Minute {
+				s.dir.Remove(name)
 			}
 		}
 	}
@@ -46,8 +48,8 @@ func (s *Store) writeOwner() bool {
 	if s.opts.Owner != "" {
 		who += ", " + s.opts.Owner
 	}
-	os.Remove(s.ownerFile()) // not written to: what stands there may be a link
-	f, err := os.OpenFile(s.ownerFile(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	s.dir.Remove(s.ownerFile()) // not written to: what stands there may be a link
+	f, err := s.dir.OpenFile(s.ownerFile(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return false
 	}
@@ -57,10 +59,10 @@ func (s *Store) writeOwner() bool {
 
 // readOwner returns what the owner says of itself, fit for a terminal.
 func (s *Store) readOwner() string {
-	if info, err := os.Lstat(s.ownerFile()); err != nil || !info.Mode().IsRegular() {
+	if info, err := s.dir.Lstat(s.ownerFile()); err != nil || !info.Mode().IsRegular() {
 		return ""
 	}
-	f, err := os.Open(s.ownerFile())
+	f, err := s.openFile(s.ownerFile(), os.O_RDONLY, 0)
 	if err != nil {
 		return ""
 	}
