@@ -147,7 +147,7 @@ func (h *Handler) existing(q *request, t *tree.Tree, p access.Privilege) (props.
 
 // readable looks at the resource of the request.
 func (h *Handler) readable(q *request, t *tree.Tree) (props.Resource, error) {
-	r, err := h.stat(q, t)
+	r, err := q.stat(t)
 	if err != nil && !errors.Is(err, tree.ErrSpecial) {
 		return r, err
 	}

@@ -100,7 +100,7 @@ func (h *Handler) checkTransfer(q *request, t *tree.Tree, x *transfer) (existed 
 		if err := creatable(x.dst); err != nil {
 			return false, err
 		}
-		return false, h.endAt(q.ctx, t, x.dst)
+		return false, h.endAt(q.ctx, x.dst)
 	}
 	return true, nil
 }

@@ -5,9 +5,7 @@ import (
 	"io/fs"
 	"net/http"
 
-	"dav207/props"
 	"dav207/server/access"
-	"dav207/server/locks"
 	"dav207/server/reserve"
 	"dav207/server/tree"
 )
@@ -27,12 +25,8 @@ func (h *Handler) delete(q *request) error {
 	}
 	defer release()
 	t := h.treeFor(q)
-	held, err := h.checkDelete(q, t, d)
-	if err != nil {
+	if err := h.mayRemove(q, t, d, false); err != nil {
 		return err
-	}
-	if len(held) > 0 {
-		return h.deleteNowhere(q, held)
 	}
 	done, err := h.partial(q, release, func(report tree.Report) error { return t.Delete(q.ctx, q.path, report) })
 	if done {
@@ -50,7 +44,7 @@ func (h *Handler) deleteHead(q *request) error {
 		return err
 	}
 	return h.looking(q, func(t *tree.Tree) error {
-		if held, err := h.checkDelete(q, t, d); err != nil || len(held) > 0 {
+		if err := h.mayRemove(q, t, d, false); err != nil {
 			return err
 		}
 		return untilChange(t, func(report tree.Report) error { return t.Delete(q.ctx, q.path, report) })
@@ -64,15 +58,6 @@ func (q *request) deleteDepth() (tree.Depth, error) {
 		err = plain(http.StatusForbidden, "The root cannot be removed.")
 	}
 	return d, err
-}
-
-// checkDelete says why the resource of a DELETE cannot be removed, but for what the engine says. held
-// are locks that are all that there is.
-func (h *Handler) checkDelete(q *request, t *tree.Tree, d tree.Depth) (held []locks.Lock, err error) {
-	if held = h.stand(q.ctx, t, q.path); len(held) > 0 {
-		return held, h.ask(q, t, access.Unbind, props.Resource{Path: q.path, Info: emptyInfo(q.path.Name())}, true)
-	}
-	return nil, h.mayRemove(q, t, d, false)
 }
 
 // mayRemove checks a request that takes its resource away: what the engine does not. Unless only what can be served is wanted, a

@@ -29,9 +29,6 @@ func (h *Handler) get(q *request) error {
 			return denied
 		}
 	}
-	if errors.Is(err, fs.ErrNotExist) && len(h.stand(q.ctx, t, q.path)) > 0 {
-		return h.getNowhere(q, h.treeFor(q))
-	}
 	if err != nil {
 		return err
 	}

@@ -238,7 +238,7 @@ func (h *Handler) holds(q *request, t *tree.Tree, l *ifList) bool {
 		path = l.path
 	}
 	// "treat as if the URL identified a resource that exists but does not have the specified state" (§10.4.4)
-	known := !l.foreign && (path == q.path && q.seen.there || t.Present(q.ctx, path) || len(h.stand(q.ctx, t, path)) > 0)
+	known := !l.foreign && (path == q.path && q.seen.there || t.Present(q.ctx, path))
 	for _, c := range l.conditions {
 		matches := known
 		switch {

@@ -67,7 +67,7 @@ func (h *Handler) lock(q *request) error {
 		h.locks.Unlock(granted.Token)
 		return err
 	}
-	if created && !h.dropped(q.ctx, t, q.path) {
+	if created {
 		// §9.10.4: an empty resource.
 		h.clearStaleProps(q, t)
 		if err := h.createEmpty(q, t); err != nil {
@@ -113,7 +113,7 @@ func (q *request) lockInfinite() (bool, error) {
 // checkLock says why the resource of a LOCK cannot be locked, its members aside, and whether it has to
 // be created.
 func (h *Handler) checkLock(q *request, t *tree.Tree, wanted *locks.Lock) (r props.Resource, created bool, err error) {
-	r, err = h.stat(q, t)
+	r, err = q.stat(t)
 	created = errors.Is(err, fs.ErrNotExist)
 	switch {
 	case created:
@@ -250,7 +250,7 @@ func (h *Handler) refresh(q *request) error {
 	if err := h.evaluateIf(q, t); err != nil {
 		return condition(http.StatusPreconditionFailed, multistatus.LockTokenMatchesRequestURI)
 	}
-	if r, err := h.stat(q, t); err == nil {
+	if r, err := q.stat(t); err == nil {
 		if err := h.httpConditions(q, t, r, true); err != nil {
 			return err
 		}

@@ -23,10 +23,6 @@ func (h *Handler) mkcol(q *request) error {
 	if err := h.checkMkcol(q, t); err != nil {
 		return err
 	}
-	if h.dropped(q.ctx, t, q.path) {
-		h.done(q, false)
-		return nil
-	}
 	h.clearStaleProps(q, t)
 	if err := t.FS.Mkdir(q.ctx, q.path.String(), 0o777); err != nil {
 		if errors.Is(err, fs.ErrExist) {
@@ -50,7 +46,7 @@ func (h *Handler) mkcolHead(q *request) error {
 
 // checkMkcol says why no collection can be created.
 func (h *Handler) checkMkcol(q *request, t *tree.Tree) error {
-	switch _, err := h.stat(q, t); {
+	switch _, err := q.stat(t); {
 	case err == nil, errors.Is(err, tree.ErrSpecial):
 		return plain(http.StatusMethodNotAllowed, "There is a resource at this URL.") // §9.3.1
 	case !errors.Is(err, fs.ErrNotExist):

@@ -29,14 +29,9 @@ func (h *Handler) proppatch(q *request) error {
 	if err != nil {
 		return err
 	}
-	var outcome []multistatus.Propstat
-	if _, nowhere := r.Info.(emptyInfo); nowhere {
-		outcome = patchNowhere(changes)
-	} else {
-		var failed error
-		if outcome, failed = h.registry.Patch(q.ctx, t.Props, h.property, r, changes); failed != nil {
-			h.warnMember(q, q.path, failed)
-		}
+	outcome, failed := h.registry.Patch(q.ctx, t.Props, h.property, r, changes)
+	if failed != nil {
+		h.warnMember(q, q.path, failed)
 	}
 	release() // nobody waits for how fast this client reads
 	out := multistatus.NewWriter(q.w)

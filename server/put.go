@@ -38,12 +38,8 @@ func (h *Handler) put(q *request) error {
 	if h.comesAtOnce(q, length) {
 		return h.putSmall(q, t, int(length))
 	}
-	old, err := h.firstVerdict(q, t)
-	if err != nil {
+	if _, err := h.firstVerdict(q, t); err != nil {
 		return err
-	}
-	if h.dropped(q.ctx, t, q.path) {
-		return h.putNowhere(q, length, old.Info != nil)
 	}
 	if err := h.room(q, t, length); err != nil {
 		return err
@@ -66,7 +62,7 @@ func (h *Handler) put(q *request) error {
 		return err
 	}
 	defer release()
-	old, err = h.mayPut(q, t) // things may have changed while the body came in
+	old, err := h.mayPut(q, t) // things may have changed while the body came in
 	if err != nil {
 		return err
 	}
@@ -77,7 +73,7 @@ func (h *Handler) put(q *request) error {
 // what may be done is then asked once, and not before and after. A client that waits for 100 Continue sends nothing
 // before.
 func (h *Handler) comesAtOnce(q *request, length int64) bool {
-	return length == q.ContentLength && length >= 0 && length <= copySize && q.Header.Get("Expect") == "" && h.junk != DropJunk
+	return length == q.ContentLength && length >= 0 && length <= copySize && q.Header.Get("Expect") == ""
 }
 
 // putSmall is put for a body that comesAtOnce.
@@ -200,7 +196,7 @@ func (h *Handler) done(q *request, existed bool) {
 
 // mayPut returns the file that is there, without an Info if there is none, and why none may be put there.
 func (h *Handler) mayPut(q *request, t *tree.Tree) (props.Resource, error) {
-	r, err := h.stat(q, t)
+	r, err := q.stat(t)
 	if err != nil {
 		r.Info = nil
 	}
@@ -228,16 +224,12 @@ func (h *Handler) mayCreate(q *request, t *tree.Tree) error {
 	if err := creatable(q.path); err != nil {
 		return err
 	}
-	p := q.path
-	if h.dropped(q.ctx, t, p) {
-		p = missing(q.ctx, t, p) // what would be its parent may have been dropped, too
-	}
 	if !q.seen.vacant {
-		if err := t.Parent(q.ctx, p); err != nil {
+		if err := t.Parent(q.ctx, q.path); err != nil {
 			return err
 		}
 	}
-	if err := h.endAtRequest(q, t); err != nil {
+	if err := h.endAtRequest(q); err != nil {
 		return err
 	}
 	return h.ask(q, t, access.Bind, props.Resource{Path: q.path}, false)

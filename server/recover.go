@@ -11,7 +11,6 @@ import (
 	"dav207/props"
 	"dav207/server/locks"
 	"dav207/server/resource"
-	"dav207/server/tree"
 )
 
 // RecoverMoves brings what a durable store holds into line with the files, after a process that may have been killed in the
@@ -38,24 +37,24 @@ func (h *Handler) dropStaleLock(ctx context.Context, l locks.Lock) error {
 	if _, err := h.tree.Stat(ctx, l.Root); !errors.Is(err, fs.ErrNotExist) {
 		return nil // what cannot be looked at may be there
 	}
-	return h.endAt(ctx, &h.tree, l.Root)
+	return h.endAt(ctx, l.Root)
 }
 
 // endAt ends the locks of p, where nothing is: what it was went behind the server's back, and nobody could submit their tokens
 // for a URL that is not mapped (RFC 4918 §10.4.4).
-func (h *Handler) endAt(ctx context.Context, t *tree.Tree, p resource.Path) error {
-	if h.locks.Len() == 0 || len(h.stand(ctx, t, p)) > 0 {
+func (h *Handler) endAt(ctx context.Context, p resource.Path) error {
+	if h.locks.Len() == 0 {
 		return nil
 	}
 	return h.endRooted(ctx, h.realMember(ctx, p))
 }
 
 // endAtRequest is endAt for the resource of a request.
-func (h *Handler) endAtRequest(q *request, t *tree.Tree) error {
-	if q.seen.vacant && q.seen.direct && h.junk != DropJunk {
+func (h *Handler) endAtRequest(q *request) error {
+	if q.seen.vacant && q.seen.direct {
 		return h.endRooted(q.ctx, q.path)
 	}
-	return h.endAt(q.ctx, t, q.path)
+	return h.endAt(q.ctx, q.path)
 }
 
 // endRooted ends the locks whose root is p.

@@ -62,8 +62,11 @@ type Options struct {
 	DenyInfinity bool
 	// MaxXML bounds the bytes of an XML body; more is answered with 413. Default: 1 MiB.
 	MaxXML int64
-	// Junk says what becomes of the files that desktops leave everywhere. Default: KeepJunk.
-	Junk Junk
+	// HideJunk leaves out of listings the files that desktops leave everywhere: "._" twins,
+	// .DS_Store, Thumbs.db and their like. The system that wrote them asks for them by name and
+	// finds them; COPY, MOVE and DELETE of a collection take them along. Refusing them is no choice:
+	// Finder breaks off a whole copy when it cannot write the twin of a file.
+	HideJunk bool
 	// NoMacQuota answers macOS as if quota-available-bytes and quota-used-bytes (RFC 4331) were not
 	// known: 15.4 and later takes a minute and a half to mount some servers that have them (seen by the
 	// makers of Cryptomator and copyparty). Finder then shows no free space.
@@ -97,7 +100,7 @@ type Handler struct {
 	log        *slog.Logger
 	maxXML     int64
 	finite     bool
-	junk       Junk
+	hideJunk   bool
 	noMacQuota bool
 	silence    time.Duration
 }
@@ -123,7 +126,7 @@ func New(fs webdav.FileSystem, opts *Options) *Handler {
 		log:        o.Logger,
 		maxXML:     o.MaxXML,
 		finite:     o.DenyInfinity,
-		junk:       o.Junk,
+		hideJunk:   o.HideJunk,
 		noMacQuota: o.NoMacQuota,
 		silence:    o.Silence,
 		trusted:    slices.Clone(o.TrustedProxies),
@@ -235,6 +238,13 @@ func (q *request) look(r props.Resource, err error) {
 	if err == nil {
 		q.seen = seen{there: true, direct: ok && d.Direct(), collection: r.Info.IsDir()}
 	}
+}
+
+// stat looks at the resource of the request, and notes what it found.
+func (q *request) stat(t *tree.Tree) (props.Resource, error) {
+	r, err := t.Stat(q.ctx, q.path)
+	q.look(r, err)
+	return r, err
 }
 
 // lookAtPlace notes what a tree.Putter found at the place, where no link leads to.

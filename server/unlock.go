@@ -47,7 +47,7 @@ func (h *Handler) checkUnlock(q *request, t *tree.Tree) (string, error) {
 	if !ok {
 		return "", invalid("There must be one Lock-Token, a URL in angle brackets.") // §9.11.1
 	}
-	r, statErr := h.stat(q, t)
+	r, statErr := q.stat(t)
 	if err := h.evaluateIf(q, t); err != nil {
 		return "", err
 	}
@@ -73,7 +73,7 @@ func (h *Handler) checkUnlock(q *request, t *tree.Tree) (string, error) {
 
 // unmapped refuses a URL that is not that of a resource: no lock covers it yet.
 func (h *Handler) unmapped(q *request, t *tree.Tree, name string, status int) error {
-	if _, err := h.stat(q, t); errors.Is(err, fs.ErrNotExist) {
+	if _, err := q.stat(t); errors.Is(err, fs.ErrNotExist) {
 		return condition(status, name)
 	}
 	return nil

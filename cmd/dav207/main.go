@@ -150,11 +150,12 @@ func newFlags(name string) *pflag.FlagSet {
 
 // choice is a flag that takes one of a few words, the first of which is the default.
 type choice struct {
-	words []string
-	value string
+	words   []string
+	value   string
+	removed map[string]string // words of an earlier version, and what to use instead
 }
 
-func newChoice(words ...string) *choice { return &choice{words, words[0]} }
+func newChoice(words ...string) *choice { return &choice{words: words, value: words[0]} }
 
 // String implements pflag.Value.
 func (c *choice) String() string { return c.value }
@@ -169,6 +170,9 @@ func (c *choice) Set(s string) error {
 			c.value = s
 			return nil
 		}
+	}
+	if instead, ok := c.removed[s]; ok {
+		return removedFlag(instead).Set(s)
 	}
 	return fmt.Errorf("must be %s", strings.Join(c.words, " or "))
 }
@@ -189,4 +193,4 @@ func (removedFlag) String() string { return "" }
 func (removedFlag) Type() string { return "" }
 
 // Set implements pflag.Value.
-func (f removedFlag) Set(string) error { return errors.New("this option was removed: " + string(f)) }
+func (f removedFlag) Set(string) error { return errors.New("was removed: " + string(f)) }

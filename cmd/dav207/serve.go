@@ -28,10 +28,11 @@ period to finish, and a second signal ends at once. Nothing outside of DIR can b
 	flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
 		o := serveOptions{
 			infinity: newChoice("allow", "deny"),
-			junk:     newChoice("keep", "hide", "drop"),
+			junk:     newChoice("keep", "hide"),
 			format:   newChoice("text", "json"),
 			level:    newChoice("info", "debug", "warn", "error"),
 		}
+		o.junk.removed = map[string]string{"drop": "use hide, which keeps them and leaves them out of listings"}
 		flags := newFlags("serve")
 		flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`HOST:PORT` to listen on; port 0 takes a free one")
 		flags.StringVar(&o.prefix, "prefix", "/", "`PATH` of the URL under which the tree is served")

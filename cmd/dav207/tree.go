@@ -19,13 +19,10 @@ type served struct {
 	close   func() error
 }
 
-// junkPolicies are the values of --junk.
-var junkPolicies = map[string]server.Junk{"keep": server.KeepJunk, "hide": server.HideJunk, "drop": server.DropJunk}
-
 // openTree opens what is to be served, with what is known of it.
 func (o *serveOptions) openTree(ctx context.Context, dir string, log *slog.Logger) (*served, error) {
 	opts := &server.Options{Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies,
-		DenyInfinity: o.infinity.value == "deny", Junk: junkPolicies[o.junk.value], NoMacQuota: o.noMacQuota, Silence: o.silence, ReadOnly: o.readOnly, Logger: log}
+		DenyInfinity: o.infinity.value == "deny", HideJunk: o.junk.value == "hide", NoMacQuota: o.noMacQuota, Silence: o.silence, ReadOnly: o.readOnly, Logger: log}
 	if o.memory {
 		handler := server.New(fsbackend.New(fsbackend.Memory()), opts)
 		return &served{handler, "an empty tree in memory", func() error { return nil }}, nil
