@@ -137,8 +137,8 @@ func (d *Disk) lookDirect(p, name string, follow bool) (fs.FileInfo, error) {
 	return fi, nil
 }
 
-// openDirect opens p, which the caller calls name, for reading, as open does it: it looks first, and again at what it got.
-func (d *Disk) openDirect(p, name string) (o opened, err error) {
+// openDirect is openReading, and does it as open does: it looks first, and again at what it got.
+func (d *Disk) openDirect(p, name string, small bool) (o opened, err error) {
 	err = d.beneath(p, func(dir int, base string) error {
 		var st unix.Statx_t
 		if err := statBeneath(dir, base, true, &st); err != nil {
@@ -155,7 +155,7 @@ func (d *Disk) openDirect(p, name string) (o opened, err error) {
 			unix.Close(fd)
 			return errUnsure
 		}
-		if st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size <= briefSize {
+		if small && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size <= briefSize {
 			f := &brief{name: name, fd: fd, fresh: true}
 			fill(&f.found, path.Base(name), &st)
 			o.brief = f

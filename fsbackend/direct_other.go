@@ -5,6 +5,7 @@ package fsbackend
 import (
 	"errors"
 	"io/fs"
+	"time"
 )
 
 // errUnsure says that os.Root has to decide, as it always does here.
@@ -12,6 +13,10 @@ var errUnsure = errors.New("there is no direct way")
 
 // renameDirect never knows here, either.
 func (d *Disk) renameDirect(from, to string) error { return errUnsure }
+
+func (d *Disk) mkdirDirect(string, fs.FileMode) error { return errUnsure }
+
+func (d *Disk) chtimesDirect(string, time.Time) error { return errUnsure }
 
 func (d *Disk) removeDirect(string) error { return errUnsure }
 
@@ -24,7 +29,7 @@ func missing(error) bool { return false }
 
 func (d *Disk) lookDirect(string, string, bool) (fs.FileInfo, error) { return nil, errUnsure }
 
-func (d *Disk) openDirect(string, string) (opened, error) { return opened{}, errUnsure }
+func (d *Disk) openDirect(string, string, bool) (opened, error) { return opened{}, errUnsure }
 
 func (d *Disk) destinationDirect(string) (destination, error) { return destination{}, errUnsure }
 

@@ -163,16 +163,19 @@ func (d *Disk) Mkdir(ctx context.Context, name string, perm fs.FileMode) error {
 	if p == "." {
 		return creating("mkdir", name, fs.ErrExist)
 	}
-	if err := d.admit(p, false); err != nil {
-		return d.creating("mkdir", name, err)
-	}
 	asides.made(p)
-	if err := d.root.Mkdir(p, perm.Perm()); err != nil {
+	err := d.mkdirDirect(p, perm.Perm())
+	if err == errUnsure {
+		if err = d.admit(p, false); err == nil {
+			err = d.root.Mkdir(p, perm.Perm())
+		}
+	}
+	if err != nil {
 		asides.gone(p)
 		return d.creating("mkdir", name, err)
 	}
 	if isAside(baseOf(p)) {
-		if dir, err := d.root.Open(p); err == nil {
+		if dir, _, err := d.openFile(p); err == nil {
 			asides.hold(p, dir)
 		}
 	}
@@ -232,9 +235,12 @@ func (d *Disk) Chtimes(_ context.Context, name string, mtime time.Time) error {
 	if !ok {
 		return reading("chtimes", name, fs.ErrNotExist)
 	}
-	err := d.admit(p, true)
-	if err == nil {
-		err = d.root.Chtimes(p, time.Time{}, times.exact(mtime))
+	mtime = times.exact(mtime)
+	err := d.chtimesDirect(p, mtime)
+	if err == errUnsure {
+		if err = d.admit(p, true); err == nil {
+			err = d.root.Chtimes(p, time.Time{}, mtime)
+		}
 	}
 	if err != nil {
 		return d.reading("chtimes", name, err)

@@ -20,7 +20,7 @@ func (d *Disk) RemoveTree(ctx context.Context, name string, went func(name strin
 	if !ok || p == "." || d.Sync && d.unsettled(ctx) == nil || d.admit(p, false) != nil {
 		return false
 	}
-	parent, _, err := d.open(dirOf(p), os.O_RDONLY, 0)
+	parent, _, err := d.openFile(dirOf(p))
 	if err != nil {
 		return false
 	}

@@ -16,14 +16,7 @@ const copyPiece = 64 << 20
 // CopyFile copies the content and the permissions of the regular file src to dst, replacing a file there in one step, whose
 // owner is kept; the rest is as with Stage. Copying a file onto itself, by whatever name, is fs.ErrInvalid.
 func (d *Disk) CopyFile(ctx context.Context, src, dst string) error {
-	p, ok := host(src)
-	if !ok {
-		return reading("copy", src, fs.ErrNotExist)
-	}
-	if err := d.admit(p, true); err != nil {
-		return d.reading("copy", src, err)
-	}
-	from, fi, err := d.open(p, os.O_RDONLY, 0)
+	from, fi, err := d.openSource(src)
 	if err != nil {
 		return d.reading("copy", src, err)
 	}
@@ -31,10 +24,8 @@ func (d *Disk) CopyFile(ctx context.Context, src, dst string) error {
 	if fi.IsDir() {
 		return reading("copy", src, syscall.EISDIR)
 	}
-	if q, ok := host(dst); ok {
-		if there, err := d.root.Stat(q); err == nil && os.SameFile(fi, there) {
-			return creating("copy", dst, fs.ErrInvalid)
-		}
+	if there, err := d.describe("copy", dst, true); err == nil && sameFile(there, fi) {
+		return creating("copy", dst, fs.ErrInvalid)
 	}
 	to, err := d.stage(dst, fi)
 	if err != nil {

@@ -22,12 +22,12 @@ func (d *Disk) CopyMembers(ctx context.Context, src, dst string, names []string,
 	if d.Sync {
 		return
 	}
-	from, err := d.openDirectory(src)
+	from, _, err := d.openDirectory(src)
 	if err != nil {
 		return
 	}
 	defer from.Close()
-	into, err := d.openDirectory(dst)
+	into, _, err := d.openDirectory(dst)
 	if err != nil {
 		return
 	}

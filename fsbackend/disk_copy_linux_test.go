@@ -2,6 +2,7 @@ package fsbackend_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -27,6 +28,72 @@ func copyMembers(ctx context.Context, d *fsbackend.Disk, src, dst string, names 
 		}
 	}
 	return done
+}
+
+// Of the directories above a file only the permission to search is needed, to change it as to read
+// it, whether the change waits for the disk or not. So the system finds it with one call, and
+// os.Root does not open each of them.
+func TestBelowWhatCannotBeListed(t *testing.T) {
+	for _, sync := range []bool{false, true} {
+		d, root, _ := served(t)
+		d.Sync = sync
+		at := func(name string) string { return filepath.Join(root, name) }
+		must(t, os.MkdirAll(at("blind/d"), 0o777))
+		for _, f := range []string{"blind/d/f", "blind/d/there", "blind/d/old"} {
+			write(t, at(f), f)
+		}
+		for _, f := range []string{"blind", "blind/d", "blind/d/f", "blind/d/there", "blind/d/old"} {
+			if os.Geteuid() == 0 {
+				must(t, os.Chown(at(f), nobody, nobody))
+			}
+		}
+		must(t, os.Chmod(at("blind"), 0o311))
+		t.Cleanup(func() { os.Chmod(at("blind"), 0o777) })
+		when := time.Unix(1e9, 0)
+		for _, op := range []struct {
+			name string
+			do   func() error
+		}{
+			{"copy", func() error { return d.CopyFile(ctx, "/blind/d/f", "/blind/d/new") }},
+			{"copy over a file", func() error { return d.CopyFile(ctx, "/blind/d/f", "/blind/d/there") }},
+			{"mkdir", func() error { return d.Mkdir(ctx, "/blind/d/made", 0o777) }},
+			{"move", func() error { return d.Rename(ctx, "/blind/d/old", "/blind/d/made/moved") }},
+			{"chtimes", func() error { return d.Chtimes(ctx, "/blind/d/made/moved", when) }},
+			{"write", func() error {
+				w, commit, err := d.Stage(ctx, "/blind/d/written")
+				if err != nil {
+					return err
+				}
+				defer w.Close()
+				return commit()
+			}},
+			{"remove", func() error { return d.Remove(ctx, "/blind/d/written") }},
+			{"mkdir again", func() error { return d.Mkdir(ctx, "/blind/d/empty", 0o777) }},
+			{"remove all", func() error { return d.RemoveAll(ctx, "/blind/d/empty") }},
+		} {
+			asNobody(t, func() {
+				if err := op.do(); err != nil {
+					t.Errorf("%s with Sync %v: %v", op.name, sync, err)
+				}
+			})
+		}
+		asNobody(t, func() {
+			if err := d.CopyFile(ctx, "/blind/d/f", "/blind/d/f"); !errors.Is(err, fs.ErrInvalid) {
+				t.Errorf("a copy onto itself is %v, want %v", err, fs.ErrInvalid)
+			}
+		})
+		for name, want := range map[string]string{"new": "blind/d/f", "there": "blind/d/f", "f": "blind/d/f", "made/moved": "blind/d/old"} {
+			if got := read(t, at("blind/d/"+name)); got != want {
+				t.Errorf("%s holds %q, want %q", name, got, want)
+			}
+		}
+		if fi := must2(os.Stat(at("blind/d/made/moved"))); !fi.ModTime().Truncate(time.Second).Equal(when) {
+			t.Errorf("its time is %v, want %v", fi.ModTime(), when)
+		}
+		if got := names(t, at("blind/d")); !slices.Equal(got, []string{"f", "made", "new", "there"}) {
+			t.Errorf("there is %q", got)
+		}
+	}
 }
 
 // Many files are copied at once, each whole, with its permissions and with a time that no other one has.

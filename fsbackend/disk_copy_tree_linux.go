@@ -25,12 +25,12 @@ func (d *Disk) CopyTree(ctx context.Context, src, dst string, left func(name str
 	if err != nil {
 		return false
 	}
-	from, err := d.openDirectory(src)
+	from, _, err := d.openDirectory(src)
 	if err != nil {
 		return false
 	}
 	defer from.Close()
-	into, err := d.openDirectory(dst)
+	into, _, err := d.openDirectory(dst)
 	if err != nil {
 		return false
 	}

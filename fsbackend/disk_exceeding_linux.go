@@ -15,7 +15,7 @@ const maxName = 255
 // Where a directory is known to hold no other (see leaf), and no name in it can be too long, its
 // names are not read either.
 func (d *Disk) Exceeding(ctx context.Context, name string, bytes, segments int) (string, error) {
-	top, err := d.openDirectory(name)
+	top, _, err := d.openDirectory(name)
 	if err != nil {
 		return "", ctx.Err()
 	}

@@ -17,15 +17,11 @@ import (
 // not be read, in which nothing can be found to be removed.
 func (d *Disk) Unremovable(ctx context.Context, name string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		f, err := d.openDirectory(name)
+		f, fi, err := d.openDirectory(name)
 		if err != nil {
 			return // a listing of it reports that
 		}
 		defer f.Close()
-		fi, err := f.Stat()
-		if err != nil {
-			return
-		}
 		conn, err := f.SyscallConn()
 		if err != nil {
 			return

@@ -48,10 +48,10 @@ func asNobody(t *testing.T, f func()) {
 func TestUnremovable(t *testing.T) {
 	d, root, _ := served(t)
 	at := func(name string) string { return filepath.Join(root, name) }
-	for _, dir := range []string{"free/full", "fixed", "sticky/dir", "own/closed", "own/open", "empty", "held", "attr", "mount/m"} {
+	for _, dir := range []string{"free/full", "fixed", "sticky/dir", "own/closed", "own/open", "empty", "held", "attr", "mount/m", "blind/fixed"} {
 		must(t, os.MkdirAll(at(dir), 0o777))
 	}
-	for _, f := range []string{"free/f", "free/full/f", "fixed/a", "fixed/b", "sticky/theirs", "sticky/mine", "own/closed/f", "held/f", "attr/fixed", "attr/log", "attr/free"} {
+	for _, f := range []string{"free/f", "free/full/f", "fixed/a", "fixed/b", "sticky/theirs", "sticky/mine", "own/closed/f", "held/f", "attr/fixed", "attr/log", "attr/free", "blind/fixed/f"} {
 		write(t, at(f), "x")
 	}
 	symlink(t, "none", at("free/link"))
@@ -65,11 +65,12 @@ func TestUnremovable(t *testing.T) {
 		}))
 		must(t, os.Chown(at("sticky/mine"), nobody, nobody))
 	}
-	for dir, mode := range map[string]fs.FileMode{"fixed": 0o555, "sticky": 0o777 | fs.ModeSticky, "own/closed": 0o300, "empty": 0o555} {
+	for dir, mode := range map[string]fs.FileMode{"fixed": 0o555, "sticky": 0o777 | fs.ModeSticky, "own/closed": 0o300, "empty": 0o555,
+		"blind": 0o311, "blind/fixed": 0o555} {
 		must(t, os.Chmod(at(dir), mode))
 		t.Cleanup(func() { os.Chmod(at(dir), 0o777) })
 	}
-	want := map[string]string{"free": "", "free/full": "", "own": "closed", "fixed": "a b", "empty": "", "none": "", "free/f": ""}
+	want := map[string]string{"free": "", "free/full": "", "own": "closed", "fixed": "a b", "empty": "", "none": "", "free/f": "", "blind/fixed": "f"}
 	if os.Geteuid() == 0 {
 		want["sticky"] = "dir theirs"
 		if attribute(t, at("attr/fixed"), immutable) && attribute(t, at("attr/log"), appendOnly) {

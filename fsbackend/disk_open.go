@@ -47,7 +47,7 @@ func (d *Disk) OpenFile(ctx context.Context, name string, flag int, perm fs.File
 		return nil, reading("open", name, fs.ErrNotExist)
 	}
 	name = clean(name)
-	o, err := d.openReading(p, flag, name)
+	o, err := d.openReading(p, flag, name, true)
 	if err != nil {
 		return nil, d.reading("open", name, err)
 	}
@@ -76,10 +76,11 @@ type opened struct {
 	info  fs.FileInfo
 }
 
-// openReading opens p, which the caller calls name, for reading.
-func (d *Disk) openReading(p string, flag int, name string) (o opened, err error) {
+// openReading opens p, which the caller calls name, for reading; with small a small file may be
+// opened as brief.
+func (d *Disk) openReading(p string, flag int, name string, small bool) (o opened, err error) {
 	if flag == os.O_RDONLY {
-		if o, err := d.openDirect(p, name); err != errUnsure {
+		if o, err := d.openDirect(p, name, small); err != errUnsure {
 			return o, err
 		}
 	}
@@ -90,24 +91,36 @@ func (d *Disk) openReading(p string, flag int, name string) (o opened, err error
 	return o, err
 }
 
-// openDirectory opens the collection name, as a listing of it does.
-func (d *Disk) openDirectory(name string) (*os.File, error) {
+// openSource opens name for reading, and returns what package os says of it.
+func (d *Disk) openSource(name string) (*os.File, fs.FileInfo, error) {
 	p, ok := host(name)
 	if !ok {
-		return nil, fs.ErrNotExist
+		return nil, nil, fs.ErrNotExist
 	}
-	o, err := d.openReading(p, os.O_RDONLY, name)
-	switch {
-	case err != nil:
-		return nil, err
-	case o.brief != nil:
-		o.brief.Close()
-		return nil, syscall.ENOTDIR
-	case !o.info.IsDir():
+	return d.openFile(p)
+}
+
+// openFile is openSource for a host name.
+func (d *Disk) openFile(p string) (*os.File, fs.FileInfo, error) {
+	o, err := d.openReading(p, os.O_RDONLY, p, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	fi, err := o.file.Stat()
+	if err != nil {
 		o.file.Close()
-		return nil, syscall.ENOTDIR
 	}
-	return o.file, nil
+	return o.file, fi, err
+}
+
+// openDirectory is openSource for a collection.
+func (d *Disk) openDirectory(name string) (*os.File, fs.FileInfo, error) {
+	f, fi, err := d.openSource(name)
+	if err == nil && !fi.IsDir() {
+		f.Close()
+		err = syscall.ENOTDIR
+	}
+	return f, fi, err
 }
 
 // open opens what p leads to if it is a regular file or a directory. Opening anything else could wait for ever or do

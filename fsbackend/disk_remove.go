@@ -112,9 +112,11 @@ func (d *Disk) RemoveAll(ctx context.Context, name string) error {
 	if p == "." {
 		return reading("removeall", name, fs.ErrPermission)
 	}
-	err := d.admit(p, false)
-	if err == nil {
-		err = d.root.RemoveAll(p)
+	err := d.removeDirect(p)
+	if err != nil && !missing(err) {
+		if err = d.admit(p, false); err == nil {
+			err = d.root.RemoveAll(p)
+		}
 	}
 	if err != nil {
 		if err = d.reading("removeall", name, err); !errors.Is(err, fs.ErrNotExist) {

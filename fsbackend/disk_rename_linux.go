@@ -1,6 +1,11 @@
 package fsbackend
 
-import "golang.org/x/sys/unix"
+import (
+	"io/fs"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // renameDirect is what Rename asks of os.Root, in four system calls instead of ten. Where a directory is at to, os.Root decides.
 func (d *Disk) renameDirect(from, to string) error {
@@ -16,6 +21,27 @@ func (d *Disk) renameDirect(from, to string) error {
 			return into(old, baseOf(to))
 		}
 		return d.beneath(to, into)
+	})
+}
+
+// mkdirDirect is what Mkdir asks of os.Root, which makes the errors of the last step.
+func (d *Disk) mkdirDirect(p string, perm fs.FileMode) error {
+	return d.beneath(p, func(dir int, name string) error {
+		if unix.Mkdirat(dir, name, uint32(perm)) != nil {
+			return errUnsure
+		}
+		return nil
+	})
+}
+
+// chtimesDirect is what Chtimes asks of os.Root, which makes the errors of the last step.
+func (d *Disk) chtimesDirect(p string, mtime time.Time) error {
+	return d.beneath(p, func(dir int, name string) error {
+		var st unix.Statx_t
+		if statBeneath(dir, name, true, &st) != nil || heldFolder(dir).chtimes(name, mtime) != nil {
+			return errUnsure
+		}
+		return nil
 	})
 }
 

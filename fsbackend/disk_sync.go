@@ -132,7 +132,7 @@ func (d *Disk) syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil // the file system keeps a journal of names, and nobody may flush a directory
 	}
-	f, _, err := d.open(dir, os.O_RDONLY, 0)
+	f, _, err := d.openFile(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -145,7 +145,7 @@ func (d *Disk) syncDir(dir string) error {
 
 // syncFile writes a file to the disk: its content, time and mode. One that may not be opened keeps what it has.
 func (d *Disk) syncFile(p string) error {
-	f, _, err := d.open(p, os.O_RDONLY, 0)
+	f, _, err := d.openFile(p)
 	if errors.Is(err, fs.ErrPermission) {
 		f, _, err = d.open(p, os.O_WRONLY, 0)
 	}
