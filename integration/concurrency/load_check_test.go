@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
+	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -129,20 +130,47 @@ func (x *load) walk(files webdav.FileSystem, name string) []string {
 	return found
 }
 
-// TestListingMemberReplaced replaces a collection by a file while a listing is on its way to it.
-// Like one that vanished it may be left out, or it may be told as what it is now; that it is not
-// there was never true.
+// TestListingMemberReplaced replaces a collection by a file or another collection while PROPFIND or
+// COPY is on its way to it (RFC 4918 §9.1, §9.8.3). What is there now is described and copied; that
+// nothing is there was never true. A member that vanished is left out.
 func TestListingMemberReplaced(t *testing.T) {
-	srv := davtest.NewServer(t, nil)
-	srv.Put("/c/d/x", "/c/e")
-	srv.Files.Fail(faultfs.Open, "/c/d", nil).Times(1).Do(func(context.Context) {
-		srv.Remove("/c/d")
-		srv.Write("/c/d", "a file")
-	})
-	for href, status := range srv.Do("PROPFIND", "/c/", "Depth: infinity").Statuses() {
-		if status != http.StatusOK {
-			t.Errorf("%s has %d", href, status)
-		}
+	for _, tt := range []struct {
+		by, target string
+		fails      error // what opening the collection then is
+		want       map[string]int
+	}{
+		{"a file", "/c/", nil, map[string]int{"/c/": 200, "/c/d": 200, "/c/e": 200}},
+		{"a collection", "/c/", fs.ErrNotExist, map[string]int{"/c/": 200, "/c/d/": 200, "/c/d/y": 200, "/c/e": 200}},
+		{"a collection", "/c/d/", fs.ErrNotExist, map[string]int{"/c/d/": 200, "/c/d/y": 200}},
+		{"nothing", "/c/", fs.ErrNotExist, map[string]int{"/c/": 200, "/c/e": 200}},
+		{"nothing", "/c/d/", fs.ErrNotExist, nil}, // the answer itself is 404
+	} {
+		t.Run(tt.target+" by "+tt.by, func(t *testing.T) {
+			replaced := func() *davtest.Server {
+				srv := davtest.NewServer(t, nil)
+				srv.Put("/c/d/x", "/c/e")
+				srv.Files.Fail(faultfs.Open, "/c/d", tt.fails).Times(1).Do(func(context.Context) {
+					srv.Remove("/c/d")
+					switch tt.by {
+					case "a file":
+						srv.Write("/c/d", tt.by)
+					case "a collection":
+						srv.Put("/c/d/y")
+					}
+				})
+				return srv
+			}
+			if got := replaced().Do("PROPFIND", tt.target, "Depth: infinity").Statuses(); !maps.Equal(got, tt.want) {
+				t.Errorf("PROPFIND = %v, want %v", got, tt.want)
+			}
+			if tt.by != "a collection" {
+				return
+			}
+			srv := replaced()
+			if a := srv.Do("COPY", tt.target, "Destination: /copy/"); a.StatusCode != 201 {
+				t.Errorf("COPY = %d %v, want 201", a.StatusCode, a.Statuses())
+			}
+		})
 	}
 }
 
