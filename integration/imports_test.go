@@ -33,7 +33,7 @@ var allowed = map[string]string{
 	"server/multistatus": "server/davxml",
 	"props":              "server/multistatus server/resource server/access server/davxml",
 	"props/boltprops":    "props server/locks server/resource server/multistatus | go.etcd.io/bbolt",
-	"server/tree":        "props server/access server/resource | golang.org/x/net",
+	"server/tree":        "props server/access server/reserve server/resource | golang.org/x/net",
 	"server":             "server/tree server/forwarded server/wire props server/access server/early server/locks server/reserve server/resource server/multistatus server/davxml | golang.org/x/net",
 	"fsbackend":          "server/resource | github.com/spf13/afero golang.org/x/net golang.org/x/sys",
 	"fsbackend/faultfs":  "| golang.org/x/net",

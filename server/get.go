@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 
@@ -20,7 +19,7 @@ import (
 // get answers GET and HEAD. A collection is shown as an index, at the URL that ends in a slash.
 func (h *Handler) get(q *request) error {
 	t := &h.tree // for looks, which nobody guards
-	f, err := t.FS.OpenFile(q.ctx, q.path.String(), os.O_RDONLY, 0)
+	f, err := t.Open(q.ctx, q.path)
 	if err == nil {
 		defer f.Close()
 	}

@@ -143,6 +143,7 @@ func TestListingMemberReplaced(t *testing.T) {
 		{"a collection", "/c/", fs.ErrNotExist, map[string]int{"/c/": 200, "/c/d/": 200, "/c/d/y": 200, "/c/e": 200}},
 		{"a collection", "/c/d/", fs.ErrNotExist, map[string]int{"/c/d/": 200, "/c/d/y": 200}},
 		{"nothing", "/c/", fs.ErrNotExist, map[string]int{"/c/": 200, "/c/e": 200}},
+		{"a file", "/c/d/", nil, map[string]int{"/c/d": 200}},
 		{"nothing", "/c/d/", fs.ErrNotExist, nil}, // the answer itself is 404
 	} {
 		t.Run(tt.target+" by "+tt.by, func(t *testing.T) {

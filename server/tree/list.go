@@ -43,14 +43,11 @@ type listing struct {
 
 // list opens the collection p. The caller must close the listing. Where the collection is missing
 // because another one is coming in its place, it lists that one.
-func (t *Tree) list(ctx context.Context, p resource.Path) (*listing, error) {
-	l, err := t.listAll(ctx, p)
-	for tries := 0; tries < 3 && missing(err); tries++ {
-		if now, gone := t.FS.Stat(ctx, p.String()); gone != nil || !now.IsDir() {
-			break
-		}
+func (t *Tree) list(ctx context.Context, p resource.Path) (l *listing, err error) {
+	err = t.steady(ctx, p, func() (err error) {
 		l, err = t.listAll(ctx, p)
-	}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -44,16 +44,20 @@ func (w *walk) resource(r props.Resource, depth Depth) bool {
 		return w.yield(r, nil)
 	}
 	l, err := w.t.list(w.ctx, r.Path)
-	if err != nil {
-		if len(w.above) > 0 && missing(err) {
-			now, gone := w.t.Stat(w.ctx, r.Path)
-			if missing(gone) {
-				return true
-			}
-			if gone == nil && !now.Info.IsDir() { // a file has come in its place
-				return w.yield(now, nil)
-			}
+	for tries := 0; missing(err) && tries < 3; tries++ {
+		now, gone := w.t.Stat(w.ctx, r.Path)
+		if missing(gone) && len(w.above) > 0 {
+			return true
 		}
+		if gone != nil {
+			return w.yield(r, gone)
+		}
+		if r.Info = now.Info; !r.Info.IsDir() { // a file has come in its place
+			return w.yield(r, nil)
+		}
+		l, err = w.t.list(w.ctx, r.Path)
+	}
+	if err != nil {
 		return w.yield(r, err)
 	}
 	defer l.close()
