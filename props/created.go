@@ -2,7 +2,6 @@ package props
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -11,8 +10,6 @@ import (
 // win32CreationTime is the name under which a time of creation that a client set is kept, as an
 // HTTP-date. Windows sets it by that name, and finds it in allprop.
 var win32CreationTime = Microsoft("Win32CreationTime")
-
-var errDate = errors.New("not a time that can be kept")
 
 // creation returns the live properties that are the time of creation: that which a client set,
 // else that of the file system.
@@ -24,10 +21,7 @@ func creation() []Live {
 			Parse:  parseDateTime,
 		}},
 		{Name: win32CreationTime, Prepare: created(newHTTPDates), Alias: true, Stored: true, Check: func(value *Property) error {
-			t, err := ParseHTTPDate(text(value))
-			if err == nil && !Settable(t) {
-				err = errDate
-			}
+			_, err := Settable(ParseHTTPDate(text(value)))
 			return err
 		}},
 	}
@@ -61,9 +55,6 @@ func appendDateTime(b []byte, kept *Property) ([]byte, bool) {
 
 // parseDateTime reads a date-time of RFC 3339 §5.6, whose letters may be small.
 func parseDateTime(value *Property) ([]byte, error) {
-	t, err := time.Parse(time.RFC3339, strings.ToUpper(text(value)))
-	if err == nil && !Settable(t) {
-		err = errDate
-	}
+	t, err := Settable(time.Parse(time.RFC3339, strings.ToUpper(text(value))))
 	return t.UTC().AppendFormat(nil, http.TimeFormat), err
 }

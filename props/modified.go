@@ -1,8 +1,12 @@
 package props
 
 import (
+	"errors"
 	"io/fs"
+	"net/http"
 	"time"
+
+	"dav207/server/multistatus"
 )
 
 // LastModified returns the time of the last modification as every answer gives it: Last-Modified,
@@ -36,10 +40,30 @@ func lastModifiedOf(info fs.FileInfo, passed *int64) time.Time {
 	return t
 }
 
-// Settable reports whether a client may set t: it can be given back, and is not more than a day
-// ahead. Within a day a clock, or its time zone, is wrong.
-func Settable(t time.Time) bool {
-	return ValidTime(t) && t.Unix() <= time.Now().Add(24*time.Hour).Unix()
+// ErrNoTime refuses a value that is not a time, or one that cannot be given back (RFC 4918 §9.2.1).
+var ErrNoTime = &multistatus.Error{
+	Status:      http.StatusConflict,
+	Err:         errors.New("not a time that can be kept"),
+	Description: "The value is not a time in the form of the property, or one that cannot be kept.",
+}
+
+var errToCome = &multistatus.Error{
+	Status:      http.StatusConflict,
+	Err:         errors.New("a time that is still to come"),
+	Description: "A time that is still to come cannot be set.",
+}
+
+// Settable takes what a parser returns, and refuses the times that would not be given back. Those
+// still to come are among them, even by a second: no answer may have a Last-Modified that is later
+// than its Date (RFC 9110 §8.8.2.1), and times of creation follow the same rule.
+func Settable(t time.Time, err error) (time.Time, error) {
+	switch {
+	case err != nil || !ValidTime(t):
+		return t, ErrNoTime
+	case t.Unix() > time.Now().Unix():
+		return t, errToCome
+	}
+	return t, nil
 }
 
 // ValidTime reports whether t can be given as an HTTP-date (RFC 9110 §5.6.7) and a date-time of RFC

@@ -3,6 +3,7 @@ package props
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"net/http"
 
 	"dav207/server/access"
@@ -41,10 +42,11 @@ var errProtected = &multistatus.Error{
 	Condition: multistatus.Precondition(multistatus.CannotModifyProtectedProperty),
 }
 
-// wrongValue refuses a value (RFC 4918 §9.2.1) for the reason err, which may be nil.
+// wrongValue refuses a value (RFC 4918 §9.2.1) for the reason err, which may be nil, or a refusal
+// already.
 func wrongValue(err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.As(err, new(*multistatus.Error)) {
+		return err
 	}
 	return &multistatus.Error{Status: http.StatusConflict, Err: err, Description: "The property cannot have this value."}
 }

@@ -37,17 +37,12 @@ func (h *Handler) timeSetter(parse func(string) (time.Time, error)) props.SetFun
 	return func(ctx context.Context, r props.Resource, value *props.Property) (apply, undo func() error, err error) {
 		t, err := settable(parse(strings.TrimSpace(string(value.InnerXML))))
 		if err != nil {
-			return nil, nil, errNoTime(err)
+			return nil, nil, err
 		}
 		apply = func() error { return h.chtimes(ctx, r.Path, t) }
 		undo = func() error { return h.chtimes(context.WithoutCancel(ctx), r.Path, r.Info.ModTime()) }
 		return apply, undo, nil
 	}
-}
-
-// errNoTime refuses the value of a property that is a time (RFC 4918 §9.2.1).
-func errNoTime(err error) error {
-	return &multistatus.Error{Status: http.StatusConflict, Err: err, Description: "The value is not a time that can be kept."}
 }
 
 // chtimes sets the time of the last modification; where the file system cannot, that is a refusal (403).
@@ -85,7 +80,7 @@ func (h *Handler) chtimesKept(ctx context.Context, c tree.Chtimer, p resource.Pa
 	if after.Info.ModTime().Sub(t).Abs() < step {
 		return nil
 	}
-	return errors.Join(errNoTime(errTime), c.Chtimes(context.WithoutCancel(ctx), p.String(), before.Info.ModTime()))
+	return errors.Join(props.ErrNoTime, c.Chtimes(context.WithoutCancel(ctx), p.String(), before.Info.ModTime()))
 }
 
 // parseEpoch reads seconds since 1970, with or without a fraction.
@@ -98,7 +93,7 @@ func parseEpoch(s string) (time.Time, error) {
 	nanos := 0.0
 	if fraction != "" {
 		if nanos, err = strconv.ParseFloat("0."+fraction, 64); err != nil || math.IsNaN(nanos) {
-			return time.Time{}, errTime
+			return time.Time{}, props.ErrNoTime
 		}
 	}
 	if strings.HasPrefix(whole, "-") {
@@ -115,14 +110,11 @@ func parseHTTPOrEpoch(s string) (time.Time, error) {
 	return parseEpoch(s)
 }
 
-var errTime = errors.New("not a time that can be set")
-
-// settable refuses the times of modification that would not be given back: those before 1970, for
-// which clients and file systems have no number, and those to come (see props.LastModified). One
-// within a day of now is kept, and given back when it has come.
+// settable is props.Settable for times of modification. Those before 1970 are refused, too: clients
+// and file systems have no number for them.
 func settable(t time.Time, err error) (time.Time, error) {
-	if err == nil && (t.Unix() < 0 || !props.Settable(t)) {
-		err = errTime
+	if t, err = props.Settable(t, err); err == nil && t.Unix() < 0 {
+		err = props.ErrNoTime
 	}
 	return t, err
 }
@@ -155,7 +147,7 @@ func (h *Handler) setWantedTimes(q *request, t *tree.Tree, p resource.Path) (tri
 		}
 	}
 	if wish := strings.TrimSpace(q.Header.Get("X-OC-CTime")); wish != "" {
-		if at, err := parseEpoch(wish); err == nil && props.Settable(at) {
+		if at, err := props.Settable(parseEpoch(wish)); err == nil {
 			h.accepted(q, p, "X-OC-CTime", h.setCreation(q.ctx, t, p, at))
 		}
 	}

@@ -125,7 +125,7 @@ func TestCreationDateIsKept(t *testing.T) {
 			s := harness.Serve(t, files, nil)
 			s.Want(201, "PUT", "/f", "x")
 			before := creation(s, "/f")
-			ahead := time.Now().Add(25 * time.Hour).UTC()
+			ahead := time.Now().Add(time.Minute).UTC()
 			for _, p := range []string{
 				"<creationdate>yesterday</creationdate>", "<creationdate/>", "<creationdate><a/></creationdate>", "<creationdate>784111777</creationdate>",
 				"<creationdate>0000-01-01T00:00:00Z</creationdate>", "<creationdate>" + ahead.Format(time.RFC3339) + "</creationdate>",

@@ -43,15 +43,21 @@ func TestRangesAtTheEdge(t *testing.T) {
 // then.
 func TestLastModifiedInTheFuture(t *testing.T) {
 	s := harness.Serve(t, harness.DiskTree(t, t.TempDir()), nil)
-	then := time.Now().Add(1000 * time.Hour).UTC()
-	put := s.Want(201, "PUT", "/f", "x", "X-OC-Mtime", fmt.Sprint(then.Unix()))
-	if put.Header.Get("X-OC-Mtime") != "" {
-		t.Errorf("PUT answers X-OC-Mtime: %s", put.Header.Get("X-OC-Mtime"))
-	}
-	for what, header := range map[string]string{"PUT": put.Header.Get("Last-Modified"), "GET": s.Want(200, "GET", "/f", "").Header.Get("Last-Modified")} {
-		at, err := time.Parse(time.RFC1123, header)
-		if err != nil || at.After(time.Now().Add(time.Second)) {
-			t.Errorf("%s: Last-Modified %q, %v", what, header, err)
+	for _, to := range []time.Duration{10 * time.Second, time.Hour, 1000 * time.Hour} {
+		name := "/" + to.String()
+		put := s.Want(201, "PUT", name, "x", "X-OC-Mtime", fmt.Sprint(time.Now().Add(to).Unix()))
+		if put.Header.Get("X-OC-Mtime") != "" {
+			t.Errorf("PUT answers X-OC-Mtime: %s", put.Header.Get("X-OC-Mtime"))
+		}
+		get := s.Want(200, "GET", name, "")
+		if get.Body != "x" {
+			t.Errorf("the upload is %q", get.Body)
+		}
+		for what, header := range map[string]string{"PUT": put.Header.Get("Last-Modified"), "GET": get.Header.Get("Last-Modified")} {
+			at, err := time.Parse(time.RFC1123, header)
+			if err != nil || at.After(time.Now().Add(time.Second)) {
+				t.Errorf("%s: Last-Modified %q, %v", what, header, err)
+			}
 		}
 	}
 }
