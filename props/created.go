@@ -3,6 +3,7 @@ package props
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -43,6 +44,17 @@ func created(form func() *dates) func(context.Context) AppendFunc {
 			return dates.append(b, t), nil
 		}
 	}
+}
+
+// Copied returns the properties of a resource that a COPY gives to the copy: a time of creation is
+// "normally re-initialized when a resource is created with a COPY. It should not be set in a COPY"
+// (RFC 4918 §15.1).
+func Copied(properties []Property) []Property {
+	i := index(properties, win32CreationTime)
+	if i < 0 {
+		return properties
+	}
+	return slices.Concat(properties[:i], properties[i+1:])
 }
 
 func appendDateTime(b []byte, kept *Property) ([]byte, bool) {

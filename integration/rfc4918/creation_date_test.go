@@ -3,10 +3,15 @@ package rfc4918
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"golang.org/x/net/webdav"
+
+	"dav207/fsbackend/faultfs"
 	"dav207/integration/harness"
 )
 
@@ -30,8 +35,9 @@ func creation(s *harness.Site, name string) time.Time {
 	return date
 }
 
-// The time of creation (RFC 4918 §15.1, which lets it be set) is kept as dead properties are
-// (§9.8.2, §9.9.1), under all the names that clients set it by.
+// The time of creation (RFC 4918 §15.1, which lets it be set) is kept as dead properties are, also by
+// MOVE (§9.9.1), under all the names that clients set it by. COPY makes a resource that is created
+// then: the property "is normally re-initialized when a resource is created with a COPY" (§15.1).
 func TestCreationDateIsKept(t *testing.T) {
 	at := time.Unix(784111777, 0).UTC()
 	update := func(p string) string {
@@ -80,7 +86,9 @@ func TestCreationDateIsKept(t *testing.T) {
 				s.Want(204, "PUT", "/c/f", "y")
 				is("/c/f")
 				s.Want(201, "COPY", "/c/f", "", "Destination", "dest:/copy")
-				is("/copy")
+				if got := creation(s, "/copy"); got.Before(before) {
+					t.Errorf("a copy has %v, want that of the COPY", got)
+				}
 				s.Want(201, "MOVE", "/c/", "", "Destination", "dest:/d/")
 				is("/d/f")
 				listed := s.Want(207, "PROPFIND", "/d/", `<propfind xmlns="DAV:"><prop><creationdate/></prop></propfind>`, "Depth", "1").Body
@@ -101,9 +109,9 @@ func TestCreationDateIsKept(t *testing.T) {
 					t.Errorf("propname has\n%s", names)
 				}
 				// What was set is taken back, as a dead property is.
-				s.Want(207, "PROPPATCH", "/copy", `<propertyupdate xmlns="DAV:"><remove><prop><creationdate/></prop></remove></propertyupdate>`)
-				if got := creation(s, "/copy"); got.Before(before) {
-					t.Errorf("removed, and /copy has %v", got)
+				s.Want(207, "PROPPATCH", "/d/f", `<propertyupdate xmlns="DAV:"><remove><prop><creationdate/></prop></remove></propertyupdate>`)
+				if got := creation(s, "/d/f"); got.Before(before) {
+					t.Errorf("removed, and /d/f has %v", got)
 				}
 				s.Want(204, "DELETE", "/d/f", "")
 				s.Want(201, "PUT", "/d/f", "x")
@@ -145,6 +153,94 @@ func TestCreationDateIsKept(t *testing.T) {
 				t.Errorf("refused, and the time is %v", got)
 			}
 		})
+	}
+}
+
+// A time of creation that a client set goes along with MOVE and not with COPY (RFC 4918 §15.1), by
+// whichever way the file system takes; the dead properties beside it go along with both (§9.8.2,
+// §9.9.1).
+func TestCreationDateAfterCopyAndMove(t *testing.T) {
+	const date = "1994-11-06T08:49:37Z"
+	type tree struct {
+		harness.Backend
+		across bool // a MOVE copies, as from one volume to another
+	}
+	var trees []tree
+	for _, b := range append(slices.Clone(harness.Backends), harness.Backend{Name: "no times of creation",
+		Open: func(testing.TB) (webdav.FileSystem, string) { return webdav.NewMemFS(), "" }}) {
+		trees = append(trees, tree{b, false}, tree{b, true})
+	}
+	for _, tree := range trees {
+		for _, tt := range []struct {
+			method, name, to string
+			header           string   // of the request, if there is one
+			of               []string // those that were dated, under their new names
+		}{
+			{"COPY", "/c/f", "/g", "", []string{"/g"}},
+			{"COPY", "/c/f", "/file", "", []string{"/file"}},
+			{"COPY", "/c/f", "/full/", "", []string{"/full"}},
+			{"COPY", "/c/", "/g/", "", []string{"/g/", "/g/f", "/g/d/", "/g/d/f"}},
+			{"COPY", "/c/", "/g/", "0", []string{"/g/"}},
+			{"COPY", "/c/", "/full/", "", []string{"/full/", "/full/f", "/full/d/", "/full/d/f"}},
+			{"COPY", "/c/", "/file", "", []string{"/file/", "/file/f", "/file/d/", "/file/d/f"}},
+			{"MOVE", "/c/f", "/g", "", []string{"/g"}},
+			{"MOVE", "/c/f", "/file", "", []string{"/file"}},
+			{"MOVE", "/c/f", "/full/", "", []string{"/full"}},
+			{"MOVE", "/c/", "/g/", "", []string{"/g/", "/g/f", "/g/d/", "/g/d/f"}},
+			{"MOVE", "/c/", "/full/", "", []string{"/full/", "/full/f", "/full/d/", "/full/d/f"}},
+			{"MOVE", "/c/", "/file", "", []string{"/file/", "/file/f", "/file/d/", "/file/d/f"}},
+		} {
+			t.Run(fmt.Sprintf("%s, across %t, %s %s to %s %s", tree.Name, tree.across, tt.method, harness.NoSlash(tt.name), harness.NoSlash(tt.to), tt.header), func(t *testing.T) {
+				inner, _ := tree.Open(t)
+				files := faultfs.New(inner)
+				served := inner
+				if tree.across {
+					served = files
+				}
+				s := harness.Serve(t, served, nil)
+				for _, name := range []string{"/c/", "/c/d/", "/full/", "/full/d/"} {
+					s.Want(201, "MKCOL", name, "")
+				}
+				for _, name := range []string{"/c/f", "/c/d/f", "/file", "/full/f", "/full/d/f"} {
+					s.Want(201, "PUT", name, "x")
+				}
+				dated := func(name, date string) {
+					patched(s, name, `<propertyupdate xmlns="DAV:"><set><prop><creationdate>`+date+`</creationdate><a xmlns="urn:x">of `+date+`</a></prop></set></propertyupdate>`)
+				}
+				for _, name := range []string{"/c/", "/c/f", "/c/d/", "/c/d/f"} {
+					dated(name, date)
+				}
+				for _, name := range []string{"/file", "/full/", "/full/f", "/full/d/", "/full/d/f"} {
+					dated(name, "1995-01-01T00:00:00Z")
+				}
+				for _, name := range []string{"/c", "/c/**"} {
+					files.Fail(faultfs.Rename, name, syscall.EXDEV)
+				}
+				header := []string{"Destination", "dest:" + tt.to}
+				if tt.header != "" {
+					header = append(header, "Depth", tt.header)
+				}
+				if a := s.Do(tt.method, tt.name, "", header...); a.Status != 201 && a.Status != 204 {
+					t.Fatalf("%s: %d %s", tt.method, a.Status, a.Body)
+				}
+				for _, name := range tt.of {
+					all := s.Want(207, "PROPFIND", name, "", "Depth", "0").Body
+					if got := strings.Contains(all, "creationdate>"+date+"<"); got != (tt.method == "MOVE") || !strings.Contains(all, ">of "+date+"<") {
+						t.Errorf("%s has\n%s", name, all)
+					}
+					if strings.Contains(all, "1995-01-01") || tt.method == "COPY" && strings.Contains(all, "Win32CreationTime") {
+						t.Errorf("%s has a time of creation of another:\n%s", name, all)
+					}
+				}
+				if tt.method == "COPY" { // changes nothing at the source
+					for _, name := range []string{"/c/", "/c/f", "/c/d/", "/c/d/f"} {
+						if all := s.Want(207, "PROPFIND", name, "", "Depth", "0").Body; !strings.Contains(all, "creationdate>"+date+"<") {
+							t.Errorf("%s has\n%s", name, all)
+						}
+					}
+				}
+			})
+		}
 	}
 }
 

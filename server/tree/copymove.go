@@ -16,7 +16,8 @@ import (
 // caused it; what was at the destination under its name stays. Other subtrees go on.
 //
 // Before anything changes it refuses with ErrOverlap, ErrNoParent, what Stat says of src, and what the guard says of
-// both. A symbolic link is copied as what it leads to.
+// both. A symbolic link is copied as what it leads to. A time of creation that a client set is not
+// copied: see props.Copied.
 func (t *Tree) Copy(ctx context.Context, src, dst resource.Path, depth Depth, report Report) error {
 	t = t.noting()
 	err := t.durably(ctx, dst, report, func(ctx context.Context, report Report) error {

@@ -136,12 +136,16 @@ func (t *Tree) told(ctx context.Context, p resource.Path, report Report, err err
 }
 
 // copyProperties gives the one resource at dst, a copy of src, the properties of src and no others.
-func (t *Tree) copyProperties(ctx context.Context, src, dst resource.Path) error {
-	ps, err := t.Props.Get(ctx, src)
+// A COPY gives it those that props.Copied returns.
+func (x *transfer) copyProperties(ctx context.Context, src, dst resource.Path) error {
+	ps, err := x.t.Props.Get(ctx, src)
 	if err != nil {
 		return err
 	}
-	return t.note(ctx, props.Set{Path: dst, Properties: ps})
+	if !x.move {
+		ps = props.Copied(ps)
+	}
+	return x.t.note(ctx, props.Set{Path: dst, Properties: ps})
 }
 
 // bare reports whether nothing is stored for p and what is below it.

@@ -64,7 +64,7 @@ func (x *transfer) fileOverCollection(src props.Resource, dst resource.Path, old
 	}
 	x.changed = true
 	x.t.gone(dst, true) // a lock on dst itself goes on: the URL is still mapped (§6.1)
-	if err := errors.Join(x.t.note(ctx, props.Delete{Path: dst}), x.t.copyProperties(ctx, src.Path, dst)); err != nil || !x.move {
+	if err := errors.Join(x.t.note(ctx, props.Delete{Path: dst}), x.copyProperties(ctx, src.Path, dst)); err != nil || !x.move {
 		return err
 	}
 	return x.removeSource(src.Path, false)
@@ -104,7 +104,7 @@ func (x *transfer) moveFile(src props.Resource, dst resource.Path, old fs.FileIn
 	}
 	before := x.changed
 	x.changed = true
-	if err = x.t.copyProperties(x.ctx, src.Path, dst); err == nil {
+	if err = x.copyProperties(x.ctx, src.Path, dst); err == nil {
 		err = x.removeSource(src.Path, false)
 	}
 	if err != nil && old == nil {

@@ -112,7 +112,7 @@ func (x *transfer) copiedProperties(src, dst resource.Path) (failed bool) {
 	if err != nil {
 		return false
 	}
-	if err = x.t.copyProperties(x.ctx, src, dst); err == nil {
+	if err = x.copyProperties(x.ctx, src, dst); err == nil {
 		return false
 	}
 	x.fail(props.Resource{Path: src, Info: info}, dst, err)
@@ -166,5 +166,5 @@ func (x *transfer) properties(src props.Resource, dst resource.Path) error {
 	if x.bare != nil && x.bare() {
 		return nil
 	}
-	return x.t.copyProperties(x.ctx, src.Path, dst)
+	return x.copyProperties(x.ctx, src.Path, dst)
 }
