@@ -44,7 +44,7 @@ func lastModifiedOf(info fs.FileInfo, passed *int64) time.Time {
 var ErrNoTime = &multistatus.Error{
 	Status:      http.StatusConflict,
 	Err:         errors.New("not a time that can be kept"),
-	Description: "The value is not a time in the form of the property, or one that cannot be kept.",
+	Description: "The value is not a time in the form of the property, or one that cannot be kept, such as a leap second.",
 }
 
 var errToCome = &multistatus.Error{

@@ -341,7 +341,7 @@ func TestTimesThatAreSet(t *testing.T) {
 						}
 						body := bodyOf(t, do(h, "PROPPATCH", "/f", `<propertyupdate xmlns="DAV:"><set><prop><`+name+` xmlns="`+space+`">`+value+
 							`</`+name+`></prop></set></propertyupdate>`))
-						why := "The value is not a time in the form of the property, or one that cannot be kept."
+						why := "The value is not a time in the form of the property, or one that cannot be kept, such as a leap second."
 						if tt.at.After(time.Now()) {
 							why = "A time that is still to come cannot be set."
 						}

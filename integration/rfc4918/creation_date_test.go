@@ -135,12 +135,13 @@ func TestCreationDateIsKept(t *testing.T) {
 			before := creation(s, "/f")
 			ahead := time.Now().Add(time.Minute).UTC()
 			for _, p := range []string{
-				"<creationdate>yesterday</creationdate>", "<creationdate/>", "<creationdate><a/></creationdate>", "<creationdate>784111777</creationdate>",
+				"<creationdate>yesterday</creationdate>", "<creationdate>1994-11-06T8:49:37Z</creationdate>",
+				"<creationdate>1994-11-06T08:49:37,5Z</creationdate>", "<creationdate>1990-12-31T23:59:60Z</creationdate>", "<creationdate/>", "<creationdate><a/></creationdate>", "<creationdate>784111777</creationdate>",
 				"<creationdate>0000-01-01T00:00:00Z</creationdate>", "<creationdate>" + ahead.Format(time.RFC3339) + "</creationdate>",
 				win32("1994-11-06T08:49:37Z"), win32(""), win32(ahead.Format("Mon, 02 Jan 2006 15:04:05 GMT")),
 			} {
 				a := s.Want(207, "PROPPATCH", "/f", update(p+"<b/>"))
-				if !strings.Contains(a.Body, "409 Conflict") || !strings.Contains(a.Body, "424 Failed Dependency") {
+				if !strings.Contains(a.Body, "409 Conflict") || !strings.Contains(a.Body, "424 Failed Dependency") || !strings.Contains(a.Body, "D:responsedescription") {
 					t.Errorf("%s: %s", p, a.Body)
 				}
 			}
