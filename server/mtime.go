@@ -3,8 +3,8 @@ package server
 import (
 	"context"
 	"errors"
-	"math"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -83,23 +83,23 @@ func (h *Handler) chtimesKept(ctx context.Context, c tree.Chtimer, p resource.Pa
 	return errors.Join(props.ErrNoTime, c.Chtimes(context.WithoutCancel(ctx), p.String(), before.Info.ModTime()))
 }
 
+var epoch = regexp.MustCompile(`^[-+]?\d+(\.\d*)?$`)
+
 // parseEpoch reads seconds since 1970, with or without a fraction.
 func parseEpoch(s string) (time.Time, error) {
+	if !epoch.MatchString(s) {
+		return time.Time{}, props.ErrNoTime
+	}
 	whole, fraction, _ := strings.Cut(s, ".")
 	sec, err := strconv.ParseInt(whole, 10, 64)
 	if err != nil {
 		return time.Time{}, err
 	}
-	nanos := 0.0
-	if fraction != "" {
-		if nanos, err = strconv.ParseFloat("0."+fraction, 64); err != nil || math.IsNaN(nanos) {
-			return time.Time{}, props.ErrNoTime
-		}
-	}
-	if strings.HasPrefix(whole, "-") {
+	nanos, err := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
+	if whole[0] == '-' {
 		nanos = -nanos
 	}
-	return time.Unix(sec, int64(nanos*1e9)), nil
+	return time.Unix(sec, nanos), err
 }
 
 // parseHTTPOrEpoch reads either.

@@ -53,6 +53,9 @@ func TestModificationTime(t *testing.T) {
 		{"with a fraction", "PUT", "x", "784111777.5", true, when, ""},
 		{"what is no time is passed over", "PUT", "x", "yesterday", false, "", ""},
 		{"a time before 1970", "PUT", "x", "-1", false, "", ""},
+		{"an exponent, which would be another time", "PUT", "x", "784111777.5e8", false, "", ""},
+		{"no fraction is a second more", "PUT", "x", "784111777.99999999999999999999", true, when, ""},
+		{"rclone: lastmodified with an exponent", "PROPPATCH", set("<D:lastmodified>784111777.5e8</D:lastmodified>"), "", false, "", "409 Conflict"},
 		{"gvfs: X-OC-Mtime on COPY", "COPY", "", "784111777", true, when, ""},
 		{"rclone: X-OC-Mtime on MOVE", "MOVE", "", "784111777", true, when, ""},
 		{"WinSCP: getlastmodified, a day of one digit", "PROPPATCH", set("<D:getlastmodified>Sun, 6 Nov 1994 08:49:37 GMT</D:getlastmodified>"), "", false, when, "200 OK"},
@@ -403,12 +406,19 @@ func TestTimesThatAreNotKept(t *testing.T) {
 
 func FuzzTimes(f *testing.F) {
 	f.Add("Sun, 6 Nov 1994 08:49:37 GMT", "784111777.25")
+	f.Add("", "784111777.5e8")
 	f.Fuzz(func(t *testing.T, date, epoch string) {
 		for _, parsed := range []func() (time.Time, error){
 			func() (time.Time, error) { return props.ParseHTTPDate(date) }, func() (time.Time, error) { return parseEpoch(epoch) },
 		} {
 			if at, err := settable(parsed()); err == nil && (at.Unix() < 0 || !props.ValidTime(at) || time.Until(at) > time.Second) {
 				t.Errorf("%q, %q: %v", date, epoch, at)
+			}
+		}
+		if at, err := settable(parseEpoch(epoch)); err == nil {
+			whole, _, _ := strings.Cut(strings.TrimLeft(epoch, "+0"), ".")
+			if got := strings.TrimLeft(fmt.Sprint(at.Unix()), "0"); got != whole && !strings.HasPrefix(epoch, "-") {
+				t.Errorf("%q: %s", epoch, got)
 			}
 		}
 	})
