@@ -27,8 +27,10 @@ func Standard(etag func(ctx context.Context, b []byte, info fs.FileInfo) ([]byte
 		{Name: DAV("iscollection"), Alias: true, Append: func(_ context.Context, b []byte, r Resource) ([]byte, error) {
 			return append(b, flag(r.Info.IsDir())), nil
 		}},
-		{Name: DAV("ishidden"), Alias: true, Append: func(_ context.Context, b []byte, r Resource) ([]byte, error) {
-			return append(b, flag(!r.Path.IsRoot() && r.Path.Name()[0] == '.')), nil
+		// Windows asks for this. Hidden there, and with IIS, is what has the attribute. A leading dot is
+		// none: CreateFile with CREATE_ALWAYS would fail over a .gitignore that is hidden.
+		{Name: DAV("ishidden"), Alias: true, Append: func(_ context.Context, b []byte, _ Resource) ([]byte, error) {
+			return append(b, flag(false)), nil
 		}, Kept: &Kept{Name: Microsoft("Win32FileAttributes"), Append: func(b []byte, attributes *Property) ([]byte, bool) {
 			const hidden = 2
 			bits, err := strconv.ParseUint(text(attributes), 16, 32)

@@ -253,7 +253,8 @@ func patched(s *harness.Site, name, update string) {
 	}
 }
 
-// DAV:iscollection and DAV:ishidden are for those who ask by name, as Windows does.
+// DAV:iscollection and DAV:ishidden are for those who ask by name, as Windows does. Hidden is what
+// has the attribute that Windows sets, whatever its name.
 func TestWindowsFlags(t *testing.T) {
 	for _, b := range harness.Backends {
 		files, _ := b.Open(t)
@@ -261,15 +262,15 @@ func TestWindowsFlags(t *testing.T) {
 		for _, name := range []string{"/c/", "/.c/"} {
 			s.Want(201, "MKCOL", name, "")
 		}
-		for _, name := range []string{"/f", "/.f", "/set", "/.unset", "/odd"} {
+		for _, name := range []string{"/f", "/.f", "/set", "/.set", "/.unset", "/odd"} {
 			s.Want(201, "PUT", name, "x")
 		}
-		for name, bits := range map[string]string{"/set": "00000022", "/.unset": "00000020", "/odd": "many"} {
+		for name, bits := range map[string]string{"/set": "00000022", "/.set": "00000022", "/.unset": "00000020", "/odd": "many"} {
 			patched(s, name, `<propertyupdate xmlns="DAV:"><set><prop><Win32FileAttributes xmlns="urn:schemas-microsoft-com:">`+
 				bits+`</Win32FileAttributes></prop></set></propertyupdate>`)
 		}
 		for name, want := range map[string]string{
-			"/": "1 0", "/c/": "1 0", "/.c/": "1 1", "/f": "0 0", "/.f": "0 1", "/set": "0 1", "/.unset": "0 0", "/odd": "0 0",
+			"/": "1 0", "/c/": "1 0", "/.c/": "1 0", "/f": "0 0", "/.f": "0 0", "/set": "0 1", "/.set": "0 1", "/.unset": "0 0", "/odd": "0 0",
 		} {
 			const ask = `<propfind xmlns="DAV:"><prop><iscollection/><ishidden/></prop></propfind>`
 			flags := strings.Split(want, " ")
