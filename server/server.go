@@ -118,7 +118,7 @@ func New(fs webdav.FileSystem, opts *Options) *Handler {
 		panic(fmt.Sprintf("server: prefix %q: %v", o.Prefix, err))
 	}
 	h := &Handler{
-		tree:       tree.Tree{FS: fs, Props: o.Props, Uploads: &tree.Uploads{}, Swaps: &reserve.Queue{}},
+		tree:       tree.Tree{FS: fs, Props: o.Props, Uploads: &tree.Uploads{}, Swaps: &tree.Swaps{}},
 		mapping:    mapping,
 		locks:      o.Locks,
 		policy:     o.Policy,

@@ -185,7 +185,7 @@ func (t *Tree) leave(ctx context.Context, msg string, holder resource.Path, err 
 // swap puts the file or link at p aside while put puts something else there, and then removes it. Where put fails it is put
 // back.
 func (t *Tree) swap(ctx context.Context, p resource.Path, put func() error) error {
-	swapped := t.swapping(ctx, p)
+	swapped := t.Swaps.begin(ctx, p)
 	defer swapped()
 	holder, err := t.setAside(ctx, p, false)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // of the collection has its name again, what stopped the removal is reported, and errKept is returned. What is known to stay
 // is asked for before: see obstacles.
 func (t *Tree) supplant(ctx context.Context, dst resource.Path, old fs.FileInfo, report Report, put, undo func() error) error {
-	swapped := t.swapping(ctx, dst)
+	swapped := t.Swaps.begin(ctx, dst)
 	defer func() { swapped() }()
 	holder, err := t.setAside(ctx, dst, true)
 	if err != nil {
@@ -44,7 +44,7 @@ func (t *Tree) supplant(ctx context.Context, dst resource.Path, old fs.FileInfo,
 	if !errors.Is(err, errKept) {
 		report(dst, true, err)
 	}
-	swapped = t.swapping(ctx, dst)
+	swapped = t.Swaps.begin(ctx, dst)
 	if failed := undo(); failed != nil {
 		t.leave(ctx, "what was replaced is left over", holder, err)
 		t.warn("what replaced it could not be taken back", dst, failed)

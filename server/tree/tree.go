@@ -20,7 +20,6 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
-	"dav207/server/reserve"
 	"dav207/server/resource"
 )
 
@@ -72,7 +71,7 @@ type Tree struct {
 	Uploads *Uploads
 	// Swaps has those who find nothing at a name wait while something takes the place of what is there.
 	// All Trees of one file system share it; nil is for where nobody reads meanwhile.
-	Swaps *reserve.Queue
+	Swaps *Swaps
 	// Guard may be nil: everything is allowed.
 	Guard Guard
 	// Before may be nil. It is called once, when nothing else stands in the way of an operation as a whole, before the
@@ -112,33 +111,6 @@ func (t *Tree) Open(ctx context.Context, p resource.Path) (f webdav.File, err er
 		return err
 	})
 	return f, err
-}
-
-// steady calls look, which reads p, and where that finds nothing calls it again, while nothing
-// takes the place of p or of a collection above it: between two renames nothing has the name. look
-// must not call steady.
-func (t *Tree) steady(ctx context.Context, p resource.Path, look func() error) error {
-	err := look()
-	if !missing(err) {
-		return err
-	}
-	if t.Swaps != nil {
-		release, failed := t.Swaps.Acquire(ctx, reserve.Claim{Path: p})
-		defer release()
-		if failed != nil {
-			return failed
-		}
-	}
-	return look()
-}
-
-// swapping has those who find nothing at p or below wait until something is there again.
-func (t *Tree) swapping(ctx context.Context, p resource.Path) (done func()) {
-	if t.Swaps == nil {
-		return func() {}
-	}
-	done, _ = t.Swaps.Acquire(context.WithoutCancel(ctx), reserve.Claim{Path: p, Subtree: true, Write: true})
-	return done
 }
 
 // Parent checks that p's parent is an existing collection and returns ErrNoParent where it is not (RFC 4918 §9.3.1,
