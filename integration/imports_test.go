@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// allowed says which package may import which: first those of this module, then, after the bar,
-// modules of others. The standard library is open to all. It is a statement of what the house looks
-// like: a failure here is a reason to ask whether the import is right, not to add a line.
+// allowed lists what each package may import: packages of this module and, after the bar, other
+// modules. Every package may import the standard library. The table is the architecture: when the
+// test fails, first ask whether the import is right.
 //
 //	tree        knows no HTTP
 //	fsbackend   knows no status codes and no properties
@@ -48,12 +48,12 @@ var allowed = map[string]string{
 	"server/davtest":        "server server/access server/locks server/multistatus fsbackend fsbackend/faultfs",
 }
 
-// clientsOnly are modules that the tests of one package alone may import.
+// clientsOnly names modules that only the tests of one package may import.
 var clientsOnly = map[string]string{
 	"github.com/studio-b12/gowebdav": "integration/clients",
 }
 
-// withoutHTTP are packages that must not know that there is HTTP.
+// withoutHTTP names the packages that must not import net/http.
 var withoutHTTP = []string{"server/resource", "server/davxml", "server/access", "server/reserve", "server/locks", "server/tree",
 	"fsbackend", "fsbackend/faultfs"}
 
@@ -61,6 +61,35 @@ const module = "dav207"
 
 func TestImports(t *testing.T) {
 	seen := map[string]bool{}
+	eachGoFile(t, func(file, rel string) error {
+		pkg := path.Dir(rel)
+		seen[pkg] = true
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if problem := importProblem(pkg, imported, strings.HasSuffix(rel, "_test.go")); problem != "" {
+				t.Errorf("%s imports %s: %s", rel, imported, problem)
+			}
+		}
+		return nil
+	})
+	for pkg := range allowed {
+		if !seen[pkg] {
+			t.Errorf("the table has %s, which does not exist", pkg)
+		}
+	}
+}
+
+// eachGoFile calls visit for every Go file of the module, whatever its build tags are. rel is the
+// name from the root of the module, with slashes.
+func eachGoFile(t *testing.T, visit func(file, rel string) error) {
+	t.Helper()
 	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -74,46 +103,26 @@ func TestImports(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		pkg := path.Dir(filepath.ToSlash(rel))
-		seen[pkg] = true
-		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
-		if err != nil {
-			return err
-		}
-		for _, spec := range parsed.Imports {
-			imported, err := strconv.Unquote(spec.Path.Value)
-			if err != nil {
-				return err
-			}
-			if problem := judge(pkg, imported, strings.HasSuffix(file, "_test.go")); problem != "" {
-				t.Errorf("%s imports %s: %s", rel, imported, problem)
-			}
-		}
-		return nil
+		return visit(file, filepath.ToSlash(rel))
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for pkg := range allowed {
-		if !seen[pkg] {
-			t.Errorf("the table speaks of %s, which is not there", pkg)
-		}
-	}
 }
 
-// judge says what is wrong with an import, "" for nothing. Every build is looked at, whatever the
-// system is that runs this test.
-func judge(pkg, imported string, test bool) string {
+// importProblem returns what is wrong with an import of pkg, or "". test is true for an import of a
+// test file.
+func importProblem(pkg, imported string, test bool) string {
 	ours, isOurs := strings.CutPrefix(imported, module+"/")
 	if !isOurs && !strings.Contains(strings.SplitN(imported, "/", 2)[0], ".") {
 		if !test && inModule(imported, "net/http") && slices.Contains(withoutHTTP, pkg) {
-			return "it knows no HTTP"
+			return "the package must not know HTTP"
 		}
 		return "" // the standard library
 	}
 	for m, only := range clientsOnly {
 		if inModule(imported, m) && (pkg != only || !test) {
-			return "only tests in " + only + " may"
+			return "only tests in " + only + " may import it"
 		}
 	}
 	if test {
@@ -130,21 +139,20 @@ func judge(pkg, imported string, test bool) string {
 	if !isOurs && slices.ContainsFunc(strings.Fields(foreign), func(m string) bool { return inModule(imported, m) }) {
 		return ""
 	}
-	return "not one of its edges"
+	return "the table does not allow it"
 }
 
 func inModule(imported, module string) bool {
 	return imported == module || strings.HasPrefix(imported, module+"/")
 }
 
-// The edges must lead downwards, whatever the table says: a package that is reached from itself
-// could not be understood, or used, alone.
-func TestImportsHaveNoCircle(t *testing.T) {
+// The table itself must not allow an import cycle: packages in a cycle cannot be understood alone.
+func TestImportsHaveNoCycle(t *testing.T) {
 	state := map[string]int{} // 1 on the way, 2 done
 	var visit func(pkg string, way []string)
 	visit = func(pkg string, way []string) {
 		if way = append(way, pkg); state[pkg] == 1 {
-			t.Errorf("a circle: %s", strings.Join(way, " → "))
+			t.Errorf("import cycle: %s", strings.Join(way, " → "))
 		}
 		if state[pkg] != 0 {
 			return
@@ -153,7 +161,7 @@ func TestImportsHaveNoCircle(t *testing.T) {
 		own, _, _ := strings.Cut(allowed[pkg], "|")
 		for _, next := range strings.Fields(own) {
 			if _, ok := allowed[next]; !ok {
-				t.Errorf("%s may import %s, which the table does not have", pkg, next)
+				t.Errorf("%s may import %s, which is not in the table", pkg, next)
 			}
 			visit(next, way)
 		}
@@ -164,7 +172,7 @@ func TestImportsHaveNoCircle(t *testing.T) {
 	}
 }
 
-func TestJudge(t *testing.T) {
+func TestImportProblem(t *testing.T) {
 	for _, tt := range []struct {
 		pkg, imported string
 		test, ok      bool
@@ -187,8 +195,8 @@ func TestJudge(t *testing.T) {
 		{"server", module + "/integration/harness", false, false},
 		{"server/new", module + "/server", false, false},
 	} {
-		if got := judge(tt.pkg, tt.imported, tt.test); (got == "") != tt.ok {
-			t.Errorf("judge(%s, %s, %t) = %q", tt.pkg, tt.imported, tt.test, got)
+		if got := importProblem(tt.pkg, tt.imported, tt.test); (got == "") != tt.ok {
+			t.Errorf("importProblem(%s, %s, %t) = %q", tt.pkg, tt.imported, tt.test, got)
 		}
 	}
 }
