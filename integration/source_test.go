@@ -47,7 +47,6 @@ var notYet = map[string][]string{
 		"props/propstest",
 		"server",
 		"server/access",
-		"server/davtest",
 		"server/davxml",
 		"server/davxml/xmltest",
 		"server/early",

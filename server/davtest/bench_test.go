@@ -14,7 +14,7 @@ import (
 func BenchmarkNewServer(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		t := &stand{}
+		t := &fakeTB{}
 		davtest.NewServer(t, nil)
 		for _, f := range t.cleanups {
 			f()
@@ -22,8 +22,8 @@ func BenchmarkNewServer(b *testing.B) {
 	}
 }
 
-// BenchmarkPropfind lists 1,000 members: "server" is what the handler takes of it, "client" the same over the connection, as a
-// test has it, without looking at the answer.
+// BenchmarkPropfind lists 1,000 members. "server" calls the handler directly; "client" sends the
+// request over a connection and discards the body of the answer.
 func BenchmarkPropfind(b *testing.B) {
 	srv := filled(b, 1000)
 	b.Run("server", func(b *testing.B) {
@@ -72,7 +72,7 @@ func BenchmarkCopy(b *testing.B) {
 	}
 }
 
-// filled is a server with n files in /c.
+// filled starts a server with n files in /c.
 func filled(b *testing.B, n int) *davtest.Server {
 	srv := davtest.NewServer(b, nil)
 	for i := range n {
@@ -81,7 +81,7 @@ func filled(b *testing.B, n int) *davtest.Server {
 	return srv
 }
 
-// discard is a ResponseWriter that forgets.
+// discard is a ResponseWriter that keeps only the status.
 type discard struct {
 	header http.Header
 	status int

@@ -1,5 +1,6 @@
-// Package davtest is a WebDAV server for other people's tests, in the manner of net/http/httptest: the real server over
-// a tree in memory, on a port of its own, with members that fail when the test says so.
+// Package davtest is a WebDAV server for the tests of WebDAV clients, in the manner of
+// net/http/httptest. It runs the real server over a tree in memory, on a port of its own; the test
+// chooses which operations fail on which members.
 //
 //	srv := davtest.NewServer(t, nil)
 //	srv.Put("/c/1", "/c/2", "/c/3")
@@ -7,15 +8,15 @@
 //	client.RemoveAll(srv.URL + "/c/") // the client under test: it gets a 207 with /c/3 = 403
 //	srv.Tree()                        // "/ /c/ /c/3"
 //
-// Everything is deterministic: faults are told by operation, name and count, locks expire when the test advances the clock.
-// Every multistatus that Do receives is held against the grammar of RFC 4918 §14, and a panic in the server is a failure
-// of the test.
+// Everything is deterministic: a fault is chosen by operation, name and count, and locks expire
+// when the test advances the clock. Do checks every multistatus against the grammar of RFC 4918
+// §14. A panic in the server fails the test.
 //
-// It believes everybody: who sends Basic credentials is the user of that name (access.Principal), whatever the
-// password, and everybody else is nobody.
+// The server accepts any Basic credentials: the user name becomes the access.Principal, and the
+// password is ignored. A request without credentials has no principal.
 //
-// What the server answers is never made up: it is what it answers outside of tests. For answers that are wrong on purpose
-// use httptest with a handler of your own.
+// All answers are those of the real server. For answers that are wrong on purpose use httptest with
+// a handler of your own.
 package davtest
 
 import (
@@ -34,11 +35,13 @@ import (
 	"dav207/server/locks"
 )
 
-// Server is a running server with an empty tree. Its methods may be called while requests are served; those that can
-// fail the test must be called from the goroutine of the test, as t.FailNow must.
+// Server is a running server, whose tree is empty at first. Its methods may be called while
+// requests are served. Those that can end the test must be called from the goroutine of the test,
+// as t.FailNow must.
 type Server struct {
 	*httptest.Server
-	// Files makes operations of the server fail: see faultfs.FS.Fail. The methods of Server pass it by.
+	// Files makes operations of the server fail: see faultfs.FS.Fail. It does not affect the
+	// methods of Server.
 	Files *faultfs.FS
 
 	t      testing.TB
@@ -47,8 +50,8 @@ type Server struct {
 	clock  *clock // nil if the test brought its own locks
 }
 
-// NewServer starts a server on 127.0.0.1 that ends with the test. opts may be nil; if it has no Locks, time passes for
-// locks only as far as Advance says beyond what really passes.
+// NewServer starts a server on 127.0.0.1 and closes it at the end of the test. opts may be nil. If
+// it has no Locks, Advance moves the clock of the locks ahead.
 func NewServer(t testing.TB, opts *server.Options) *Server {
 	t.Helper()
 	var o server.Options
@@ -68,14 +71,14 @@ func NewServer(t testing.TB, opts *server.Options) *Server {
 		}
 		handler.ServeHTTP(w, r)
 	}))
-	s.Config.DisableGeneralOptionsHandler = true // OPTIONS * is the server's to answer, too
-	s.Config.ErrorLog = log.New(failures{t}, "", 0)
+	s.Config.DisableGeneralOptionsHandler = true // the handler answers OPTIONS *, too
+	s.Config.ErrorLog = log.New(errorLog{t}, "", 0)
 	s.Start()
 	t.Cleanup(s.Close)
 	return s
 }
 
-// Advance lets time pass for the locks. It fails the test if the server was given a lock table.
+// Advance moves the clock of the locks ahead by d. It fails the test if opts.Locks was set.
 func (s *Server) Advance(d time.Duration) {
 	s.t.Helper()
 	if s.clock == nil {
@@ -84,8 +87,9 @@ func (s *Server) Advance(d time.Duration) {
 	s.clock.advance(d)
 }
 
-// Lock takes an exclusive write lock on the resource called name and returns its token. Headers as those of Do may change
-// it: "Depth: 0" (the default is infinity), "Timeout: Second-10". Where nothing is, LOCK creates an empty file.
+// Lock takes an exclusive write lock on the resource called name and returns its token. headers are
+// lines as for Do, such as "Depth: 0" (the default is infinity) or "Timeout: Second-10". If the
+// name is unmapped, LOCK creates an empty file.
 func (s *Server) Lock(name string, headers ...string) (token string) {
 	s.t.Helper()
 	r := s.Send("LOCK", name, lockInfo, headers...)
@@ -97,15 +101,15 @@ func (s *Server) Lock(name string, headers ...string) (token string) {
 
 const lockInfo = `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`
 
-// failures makes a test failure of what net/http has to complain about: a panic of the server.
-type failures struct{ t testing.TB }
+// errorLog fails the test for each error that net/http logs, such as a panic in the handler.
+type errorLog struct{ t testing.TB }
 
-func (f failures) Write(b []byte) (int, error) {
+func (f errorLog) Write(b []byte) (int, error) {
 	f.t.Errorf("davtest: %s", b)
 	return len(b), nil
 }
 
-// clock is the time plus what the test added.
+// clock returns the real time plus what the test added.
 type clock struct {
 	mu    sync.Mutex
 	ahead time.Duration

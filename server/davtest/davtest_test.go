@@ -19,7 +19,7 @@ import (
 func TestPutMakesParents(t *testing.T) {
 	srv := davtest.NewServer(t, nil)
 	if got := srv.Tree(); got != "/" {
-		t.Errorf("a new tree holds %q", got)
+		t.Errorf("Tree of a new server = %q, want /", got)
 	}
 	srv.Put("/c/1", "e/", "/c/d/", "/c/d/x y")
 	srv.Write("/c/1", "another")
@@ -38,7 +38,7 @@ func TestPutMakesParents(t *testing.T) {
 	}
 }
 
-func TestFaultsDoNotReachTheHelpers(t *testing.T) {
+func TestFaultsDoNotAffectHelpers(t *testing.T) {
 	srv := davtest.NewServer(t, nil)
 	for _, op := range []faultfs.Op{faultfs.Create, faultfs.Write, faultfs.Mkdir, faultfs.Stat, faultfs.Open, faultfs.Readdir, faultfs.Remove} {
 		srv.Files.Fail(op, "/**", syscall.EIO)
@@ -46,7 +46,7 @@ func TestFaultsDoNotReachTheHelpers(t *testing.T) {
 	srv.Put("/c/1", "/c/2")
 	srv.Remove("/c/2")
 	if got := srv.Tree() + srv.Content("/c/1"); got != "/ /c/ /c/1/c/1" {
-		t.Errorf("the tree is %q", got)
+		t.Errorf("the tree and /c/1 = %q", got)
 	}
 	if got := srv.Do("GET", "/c/1"); got.StatusCode != http.StatusInternalServerError {
 		t.Errorf("GET = %v, want 500", got)
@@ -88,7 +88,7 @@ func TestLocksExpireWithTheClock(t *testing.T) {
 	}
 }
 
-func TestUsersAreBelieved(t *testing.T) {
+func TestAnyPasswordIsAccepted(t *testing.T) {
 	const jane, joe = "Authorization: Basic amFuZTo=", "Authorization: Basic am9lOg=="
 	srv := davtest.NewServer(t, nil)
 	token := srv.Lock("/f", jane)
@@ -102,14 +102,14 @@ func TestUsersAreBelieved(t *testing.T) {
 	}
 }
 
-func TestOwnLocksHaveTheirOwnClock(t *testing.T) {
+func TestAdvanceNeedsTheServersLocks(t *testing.T) {
 	table := locks.New(nil)
 	srv := davtest.NewServer(t, &server.Options{Locks: table})
 	srv.Lock("/new")
 	if table.Len() != 1 {
 		t.Errorf("the table given holds %d locks, want 1", table.Len())
 	}
-	ft := &failing{TB: t}
+	ft := &fatalRecorder{TB: t}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -117,7 +117,7 @@ func TestOwnLocksHaveTheirOwnClock(t *testing.T) {
 	}()
 	<-done
 	if !ft.failed {
-		t.Error("Advance did not say that it has no clock to advance")
+		t.Error("Advance succeeds with a lock table that has its own clock, want Fatal")
 	}
 }
 
@@ -145,7 +145,7 @@ func TestString(t *testing.T) {
 }
 
 // A listing that cannot be completed must not look complete.
-func TestBrokenOff(t *testing.T) {
+func TestTruncatedMultistatus(t *testing.T) {
 	srv := davtest.NewServer(t, &server.Options{Props: &brokenProps{}})
 	names := make([]string, 600)
 	for i := range names {
@@ -188,13 +188,13 @@ func TestParallelUse(t *testing.T) {
 	wg.Wait()
 }
 
-// failing notes a failure and ends the goroutine, as testing.T does.
-type failing struct {
+// fatalRecorder records a call of Fatal and ends the goroutine, as testing.T does.
+type fatalRecorder struct {
 	testing.TB
 	failed bool
 }
 
-func (f *failing) Fatal(...any) {
+func (f *fatalRecorder) Fatal(...any) {
 	f.failed = true
 	runtime.Goexit()
 }

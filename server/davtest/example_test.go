@@ -12,7 +12,7 @@ import (
 	"dav207/server/davtest"
 )
 
-// A client must be able to tell what is left after a DELETE that failed for some of the members.
+// A client must recognise what is left after a DELETE that failed for some of the members.
 func ExampleNewServer() {
 	test := func(t testing.TB) {
 		srv := davtest.NewServer(t, nil)
@@ -36,9 +36,9 @@ func ExampleNewServer() {
 	// 507 sufficient-disk-space
 }
 
-// run does what "go test" does with a test, since an example has no testing.T.
+// run calls test and then its cleanups, because an example has no testing.T.
 func run(test func(testing.TB)) {
-	t := &stand{}
+	t := &fakeTB{}
 	defer func() {
 		for _, f := range t.cleanups {
 			f()
@@ -47,13 +47,13 @@ func run(test func(testing.TB)) {
 	test(t)
 }
 
-type stand struct {
+type fakeTB struct {
 	testing.TB
 	cleanups []func()
 }
 
-func (t *stand) Helper()                   {}
-func (t *stand) Context() context.Context  { return context.Background() }
-func (t *stand) Cleanup(f func())          { t.cleanups = append(t.cleanups, f) }
-func (t *stand) Errorf(f string, a ...any) { log.Printf(f, a...) }
-func (t *stand) Fatalf(f string, a ...any) { log.Fatalf(f, a...) }
+func (t *fakeTB) Helper()                   {}
+func (t *fakeTB) Context() context.Context  { return context.Background() }
+func (t *fakeTB) Cleanup(f func())          { t.cleanups = append(t.cleanups, f) }
+func (t *fakeTB) Errorf(f string, a ...any) { log.Printf(f, a...) }
+func (t *fakeTB) Fatalf(f string, a ...any) { log.Fatalf(f, a...) }

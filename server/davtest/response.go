@@ -16,16 +16,18 @@ type Response struct {
 	StatusCode int
 	Header     http.Header
 	Body       []byte
-	// Responses is what a 207 says, in its order.
+	// Responses are the members of a 207, in document order.
 	Responses []multistatus.Response
 	// Condition is the one in the DAV:error body of a plain status, or nil (RFC 4918 §16).
 	Condition *multistatus.Condition
-	// Err is not nil if the answer broke off: the server ends the connection when it cannot complete a multistatus.
+	// Err is not nil if the body is truncated. The server closes the connection when it cannot
+	// complete a multistatus.
 	Err error
 }
 
-// Do sends a request without a body. name is that of a resource, decoded and without the server's prefix; headers are lines
-// such as "Depth: 0". It fails the test if there is no answer, or if a 207 is not what RFC 4918 §14 says.
+// Do sends a request without a body. name is the decoded name of a resource, without the server's
+// prefix; headers are lines such as "Depth: 0". It fails the test if there is no answer, or if a
+// 207 violates RFC 4918 §14.
 func (s *Server) Do(method, name string, headers ...string) *Response {
 	s.t.Helper()
 	return s.Send(method, name, "", headers...)
@@ -58,7 +60,7 @@ func (s *Server) Send(method, name, body string, headers ...string) *Response {
 	r := &Response{StatusCode: res.StatusCode, Header: res.Header}
 	r.Body, r.Err = io.ReadAll(res.Body)
 	if err := r.decode(); err != nil && r.Err == nil {
-		s.t.Errorf("davtest: %s %s answers with a body that no client can read: %v\n%s", method, name, err, r.Body)
+		s.t.Errorf("davtest: the body of %s %s is malformed: %v\n%s", method, name, err, r.Body)
 	}
 	return r
 }
@@ -73,8 +75,8 @@ func (r *Response) decode() (err error) {
 	return err
 }
 
-// Statuses returns the status of each href of a 207. That of a resource with properties is the one they share, or
-// 207 where they differ.
+// Statuses returns the status of each href of a 207. For a resource with propstats that is their
+// common status, or 207 if they differ.
 func (r *Response) Statuses() map[string]int {
 	out := make(map[string]int, len(r.Responses))
 	for _, m := range r.Responses {
@@ -90,8 +92,8 @@ func (r *Response) Statuses() map[string]int {
 	return out
 }
 
-// String tells the whole outcome in one line: the status with its condition, then each response of a 207 with its own
-// and with the properties of each propstat, as in
+// String returns the whole outcome in one line: the status with its condition, then each response
+// of a 207 with its status, or with the properties of each propstat:
 //
 //	423 lock-token-submitted(/c/)
 //	207 /c/1=403 /c/3=423 lock-token-submitted(/c/3)

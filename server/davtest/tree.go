@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Put makes resources, and the collections on the way to them: a collection where a name ends in a slash, otherwise a
-// file whose content is its name. No fault stands in its way.
+// Put creates resources and their missing parents. A name that ends in a slash is a collection; any
+// other is a file whose content is its name. Faults do not affect it.
 func (s *Server) Put(names ...string) {
 	s.t.Helper()
 	for _, name := range names {
@@ -24,7 +24,7 @@ func (s *Server) Put(names ...string) {
 	}
 }
 
-// Write makes a file with that content, or replaces one, and makes the collections on the way to it.
+// Write creates or replaces a file and creates its missing parents.
 func (s *Server) Write(name, content string) {
 	s.t.Helper()
 	name = path.Clean("/" + name)
@@ -39,7 +39,7 @@ func (s *Server) Write(name, content string) {
 	}
 }
 
-// mkdirs makes the collection name, which is canonical, and those above it.
+// mkdirs creates the collection name, which is canonical, and its missing parents.
 func (s *Server) mkdirs(name string) {
 	s.t.Helper()
 	if name == "/" {
@@ -54,7 +54,7 @@ func (s *Server) mkdirs(name string) {
 	}
 }
 
-// Remove removes a resource with its members, behind the back of the server. That it is not there is no failure.
+// Remove removes a resource with its members without a request. A missing resource is no error.
 // Unlike the other methods it may be called from any goroutine, such as that of a faultfs.Rule.Do.
 func (s *Server) Remove(name string) {
 	if err := s.inner.RemoveAll(context.Background(), path.Clean("/"+name)); err != nil {
@@ -62,7 +62,7 @@ func (s *Server) Remove(name string) {
 	}
 }
 
-// Content returns what is in a file. It fails the test if there is none.
+// Content returns the content of a file. It fails the test if there is none.
 func (s *Server) Content(name string) string {
 	s.t.Helper()
 	f, err := s.inner.OpenFile(context.Background(), path.Clean("/"+name), os.O_RDONLY, 0)
@@ -77,8 +77,8 @@ func (s *Server) Content(name string) string {
 	return string(b)
 }
 
-// Tree returns the names of all there is, sorted and separated by spaces: "/ /c/ /c/1". What the server wrote aside and did
-// not clean away is there, too.
+// Tree returns the names of all resources, sorted and separated by spaces: "/ /c/ /c/1". It
+// includes temp files that the server has left over.
 func (s *Server) Tree() string {
 	s.t.Helper()
 	names := []string{"/"}
@@ -86,7 +86,7 @@ func (s *Server) Tree() string {
 	walk = func(dir string) {
 		f, err := s.inner.OpenFile(context.Background(), dir, os.O_RDONLY, 0)
 		if err != nil {
-			if !errors.Is(err, fs.ErrNotExist) { // it went meanwhile
+			if !errors.Is(err, fs.ErrNotExist) { // removed meanwhile
 				s.t.Fatalf("davtest: %v", err)
 			}
 			return
