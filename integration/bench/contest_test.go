@@ -22,18 +22,18 @@ import (
 	"dav207/server/locks"
 )
 
-// side is one of those whose work is compared.
+// side is one of the servers or programs that contest compares.
 type side struct {
 	name string
 	run  func() error
 	undo func() error // after each run, not measured; may be nil
-	bare bool         // the limit, or another program: its allocations say nothing
+	bare bool         // not a server in this process; its allocations are not reported
 }
 
-// contest has the sides do the same work in turn, so that what disturbs the machine meanwhile
-// disturbs all of them. For one of the n things that a run does it reports the median time that
-// each side takes, and the allocations in this process, a client's included; of all sides but the
-// first also how many times the first one's time they take: as "xnet/dav207".
+// contest runs the sides in turn, so that other load on the machine affects all of them alike. A
+// run does n things. For each side contest reports the median time and the allocations per thing;
+// the allocations are those of this process, including the client. For all sides but the first it
+// also reports the ratio of their time to that of the first, as "xnet/dav207".
 func contest(b *testing.B, thing string, n int, sides ...side) {
 	b.Helper()
 	times, allocs := make([][]float64, len(sides)), make([][]float64, len(sides))
@@ -51,7 +51,7 @@ func contest(b *testing.B, thing string, n int, sides ...side) {
 			b.Fatalf("%s: %v", s.name, err)
 		}
 	}
-	for i := range sides { // what is new to one of them is not measured
+	for i := range sides { // warm up, not measured
 		once(i)
 		times[i], allocs[i] = nil, nil
 	}
@@ -60,7 +60,7 @@ func contest(b *testing.B, thing string, n int, sides ...side) {
 			once(i)
 		}
 	}
-	b.ReportMetric(0, "ns/op") // of all sides together it says nothing
+	b.ReportMetric(0, "ns/op") // hide the sum over all sides
 	for i, s := range sides {
 		b.ReportMetric(median(times[i])/float64(n), s.name+"-ns/"+thing)
 		if !s.bare {
@@ -77,15 +77,15 @@ func median(of []float64) float64 {
 	return (of[(len(of)-1)/2] + of[len(of)/2]) / 2
 }
 
-// allocated is how many objects this process has allocated by now.
+// allocated returns the number of objects that this process has allocated so far.
 func allocated() uint64 {
 	var m runtime.MemStats
-	runtime.ReadMemStats(&m) // package metrics is cheaper, and does not count the last ones
+	runtime.ReadMemStats(&m) // runtime/metrics is cheaper, but does not count the latest objects
 	return m.Mallocs
 }
 
-// durable serves a directory as the command does: dead properties and locks in a file, which is not
-// in it.
+// durable serves a directory as the command does, with dead properties and locks in a file outside
+// of the directory.
 func durable(b *testing.B, dir string) *server.Handler {
 	b.Helper()
 	return server.New(harness.DiskTree(b, dir), durableState(b))
@@ -107,8 +107,8 @@ func xnet(dir string) http.Handler {
 	return &webdav.Handler{FileSystem: webdav.Dir(dir), LockSystem: webdav.NewMemLS()}
 }
 
-// conn is a connection to a server, by hand: what an http.Client does besides would be most of what
-// is measured.
+// conn is a client connection. It is used instead of http.Client, whose own cost would dominate the
+// figures.
 type conn struct {
 	net.Conn
 	r       *bufio.Reader
@@ -117,7 +117,7 @@ type conn struct {
 	body    []byte
 }
 
-// dial connects to a handler, which is served for it.
+// dial serves h and returns connections to it.
 func dial(b *testing.B, h http.Handler, conns int) []*conn {
 	b.Helper()
 	s := harness.ServeHandler(b, h, "")
@@ -133,19 +133,19 @@ func dial(b *testing.B, h http.Handler, conns int) []*conn {
 	return all
 }
 
-// do makes a request and reads the answer, which must be one of success.
+// do sends a request and reads the answer. It returns an error if the status is not 2xx.
 func (c *conn) do(method, target, body string, header ...string) (http.Header, error) {
 	return c.send(method, target, strings.NewReader(body), int64(len(body)), header...)
 }
 
-// send is do with a body that need not be in memory.
+// send is do with a body from a Reader.
 func (c *conn) send(method, target string, body io.Reader, size int64, header ...string) (http.Header, error) {
 	c.request = fmt.Appendf(c.request[:0], "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", method, target, c.RemoteAddr(), size)
 	for i := 0; i < len(header); i += 2 {
 		c.request = fmt.Appendf(c.request, "%s: %s\r\n", header[i], header[i+1])
 	}
 	c.request = append(c.request, '\r', '\n')
-	if r, ok := body.(*strings.Reader); ok { // in one piece
+	if r, ok := body.(*strings.Reader); ok { // headers and body in one write
 		for r.Len() > 0 {
 			n, _ := r.Read(c.body)
 			c.request = append(c.request, c.body[:n]...)
@@ -171,11 +171,11 @@ func (c *conn) send(method, target string, body io.Reader, size int64, header ..
 	return resp.Header, nil
 }
 
-// writerOnly hides what else a Writer can: that it has buffers of its own.
+// writerOnly hides io.ReaderFrom, so that io.CopyBuffer uses the buffer given.
 type writerOnly struct{ io.Writer }
 
-// together has each connection do something so often, all at a time.
-func together(conns []*conn, times int, do func(c *conn, of, i int) error) error {
+// parallel calls do so many times for each connection, all connections at once.
+func parallel(conns []*conn, times int, do func(c *conn, of, i int) error) error {
 	errs := make([]error, len(conns))
 	var all sync.WaitGroup
 	for n, c := range conns {

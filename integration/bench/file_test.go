@@ -12,7 +12,7 @@ import (
 	"dav207/integration/harness"
 )
 
-// BenchmarkFile is what a client does with one file of 1 KiB, without a connection.
+// BenchmarkFile reads, replaces and locks a file of 1 KiB, without a connection.
 func BenchmarkFile(b *testing.B) {
 	content := strings.Repeat("x", 1024)
 	for _, tree := range []string{"disk", "memory"} {
@@ -23,14 +23,14 @@ func BenchmarkFile(b *testing.B) {
 					dir = b.TempDir()
 				}
 				h := c.handler(b, dir)
-				bench(b, h, 201, "PUT", "/f", content)
+				serve(b, h, 201, "PUT", "/f", content)
 				b.ReportAllocs()
 				return h
 			}
 			b.Run("GET/"+tree+"/"+c.name, func(b *testing.B) {
 				h := setup(b)
 				for b.Loop() {
-					if w := bench(b, h, 200, "GET", "/f", ""); w.bytes != 1024 {
+					if w := serve(b, h, 200, "GET", "/f", ""); w.bytes != 1024 {
 						b.Fatalf("%d bytes", w.bytes)
 					}
 				}
@@ -42,22 +42,23 @@ func BenchmarkFile(b *testing.B) {
 					replaced = 201
 				}
 				for b.Loop() {
-					bench(b, h, replaced, "PUT", "/f", content)
+					serve(b, h, replaced, "PUT", "/f", content)
 				}
 			})
 			b.Run("LOCK+UNLOCK/"+tree+"/"+c.name, func(b *testing.B) {
 				h := setup(b)
 				for b.Loop() {
-					w := bench(b, h, 200, "LOCK", "/f", harness.LockBody, "Depth", "0", "Timeout", "Second-600")
-					bench(b, h, 204, "UNLOCK", "/f", "", "Lock-Token", w.header.Get("Lock-Token"))
+					w := serve(b, h, 200, "LOCK", "/f", harness.LockBody, "Depth", "0", "Timeout", "Second-600")
+					serve(b, h, 204, "UNLOCK", "/f", "", "Lock-Token", w.header.Get("Lock-Token"))
 				}
 			})
 		}
 	}
 }
 
-// BenchmarkWire is what clients do over connections, beside x/net: a listing of 1,000 files, a file
-// of 1 KiB read, replaced, made, and replaced under a lock, three collections below the root.
+// BenchmarkWire compares dav207 and x/net over connections: a listing of 1,000 files, and a file of
+// 1 KiB that is read, replaced, created, and replaced under a lock, three collections below the
+// root.
 func BenchmarkWire(b *testing.B) {
 	const dir = "/files/a/b"
 	content := strings.Repeat("x", 1024)
@@ -74,12 +75,12 @@ func BenchmarkWire(b *testing.B) {
 		conns, times int
 		send         func(c *conn, of, i int) error
 	}{
-		{"PROPFIND", 1, 1, again("PROPFIND", "/files/", "", "Depth", "1")},
-		{"PROPFIND0", 1, 200, again("PROPFIND", dir+"/f", "", "Depth", "0")},
-		{"GET", 1, 200, again("GET", dir+"/f", "")},
-		{"GET/conns=32", 32, 50, again("GET", dir+"/f", "")},
-		{"HEAD", 1, 200, again("HEAD", dir+"/f", "")},
-		{"PUT", 1, 200, again("PUT", dir+"/f", content)},
+		{"PROPFIND", 1, 1, sameRequest("PROPFIND", "/files/", "", "Depth", "1")},
+		{"PROPFIND0", 1, 200, sameRequest("PROPFIND", dir+"/f", "", "Depth", "0")},
+		{"GET", 1, 200, sameRequest("GET", dir+"/f", "")},
+		{"GET/conns=32", 32, 50, sameRequest("GET", dir+"/f", "")},
+		{"HEAD", 1, 200, sameRequest("HEAD", dir+"/f", "")},
+		{"PUT", 1, 200, sameRequest("PUT", dir+"/f", content)},
 		{"PUTnew", 1, 200, func(c *conn, _, _ int) error {
 			made++
 			_, err := c.do("PUT", fmt.Sprintf("%s/new-%d", dir, made), content)
@@ -93,21 +94,21 @@ func BenchmarkWire(b *testing.B) {
 				b.Fatal(err)
 			}
 			contest(b, "request", tt.conns*tt.times,
-				side{name: "dav207", run: func() error { return together(ours, tt.times, tt.send) }},
-				side{name: "xnet", run: func() error { return together(theirs, tt.times, tt.send) }})
+				side{name: "dav207", run: func() error { return parallel(ours, tt.times, tt.send) }},
+				side{name: "xnet", run: func() error { return parallel(theirs, tt.times, tt.send) }})
 		})
 	}
 }
 
-// again is a request that is made again and again.
-func again(method, target, body string, header ...string) func(c *conn, of, i int) error {
+// sameRequest returns a function that sends the same request each time.
+func sameRequest(method, target, body string, header ...string) func(c *conn, of, i int) error {
 	return func(c *conn, _, _ int) error {
 		_, err := c.do(method, target, body, header...)
 		return err
 	}
 }
 
-// lockCycle is how a careful client changes a file.
+// lockCycle returns a function that replaces a file between LOCK and UNLOCK.
 func lockCycle(target, content string) func(c *conn, of, i int) error {
 	return func(c *conn, _, _ int) error {
 		answer, err := c.do("LOCK", target, harness.LockBody, "Timeout", "Second-600")

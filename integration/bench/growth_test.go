@@ -12,19 +12,19 @@ import (
 	"dav207/server"
 )
 
-// growing is a request whose cost is watched while something grows.
+// growing is a request whose cost is measured while something grows.
 type growing struct {
 	name  string
-	thing string // what the cost is given for: "member", or "request" where members should not matter
-	most  int    // beyond it takes too long
+	thing string // unit of the cost: "member", or "request" if it should not depend on the members
+	most  int    // the largest n; more takes too long
 	setup func(b *testing.B, n int) (run, undo func())
 }
 
-// BenchmarkGrowth shows how the cost of a request grows with the members of a collection, with the
-// properties in the store or with the locks: from a hundred of them, ten times as many at a time,
-// up to 10,000 with -short. A figure that stays the same from line to line is a curve that is
-// linear (per member) or flat (per request). Where others use the machine, too, the processor time
-// is the steadier one; "bare" is what the file system alone takes.
+// BenchmarkGrowth measures how the cost of a request grows with the members of a collection, the
+// properties in the store or the locks. n starts at 100 and grows tenfold, up to 10,000 with
+// -short. A figure that stays the same from line to line means linear growth (per member) or
+// constant cost (per request). On a busy machine the processor time is the more reliable figure.
+// "bare" is the file system alone.
 func BenchmarkGrowth(b *testing.B) {
 	const million = 1_000_000
 	for _, g := range []growing{
@@ -51,7 +51,7 @@ func BenchmarkGrowth(b *testing.B) {
 			}
 			b.Run(fmt.Sprintf("%s/n=%d", g.name, n), func(b *testing.B) {
 				run, undo := g.setup(b, n)
-				run() // what is new is not measured
+				run() // warm up, not measured
 				undo()
 				b.ReportAllocs()
 				var worked time.Duration
@@ -76,11 +76,11 @@ func BenchmarkGrowth(b *testing.B) {
 	}
 }
 
-// requestsPerRun is how many requests a run makes whose cost is given for one: alone it would be
-// too short to be measured.
+// requestsPerRun is the number of requests in a run whose cost is per request. A single one would
+// be too short to measure.
 const requestsPerRun = 20
 
-// grown is a directory with n files in /files, served as the command does it.
+// grown serves a directory with n files in /files as the command does.
 type grown struct {
 	*server.Handler
 	b   *testing.B
@@ -94,32 +94,32 @@ func growFiles(b *testing.B, n int, properties bool) *grown {
 	g := &grown{b: b, dir: manyFiles(b, n), n: n, o: durableState(b)}
 	g.Handler = server.New(harness.DiskTree(b, g.dir), g.o)
 	if properties {
-		g.give("/files")
+		g.setProperties("/files")
 	}
 	return g
 }
 
-// give gives the members two properties each.
-func (g *grown) give(dir string) { giveTwo(g.b, g.o.Props, dir, g.n) }
+// setProperties sets two properties on each member.
+func (g *grown) setProperties(dir string) { setTwo(g.b, g.o.Props, dir, g.n) }
 
-// lock locks one member, so that each of them is asked about, and returns the If header with its
-// token.
+// lock locks one member, so that the server has to check the locks of all, and returns an If header
+// with the token.
 func (g *grown) lock() string {
 	name := "/files/" + memberName(0)
-	return "<" + name + "> (" + bench(g.b, g, 200, "LOCK", name, harness.LockBody, "Timeout", "Second-3600").header.Get("Lock-Token") + ")"
+	return "<" + name + "> (" + serve(g.b, g, 200, "LOCK", name, harness.LockBody, "Timeout", "Second-3600").header.Get("Lock-Token") + ")"
 }
 
 func growListing(properties bool) func(*testing.B, int) (run, undo func()) {
 	return func(b *testing.B, n int) (run, undo func()) {
 		g := growFiles(b, n, properties)
-		return func() { bench(b, g, 207, "PROPFIND", "/files/", "", "Depth", "1") }, func() {}
+		return func() { serve(b, g, 207, "PROPFIND", "/files/", "", "Depth", "1") }, func() {}
 	}
 }
 
 func growBareListing(b *testing.B, n int) (run, undo func()) {
 	dir := filepath.Join(manyFiles(b, n), "files")
 	return func() {
-		if err := lookAtAll(dir); err != nil {
+		if err := statAll(dir); err != nil {
 			b.Fatal(err)
 		}
 	}, func() {}
@@ -128,16 +128,16 @@ func growBareListing(b *testing.B, n int) (run, undo func()) {
 func growCopy(properties bool) func(*testing.B, int) (run, undo func()) {
 	return func(b *testing.B, n int) (run, undo func()) {
 		g := growFiles(b, n, properties)
-		return func() { bench(b, g, 201, "COPY", "/files/", "", "Destination", "/copy/") },
-			func() { bench(b, g, 204, "DELETE", "/copy/", "") }
+		return func() { serve(b, g, 201, "COPY", "/files/", "", "Destination", "/copy/") },
+			func() { serve(b, g, 204, "DELETE", "/copy/", "") }
 	}
 }
 
 func growMove(properties bool) func(*testing.B, int) (run, undo func()) {
 	return func(b *testing.B, n int) (run, undo func()) {
 		g := growFiles(b, n, properties)
-		there := func() { bench(b, g, 201, "MOVE", "/files/", "", "Destination", "/moved/") }
-		back := func() { bench(b, g, 201, "MOVE", "/moved/", "", "Destination", "/files/") }
+		there := func() { serve(b, g, 201, "MOVE", "/files/", "", "Destination", "/moved/") }
+		back := func() { serve(b, g, 201, "MOVE", "/moved/", "", "Destination", "/files/") }
 		if properties {
 			return there, back
 		}
@@ -153,9 +153,9 @@ func growMove(properties bool) func(*testing.B, int) (run, undo func()) {
 func growMoveLocked(b *testing.B, n int) (run, undo func()) {
 	g := growFiles(b, n, false)
 	token := g.lock()
-	return func() { bench(b, g, 201, "MOVE", "/files/", "", "Destination", "/moved/", "If", token) },
+	return func() { serve(b, g, 201, "MOVE", "/files/", "", "Destination", "/moved/", "If", token) },
 		func() {
-			bench(b, g, 201, "MOVE", "/moved/", "", "Destination", "/files/")
+			serve(b, g, 201, "MOVE", "/moved/", "", "Destination", "/files/")
 			token = g.lock()
 		}
 }
@@ -170,11 +170,11 @@ func growDelete(properties, locked bool) func(*testing.B, int) (run, undo func()
 			}
 		}
 		lock()
-		return func() { bench(b, g, 204, "DELETE", "/files/", "", header...) },
+		return func() { serve(b, g, 204, "DELETE", "/files/", "", header...) },
 			func() {
 				fillWithEmpty(b, filepath.Join(g.dir, "files"), n)
 				if properties {
-					g.give("/files")
+					g.setProperties("/files")
 				}
 				lock()
 			}
@@ -190,14 +190,14 @@ func growBareDelete(b *testing.B, n int) (run, undo func()) {
 	}, func() { fillWithEmpty(b, dir, n) }
 }
 
-// growPatch changes the properties of some members, while all have some.
+// growPatch changes the properties of some members; all members have properties.
 func growPatch(b *testing.B, n int) (run, undo func()) {
 	g := growFiles(b, n, true)
 	value := 0
 	return func() {
 		for range requestsPerRun {
 			value++
-			bench(b, g, 207, "PROPPATCH", "/files/"+memberName(value*7919%n), twoProperties(value))
+			serve(b, g, 207, "PROPPATCH", "/files/"+memberName(value*7919%n), twoProperties(value))
 		}
 	}, func() {}
 }
@@ -216,21 +216,21 @@ func growLockedCollection(b *testing.B, n int) (run, undo func()) {
 func lockAndUnlock(b *testing.B, h http.Handler, target, depth string) func() {
 	return func() {
 		for range requestsPerRun {
-			token := bench(b, h, 200, "LOCK", target, harness.LockBody, "Depth", depth).header.Get("Lock-Token")
-			bench(b, h, 204, "UNLOCK", target, "", "Lock-Token", token)
+			token := serve(b, h, 200, "LOCK", target, harness.LockBody, "Depth", depth).header.Get("Lock-Token")
+			serve(b, h, 204, "UNLOCK", target, "", "Lock-Token", token)
 		}
 	}
 }
 
-// growLocksBelow locks a collection all of whose members are locked, which is refused with the name
-// of each.
+// growLocksBelow sends a LOCK for a collection whose members are all locked. The answer is a 207
+// that names each.
 func growLocksBelow(b *testing.B, n int) (run, undo func()) {
 	g := growFiles(b, n, false)
 	lockAll(b, g.o, n, func(i int) string { return "/files/" + memberName(i) })
-	return func() { bench(b, g, 207, "LOCK", "/files/", harness.LockBody) }, func() {}
+	return func() { serve(b, g, 207, "LOCK", "/files/", harness.LockBody) }, func() {}
 }
 
-// fillWithEmpty makes a directory of n empty files.
+// fillWithEmpty creates a directory of n empty files.
 func fillWithEmpty(b *testing.B, dir string, n int) {
 	b.Helper()
 	if err := os.Mkdir(dir, 0o777); err != nil {

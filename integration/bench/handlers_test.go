@@ -15,17 +15,16 @@ import (
 	"dav207/server"
 )
 
-// Each line of what the server is measured by has its benchmark: without a connection, where the
-// allocations are the server's own and net/http's and a client's work is not in it, or over
-// connections in a contest with others, whose ratios are what counts on a machine that has other
-// things to do, too. None fails for being slow.
+// There are two kinds of benchmark. Without a connection, the allocations are those of the handler
+// alone. Over connections, a contest compares servers; its ratios hold on a busy machine, too. No
+// benchmark fails for being slow.
 
-// discard is a ResponseWriter that counts and forgets.
+// discard is a ResponseWriter that counts the bytes of the body and discards them.
 type discard struct {
 	header http.Header
 	status int
 	bytes  int64
-	write  func() // called at every Write, unless nil
+	write  func() // called at each Write, unless nil
 }
 
 func (d *discard) Header() http.Header { return d.header }
@@ -41,8 +40,8 @@ func (d *discard) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// bench makes one request and fails the benchmark where its status is not the one wanted.
-func bench(b *testing.B, h http.Handler, want int, method, target, body string, header ...string) *discard {
+// serve calls h with one request and fails the benchmark if the status is not the one wanted.
+func serve(b *testing.B, h http.Handler, want int, method, target, body string, header ...string) *discard {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
@@ -55,7 +54,7 @@ func bench(b *testing.B, h http.Handler, want int, method, target, body string, 
 	return w
 }
 
-// contestant is one of the two servers.
+// contestant is a server to compare.
 type contestant struct {
 	name    string
 	handler func(testing.TB, string) http.Handler // over a directory, or in memory if that is ""
@@ -76,23 +75,23 @@ var contestants = []contestant{
 	}},
 }
 
-// fill puts n files of 4 KiB into the collection /files, a thousand in each of its collections if
-// there are more than that and spread says so.
+// fill puts n files of 4 KiB into the collection /files. If spread is true and n is above 1,000,
+// they are in subcollections of a thousand.
 func fill(b *testing.B, h http.Handler, n int, spread bool) {
 	content := strings.Repeat("0123456789abcdef", 256)
-	bench(b, h, 201, "MKCOL", "/files", "")
+	serve(b, h, 201, "MKCOL", "/files", "")
 	dir := "/files"
 	for i := range n {
 		if spread && i%1000 == 0 {
 			dir = fmt.Sprintf("/files/%03d", i/1000)
-			bench(b, h, 201, "MKCOL", dir, "")
+			serve(b, h, 201, "MKCOL", dir, "")
 		}
-		bench(b, h, 201, "PUT", fmt.Sprintf("%s/file-%06d.txt", dir, i), content)
+		serve(b, h, 201, "PUT", fmt.Sprintf("%s/file-%06d.txt", dir, i), content)
 	}
 }
 
-// filled returns a function that returns a directory of the disk with n files as fill makes them.
-// It is made when it is first asked for, and removed with the benchmark b.
+// filled returns a function that returns a directory with n files as fill creates them. The first
+// call creates the directory; it is removed at the end of b.
 func filled(b *testing.B, n int, spread bool) func() string {
 	return sync.OnceValue(func() string {
 		dir := b.TempDir()

@@ -10,18 +10,18 @@ import (
 	"testing"
 )
 
-// largeFile is the size of a large file: what the benchmark wants, or little with -short.
-func largeFile(size int64) int64 {
+// largeSize returns size, or a small size with -short.
+func largeSize(size int64) int64 {
 	if testing.Short() {
 		return 16 << 20
 	}
 	return size
 }
 
-// BenchmarkLargeGet reads a file of 1 GiB, beside a connection that has nothing but the file
-// (sendfile, where there is such).
+// BenchmarkLargeGet reads a file of 1 GiB, beside a bare connection that sends only the file (with
+// sendfile where the system has it).
 func BenchmarkLargeGet(b *testing.B) {
-	size := largeFile(1 << 30)
+	size := largeSize(1 << 30)
 	dir := b.TempDir()
 	whole := filepath.Join(dir, "f")
 	if err := writeLarge(whole, size); err != nil {
@@ -54,10 +54,10 @@ func BenchmarkLargeGet(b *testing.B) {
 		}})
 }
 
-// BenchmarkLargePut sends a file of 512 MiB, beside a connection whose bytes are written to a file
-// as they come.
+// BenchmarkLargePut sends a file of 512 MiB, beside a bare connection whose bytes are written to a
+// file.
 func BenchmarkLargePut(b *testing.B) {
-	size := largeFile(512 << 20)
+	size := largeSize(512 << 20)
 	dir := b.TempDir()
 	ours, theirs := dial(b, durable(b, dir), 1), dial(b, xnet(dir), 1)
 	put := func(conns []*conn, name string) side {
@@ -90,7 +90,7 @@ func BenchmarkLargePut(b *testing.B) {
 				if err := client.CloseWrite(); err != nil {
 					return err
 				}
-				_, err := client.Read(sending[:1]) // until the other side is done with it
+				_, err := client.Read(sending[:1]) // wait until the other side has written all
 				if err == io.EOF {
 					err = nil
 				}
@@ -101,14 +101,14 @@ func BenchmarkLargePut(b *testing.B) {
 
 // BenchmarkLargeCopy copies a file of 1 GiB, beside cp.
 func BenchmarkLargeCopy(b *testing.B) {
-	size := largeFile(1 << 30)
+	size := largeSize(1 << 30)
 	dir := b.TempDir()
 	if err := writeLarge(filepath.Join(dir, "f"), size); err != nil {
 		b.Fatal(err)
 	}
 	ours, theirs := dial(b, durable(b, dir), 1)[0], dial(b, xnet(dir), 1)[0]
 	undo := func() error { return os.Remove(filepath.Join(dir, "g")) }
-	send := func(c *conn, to string) func() error { // x/net wants a whole URL
+	send := func(c *conn, to string) func() error { // x/net needs an absolute URL in Destination
 		return func() error { _, err := c.do("COPY", "/f", "", "Destination", to); return err }
 	}
 	sides := []side{
@@ -123,7 +123,7 @@ func BenchmarkLargeCopy(b *testing.B) {
 	contest(b, "MiB", int(size>>20), sides...)
 }
 
-// writeLarge makes a file whose bytes are really there.
+// writeLarge writes a file without holes.
 func writeLarge(name string, size int64) error {
 	f, err := os.Create(name)
 	if err != nil {
@@ -136,16 +136,16 @@ func writeLarge(name string, size int64) error {
 	return f.Close()
 }
 
-// endless is bytes without end that nobody looks at.
+// endless is a Reader of arbitrary bytes that never ends.
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-// readerOnly hides what else a Reader can: to be copied inside of the system.
+// readerOnly hides io.WriterTo, so that the bytes are not copied inside the kernel.
 type readerOnly struct{ io.Reader }
 
-// overTCP has two functions talk over a connection, both ends of which are closed when they are
-// done.
+// overTCP calls the two functions with the ends of a connection and closes both ends when the
+// functions have returned.
 func overTCP(serve, use func(*net.TCPConn) error) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// BenchmarkLargeListing lists a tree with Depth infinity and one collection with Depth 1 (100,000
-// files in 1,000 collections and 1,000,000 files; 1,000 and 1,000 with -short), and reports when
-// the first byte came and by how much the heap grew at most: of a large collection only the names
-// may be held. What is kept for the next request counts as the server's, so the second one is
-// looked at.
+// BenchmarkLargeListing lists a tree with Depth infinity (100,000 files in 1,000 collections) and
+// one collection with Depth 1 (1,000,000 files); with -short both have 1,000 files. It reports the
+// time to the first byte and the largest growth of the heap: the server may hold only the names of
+// a large collection. The second request is measured, so that buffers kept from the first are not
+// counted.
 func BenchmarkLargeListing(b *testing.B) {
 	large, flat := 100_000, 1_000_000
 	if testing.Short() {
@@ -27,12 +27,12 @@ func BenchmarkLargeListing(b *testing.B) {
 		n           int
 		dir         func() string
 	}{
-		{"infinity", "infinity", large, sync.OnceValue(func() string { return plant(b, large) })},
+		{"infinity", "infinity", large, sync.OnceValue(func() string { return newTree(b, large) })},
 		{"one", "1", flat, sync.OnceValue(func() string { return manyFiles(b, flat) })},
 	} {
 		for _, c := range contestants {
 			if c.name == "xnet" && tt.n > large {
-				continue // it takes half a minute for each
+				continue // half a minute each
 			}
 			b.Run(tt.name+"/"+c.name, func(b *testing.B) {
 				h := c.handler(b, tt.dir())
@@ -40,7 +40,7 @@ func BenchmarkLargeListing(b *testing.B) {
 					h = durable(b, tt.dir())
 				}
 				watch := func(often int64) *watched { return watchListing(b, h, tt.depth, often) }
-				watch(0) // what is new is not measured
+				watch(0) // warm up, not measured
 				b.ReportAllocs()
 				var first time.Duration
 				for b.Loop() {
@@ -57,14 +57,14 @@ func BenchmarkLargeListing(b *testing.B) {
 	}
 }
 
-// watched is what was seen of a listing.
+// watched is the measurement of a listing.
 type watched struct {
 	first time.Duration
-	peak  uint64 // bytes above what was there before
+	peak  uint64 // bytes above the heap before the request
 }
 
-// watchListing lists /files and looks at the heap every so many bytes, after a collection of
-// garbage, which leaves what is really held; never where that is 0.
+// watchListing lists /files and measures the live heap, after a garbage collection, each time the
+// server has written so many bytes; never if often is 0.
 func watchListing(b *testing.B, h http.Handler, depth string, often int64) *watched {
 	r := httptest.NewRequest("PROPFIND", "/files/", nil)
 	r.Header.Set("Depth", depth)
@@ -98,7 +98,7 @@ func liveHeap() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// manyFiles is a directory with n empty files in /files.
+// manyFiles creates a directory with n empty files in /files.
 func manyFiles(b *testing.B, n int) string {
 	b.Helper()
 	dir := b.TempDir()

@@ -11,8 +11,8 @@ import (
 	"dav207/server/resource"
 )
 
-// BenchmarkLock locks a file, replaces it, and unlocks it, with nothing else locked, with 100,000
-// locks held elsewhere (1,000 with -short), and with x/net.
+// BenchmarkLock locks, replaces and unlocks a file: with no other locks, with 100,000 locks
+// elsewhere (1,000 with -short), and with x/net.
 func BenchmarkLock(b *testing.B) {
 	held := 100_000
 	if testing.Short() {
@@ -22,7 +22,7 @@ func BenchmarkLock(b *testing.B) {
 	cycle := lockCycle("/files/"+memberName(0), string(make([]byte, 1024)))
 	run := func(options *server.Options) func() error {
 		conns := dial(b, server.New(harness.DiskTree(b, dir), options), 1)
-		return func() error { return together(conns, 100, cycle) }
+		return func() error { return parallel(conns, 100, cycle) }
 	}
 	theirs := dial(b, xnet(dir), 1)
 	crowded := durableState(b)
@@ -30,16 +30,16 @@ func BenchmarkLock(b *testing.B) {
 	contest(b, "cycle", 100,
 		side{name: "dav207", run: run(durableState(b))},
 		side{name: "crowded", run: run(crowded)},
-		side{name: "xnet", run: func() error { return together(theirs, 100, cycle) }})
+		side{name: "xnet", run: func() error { return parallel(theirs, 100, cycle) }})
 }
 
-// lockElsewhere locks n members of collections of a thousand, which need not be there.
+// lockElsewhere locks n names in collections of a thousand. The names need not be mapped.
 func lockElsewhere(b *testing.B, o *server.Options, n int) {
 	lockAll(b, o, n, func(i int) string { return fmt.Sprintf("/elsewhere/%04d/%s", i/1000, memberName(i)) })
 }
 
-// lockAll locks n resources, past the server, and sees to it that none of them is still to be
-// written to the state.
+// lockAll creates n locks in the table, without requests, and returns when all of them are in the
+// state file.
 func lockAll(b *testing.B, o *server.Options, n int, name func(i int) string) {
 	b.Helper()
 	for i := range n {

@@ -14,8 +14,8 @@ const sixNamed = `<propfind xmlns="DAV:"><prop><resourcetype/><getcontentlength/
 // queries are the bodies of PROPFIND.
 var queries = []struct{ name, body string }{{"allprop", ""}, {"named", sixNamed}}
 
-// BenchmarkPropfind lists a collection with Depth 1 without a connection, ours and x/net's on the
-// same directory.
+// BenchmarkPropfind lists a collection with Depth 1 without a connection, with dav207 and x/net on
+// the same directory.
 func BenchmarkPropfind(b *testing.B) {
 	for _, n := range []int{100, 1000, 10_000} {
 		onDisk := filled(b, n, false)
@@ -37,7 +37,7 @@ func BenchmarkPropfind(b *testing.B) {
 						b.ReportAllocs()
 						var bytes int64
 						for b.Loop() {
-							bytes = bench(b, h, 207, "PROPFIND", "/files/", query.body, "Depth", "1").bytes
+							bytes = serve(b, h, 207, "PROPFIND", "/files/", query.body, "Depth", "1").bytes
 						}
 						b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n+1), "ns/entry")
 						b.ReportMetric(float64(bytes)/float64(n+1), "B/entry")
@@ -48,8 +48,8 @@ func BenchmarkPropfind(b *testing.B) {
 	}
 }
 
-// BenchmarkListing lists a collection with Depth 1 over 1 and 4 connections: ours with durable
-// state, x/net's, and the bare names and looks.
+// BenchmarkListing lists a collection with Depth 1 over 1 and 4 connections: dav207 with durable
+// state, x/net, and bare readdir and stat calls.
 func BenchmarkListing(b *testing.B) {
 	for _, n := range []int{100, 1000, 10_000} {
 		onDisk := filled(b, n, false)
@@ -61,16 +61,16 @@ func BenchmarkListing(b *testing.B) {
 					}
 					dir := onDisk()
 					ours, theirs := dial(b, durable(b, dir), conns), dial(b, xnet(dir), conns)
-					times := max(1, 1000/n) // a run of 100 files would be over before it has begun
+					times := max(1, 1000/n) // one listing of 100 files would be too short to measure
 					list := func(c *conn, _, _ int) error {
 						_, err := c.do("PROPFIND", "/files/", query.body, "Depth", "1")
 						return err
 					}
 					contest(b, "entry", n*times*conns,
-						side{name: "dav207", run: func() error { return together(ours, times, list) }},
-						side{name: "xnet", run: func() error { return together(theirs, times, list) }},
+						side{name: "dav207", run: func() error { return parallel(ours, times, list) }},
+						side{name: "xnet", run: func() error { return parallel(theirs, times, list) }},
 						side{name: "bare", bare: true, run: func() error {
-							return together(ours, times, func(*conn, int, int) error { return lookAtAll(filepath.Join(dir, "files")) })
+							return parallel(ours, times, func(*conn, int, int) error { return statAll(filepath.Join(dir, "files")) })
 						}})
 				})
 			}
@@ -79,16 +79,16 @@ func BenchmarkListing(b *testing.B) {
 }
 
 // BenchmarkDeadProperties lists 1,000 files with durable state: without dead properties, and with
-// two on each.
+// two on each file.
 func BenchmarkDeadProperties(b *testing.B) {
 	const n = 1000
 	dir := manyFiles(b, n)
 	files, state := harness.DiskTree(b, dir), durableState(b)
-	giveTwo(b, state.Props, "/files", n)
+	setTwo(b, state.Props, "/files", n)
 	without, with := durable(b, dir), server.New(files, state)
 	list := func(conns []*conn) func() error {
 		return func() error {
-			return together(conns, 1, func(c *conn, _, _ int) error {
+			return parallel(conns, 1, func(c *conn, _, _ int) error {
 				_, err := c.do("PROPFIND", "/files/", "", "Depth", "1")
 				return err
 			})

@@ -11,15 +11,15 @@ import (
 	"dav207/server/resource"
 )
 
-// twoProperties is a PROPPATCH of two properties; no two have the same values.
+// twoProperties returns the body of a PROPPATCH of two properties, with other values for each i.
 func twoProperties(i int) string {
 	return fmt.Sprintf(`<propertyupdate xmlns="DAV:"><set><prop><author xmlns="urn:example:bench">Somebody or other %d</author>`+
 		`<colour xmlns="urn:example:bench">blue %d</colour></prop></set></propertyupdate>`, i, i)
 }
 
-// giveTwo gives the first n members of a collection two properties each, past the server, which
-// would write each by itself.
-func giveTwo(b *testing.B, store props.Store, dir string, n int) {
+// setTwo sets two properties on each of the first n members of a collection. It writes them to the
+// store in large batches instead of one request each.
+func setTwo(b *testing.B, store props.Store, dir string, n int) {
 	b.Helper()
 	var ops []props.Op
 	for i := range n {
@@ -40,8 +40,8 @@ func giveTwo(b *testing.B, store props.Store, dir string, n int) {
 	}
 }
 
-// BenchmarkProppatch sets two properties, which are on the disk before the answer, over 1 and 4
-// connections, beside one block that is written and synced.
+// BenchmarkProppatch sets two properties over 1 and 4 connections, beside a block that is written
+// and synced. The server syncs the properties before it answers.
 func BenchmarkProppatch(b *testing.B) {
 	const n = 16
 	dir := manyFiles(b, n)
@@ -56,7 +56,7 @@ func BenchmarkProppatch(b *testing.B) {
 		all := dial(b, h, conns)
 		return func() error {
 			value += n
-			return together(all, n/conns, func(c *conn, of, i int) error {
+			return parallel(all, n/conns, func(c *conn, of, i int) error {
 				_, err := c.do("PROPPATCH", "/files/"+memberName(of*n/conns+i), twoProperties(value+of*n/conns+i))
 				return err
 			})

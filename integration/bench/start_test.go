@@ -15,9 +15,8 @@ import (
 	"dav207/integration/harness"
 )
 
-// BenchmarkStart starts the command on a directory and waits for its first answer; it reports what
-// is resident of it after a second in which nothing came, where the system tells, and how large it
-// is.
+// BenchmarkStart starts the command on a directory and waits for its first answer. It also reports
+// the size of the binary and, where /proc has it, the resident memory after an idle second.
 func BenchmarkStart(b *testing.B) {
 	path, err := harness.Program()
 	if err != nil {
@@ -26,7 +25,7 @@ func BenchmarkStart(b *testing.B) {
 	dir := b.TempDir()
 	for b.Loop() {
 		p := harness.Launch(b, dir)
-		if err := answers(p.URL); err != nil {
+		if err := checkAnswers(p.URL); err != nil {
 			b.Fatal(err)
 		}
 		b.StopTimer()
@@ -40,7 +39,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 	b.ReportMetric(float64(info.Size())/(1<<20), "binary-MiB")
 	p := harness.Launch(b, dir)
-	if err := answers(p.URL); err != nil {
+	if err := checkAnswers(p.URL); err != nil {
 		b.Fatal(err)
 	}
 	time.Sleep(time.Second)
@@ -50,8 +49,8 @@ func BenchmarkStart(b *testing.B) {
 	p.Stop()
 }
 
-// answers makes a request on a connection of its own.
-func answers(base string) error {
+// checkAnswers sends a request on a new connection and returns an error if the answer is not a 207.
+func checkAnswers(base string) error {
 	u, err := url.Parse(base)
 	if err != nil {
 		return err
@@ -77,7 +76,7 @@ func answers(base string) error {
 
 var residentLine = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
 
-// residentKiB is how much memory of a process is resident, 0 where the system does not say.
+// residentKiB returns the resident memory of a process, or 0 where the system does not have /proc.
 func residentKiB(pid int) int {
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	m := residentLine.FindSubmatch(status)

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// lookAtAll is what a listing cannot do without: the names in a directory, and one look at each,
-// which comes with them here.
-func lookAtAll(dir string) error {
+// statAll does the minimum of a listing: it reads the names in a directory with their attributes.
+func statAll(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -19,5 +18,5 @@ func lookAtAll(dir string) error {
 	return err
 }
 
-// processorTime is not known.
+// processorTime returns 0, which means unknown.
 func processorTime() time.Duration { return 0 }

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lookAtAll is what a listing cannot do without: the names in a directory, and one look at each.
-func lookAtAll(dir string) error {
+// statAll does the minimum of a listing: it reads the names in a directory and stats each.
+func statAll(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -30,7 +30,7 @@ func lookAtAll(dir string) error {
 	return nil
 }
 
-// processorTime is how long this process has kept processors busy, also for the system.
+// processorTime returns the user and system time that this process has used.
 func processorTime() time.Duration {
 	var u unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {

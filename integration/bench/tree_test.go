@@ -12,15 +12,15 @@ import (
 	"testing"
 )
 
-// BenchmarkCopyTree copies a tree of files of 4 KiB, a hundred in each of its collections: ours,
-// x/net's and "cp -r".
+// BenchmarkCopyTree copies a tree of files of 4 KiB, a hundred in each collection, with dav207,
+// x/net and "cp -r".
 func BenchmarkCopyTree(b *testing.B) {
 	benchTrees(b, func(b *testing.B, s *treeServer) (run, undo func() error) {
 		return func() error { return s.do(b, 201, "COPY", "files", s.name) }, func() error { return s.remove(b, s.name) }
 	})
 }
 
-// BenchmarkDeleteTree removes such a tree, beside "rm -rf".
+// BenchmarkDeleteTree removes the same tree, beside "rm -rf".
 func BenchmarkDeleteTree(b *testing.B) {
 	benchTrees(b, func(b *testing.B, s *treeServer) (run, undo func() error) {
 		again := func() error { return s.copy(b, "files", s.name) }
@@ -31,7 +31,7 @@ func BenchmarkDeleteTree(b *testing.B) {
 	})
 }
 
-// BenchmarkMoveTree gives such a tree another name and back, beside "mv".
+// BenchmarkMoveTree renames the same tree and renames it back, beside "mv".
 func BenchmarkMoveTree(b *testing.B) {
 	benchTrees(b, func(b *testing.B, s *treeServer) (run, undo func() error) {
 		return func() error {
@@ -40,8 +40,8 @@ func BenchmarkMoveTree(b *testing.B) {
 	})
 }
 
-// benchTrees has the sides do something to trees of 100 to 100,000 files, on the disk and in
-// memory; of up to 1,000 with -short.
+// benchTrees runs a contest on trees of 100 to 100,000 files (1,000 with -short), on the disk and
+// in memory.
 func benchTrees(b *testing.B, prepare func(*testing.B, *treeServer) (run, undo func() error)) {
 	for n := 100; n <= 100_000; n *= 10 {
 		if n > 1000 && testing.Short() {
@@ -56,7 +56,7 @@ func benchTrees(b *testing.B, prepare func(*testing.B, *treeServer) (run, undo f
 			contest(b, "file", n, sides...)
 		}
 		b.Run(fmt.Sprintf("%d/disk", n), func(b *testing.B) {
-			dir := plant(b, n)
+			dir := newTree(b, n)
 			servers := []*treeServer{{"dav207", dir, durable(b, dir)}, {"xnet", dir, xnet(dir)}}
 			if coreutils() {
 				servers = append(servers, &treeServer{"command", dir, nil})
@@ -78,11 +78,12 @@ func benchTrees(b *testing.B, prepare func(*testing.B, *treeServer) (run, undo f
 	}
 }
 
-// coreutils reports whether this system's cp, rm and mv are those that we know.
+// coreutils reports whether this system has cp, rm and mv of GNU coreutils.
 var coreutils = sync.OnceValue(func() bool { return exec.Command("cp", "--reflink=auto", "--version").Run() == nil })
 
-// plant is a directory with n files of 4 KiB in "files", a hundred in each of its directories.
-func plant(b *testing.B, n int) string {
+// newTree creates a directory with n files of 4 KiB in "files", a hundred in each of its
+// directories.
+func newTree(b *testing.B, n int) string {
 	b.Helper()
 	dir := b.TempDir()
 	content := []byte(strings.Repeat("0123456789abcdef", 256))
@@ -100,8 +101,8 @@ func plant(b *testing.B, n int) string {
 	return dir
 }
 
-// treeServer does what is asked of it in a handler, or by a command of the system where there is
-// none. dir is "" for a tree in memory.
+// treeServer changes a tree with requests to handler or, if that is nil, with commands of the
+// system. dir is "" for a tree in memory.
 type treeServer struct {
 	name    string
 	dir     string
@@ -110,7 +111,7 @@ type treeServer struct {
 
 func (s *treeServer) do(b *testing.B, want int, method, name, to string) error {
 	if s.handler != nil {
-		bench(b, s.handler, want, method, "/"+name, "", "Destination", "/"+to)
+		serve(b, s.handler, want, method, "/"+name, "", "Destination", "/"+to)
 		return nil
 	}
 	args := map[string][]string{"COPY": {"cp", "-r", "--reflink=auto"}, "MOVE": {"mv"}, "DELETE": {"rm", "-rf"}}[method]
@@ -126,7 +127,7 @@ func (s *treeServer) do(b *testing.B, want int, method, name, to string) error {
 	return nil
 }
 
-// remove and copy do what is not measured.
+// remove removes a resource, for set-up that is not measured.
 func (s *treeServer) remove(b *testing.B, name string) error {
 	if s.dir == "" {
 		return s.do(b, 204, "DELETE", name, "")
@@ -134,6 +135,7 @@ func (s *treeServer) remove(b *testing.B, name string) error {
 	return os.RemoveAll(filepath.Join(s.dir, name))
 }
 
+// copy copies a resource, for set-up that is not measured.
 func (s *treeServer) copy(b *testing.B, name, to string) error {
 	if s.dir == "" {
 		return s.do(b, 201, "COPY", name, to)
