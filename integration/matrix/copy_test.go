@@ -15,7 +15,7 @@ func TestMatrixCopy(t *testing.T) {
 		if over {
 			names = append(names, destination...)
 		}
-		w := grow(names...)
+		w := newTree(names...)
 		for _, depth := range []string{"0", "infinity"} {
 			for _, f := range transferFaults(w) {
 				title := "COPY " + depth + " to nothing "
@@ -26,7 +26,7 @@ func TestMatrixCopy(t *testing.T) {
 					t.Parallel()
 					c := newCell(t, w, f)
 					m := newModel(w, f)
-					want := m.foretellCopy("/c/", "/t/", depth == "infinity")
+					want := m.expectCopy("/c/", "/t/", depth == "infinity")
 					c.check(t, c.srv.Do("COPY", "/c/", "Destination: /t/", "Depth: "+depth), want, m.Tree)
 				})
 			}
@@ -34,9 +34,9 @@ func TestMatrixCopy(t *testing.T) {
 	}
 }
 
-// TestMatrixCopyFile is the same for requests that name a file: its failure is that of the request.
+// TestMatrixCopyFile copies a single file, whose failure is the status of the request.
 func TestMatrixCopyFile(t *testing.T) {
-	w := grow(append(slices.Clone(tree), destination...)...)
+	w := newTree(append(slices.Clone(tree), destination...)...)
 	for _, dst := range []string{"/new", "/t/m"} {
 		for _, name := range []string{"/c/m", "/c/", "/t/m", "/t/", "/new"} {
 			for _, f := range faults(name) {
@@ -47,7 +47,7 @@ func TestMatrixCopyFile(t *testing.T) {
 					t.Parallel()
 					c := newCell(t, w, f)
 					m := newModel(w, f)
-					want := m.foretellCopy("/c/m", dst, true)
+					want := m.expectCopy("/c/m", dst, true)
 					c.check(t, c.srv.Do("COPY", "/c/m", "Destination: "+dst), want, m.Tree)
 				})
 			}
@@ -55,13 +55,13 @@ func TestMatrixCopyFile(t *testing.T) {
 	}
 }
 
-// transferFaults are those of all resources that a COPY or MOVE of /c/ to /t/ has to do with.
+// transferFaults returns the faults of all resources that a COPY or MOVE of /c/ to /t/ involves.
 func transferFaults(w harness.Tree) []fault {
 	all := maps.Clone(w)
 	delete(all, "/")
 	for name := range w {
 		if rest, ok := strings.CutPrefix(name, "/c/"); ok {
-			all["/t/"+rest] = "" // a counterpart may be to be made
+			all["/t/"+rest] = "" // the counterpart may not exist yet
 		}
 	}
 	var out []fault
@@ -71,7 +71,7 @@ func transferFaults(w harness.Tree) []fault {
 				continue
 			}
 			if f.cause == vanished && strings.HasPrefix(name, "/t/") && (f.kind == "open" || f.kind == "list") {
-				continue // its copy was made before: somebody deleted the copy
+				continue // the copy exists by then; this would be a concurrent DELETE
 			}
 			out = append(out, f)
 		}
@@ -79,16 +79,16 @@ func transferFaults(w harness.Tree) []fault {
 	return out
 }
 
-// foretellCopy foretells COPY (§9.8) of src to dst.
-func (m *model) foretellCopy(src, dst string, deep bool) string {
+// expectCopy applies a COPY (§9.8) of src to dst to the model and returns the expected answer.
+func (m *model) expectCopy(src, dst string, deep bool) string {
 	if !m.readable(src, deep) {
 		return m.answer("", src)
 	}
 	if !m.Has(src) {
 		return "404"
 	}
-	if p := harness.Parent(dst); p != "/" && (m.fails(p, look) || m.goes(p, look)) {
-		// The parent of the Destination cannot be looked at, or went: nothing can be made there
+	if p := harness.Parent(dst); p != "/" && (m.fails(p, stat) || m.vanishes(p, stat)) {
+		// If the parent of the Destination vanished or its stat fails, nothing can be created in it
 		// (§9.8.5).
 		if m.cause == vanished {
 			return "409"
@@ -99,53 +99,52 @@ func (m *model) foretellCopy(src, dst string, deep bool) string {
 		return m.outcome() // §7.4
 	}
 	success := "204"
-	if m.goes(dst, look) || !m.Has(dst) {
+	if m.vanishes(dst, stat) || !m.Has(dst) {
 		success = "201"
 	}
 	m.copy(src, dst, deep)
 	return m.answer(success, src, dst)
 }
 
-// readable reports whether the source of a copy can be had, and reports the failure. What vanishes
-// is no failure.
-//   - What may not be read, looked at, opened, or read to its end is not copied, and its members
-//     are not (§9.8.3: "the server must skip this subtree"). Its own URL is the one to report
+// readable reports whether the source of a copy can be read, and adds the failure to the answer. A
+// source that vanishes is no failure.
+//   - If a policy check, stat, open or read of the source fails, neither the source nor its members
+//     are copied (§9.8.3: "the server must skip this subtree"). The answer has the URL of the source
 //     (§9.8.5: "the most appropriate of the source and destination URLs").
-//   - A lock on the source is nothing to a COPY (§7.5.1), nor is what may not be done to it but
+//   - A lock on the source does not affect COPY (§7.5.1), nor do faults of operations other than
 //     reading.
 func (m *model) readable(src string, deep bool) bool {
-	kinds := []string{unreadable, look}
-	vanishing := []string{look}
+	kinds := []string{unreadable, stat}
+	vanishing := []string{stat}
 	switch collection := strings.HasSuffix(src, "/"); {
 	case !collection:
 		kinds, vanishing = append(kinds, "open", "read"), append(vanishing, "open", "read")
-	case deep: // a copy of Depth 0 does not ask what is in it
+	case deep: // a copy of Depth 0 does not list the members
 		kinds, vanishing = append(kinds, "open", "list"), append(vanishing, "open", "list")
 	}
 	if m.fails(src, kinds...) {
 		m.report(src)
 		return false
 	}
-	m.goes(src, vanishing...)
+	m.vanishes(src, vanishing...)
 	return true
 }
 
-// copy foretells what becomes of one resource and of what is below it, and reports whether all of
-// it was copied.
+// copy applies the copy of one resource and its members, and reports whether all of it was copied.
 func (m *model) copy(src, dst string, deep bool) bool {
 	if !m.readable(src, deep) {
 		return false
 	}
 	if !m.Has(src) {
 		// "The membership of the destination collection MUST be the same membership as the source
-		// collection" (§9.8.4): a counterpart of what is not there any more must not stay as if it
-		// were its copy.
+		// collection" (§9.8.4): the counterpart of a source that vanished must not stay as if it were
+		// the copy.
 		return !m.Has(dst) || m.delete(dst)
 	}
-	// What is at the destination is replaced once it can be, so where that fails it is what it was.
-	kinds := []string{protected, look}
+	// The destination is replaced only by a complete copy; if that fails it is unchanged.
+	kinds := []string{protected, stat}
 	collection := strings.HasSuffix(src, "/")
-	m.goes(dst, look)
+	m.vanishes(dst, stat)
 	switch {
 	case m.Has(dst):
 		kinds = append(kinds, locked, lockedFlat)
@@ -156,7 +155,7 @@ func (m *model) copy(src, dst string, deep bool) bool {
 		kinds = append(kinds, "create", "write", "commit")
 	}
 	if m.fails(dst, kinds...) {
-		m.reports[dst] = m.outcome() // whatever is there: what was to be made has the kind of its source
+		m.reports[dst] = m.outcome() // the href has the kind of the source
 		return false
 	}
 	m.changed = true
@@ -173,11 +172,11 @@ func (m *model) copy(src, dst string, deep bool) bool {
 		for _, member := range m.Members(src) {
 			to := dst + strings.TrimPrefix(member, src)
 			kept[to] = true
-			all = m.copy(member, to, true) && all // §9.8.3: other subtrees go on
+			all = m.copy(member, to, true) && all // §9.8.3: the other subtrees are still copied
 		}
 	}
 	if existed && m.fails(dst, "open", "list") {
-		// What it holds besides cannot be known, so it stays, and cannot be passed over in silence.
+		// The surplus members cannot be listed, so they stay, and the answer must report that.
 		m.report(dst)
 		return false
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func TestMatrixDelete(t *testing.T) {
-	w := grow(tree...)
+	w := newTree(tree...)
 	for _, name := range slices.Sorted(maps.Keys(w)) {
 		for _, f := range faults(name) {
 			for _, target := range []string{"/c/", "/c/m"} {
@@ -21,22 +21,21 @@ func TestMatrixDelete(t *testing.T) {
 					t.Parallel()
 					c := newCell(t, w, f)
 					m := newModel(w, f)
-					c.check(t, c.srv.Do("DELETE", target), m.foretellDelete(target), m.Tree)
+					c.check(t, c.srv.Do("DELETE", target), m.expectDelete(target), m.Tree)
 				})
 			}
 		}
 	}
 }
 
-// foretellDelete adds to what DELETE does to a resource what it is to be the one that the request
-// names.
-func (m *model) foretellDelete(target string) string {
+// expectDelete applies a DELETE of target to the model and returns the expected answer.
+func (m *model) expectDelete(target string) string {
 	if !m.Has(target) {
 		return "404"
 	}
 	for p := harness.Parent(target); ; p = harness.Parent(p) {
-		// A lock that covers the target, or guards the membership of its collection, is the root's
-		// own (§7.4, §7.5).
+		// A lock that covers the target, or protects the membership of its collection, fails the whole
+		// request (§7.4, §7.5).
 		if m.fails(p, locked) || p == harness.Parent(target) && m.fails(p, lockedFlat) {
 			return m.outcome()
 		}
@@ -46,7 +45,7 @@ func (m *model) foretellDelete(target string) string {
 	}
 	m.delete(target)
 	if !m.Has(target) && !m.changed && len(m.reports) == 0 {
-		return "404" // it went before anything was done
+		return "404" // it vanished before anything was changed
 	}
 	return m.answer("204", target)
 }
@@ -56,7 +55,7 @@ func (m *model) foretellDelete(target string) string {
 func TestDeleteForgetsWhatVanished(t *testing.T) {
 	for _, name := range []string{"/c/", "/c/d/", "/c/m"} {
 		t.Run(harness.NoSlash(name), func(t *testing.T) {
-			c := newCell(t, grow(tree...), fault{name, "remove", vanished, syscall.ENOENT})
+			c := newCell(t, newTree(tree...), fault{name, "remove", vanished, syscall.ENOENT})
 			if got := c.srv.Send("PROPPATCH", name, update3("")).StatusCode; got != 207 {
 				t.Fatalf("PROPPATCH = %d", got)
 			}

@@ -14,21 +14,22 @@ import (
 )
 
 func TestMatrixLock(t *testing.T) {
-	w := grow(tree...)
+	w := newTree(tree...)
 	for _, depth := range []string{"0", "infinity"} {
 		for _, target := range []string{"/c/", "/c/m"} {
 			for _, name := range slices.Sorted(maps.Keys(w)) {
 				for _, f := range faults(name) {
-					if f.cause == vanished && f.kind == look && (name == "/" || name == target) {
-						continue // below: it is then a LOCK where nothing is
+					if f.cause == vanished && f.kind == stat && (name == "/" || name == target) {
+						continue // TestMatrixLockVanished: it becomes a LOCK of an unmapped URL
 					}
 					t.Run(harness.NoSlash("LOCK "+depth+" "+target+" "+f.String()), func(t *testing.T) {
 						t.Parallel()
 						c := newCell(t, w, f)
 						m := newModel(w, f)
-						want := m.foretellLock(target, depth == "infinity")
+						want := m.expectLock(target, depth == "infinity")
 						got := c.srv.Send("LOCK", target, harness.ExclusiveLock, "Depth: "+depth)
-						// All or nothing (§9.10.3): a lock was granted, and shows, or none.
+						// All or nothing (§9.10.3): either the lock is granted and listed, or there
+						// is none.
 						if token := got.Header.Get("Lock-Token"); (got.StatusCode == 200) != (token != "") {
 							t.Errorf("Lock-Token = %q with status %d", token, got.StatusCode)
 						}
@@ -40,21 +41,21 @@ func TestMatrixLock(t *testing.T) {
 	}
 }
 
-// foretellLock foretells LOCK (§9.10), which reads and changes no resource: only what is locked and
-// what the policy protects can fail it.
-//   - Request-URI locked by another: 423 with no-conflicting-lock (§9.10.6) and the root of that
-//     lock, also where it is a collection above, locked with depth infinity. Not to be locked, or
-//     not to be looked at: its status.
-//   - For depth infinity, members that are locked or not to be locked each have their status, and
-//     the Request-URI has 424 (§9.10.3, §9.10.9). For depth 0 nobody asks them.
-//   - Whatever else fails for a member is no reason against a lock.
-func (m *model) foretellLock(target string, deep bool) string {
+// expectLock returns the expected answer to a LOCK (§9.10). LOCK reads and changes no resource, so
+// only locks and the policy can fail it.
+//   - If the Request-URI is locked: 423 with no-conflicting-lock (§9.10.6) and the root of that lock,
+//     which may be an ancestor locked with depth infinity. If the policy or stat refuses the
+//     Request-URI: that status.
+//   - For depth infinity, each member that is locked or refused by the policy has its status, and the
+//     Request-URI has 424 (§9.10.3, §9.10.9). For depth 0 members are not checked.
+//   - Other faults of a member do not prevent a lock.
+func (m *model) expectLock(target string, deep bool) string {
 	conflict := "423 no-conflicting-lock(" + m.name + ")"
 	within := strings.HasSuffix(m.name, "/") && m.name != target && strings.HasPrefix(target, m.name)
 	switch {
 	case m.fails(target, locked, lockedFlat), within && m.kind == locked:
 		return conflict
-	case m.fails(target, protected, look):
+	case m.fails(target, protected, stat):
 		return m.outcome()
 	}
 	if deep && m.name != target && strings.HasSuffix(target, "/") && strings.HasPrefix(m.name, target) {
@@ -72,8 +73,8 @@ func (m *model) foretellLock(target string, deep bool) string {
 	return "200"
 }
 
-// TestMatrixLockUnmapped is LOCK where nothing is (§9.10.4): what cannot be created is not locked
-// either.
+// TestMatrixLockUnmapped locks an unmapped URL (§9.10.4): if the resource cannot be created there
+// is no lock either.
 func TestMatrixLockUnmapped(t *testing.T) {
 	for _, tt := range []struct {
 		f    fault
@@ -82,15 +83,15 @@ func TestMatrixLockUnmapped(t *testing.T) {
 	}{
 		{fault{}, "201", []string{"/c/new"}},
 		{fault{"/c/new", protected, permission, nil}, "403", nil},
-		{fault{"/c/", locked, isLocked, nil}, "423 lock-token-submitted(/c/)", nil},     // making a member comes before locking it
+		{fault{"/c/", locked, isLocked, nil}, "423 lock-token-submitted(/c/)", nil},     // the member is created before it is locked
 		{fault{"/c/", lockedFlat, isLocked, nil}, "423 lock-token-submitted(/c/)", nil}, // §7.4: a new member
 		{fault{"/c/new", "create", permission, syscall.EACCES}, "403", nil},
 		{fault{"/c/new", "create", noSpace, syscall.ENOSPC}, "507 sufficient-disk-space", nil},
 		{fault{"/c/new", "commit", noSpace, syscall.ENOSPC}, "507 sufficient-disk-space", nil},
 		{fault{"/c/new", "commit", ioError, syscall.EIO}, "500", nil},
-		{fault{"/c/new", look, ioError, syscall.EIO}, "500", nil},
-		{fault{"/c/", look, ioError, syscall.EIO}, "500", nil},
-		{fault{"/c/", look, permission, syscall.EACCES}, "403", nil},
+		{fault{"/c/new", stat, ioError, syscall.EIO}, "500", nil},
+		{fault{"/c/", stat, ioError, syscall.EIO}, "500", nil},
+		{fault{"/c/", stat, permission, syscall.EACCES}, "403", nil},
 	} {
 		t.Run(harness.NoSlash("LOCK "+tt.f.String()), func(t *testing.T) {
 			table := locks.New(nil)
@@ -99,24 +100,24 @@ func TestMatrixLockUnmapped(t *testing.T) {
 			c.srv.Put(tree...)
 			c.install(t, tt.f)
 			before := table.Len()
-			want := grow(append(slices.Clone(tree), tt.left...)...)
+			want := newTree(append(slices.Clone(tree), tt.left...)...)
 			for _, name := range tt.left {
 				want[name] = ""
 			}
 			c.check(t, c.srv.Send("LOCK", "/c/new", harness.ExclusiveLock), tt.want, want)
 			if got := table.Len() - before; got != len(tt.left) {
-				t.Errorf("%d locks were granted, want %d", got, len(tt.left))
+				t.Errorf("%d locks exist, want %d", got, len(tt.left))
 			}
 		})
 	}
 }
 
-// TestMatrixLockVanished is LOCK of a resource that vanishes when it is looked at: then nothing is
-// there, and an empty file is made and locked. With a slash behind it that is refused.
+// TestMatrixLockVanished locks a resource that vanishes in stat: the URL is then unmapped, and LOCK
+// creates and locks an empty file. A URL with a trailing slash is refused.
 func TestMatrixLockVanished(t *testing.T) {
 	for target, want := range map[string]string{"/c/m": "201", "/c/d/": "405"} {
-		w := grow(tree...)
-		f := fault{target, look, vanished, syscall.ENOENT}
+		w := newTree(tree...)
+		f := fault{target, stat, vanished, syscall.ENOENT}
 		c := newCell(t, w, f)
 		w.Remove(target)
 		if want == "201" {
@@ -126,12 +127,12 @@ func TestMatrixLockVanished(t *testing.T) {
 	}
 }
 
-// A lock speaks of names, so what the file system does not let us look at can be locked, with a
-// policy as without one: only what the policy says counts.
+// A lock is on names, so members whose stat fails can be locked, with a policy as without one: only
+// a refusal of the policy counts.
 func TestLockDoesNotLookAtMembers(t *testing.T) {
-	w := grow(tree...)
+	w := newTree(tree...)
 	for _, f := range []fault{
-		{"/c/m", look, permission, syscall.EACCES}, {"/c/d/", "open", permission, syscall.EACCES}, {"/c/d/", "list", ioError, syscall.EIO},
+		{"/c/m", stat, permission, syscall.EACCES}, {"/c/d/", "open", permission, syscall.EACCES}, {"/c/d/", "list", ioError, syscall.EIO},
 	} {
 		t.Run(harness.NoSlash(f.String()), func(t *testing.T) {
 			c := &cell{rules: &harness.Rules{}}

@@ -15,24 +15,23 @@ import (
 	"dav207/server/davtest"
 )
 
-// THE 207 MATRIX: what each method answers, and what it leaves, when one resource fails it.
+// THE 207 MATRIX: what each method answers, and which tree it leaves, if one resource fails.
 //
-// A cell is a method with its depth, a tree, and one fault: a resource, what cannot be done with
-// it, and why. The tests run every fault on every resource, also where the method has no use for
-// what fails: then nothing must fail. What is to come of a cell is foretold by a model
-// (model_test.go and the file of the method), which is the RFC spelled out on a map of names: it
-// knows nothing of the server, and no code of the server is called to get an expectation. Compared
-// are the whole answer, each href with its status and condition and nothing else, and the whole
-// tree with the contents of all files.
+// A cell is a method with its depth, a tree, and one fault: a resource, an operation on it, and the
+// error. The tests run every fault on every resource, also if the method does not use the
+// operation: then the request must succeed. The expectation comes from a model (model_test.go and
+// the file of the method), which is the RFC on a map of names and calls no code of the server. The
+// tests compare the whole answer, that is each href with its status and condition and nothing else,
+// and the whole tree with the contents of all files.
 //
-// No cells are there, since they make no sense, for
+// There are no cells, because they make no sense, for
 //   - a member of the destination: PROPFIND, PROPPATCH, DELETE, LOCK have none;
 //   - the depths 0 and 1 of DELETE and MOVE, 1 of COPY and LOCK: the request is refused whatever
 //     its members are (testdata/rules), and PROPPATCH has no depth;
-//   - what vanishes while it is created, written or committed: nothing is there yet;
-//   - a lock on what does not exist, for LOCK would create it.
+//   - a resource that vanishes while it is created, written or committed: it does not exist yet;
+//   - a lock on an unmapped URL, for LOCK would create the resource.
 
-func grow(names ...string) harness.Tree {
+func newTree(names ...string) harness.Tree {
 	w := harness.Tree{"/": ""}
 	for _, name := range names {
 		w[name] = name
@@ -46,32 +45,32 @@ func grow(names ...string) harness.Tree {
 	return w
 }
 
-// fault is one thing that cannot be done with one resource.
+// fault is one operation that fails on one resource.
 type fault struct {
 	name  string // the resource
-	kind  string // what cannot be done
-	cause string // why, one of the causes of the issue
-	err   error  // what the file system says
+	kind  string // the operation
+	cause string // why it fails, one of the causes below
+	err   error  // what the file system returns
 }
 
-// The kinds of faults. Those that are not here are operations of the file system.
+// The kinds of faults that are not operations of the file system, and two that are.
 const (
-	protected  = "protected"  // the policy refuses every change
-	unreadable = "unreadable" // the policy refuses reading
-	locked     = "locked"     // by somebody whose token is not submitted, with depth infinity
-	lockedFlat = "locked with depth 0"
-	look       = "look"    // it is listed, and cannot be looked at
-	foresee    = "foresee" // it cannot be removed, and the file system knows that beforehand
+	protected   = "protected"  // the policy refuses every change
+	unreadable  = "unreadable" // the policy refuses reading
+	locked      = "locked"     // with depth infinity; the request does not submit the token
+	lockedFlat  = "locked with depth 0"
+	stat        = "stat"        // it is listed, but stat fails
+	undeletable = "undeletable" // it cannot be removed, and the file system reports that beforehand
 )
 
-// operations are the kinds of faults that come from the file system.
+// operations maps the kinds of faults that come from the file system to its operations.
 var operations = map[string]faultfs.Op{
-	look: faultfs.Stat, "open": faultfs.Open, "list": faultfs.Readdir, "read": faultfs.Read,
+	stat: faultfs.Stat, "open": faultfs.Open, "list": faultfs.Readdir, "read": faultfs.Read,
 	"create": faultfs.Create, "write": faultfs.Write, "commit": faultfs.Commit, "mkdir": faultfs.Mkdir,
 	"remove": faultfs.Remove, "rename": faultfs.Rename,
 }
 
-// The causes of the issue.
+// The causes of faults.
 const (
 	permission = "permission"
 	isLocked   = "locked"
@@ -80,9 +79,9 @@ const (
 	vanished   = "vanished"
 )
 
-// faults returns every fault that a resource can have. One that vanishes does so when it is first
-// looked at, opened, listed, read, removed or renamed: the operation finds it gone, and so does
-// everybody after it.
+// faults returns every fault that a resource can have. A resource that vanishes does so in its
+// first stat, open, readdir, read, remove or rename: this operation and all later ones return
+// ErrNotExist.
 func faults(name string) []fault {
 	out := []fault{
 		{name, protected, permission, nil}, {name, unreadable, permission, nil},
@@ -92,7 +91,7 @@ func faults(name string) []fault {
 		out = append(out, fault{name, kind, permission, syscall.EACCES}, fault{name, kind, noSpace, syscall.ENOSPC},
 			fault{name, kind, ioError, syscall.EIO})
 		switch kind {
-		case look, "open", "list", "read", "remove", "rename":
+		case stat, "open", "list", "read", "remove", "rename":
 			out = append(out, fault{name, kind, vanished, syscall.ENOENT})
 		}
 	}
@@ -103,7 +102,7 @@ func (f fault) String() string {
 	return fmt.Sprintf("%s: %s, %s", f.name, f.kind, f.cause)
 }
 
-// outcome is what the resource gets in the answer: its status and condition.
+// outcome returns the status and condition that the answer has for the resource.
 func (f fault) outcome() string {
 	switch f.cause {
 	case isLocked:
@@ -118,21 +117,22 @@ func (f fault) outcome() string {
 	return "403"
 }
 
-// href is how the answer names the resource: what cannot be looked at may be a collection or not.
+// href returns the name of the resource in the answer. If stat fails it has no trailing slash,
+// because the server does not know that it is a collection.
 func (f fault) href(name string) string {
-	if f.kind == look {
+	if f.kind == stat {
 		return strings.TrimSuffix(name, "/")
 	}
 	return name
 }
 
-// cell is one test of the matrix: a server that has a tree and a fault.
+// cell is one test of the matrix: a server with a tree and a fault.
 type cell struct {
 	srv   *davtest.Server
 	rules *harness.Rules
 }
 
-// newCell builds the tree w, lets the fault in, and the policy where it needs one.
+// newCell starts a server with the tree w and the fault, and a policy if the fault needs one.
 func newCell(t *testing.T, w harness.Tree, f fault) *cell {
 	t.Helper()
 	c := &cell{rules: &harness.Rules{}}
@@ -168,7 +168,7 @@ func (c *cell) install(t *testing.T, f fault) {
 		c.srv.Lock(f.name)
 	case lockedFlat:
 		c.srv.Lock(f.name, "Depth: 0")
-	case foresee:
+	case undeletable:
 		c.srv.Files.Fail(faultfs.Foresee, f.name, harness.PathError(f.name, f.err))
 		c.srv.Files.Fail(faultfs.Remove, f.name, harness.PathError(f.name, f.err))
 	default:
@@ -179,7 +179,7 @@ func (c *cell) install(t *testing.T, f fault) {
 	}
 }
 
-// check holds the answer and the tree against the model.
+// check compares the answer and the tree that is left with those of the model.
 func (c *cell) check(t *testing.T, got *davtest.Response, want string, w harness.Tree) {
 	t.Helper()
 	if g := harness.SortResponses(got.String()); g != want {

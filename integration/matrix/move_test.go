@@ -17,24 +17,24 @@ func TestMatrixMove(t *testing.T) {
 		if over {
 			names, title = append(names, destination...), "MOVE over another "
 		}
-		w := grow(names...)
+		w := newTree(names...)
 		for _, f := range transferFaults(w) {
 			if f.kind == "rename" && f.cause == vanished && strings.HasPrefix(f.name, "/t/") {
-				continue // what vanishes at the new name is no failure, and is not what ENOENT says there
+				continue // a destination that vanishes is no failure, and ENOENT of a rename does not mean it
 			}
 			t.Run(harness.NoSlash(title+f.String()), func(t *testing.T) {
 				t.Parallel()
 				c := newCell(t, w, f)
 				m := newModel(w, f)
-				want := m.foretellMove("/c/", "/t/", false)
+				want := m.expectMove("/c/", "/t/", false)
 				c.check(t, c.srv.Do("MOVE", "/c/", "Destination: /t/"), want, m.Tree)
 			})
 		}
 	}
 }
 
-// TestMatrixMoveAcross is MOVE where nothing can be renamed out of its collection, as between two
-// disks: everything is copied and then removed.
+// TestMatrixMoveAcross moves where every rename out of a collection fails, as between two volumes:
+// the server copies everything and then removes it.
 func TestMatrixMoveAcross(t *testing.T) {
 	for _, over := range []bool{false, true} {
 		names := slices.Clone(tree)
@@ -42,7 +42,7 @@ func TestMatrixMoveAcross(t *testing.T) {
 		if over {
 			names, title = append(names, destination...), "MOVE across over another "
 		}
-		w := grow(names...)
+		w := newTree(names...)
 		for _, f := range transferFaults(w) {
 			if f.kind == "rename" {
 				continue // every rename fails here
@@ -54,16 +54,16 @@ func TestMatrixMoveAcross(t *testing.T) {
 					c.srv.Files.Fail(faultfs.Rename, name, harness.PathError(name, syscall.EXDEV))
 				}
 				m := newModel(w, f)
-				want := m.foretellMove("/c/", "/t/", true)
+				want := m.expectMove("/c/", "/t/", true)
 				c.check(t, c.srv.Do("MOVE", "/c/", "Destination: /t/"), want, m.Tree)
 			})
 		}
 	}
 }
 
-// TestMatrixMoveFile is the same for requests that name a file.
+// TestMatrixMoveFile moves a single file.
 func TestMatrixMoveFile(t *testing.T) {
-	w := grow(append(slices.Clone(tree), destination...)...)
+	w := newTree(append(slices.Clone(tree), destination...)...)
 	for _, dst := range []string{"/new", "/t/m"} {
 		for _, name := range []string{"/c/m", "/c/", "/t/m", "/t/", "/new"} {
 			for _, f := range faults(name) {
@@ -75,7 +75,7 @@ func TestMatrixMoveFile(t *testing.T) {
 					t.Parallel()
 					c := newCell(t, w, f)
 					m := newModel(w, f)
-					want := m.foretellMove("/c/m", dst, false)
+					want := m.expectMove("/c/m", dst, false)
 					c.check(t, c.srv.Do("MOVE", "/c/m", "Destination: "+dst), want, m.Tree)
 				})
 			}
@@ -83,34 +83,35 @@ func TestMatrixMoveFile(t *testing.T) {
 	}
 }
 
-// foretellMove foretells MOVE (§9.9) of src to dst. across says that everything must be copied.
-func (m *model) foretellMove(src, dst string, across bool) string {
-	if m.goes(src, look) {
+// expectMove applies a MOVE (§9.9) of src to dst to the model and returns the expected answer.
+// across is true if the server has to copy everything.
+func (m *model) expectMove(src, dst string, across bool) string {
+	if m.vanishes(src, stat) {
 		return "404"
 	}
-	if m.fails(src, look) {
+	if m.fails(src, stat) {
 		return m.outcome()
 	}
 	if p := harness.Parent(src); p != "/" && m.fails(p, locked, lockedFlat) {
 		return m.outcome() // the membership of its collection changes (§7.4)
 	}
 	if p := harness.Parent(dst); p != "/" {
-		if m.fails(p, look) || m.fails(p, locked, lockedFlat) {
+		if m.fails(p, stat) || m.fails(p, locked, lockedFlat) {
 			return m.outcome()
 		}
-		if m.goes(p, look) {
+		if m.vanishes(p, stat) {
 			return "409"
 		}
 	}
 	success := "204"
-	if m.goes(dst, look) || !m.Has(dst) {
+	if m.vanishes(dst, stat) || !m.Has(dst) {
 		success = "201"
 	}
-	if m.fails(dst, look) {
+	if m.fails(dst, stat) {
 		return m.outcome()
 	}
 	// "Prior to performing the move, the server MUST perform a DELETE with 'Depth: infinity' on the
-	// destination resource" (§9.9.3): a member that may not be deleted keeps everything as it is.
+	// destination resource" (§9.9.3): if a member must not be deleted, nothing is changed.
 	if name := m.fault.name; m.Has(name) && name != dst && strings.HasPrefix(name, dst) && m.fails(name, protected, locked, lockedFlat) {
 		m.report(name)
 		return m.answer(success)
@@ -129,47 +130,46 @@ func (m *model) foretellMove(src, dst string, across bool) string {
 	}
 	m.move(src, dst, across, true)
 	if len(m.reports) == 0 && !m.changed {
-		return "404" // it went before anything was done
+		return "404" // it vanished before anything was changed
 	}
 	return m.answer(success, src, dst)
 }
 
-// move foretells what becomes of one resource and of what is below it, and reports whether all of
-// it was moved.
-//   - A rename asks nothing of what is below, so nothing there can fail it, but those who may not
-//     be moved: the policy and the locks are asked of every member, at both ends (§9.9.6: "a lock
-//     token will need to be submitted for every resource, both source and destination, anywhere in
-//     the scope of the method, that is locked").
-//   - One that fails stays with all its members, which are not tried; others go on (§9.9.2). Its
-//     ancestors stay, they are not reported. What was at the destination under its name is gone:
-//     a DELETE of the destination comes first (§9.9.3).
-//   - A rename that fails is reported for the name that the file system blames, across the two ends
-//     for the end that failed (§9.9.4: "the most appropriate of the source and destination URLs").
+// move applies the move of one resource and its members, and reports whether all of it was moved.
+//   - A rename does not touch the members, so only the policy and locks can make a member fail. Both
+//     are checked for every member, at both ends (§9.9.6: "a lock token will need to be submitted for
+//     every resource, both source and destination, anywhere in the scope of the method, that is
+//     locked").
+//   - A resource that fails stays with all its members, which are not tried; the others are moved
+//     (§9.9.2). Its ancestors stay and are not reported. What was at the destination under its name is
+//     gone: a DELETE of the destination comes first (§9.9.3).
+//   - A failed rename is reported for the name in the error of the file system; a failed copy for the
+//     end that failed (§9.9.4: "the most appropriate of the source and destination URLs").
 func (m *model) move(src, dst string, across, head bool) (all bool) {
 	came := false // something of it is at the destination
 	defer func() {
-		if !all && !came && !head && m.Has(dst) && !m.fails(dst, look) {
-			m.delete(dst) // which what cannot be looked at escapes
+		if !all && !came && !head && m.Has(dst) && !m.fails(dst, stat) {
+			m.delete(dst) // what cannot be looked at stays
 		}
 	}()
 	collection := strings.HasSuffix(src, "/")
-	whole := !collection || !m.Has(dst) || head // what is renamed as one, unless something below it forbids
+	whole := !collection || !m.Has(dst) || head // renamed as a whole, unless a member prevents it
 	if m.fails(src, protected, locked, lockedFlat) || !across && whole && m.fails(src, "rename") ||
-		across && (m.fails(src, look) || collection && m.fails(src, "open", "list") || !collection && m.fails(src, "open", "read")) {
+		across && (m.fails(src, stat) || collection && m.fails(src, "open", "list") || !collection && m.fails(src, "open", "read")) {
 		m.report(src)
 		return false
 	}
-	if !across && whole && m.goes(src, "rename") ||
-		across && (m.goes(src, look) || collection && m.goes(src, "open", "list") || !collection && m.goes(src, "open", "read")) {
+	if !across && whole && m.vanishes(src, "rename") ||
+		across && (m.vanishes(src, stat) || collection && m.vanishes(src, "open", "list") || !collection && m.vanishes(src, "open", "read")) {
 		if head {
 			return false
 		}
-		return !m.Has(dst) || m.delete(dst) // what is not there any more has no counterpart (§9.8.4)
+		return !m.Has(dst) || m.delete(dst) // a source that vanished leaves no counterpart (§9.8.4)
 	}
 	kinds := []string{protected}
 	if across {
-		m.goes(dst, look)
-		kinds = append(kinds, look)
+		m.vanishes(dst, stat)
+		kinds = append(kinds, stat)
 	}
 	switch {
 	case m.Has(dst):
@@ -207,48 +207,47 @@ func (m *model) move(src, dst string, across, head bool) (all bool) {
 	} else {
 		for _, member := range before {
 			if !kept[member] && m.Has(member) {
-				all = m.replaced(member, across) && all
+				all = m.removeExtra(member, across) && all
 			}
 		}
 	}
-	// The ancestors of a failure stay, and so do their counterparts: what is at the destination is
-	// not yet what the source was.
-	return all && m.left(src, across)
+	// The ancestors of a failure stay, and the destination is not the complete source yet.
+	return all && m.removeSource(src, across)
 }
 
 func (m *model) moveFile(src, dst string, across bool) bool {
 	existed := m.Has(dst)
 	m.Tree[dst] = m.Tree[src]
 	m.changed = true
-	if m.left(src, across) {
+	if m.removeSource(src, across) {
 		return true
 	}
-	// A resource is at one URL or at the other, so the copy is taken back; over another file that
-	// is too late.
+	// The resource must be at one URL only, so the copy is removed; a file that was replaced cannot
+	// be restored.
 	if !existed {
 		delete(m.Tree, dst)
 	}
 	return false
 }
 
-// left removes what was moved from its old place.
-func (m *model) left(src string, across bool) bool {
+// removeSource removes a resource that was copied from its old URL.
+func (m *model) removeSource(src string, across bool) bool {
 	if across {
 		if m.fails(src, "remove") {
 			m.report(src)
 			return false
 		}
-		if m.goes(src, "remove") {
-			return true // somebody else removed it: it is at its new place only, which is what was asked for
+		if m.vanishes(src, "remove") {
+			return true // it vanished, so it is at the new URL only, as requested
 		}
 	}
 	delete(m.Tree, src)
 	return true
 }
 
-// replaced removes what has no counterpart: together with its collection where that was renamed
-// away as a whole, and one by one where something forbids that.
-func (m *model) replaced(name string, across bool) bool {
+// removeExtra removes a member of the destination that the source does not have: with its
+// collection if that is replaced as a whole, otherwise one by one.
+func (m *model) removeExtra(name string, across bool) bool {
 	if across || m.kind == protected || m.kind == locked || m.kind == lockedFlat {
 		return m.delete(name)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func TestMatrixPropfind(t *testing.T) {
-	w := grow(tree...)
+	w := newTree(tree...)
 	for _, depth := range []string{"0", "1", "infinity"} {
 		for _, target := range []string{"/c/", "/c/m"} {
 			for _, name := range slices.Sorted(maps.Keys(w)) {
@@ -22,7 +22,7 @@ func TestMatrixPropfind(t *testing.T) {
 						t.Parallel()
 						c := newCell(t, w, f)
 						m := newModel(w, f)
-						want := m.foretellPropfind(target, depth)
+						want := m.expectPropfind(target, depth)
 						got := c.srv.Send("PROPFIND", target, `<propfind xmlns="DAV:"><prop><resourcetype/></prop></propfind>`, "Depth: "+depth)
 						c.check(t, got, want, m.Tree)
 						if len(got.Responses) > 0 && got.Responses[0].Href != target {
@@ -35,16 +35,16 @@ func TestMatrixPropfind(t *testing.T) {
 	}
 }
 
-// foretellPropfind foretells PROPFIND of resourcetype (§9.1).
-//   - Each resource in scope has one response: with its properties, or with the names of those
-//     asked for and the status that says why they have no value ("If there is an error retrieving a
+// expectPropfind returns the expected answer to a PROPFIND of resourcetype (§9.1).
+//   - Each resource in scope has one response: with its properties, or with the names of the
+//     requested properties and the status of the failure ("If there is an error retrieving a
 //     property, then a proper error result MUST be included in the response"; §14.22: "Groups
-//     together a prop and status element"). Those that a collection holds are not told of where it
-//     cannot be listed, and then its properties have that status.
-//   - A lock is nothing to who only reads (§7).
-//   - What vanished is not there.
-//   - Where it is the Request-URI that fails, the request does.
-func (m *model) foretellPropfind(target, depth string) string {
+//     together a prop and status element"). If a collection cannot be listed its properties have that
+//     status, and its members have no response.
+//   - Locks do not affect reading (§7).
+//   - A resource that vanished has no response.
+//   - If the Request-URI fails, its status is that of the request.
+func (m *model) expectPropfind(target, depth string) string {
 	responses := map[string]string{}
 	m.find(target, depth, responses)
 	if len(responses) == 0 {
@@ -68,11 +68,11 @@ func (m *model) foretellPropfind(target, depth string) string {
 
 func (m *model) find(name, depth string, responses map[string]string) {
 	listed := strings.HasSuffix(name, "/") && depth != "0"
-	if m.fails(name, look, unreadable) || listed && m.fails(name, "open", "list") {
+	if m.fails(name, stat, unreadable) || listed && m.fails(name, "open", "list") {
 		responses[m.href(name)] = m.outcome()
 		return
 	}
-	if m.goes(name, look) || listed && m.goes(name, "open", "list") {
+	if m.vanishes(name, stat) || listed && m.vanishes(name, "open", "list") {
 		return
 	}
 	responses[name] = "200[resourcetype]"

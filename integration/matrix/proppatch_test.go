@@ -16,7 +16,7 @@ import (
 )
 
 func TestMatrixProppatch(t *testing.T) {
-	w := grow(tree...)
+	w := newTree(tree...)
 	for _, target := range []string{"/c/", "/c/m"} {
 		for _, name := range slices.Sorted(maps.Keys(w)) {
 			for _, f := range faults(name) {
@@ -27,7 +27,7 @@ func TestMatrixProppatch(t *testing.T) {
 					t.Parallel()
 					c := newCell(t, w, f)
 					m := newModel(w, f)
-					want := m.foretellProppatch(target)
+					want := m.expectProppatch(target)
 					c.check(t, c.srv.Send("PROPPATCH", target, update3("")), want, m.Tree)
 				})
 			}
@@ -35,21 +35,22 @@ func TestMatrixProppatch(t *testing.T) {
 	}
 }
 
-// foretellProppatch foretells PROPPATCH (§9.2) of three properties that can be set. It speaks of
-// one resource and its properties: what fails elsewhere is nothing to it, but a lock that covers
-// the resource (§7.4: a lock of depth 0 does not, above it).
-func (m *model) foretellProppatch(target string) string {
+// expectProppatch returns the expected answer to a PROPPATCH (§9.2) of three properties that can be
+// set. Faults of other resources do not matter, except a lock that covers the resource (§7.4: a
+// lock of depth 0 on an ancestor does not).
+func (m *model) expectProppatch(target string) string {
 	within := strings.HasSuffix(m.name, "/") && strings.HasPrefix(target, m.name)
 	switch {
-	case m.fails(target, protected, unreadable, look, locked, lockedFlat), within && m.kind == locked:
-		return m.outcome() // of the request, before anything was tried
-	case m.goes(target, look):
+	case m.fails(target, protected, unreadable, stat, locked, lockedFlat), within && m.kind == locked:
+		return m.outcome() // the status of the request; no property was tried
+	case m.vanishes(target, stat):
 		return "404"
 	}
 	return "207 " + target + "=200[first middle last]"
 }
 
-// update3 sets three properties; the one named is DAV:getetag instead, which is protected.
+// update3 returns the body of a PROPPATCH of three properties. The one named by protected is
+// replaced by DAV:getetag, which is protected.
 func update3(protected string) string {
 	var b strings.Builder
 	for _, name := range []string{"first", "middle", "last"} {
@@ -62,7 +63,7 @@ func update3(protected string) string {
 	return `<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop>` + b.String() + `</D:prop></D:set></D:propertyupdate>`
 }
 
-// TestMatrixProppatchProperty is PROPPATCH where one property fails: first, in the middle, last.
+// TestMatrixProppatchProperty sends a PROPPATCH whose first, middle or last property fails.
 // "Instructions MUST either all be executed or none" (§9.2): the others have 424, and all keep
 // their values.
 func TestMatrixProppatchProperty(t *testing.T) {
@@ -70,7 +71,7 @@ func TestMatrixProppatchProperty(t *testing.T) {
 		rule     string
 		body     string
 		policy   string
-		store    error // what the store says to every change
+		store    error // what the store returns for every change
 		want     string
 		unstored bool
 	}{
@@ -91,7 +92,7 @@ func TestMatrixProppatchProperty(t *testing.T) {
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
 			c := &cell{rules: &harness.Rules{}}
-			store := &moodyStore{}
+			store := &failingStore{}
 			c.srv = davtest.NewServer(t, &server.Options{Policy: c.rules, Props: store})
 			c.srv.Put("/f")
 			old := strings.ReplaceAll(update3(""), "new", "old")
@@ -104,7 +105,7 @@ func TestMatrixProppatchProperty(t *testing.T) {
 				}
 			}
 			store.err = tt.store
-			c.check(t, c.srv.Send("PROPPATCH", "/f", tt.body), tt.want, grow("/f"))
+			c.check(t, c.srv.Send("PROPPATCH", "/f", tt.body), tt.want, newTree("/f"))
 
 			find := `<D:propfind xmlns:D="DAV:"><D:prop xmlns="x:"><first/><middle/><last/></D:prop></D:propfind>`
 			want := "new new new "
@@ -126,13 +127,13 @@ func TestMatrixProppatchProperty(t *testing.T) {
 	}
 }
 
-// moodyStore refuses changes with an error.
-type moodyStore struct {
+// failingStore refuses every change with an error.
+type failingStore struct {
 	props.Memory
 	err error
 }
 
-func (s *moodyStore) Patch(ctx context.Context, p resource.Path, changes []props.Change) error {
+func (s *failingStore) Patch(ctx context.Context, p resource.Path, changes []props.Change) error {
 	if s.err != nil {
 		return s.err
 	}

@@ -10,11 +10,10 @@ import (
 	"dav207/server/davtest"
 )
 
-// TestMatrixMore has the cells that the models of the matrix leave out: more than one failure, what
-// is hidden, a file where the destination has a collection and the other way round. Trees are
-// written as davtest.Server.Tree does, without "/", and with the content where that is not the
-// name.
-func TestMatrixMore(t *testing.T) {
+// TestMatrixSeveralFaults has the cells that the models leave out: several failures, hidden
+// resources, and a file where the destination has a collection or the reverse. Trees are written as
+// by davtest.Server.Tree, without "/", and with the content if it is not the name.
+func TestMatrixSeveralFaults(t *testing.T) {
 	type faultList []fault
 	for _, tt := range []struct {
 		rule    string
@@ -90,10 +89,10 @@ func TestMatrixMore(t *testing.T) {
 		}, "deny unbind /t/s", "MOVE /c/ /t/", "207 /t/a=423 lock-token-submitted(/t/a) /t/d/x=423 lock-token-submitted(/t/d/x) /t/s=403",
 			"/c/ /c/a /c/d/ /c/d/x /t/ /t/a /t/d/ /t/d/x /t/s /t/u"},
 		{"9.9.3 MOVE: what the guard keeps and what the disk keeps is told of together", "/c/a /t/a /t/d/x /t/s", faultList{
-			{"/t/a", locked, isLocked, nil}, {"/t/d/x", foresee, permission, syscall.EACCES},
+			{"/t/a", locked, isLocked, nil}, {"/t/d/x", undeletable, permission, syscall.EACCES},
 		}, "", "MOVE /c/ /t/", "207 /t/a=423 lock-token-submitted(/t/a) /t/d/x=403", "/c/ /c/a /t/ /t/a /t/d/ /t/d/x /t/s"},
 		{"9.9.3 MOVE: so it is where the source has a locked member", "/c/a /c/z /t/a /t/d/x", faultList{
-			{"/c/z", locked, isLocked, nil}, {"/t/d/x", foresee, permission, syscall.EACCES},
+			{"/c/z", locked, isLocked, nil}, {"/t/d/x", undeletable, permission, syscall.EACCES},
 		}, "", "MOVE /c/ /t/", "207 /t/d/x=403", "/c/ /c/a /c/z /t/ /t/a /t/d/ /t/d/x"},
 		{"8.1 MOVE: a hidden member of the destination is not told of, and keeps all", "/c/a /t/a /t/d/h", nil,
 			"hide read /t/d/h; hide unbind /t/d/h", "MOVE /c/ /t/", "207 /t/d/=403", "/c/ /c/a /t/ /t/a /t/d/ /t/d/h"},
@@ -147,12 +146,11 @@ func TestMatrixMore(t *testing.T) {
 	}
 }
 
-// TestMatrixUnderAPolicy runs the faults of the file system under a policy that allows everything:
-// it takes other ways through the engine, for every member is asked about, and must come to the
-// same.
+// TestMatrixUnderAPolicy runs the faults of the file system under a policy that allows everything.
+// The engine then checks every member, on other code paths, and must give the same results.
 func TestMatrixUnderAPolicy(t *testing.T) {
 	for _, request := range []string{"DELETE", "COPY"} {
-		w := grow(append(append([]string{}, tree...), destination...)...)
+		w := newTree(append(append([]string{}, tree...), destination...)...)
 		for _, f := range transferFaults(w) {
 			if f.kind == protected || f.kind == unreadable || f.cause == vanished {
 				continue
@@ -169,11 +167,11 @@ func TestMatrixUnderAPolicy(t *testing.T) {
 				c.install(t, f)
 				m := newModel(w, f)
 				if request == "DELETE" {
-					want := m.foretellDelete("/c/")
+					want := m.expectDelete("/c/")
 					c.check(t, c.srv.Do("DELETE", "/c/"), want, m.Tree)
 					return
 				}
-				want := m.foretellCopy("/c/", "/t/", true)
+				want := m.expectCopy("/c/", "/t/", true)
 				c.check(t, c.srv.Do("COPY", "/c/", "Destination: /t/"), want, m.Tree)
 			})
 		}
