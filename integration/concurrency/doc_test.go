@@ -1,3 +1,3 @@
-// Package concurrency tests clients that work on the same names at the same time: each answer must
-// be one that some order of the requests explains.
+// Package concurrency tests clients that use the same names at the same time. For all answers there
+// must be a serial order of the requests that gives the same answers.
 package concurrency

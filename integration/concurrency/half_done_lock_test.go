@@ -12,13 +12,13 @@ import (
 	"dav207/integration/harness"
 )
 
-// gate is a file system that holds up whoever creates a file.
-type gate struct {
+// blockingFS is a file system whose OpenFile blocks when it creates a file.
+type blockingFS struct {
 	webdav.FileSystem
 	reached, open chan struct{}
 }
 
-func (g *gate) OpenFile(ctx context.Context, name string, flag int, perm os.FileMode) (webdav.File, error) {
+func (g *blockingFS) OpenFile(ctx context.Context, name string, flag int, perm os.FileMode) (webdav.File, error) {
 	if flag&os.O_CREATE != 0 {
 		g.reached <- struct{}{}
 		<-g.open
@@ -26,11 +26,11 @@ func (g *gate) OpenFile(ctx context.Context, name string, flag int, perm os.File
 	return g.FileSystem.OpenFile(ctx, name, flag, perm)
 }
 
-// A PUT must not be refused for a lock whose LOCK has not been answered, while it can still be seen
-// that the resource this LOCK creates is not there: no order of the two requests explains both
-// (found by TestSerialOrder).
-func TestVerdictOnHalfDoneLock(t *testing.T) {
-	g := &gate{fsbackend.New(fsbackend.Memory()), make(chan struct{}), make(chan struct{})}
+// A PUT must not be refused because of a LOCK that has not been answered, while a GET still shows
+// that the resource this LOCK creates does not exist: no serial order explains both.
+// TestLinearizability found this.
+func TestPutWaitsForUnansweredLock(t *testing.T) {
+	g := &blockingFS{fsbackend.New(fsbackend.Memory()), make(chan struct{}), make(chan struct{})}
 	s := harness.Serve(t, g, nil)
 	locked, put := make(chan int, 1), make(chan int, 1)
 	send := func(answer chan int, method, body string) {
@@ -41,7 +41,7 @@ func TestVerdictOnHalfDoneLock(t *testing.T) {
 	go send(put, "PUT", "x")
 	select {
 	case status := <-put:
-		t.Errorf("PUT = %d while the LOCK was on its way, want it to wait", status)
+		t.Errorf("PUT = %d before the LOCK was answered, want it to wait", status)
 		put <- status
 	case <-time.After(200 * time.Millisecond):
 	}

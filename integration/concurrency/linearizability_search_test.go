@@ -9,15 +9,15 @@ import (
 	"dav207/integration/harness"
 )
 
-// serialSearch looks for an order of requests that explains them.
+// serialSearch searches for an order of requests in which the model gives the answers seen.
 type serialSearch struct {
 	all    []*harness.Request
-	want   string          // the tree after them
-	failed map[string]bool // from where nothing was found: what was done, and the tree
+	want   string          // the tree after all requests
+	failed map[string]bool // dead ends: the requests done, and the tree
 }
 
-// from reports whether the requests that are not done yet can follow on a tree.
-func (s *serialSearch) from(m harness.Model, done uint) bool {
+// search reports whether the requests that are not done can follow on the tree m.
+func (s *serialSearch) search(m harness.Model, done uint) bool {
 	if done == 1<<len(s.all)-1 {
 		return m.String() == s.want
 	}
@@ -27,17 +27,17 @@ func (s *serialSearch) from(m harness.Model, done uint) bool {
 		return false
 	}
 	for i, q := range s.all {
-		if done&(1<<i) != 0 || !s.first(q, done) {
+		if done&(1<<i) != 0 || !s.mayBeNext(q, done) {
 			continue
 		}
 		next, seen := m.Apply(q)
 		if !slices.Contains(seen, q.Seen) {
 			continue
 		}
-		if next == nil { // it changes nothing: whoever is next does not care
-			return s.from(m, done|1<<i)
+		if next == nil { // it changes nothing, so its place in the order does not matter
+			return s.search(m, done|1<<i)
 		}
-		if s.from(next, done|1<<i) {
+		if s.search(next, done|1<<i) {
 			return true
 		}
 	}
@@ -45,9 +45,9 @@ func (s *serialSearch) from(m harness.Model, done uint) bool {
 	return false
 }
 
-// first reports whether q may be the next: no request that is not done had its answer before q was
-// sent.
-func (s *serialSearch) first(q *harness.Request, done uint) bool {
+// mayBeNext reports whether q may be the next in the order: no other request that is not done was
+// answered before q was sent.
+func (s *serialSearch) mayBeNext(q *harness.Request, done uint) bool {
 	for i, other := range s.all {
 		if done&(1<<i) == 0 && other != q && other.Answered.Before(q.Sent) {
 			return false
@@ -94,7 +94,7 @@ func TestSerialSearch(t *testing.T) {
 		{"a member stayed behind", harness.Model{"/a": {Collection: true}, "/a/x": {}}, []*harness.Request{at(move("201"), 0, 9)}, harness.Model{"/a/x": {}, "/b": {Collection: true}}, false},
 	} {
 		search := serialSearch{all: tt.all, want: tt.after.String(), failed: map[string]bool{}}
-		if got := search.from(tt.before, 0); got != tt.found {
+		if got := search.search(tt.before, 0); got != tt.found {
 			t.Errorf("%s: an order was found: %v, want %v", tt.what, got, tt.found)
 		}
 	}

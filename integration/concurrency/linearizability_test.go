@@ -17,13 +17,12 @@ import (
 	"dav207/server"
 )
 
-// TestSerialOrder looks for the order that explains what clients saw. Ten groups of five clients
-// each have a collection with the same few names. In a round the clients of a group send two
-// requests each, all at once; then it is looked at what is there. A model, which is the RFC spelled
-// out on a map of names and knows nothing of the server, must give all the answers and end with the
-// same tree, properties and contents in some order of the requests: one that has no request before
-// another that had its answer before the first was sent.
-func TestSerialOrder(t *testing.T) {
+// TestLinearizability searches for a serial order that explains what clients saw. There are ten
+// groups of five clients; each group has a collection with a few names. In a round each client of a
+// group sends two requests, all at once; then the test lists the tree. In some order of the
+// requests the model must give the same answers and end with the same tree, properties and
+// contents. A request that was answered before another was sent must come before it in this order.
+func TestLinearizability(t *testing.T) {
 	for _, b := range harness.Backends {
 		for _, kind := range []string{"deep", "locks"} {
 			t.Run(b.Name+" "+kind, func(t *testing.T) {
@@ -57,7 +56,7 @@ func TestSerialOrder(t *testing.T) {
 type group struct {
 	*harness.Site
 	dir   string
-	locks bool // the names are those of files, which are locked, too; otherwise they may be collections with members
+	locks bool // lock resources, which are files only; otherwise there are collections, too
 	r     *rand.Rand
 	ids   int
 }
@@ -77,8 +76,8 @@ func (g *group) name() string {
 	return g.pick("/a/x", "/b/x", "/a/y")
 }
 
-// make makes up a request.
-func (g *group) make() *harness.Request {
+// newRequest returns a random request.
+func (g *group) newRequest() *harness.Request {
 	q := &harness.Request{Name: g.name()}
 	methods := []string{"PUT", "PUT", "DELETE", "COPY", "MOVE", "MOVE", "PROPPATCH", "GET", "PROPFIND"}
 	if g.locks {
@@ -100,7 +99,7 @@ func (g *group) make() *harness.Request {
 
 const colourOf = `<propfind xmlns="DAV:"><prop><resourcetype/><colour xmlns="urn:x"/></prop></propfind>`
 
-// send sends a request and notes what was seen: the status, and what a GET or PROPFIND found.
+// send sends a request and records the status, and the content or properties in the answer.
 func (g *group) send(q *harness.Request) error {
 	header, body := []string{}, ""
 	switch q.Method {
@@ -140,7 +139,7 @@ func (g *group) send(q *harness.Request) error {
 	return nil
 }
 
-// nodes reads the answer to colourOf, by names without the collection of the group.
+// nodes decodes the answer to colourOf. Its names are relative to the collection of the group.
 func (g *group) nodes(body string) map[string]harness.Node {
 	var m struct {
 		Response []struct {
@@ -172,8 +171,8 @@ func (g *group) nodes(body string) map[string]harness.Node {
 	return found
 }
 
-// look returns what is there.
-func (g *group) look() harness.Model {
+// list returns the tree of the group as the server shows it.
+func (g *group) list() harness.Model {
 	a := g.Do("PROPFIND", g.dir, colourOf, "Depth", "infinity")
 	if a.Status != 207 {
 		g.Errorf("PROPFIND %s = %d\n%s", g.dir, a.Status, a.Body)
@@ -195,26 +194,26 @@ func (g *group) look() harness.Model {
 	return m
 }
 
-// round is one round of a group. It fails the test if no order explains it.
+// round runs one round of a group and fails the test if no order explains it.
 func (g *group) round(number int) {
 	if a := g.Do("DELETE", g.dir, ""); a.Status != 204 && a.Status != 404 {
 		g.Errorf("DELETE %s = %d\n%s", g.dir, a.Status, a.Body)
 	}
 	g.Do("MKCOL", g.dir, "")
 	var first, all []*harness.Request
-	for range g.r.IntN(5) { // something to begin with
-		q := g.make()
+	for range g.r.IntN(5) { // the tree before the round
+		q := g.newRequest()
 		first = append(first, q)
 		if err := g.send(q); err != nil {
 			g.Error(err)
 			return
 		}
 	}
-	before := g.look()
+	before := g.list()
 	var wg sync.WaitGroup
 	start := make(chan struct{})
 	for range 5 {
-		mine := []*harness.Request{g.make(), g.make()}
+		mine := []*harness.Request{g.newRequest(), g.newRequest()}
 		all = append(all, mine...)
 		wg.Go(func() {
 			<-start
@@ -227,9 +226,9 @@ func (g *group) round(number int) {
 	}
 	close(start)
 	wg.Wait()
-	after := g.look()
+	after := g.list()
 	for _, q := range slices.Concat(first, all) {
-		if q.Token != "" { // so that the next round can begin with nothing; the lock may be gone
+		if q.Token != "" { // so that the next round can delete all; the lock may have ended
 			g.Do("UNLOCK", g.dir+q.Name, "", "Lock-Token", q.Token)
 		}
 	}
@@ -237,7 +236,7 @@ func (g *group) round(number int) {
 		return
 	}
 	search := serialSearch{all: all, want: after.String(), failed: map[string]bool{}}
-	if !search.from(before, 0) {
+	if !search.search(before, 0) {
 		var lines []string
 		slices.SortFunc(all, func(a, b *harness.Request) int { return a.Sent.Compare(b.Sent) })
 		for _, q := range all {

@@ -24,12 +24,12 @@ import (
 	"dav207/server/resource"
 )
 
-// check looks at what the load left.
+// check compares the tree, the properties and the locks after the load.
 func (x *load) check(files webdav.FileSystem, store props.Store, table *locks.Table) {
 	exists := x.walk(files, "/")
 	served := x.Tree("/")
 	if !slices.Equal(served, exists) {
-		x.Errorf("PROPFIND lists %q, there are %q", served, exists)
+		x.Errorf("PROPFIND lists %q, the file system has %q", served, exists)
 	}
 	balls := 0
 	for _, name := range exists {
@@ -40,13 +40,13 @@ func (x *load) check(files webdav.FileSystem, store props.Store, table *locks.Ta
 		if path.Dir(name) == "/ball" {
 			balls++
 			if got != content("ball", 5000) {
-				x.Errorf("%s is not what was moved", name)
+				x.Errorf("%s does not have the content of the file that was moved", name)
 			}
 			continue
 		}
 		if name == "/counter" {
 			if want := fmt.Sprint(x.counted.Load()); got != want {
-				x.Errorf("/counter is %s, and was raised %s times", got, want)
+				x.Errorf("/counter = %s after %s successful increments", got, want)
 			}
 			continue
 		}
@@ -56,15 +56,15 @@ func (x *load) check(files webdav.FileSystem, store props.Store, table *locks.Ta
 		x.checkContent(name, got)
 	}
 	if balls != 1 {
-		x.Errorf("the one file that was moved is there %d times", balls)
+		x.Errorf("the file that was moved exists %d times, want once", balls)
 	}
 	there := func(p resource.Path) bool {
 		return slices.Contains(exists, p.String()) || slices.Contains(exists, strings.TrimSuffix(p.String(), "/")+"/")
 	}
 	for _, l := range table.Below(resource.Root) {
-		x.Errorf("the lock on %s is left over, which is there: %v", l.Root, there(l.Root))
+		x.Errorf("the lock on %s is left over; the resource exists: %v", l.Root, there(l.Root))
 	}
-	// Properties of what is not there would appear on the next file of that name.
+	// Properties of a missing file would appear on the next file of that name.
 	orphans := 0
 	for p := range x.allNames() {
 		found, err := store.Get(context.Background(), p)
@@ -73,21 +73,21 @@ func (x *load) check(files webdav.FileSystem, store props.Store, table *locks.Ta
 		}
 		if len(found) > 0 && !there(p) {
 			orphans++
-			x.Errorf("%s has properties and is not there", p)
+			x.Errorf("%s has properties but does not exist", p)
 		}
 	}
-	// Nothing stands in the way any more.
+	// All locks have ended, so everything can be deleted.
 	for _, name := range []string{"/a", "/b", "/c", "/d", "/k", "/held", "/ball", "/counter"} {
 		if a := x.Do("DELETE", name, ""); a.Status != 204 && a.Status != 404 {
 			x.Errorf("DELETE %s after the load = %d\n%s", name, a.Status, a.Body)
 		}
 	}
 	if left := x.walk(files, "/"); !slices.Equal(left, []string{"/"}) {
-		x.Errorf("after deleting everything there are %q", left)
+		x.Errorf("tree after deleting everything = %q", left)
 	}
 }
 
-// allNames yields every name that the load can make.
+// allNames yields every name that the load can create.
 func (x *load) allNames() func(yield func(resource.Path) bool) {
 	return func(yield func(resource.Path) bool) {
 		for _, a := range "abcdk" {
@@ -103,7 +103,7 @@ func (x *load) allNames() func(yield func(resource.Path) bool) {
 	}
 }
 
-// walk lists what a file system has, as it has it: the server's own files included.
+// walk lists all names in the file system and reports temp files.
 func (x *load) walk(files webdav.FileSystem, name string) []string {
 	x.Helper()
 	found := []string{name}
@@ -176,10 +176,10 @@ func TestListingMemberReplaced(t *testing.T) {
 }
 
 // TestGetReplacedWhileOpened replaces a collection by a file, and a file by a collection, between
-// the look at a name and its opening. Either is an answer; a file that breaks off is none.
+// stat and open. GET may answer for either of them, but must not truncate a body.
 func TestGetReplacedWhileOpened(t *testing.T) {
 	mem := fsbackend.Memory()
-	swap := &swapping{Fs: mem}
+	swap := &openHookFS{Fs: mem}
 	s := harness.Serve(t, fsbackend.New(swap), nil)
 	s.Want(201, "MKCOL", "/d", "")
 	s.Want(201, "PUT", "/f", "a file")
@@ -205,13 +205,13 @@ func TestGetReplacedWhileOpened(t *testing.T) {
 	}
 }
 
-// swapping calls before with the name of what is about to be opened for reading.
-type swapping struct {
+// openHookFS calls before with the name of a file that is about to be opened for reading.
+type openHookFS struct {
 	afero.Fs
 	before func(name string)
 }
 
-func (s *swapping) Open(name string) (afero.File, error) {
+func (s *openHookFS) Open(name string) (afero.File, error) {
 	if s.before != nil {
 		s.before(name)
 	}

@@ -21,9 +21,9 @@ import (
 	"dav207/server/locks"
 )
 
-var loadFlag = flag.Duration("load", 0, "how long clients work at the same time in each of the tests about that (0: 2.5 s, with -short 0.5 s)")
+var loadFlag = flag.Duration("load", 0, "how long clients send requests in each test of this package (0: 2.5 s, with -short 0.5 s)")
 
-// loadTime is how long the clients of these tests work.
+// loadTime returns how long the clients of a test send requests.
 func loadTime() time.Duration {
 	switch {
 	case *loadFlag > 0:
@@ -34,24 +34,22 @@ func loadTime() time.Duration {
 	return 2500 * time.Millisecond
 }
 
-// load is fifty clients that change the same few names. Names have at most three segments, of which
-// each level has its own, and are copied and moved within their level only: so the tree cannot
-// grow.
+// load is fifty clients that change the same few names. Names have at most three segments, and each
+// level has names of its own. COPY and MOVE stay on a level, so the tree cannot grow.
 type load struct {
 	*harness.Site
 	stop time.Time
-	// locked says that clients take locks, on /k and what is below it only. Elsewhere nothing may
-	// ever be 423.
+	// locked is true if clients take locks, on /k and its members only. Requests for other names
+	// must not be answered with 423.
 	locked bool
-	// tags holds the content that each entity tag of each name stood for.
+	// tags maps a name and an entity tag to the content that had it.
 	tags sync.Map
-	// counted is how often the number in /counter was raised.
+	// counted is how often /counter was incremented.
 	counted atomic.Int64
 }
 
-// TestLoad has fifty clients work on the same names. Whatever order the server found, each answer
-// must be one that some order explains, and what is left must be whole. TestSerialOrder is stricter
-// about less.
+// TestLoad runs fifty clients on the same names. Each answer must be possible in some serial order,
+// and the tree that is left must be consistent. TestLinearizability is stricter with fewer clients.
 func TestLoad(t *testing.T) {
 	for _, b := range harness.Backends {
 		for _, locked := range []bool{false, true} {
@@ -73,11 +71,11 @@ func TestLoad(t *testing.T) {
 					case i < 4:
 						wg.Go(func() { x.moveBall(i) })
 					case i < 8:
-						wg.Go(func() { x.count(i) })
+						wg.Go(func() { x.increment(i) })
 					case i < 11:
-						wg.Go(func() { x.gate(i) })
+						wg.Go(func() { x.createExclusive(i) })
 					case i < 14 && locked:
-						wg.Go(func() { x.hold(i) })
+						wg.Go(func() { x.lockExclusive(i) })
 					default:
 						wg.Go(func() { x.client(i) })
 					}
@@ -90,22 +88,23 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// content is what a client puts: it says itself what it must be as a whole.
+// content returns the body of a PUT. It begins with its own size and id, so that checkContent
+// recognises a partial one.
 func content(id string, size int) string {
 	head := fmt.Sprintf("%s %d|", id, size)
 	return head + strings.Repeat(id+".", size)[:size]
 }
 
-// checkContent reports a file that is not one whole version.
+// checkContent fails the test if a file is not one complete version.
 func (x *load) checkContent(name, got string) {
 	head, _, ok := strings.Cut(got, "|")
 	id, n, ok2 := strings.Cut(head, " ")
 	size, err := strconv.Atoi(n)
 	if got == "" && x.locked {
-		return // made by a LOCK (§9.10.4), perhaps copied or moved since
+		return // created by a LOCK (§9.10.4), perhaps copied or moved since
 	}
 	if !ok || !ok2 || err != nil || got != content(id, size) {
-		x.Errorf("%s is not one whole version: %d bytes, %.40q...", name, len(got), got)
+		x.Errorf("%s is not one complete version: %d bytes, %.40q...", name, len(got), got)
 	}
 }
 
@@ -125,7 +124,7 @@ func (x *load) level(r *rand.Rand, n int) string {
 // client makes random requests.
 func (x *load) client(id int) {
 	r := rand.New(rand.NewPCG(1, uint64(id)))
-	mine := map[string]string{} // tokens by name
+	mine := map[string]string{} // lock tokens by name
 	for n := 0; time.Now().Before(x.stop) && !x.Failed(); n++ {
 		level := 1 + r.IntN(3)
 		name, dst := x.level(r, level), x.level(r, level)
@@ -137,7 +136,7 @@ func (x *load) client(id int) {
 		case op < 5:
 			body := content(fmt.Sprintf("%d-%d", id, n), r.IntN(20_000))
 			if a := x.request(id, "PUT", name, "", body, header, 201, 204, 405, 409); a.Status < 300 {
-				x.tagged(name, a.Header.Get("ETag"), body)
+				x.checkTag(name, a.Header.Get("ETag"), body)
 			}
 		case op < 8:
 			x.request(id, "MKCOL", name, "", "", header, 201, 405, 409)
@@ -153,13 +152,13 @@ func (x *load) client(id int) {
 			a := x.request(id, "GET", name, "", "", nil, 200, 404)
 			if a.Status == 200 && !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") {
 				x.checkContent(name, a.Body)
-				x.tagged(name, a.Header.Get("ETag"), a.Body)
+				x.checkTag(name, a.Header.Get("ETag"), a.Body)
 			}
 		case op < 18:
 			a := x.request(id, "PROPFIND", name, "", "", []string{"Depth", "infinity"}, 207, 404)
 			if a.Status == 207 {
 				for _, resp := range harness.DecodeMultistatus(x, a.Body) {
-					if resp.Status != "" { // what vanished is left out, and nothing else can have failed
+					if resp.Status != "" { // a member that vanished is omitted, and no other can fail
 						x.Errorf("PROPFIND %s has %s for %s", name, resp.Status, resp.Href)
 					}
 				}
@@ -183,8 +182,8 @@ func (x *load) client(id int) {
 	}
 }
 
-// request makes a request and fails the test where its status is not one of those that some serial
-// order explains. Locks add 423, and 207 for requests with members.
+// request sends a request and fails the test if its status is not in ok. Where clients take locks,
+// 423 and a 207 of 423 are possible, too.
 func (x *load) request(id int, method, name, dst, body string, header []string, ok ...int) harness.Answer {
 	if dst != "" {
 		header = append(header, "Destination", "dest:"+dst)
@@ -211,16 +210,16 @@ func (x *load) request(id int, method, name, dst, body string, header []string, 
 	return a
 }
 
-// tagged reports an entity tag that stood for another content of the name.
-func (x *load) tagged(name, tag, body string) {
+// checkTag fails the test if an entity tag had another content of the same name.
+func (x *load) checkTag(name, tag, body string) {
 	sum := sha256.Sum256([]byte(body))
 	if before, ok := x.tags.LoadOrStore(name+" "+tag, sum); ok && before != sum {
-		x.Errorf("the entity tag %s of %s stands for two contents", tag, name)
+		x.Errorf("two contents of %[2]s had the entity tag %[1]s", tag, name)
 	}
 }
 
-// count raises the number in /counter, which nobody may do who has not seen the last one.
-func (x *load) count(id int) {
+// increment increments the number in /counter with a condition, so that no update is lost.
+func (x *load) increment(id int) {
 	for time.Now().Before(x.stop) && !x.Failed() {
 		a := x.request(id, "GET", "/counter", "", "", nil, 200)
 		n, err := strconv.Atoi(a.Body)
@@ -239,9 +238,9 @@ func (x *load) count(id int) {
 	}
 }
 
-// gate creates a file that must not be there, and removes it: nobody else can have created it
-// meanwhile.
-func (x *load) gate(id int) {
+// createExclusive creates a file with If-None-Match: * and removes it. No other client can have
+// replaced it meanwhile.
+func (x *load) createExclusive(id int) {
 	for time.Now().Before(x.stop) && !x.Failed() {
 		a := x.request(id, "PUT", "/gate", "", "x", []string{"If-None-Match", "*"}, 201, 412)
 		if a.Status == 201 {
@@ -250,7 +249,7 @@ func (x *load) gate(id int) {
 	}
 }
 
-// moveBall moves one file among a few names. There is always exactly one.
+// moveBall moves one file between a few names. Exactly one of them exists at any time.
 func (x *load) moveBall(id int) {
 	r := rand.New(rand.NewPCG(2, uint64(id)))
 	for time.Now().Before(x.stop) && !x.Failed() {
@@ -261,8 +260,8 @@ func (x *load) moveBall(id int) {
 	}
 }
 
-// hold takes a lock and is alone then: others who try to change the file are refused.
-func (x *load) hold(id int) {
+// lockExclusive locks a file and checks that no other client changes it meanwhile.
+func (x *load) lockExclusive(id int) {
 	r := rand.New(rand.NewPCG(3, uint64(id)))
 	for n := 0; time.Now().Before(x.stop) && !x.Failed(); n++ {
 		if r.IntN(3) == 0 {
@@ -287,7 +286,7 @@ func (x *load) hold(id int) {
 		}
 		for range 3 {
 			if a, err = x.Try("GET", "/held", nil); err != nil || a.Body != mine {
-				x.Errorf("/held is %q while it is locked by who put %q, %v", a.Body, mine, err)
+				x.Errorf("/held = %q, %v while it is locked, want %q", a.Body, err, mine)
 			}
 		}
 		if a, err = x.Try("UNLOCK", "/held", nil, "Lock-Token", token); err != nil || a.Status != 204 {

@@ -21,8 +21,8 @@ import (
 	"dav207/server/resource"
 )
 
-// TestBrokenUpload ends connections in the middle of a body. The old content stays, nothing partial
-// shows, and nothing is left over on the disk.
+// TestBrokenUpload closes connections in the middle of a body. The old content stays, no partial
+// content is visible, and no temp file is left on the disk.
 func TestBrokenUpload(t *testing.T) {
 	part := strings.Repeat("x", 64<<10)
 	for _, tt := range []struct{ what, header, body string }{
@@ -41,8 +41,8 @@ func TestBrokenUpload(t *testing.T) {
 				for _, name := range []string{"/f", "/new"} {
 					conn := s.Dial()
 					fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: x\r\n%s\r\n%s", name, tt.header, tt.body)
-					// Half-closed: the server hears the end and can answer; what it says must not
-					// be a success.
+					// Half-closed: the server reads the end of the body and can answer, but not
+					// with success.
 					conn.(*net.TCPConn).CloseWrite()
 					if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
 						resp.Body.Close()
@@ -52,7 +52,7 @@ func TestBrokenUpload(t *testing.T) {
 					}
 					conn.Close()
 				}
-				// A client that is gone at once cannot be waited for by its answer.
+				// Fully closed: there is no answer to wait for.
 				conn := s.Dial()
 				fmt.Fprintf(conn, "PUT /f HTTP/1.1\r\nHost: x\r\n%s\r\n%s", tt.header, tt.body[:100])
 				conn.(*net.TCPConn).SetLinger(0)
@@ -71,8 +71,8 @@ func TestBrokenUpload(t *testing.T) {
 	}
 }
 
-// writtenAside reports whether an upload into a collection is under way.
-func writtenAside(t *testing.T, files webdav.FileSystem, name string) bool {
+// hasTemp reports whether a collection has a temp file, that is whether an upload has begun.
+func hasTemp(t *testing.T, files webdav.FileSystem, name string) bool {
 	t.Helper()
 	f, err := files.OpenFile(t.Context(), name, os.O_RDONLY, 0)
 	if err != nil {
@@ -86,9 +86,8 @@ func writtenAside(t *testing.T, files webdav.FileSystem, name string) bool {
 	return slices.ContainsFunc(infos, func(fi os.FileInfo) bool { return resource.Aside(fi.Name()) })
 }
 
-// TestUploadOvertaken changes the collection of an upload while its body is on the way. The order
-// that explains what happens is that the upload came last; and nothing of it may be left over
-// wherever its collection is by then.
+// TestUploadOvertaken changes the collection of an upload while the server receives the body. The
+// result must be as if the upload came last. No temp file may be left, wherever the collection is.
 func TestUploadOvertaken(t *testing.T) {
 	for _, tt := range []struct {
 		what           string
@@ -126,7 +125,7 @@ func TestUploadOvertaken(t *testing.T) {
 				if _, err := feed.Write(make([]byte, 1<<20)); err != nil {
 					t.Fatal(err)
 				}
-				harness.WaitFor(t, func() bool { return writtenAside(t, files, "/c") })
+				harness.WaitFor(t, func() bool { return hasTemp(t, files, "/c") })
 				content := ""
 				if tt.method == "LOCK" {
 					content = harness.LockBody
@@ -142,17 +141,16 @@ func TestUploadOvertaken(t *testing.T) {
 				}
 				x := &load{Site: s}
 				if got := x.walk(files, "/"); !slices.Equal(got, tt.left) {
-					t.Errorf("there are %q, want %q", got, tt.left)
+					t.Errorf("tree = %q, want %q", got, tt.left)
 				}
 			})
 		}
 	}
 }
 
-// TestUploadIntoAnotherParent takes the collection of an upload away while its body is on the way,
-// and puts another resource there. The upload goes into the collection that has the name when the
-// body has ended (RFC 4918 §9.7.1), with the state of what it finds there; what is refused is
-// refused for the reason that there is by then. Nothing of it is left over.
+// TestUploadIntoAnotherParent replaces the collection of an upload while the server receives the
+// body. The upload goes into the collection that has the name at the end of the body (RFC 4918
+// §9.7.1), and its status depends on what exists there by then. No temp file is left.
 func TestUploadIntoAnotherParent(t *testing.T) {
 	kinds := append(slices.Clone(harness.Backends),
 		harness.Backend{Name: "faultfs over disk", Open: func(t testing.TB) (webdav.FileSystem, string) {
@@ -219,7 +217,7 @@ func TestUploadIntoAnotherParent(t *testing.T) {
 				if _, err := io.WriteString(feed, half); err != nil {
 					t.Fatal(err)
 				}
-				harness.WaitFor(t, func() bool { return writtenAside(t, files, "/c") })
+				harness.WaitFor(t, func() bool { return hasTemp(t, files, "/c") })
 				for _, request := range tt.between {
 					parts := strings.Split(request, " ")
 					content, header := map[string]string{"PUT": "other", "PROPPATCH": harness.SetColour}[parts[0]], []string(nil)
@@ -248,7 +246,7 @@ func TestUploadIntoAnotherParent(t *testing.T) {
 				}
 				x := &load{Site: s}
 				if got := x.walk(files, "/"); !slices.Equal(got, tt.left) {
-					t.Errorf("there are %q, want %q", got, tt.left)
+					t.Errorf("tree = %q, want %q", got, tt.left)
 				}
 				harness.NoTemps(t, dir)
 			})
@@ -256,8 +254,8 @@ func TestUploadIntoAnotherParent(t *testing.T) {
 	}
 }
 
-// An upload whose collection was replaced, and which the file system cannot take to the new one,
-// says so: the parent is not missing.
+// An upload whose collection was replaced is refused with 409 if the file system cannot move its
+// temp file to the new one. The answer does not claim that the parent is missing.
 func TestUploadThatCannotFollow(t *testing.T) {
 	files := faultfs.New(webdav.Dir(t.TempDir()))
 	s := harness.Serve(t, files, nil)
@@ -272,7 +270,7 @@ func TestUploadThatCannotFollow(t *testing.T) {
 		answered <- a
 	}()
 	feed.Write(make([]byte, 1<<20))
-	harness.WaitFor(t, func() bool { return writtenAside(t, files, "/c") })
+	harness.WaitFor(t, func() bool { return hasTemp(t, files, "/c") })
 	files.Fail(faultfs.Rename, "/c/*", syscall.EIO).Times(1)
 	s.Want(204, "DELETE", "/c/", "")
 	s.Want(201, "MKCOL", "/c", "")
@@ -281,6 +279,6 @@ func TestUploadThatCannotFollow(t *testing.T) {
 		t.Errorf("PUT = %d %q, want 409: the collection was replaced", a.Status, a.Body)
 	}
 	if got := s.Tree("/"); !slices.Equal(got, []string{"/", "/c/"}) {
-		t.Errorf("there are %q", got)
+		t.Errorf("tree = %q", got)
 	}
 }
