@@ -16,7 +16,7 @@ type ActiveLock struct {
 	}
 }
 
-// ActiveLocks finds the locks in a body, be it that of LOCK or of PROPFIND.
+// ActiveLocks returns the locks in the body of an answer to LOCK or PROPFIND.
 func ActiveLocks(t testing.TB, body []byte) []ActiveLock {
 	t.Helper()
 	type name struct{ XMLName xml.Name }
@@ -57,7 +57,7 @@ func ActiveLocks(t testing.TB, body []byte) []ActiveLock {
 			t.Fatalf("%v\n%s", err, body)
 		}
 		if len(l.Scope.Any) != 1 || len(l.Type.Any) != 1 || l.Type.Any[0].XMLName.Local != "write" || len(l.Root.Href) != 1 || len(l.Token.Href) > 1 {
-			t.Fatalf("that is no activelock (RFC 4918 §14.1):\n%s", body)
+			t.Fatalf("the activelock violates RFC 4918 §14.1:\n%s", body)
 		}
 		a := ActiveLock{Scope: l.Scope.Any[0].XMLName.Local, Depth: l.Depth, Timeout: l.Timeout, Root: l.Root.Href[0]}
 		a.Owner = l.Owner

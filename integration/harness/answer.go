@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,8 +21,7 @@ type Answer struct {
 	Body   string
 }
 
-// The elements of RFC 4918 §14, as encoding/xml reads them: a decoder that shares nothing with the
-// server.
+// The elements of RFC 4918 §14, decoded with encoding/xml alone and no code of the server.
 type (
 	// Response is a DAV:response (§14.24).
 	Response struct {
@@ -40,7 +40,7 @@ type (
 	Prop struct {
 		List []Property `xml:",any"`
 	}
-	// Property is a property with what stands in it, as XML.
+	// Property is a property with its value as XML.
 	Property struct {
 		XMLName xml.Name
 		Inner   string `xml:",innerxml"`
@@ -54,8 +54,8 @@ type (
 	}
 )
 
-// DecodeMultistatus reads a multistatus, and checks what must be true of every one: each href is
-// there once, and each response has a status or propstats, at most one for a status.
+// DecodeMultistatus decodes a multistatus and checks it: each href occurs once, and each response
+// has either a status or propstats, at most one for each status.
 func DecodeMultistatus(t testing.TB, body string) []Response {
 	t.Helper()
 	var m struct {
@@ -63,7 +63,7 @@ func DecodeMultistatus(t testing.TB, body string) []Response {
 		Response []Response `xml:"DAV: response"`
 	}
 	if err := xml.Unmarshal([]byte(body), &m); err != nil {
-		t.Fatalf("the answer is no multistatus: %v\n%s", err, body)
+		t.Fatalf("the body is not a multistatus: %v\n%s", err, body)
 	}
 	seen := map[string]bool{}
 	for _, r := range m.Response {
@@ -85,7 +85,7 @@ func DecodeMultistatus(t testing.TB, body string) []Response {
 	return m.Response
 }
 
-// StatusCode returns the number in a status line, 0 if it is none.
+// StatusCode returns the number in a status line, or 0 if it is malformed.
 func StatusCode(line string) int {
 	fields := strings.Fields(line)
 	if len(fields) < 2 || !strings.HasPrefix(fields[0], "HTTP/") {
@@ -98,7 +98,8 @@ func StatusCode(line string) int {
 	return n
 }
 
-// Failures reads the 207 of a DELETE, COPY, MOVE or LOCK: "423 lock-token-submitted" by href.
+// Failures decodes the 207 of a DELETE, COPY, MOVE or LOCK. It returns the status and conditions by
+// href, such as "423 lock-token-submitted".
 func Failures(t testing.TB, a Answer) map[string]string {
 	t.Helper()
 	if a.Status != http.StatusMultiStatus {
@@ -130,8 +131,8 @@ func (s *Site) CheckFailures(a Answer, want map[string]string) {
 	}
 }
 
-// OneLine returns an answer in one line, as davtest.Response.String does: "423
-// lock-token-submitted(/k/)", "207 /c/f=403".
+// OneLine returns an answer in one line, as davtest.Response.String does: "207 /c/f=403" or "423
+// lock-token-submitted(/k/)".
 func OneLine(t testing.TB, a Answer) string {
 	t.Helper()
 	if a.Status == 207 {
@@ -152,3 +153,25 @@ func OneLine(t testing.TB, a Answer) string {
 	}
 	return out
 }
+
+// ETag returns the entity tag of a file. It fails the test if GET, HEAD and PROPFIND disagree.
+func (s *Site) ETag(name string) string {
+	s.Helper()
+	get := s.Want(200, "GET", name, "").Header.Get("ETag")
+	head := s.Want(200, "HEAD", name, "").Header.Get("ETag")
+	a := s.Want(207, "PROPFIND", name, `<propfind xmlns="DAV:"><prop><getetag/></prop></propfind>`, "Depth", "0")
+	found := ""
+	for _, r := range DecodeMultistatus(s, a.Body) {
+		for _, p := range r.Propstat {
+			if StatusCode(p.Status) == 200 && len(p.Prop.List) == 1 {
+				found = strings.NewReplacer("&#34;", `"`, "&quot;", `"`).Replace(p.Prop.List[0].Inner)
+			}
+		}
+	}
+	if get != head || get != found || !strongTag.MatchString(get) {
+		s.Errorf("the entity tag of %s is %s for GET, %s for HEAD, %s for PROPFIND, want one strong tag", name, get, head, found)
+	}
+	return get
+}
+
+var strongTag = regexp.MustCompile(`^"[!#-~]+"$`) // RFC 9110 §8.8.3, without what is not ASCII

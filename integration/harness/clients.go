@@ -7,9 +7,8 @@ import (
 	"testing"
 )
 
-// RealClient returns the path of a program that the test drives. Where it is missing the test is
-// skipped, or fails if DAV207_REQUIRE_CLIENTS is 1, as on machines that are supposed to have them
-// all.
+// RealClient returns the path of a program that the test runs. If it is missing the test is
+// skipped, or fails if DAV207_REQUIRE_CLIENTS is 1, as in CI.
 func RealClient(t testing.TB, name, install string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -24,8 +23,8 @@ func RealClient(t testing.TB, name, install string) string {
 	return ""
 }
 
-// CannotRun skips a test whose client is there but has not what it needs, or fails where clients
-// are required.
+// CannotRun skips a test whose client is installed but cannot run here. It fails the test if
+// DAV207_REQUIRE_CLIENTS is 1.
 func CannotRun(t testing.TB, msg string) {
 	t.Helper()
 	if os.Getenv("DAV207_REQUIRE_CLIENTS") == "1" {

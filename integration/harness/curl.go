@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Curl runs curl on the URL of a name and returns its answer: headers as sent, the last ones where
-// there were several.
+// Curl runs curl on the URL of a name and returns the answer. If there are several, as with a 401
+// or 100, header and status are those of the last.
 func (s *Site) Curl(name string, args ...string) (status int, header http.Header, body, trace string) {
 	s.Helper()
 	program := RealClient(s, "curl", "apt-get install curl")
@@ -36,11 +36,11 @@ func (s *Site) Curl(name string, args ...string) (status int, header http.Header
 		}
 		status, header = resp.StatusCode, resp.Header
 	}
-	b, _ = os.ReadFile(out) // curl makes no file for no body
+	b, _ = os.ReadFile(out) // curl creates no file for an empty body
 	return status, header, string(b), errs.String()
 }
 
-// Upload writes a file for curl to send.
+// Upload creates a file for curl to send.
 func Upload(t *testing.T, size int) (name string, content []byte) {
 	t.Helper()
 	content = make([]byte, size)

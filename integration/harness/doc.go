@@ -1,4 +1,4 @@
-// Package harness holds what the tests of a running server share: the server on a tree in memory or
-// on a disk, and the command itself, a client that hides nothing of an answer, the readers of a
-// 207, requests written as scripts, and models of a tree.
+// Package harness holds what the tests of a running server share. Site is a server on a tree in
+// memory or on a disk, with its client; Process is the command itself. DecodeMultistatus reads a
+// 207, ScriptRun sends requests written as scripts, and Model and Tree are the expected trees.
 package harness

@@ -15,15 +15,15 @@ import (
 	"dav207/server/resource"
 )
 
-// NoTemps fails the test if a temp file is left below a served directory; "" is no directory.
+// NoTemps fails the test if a temp file is left in a served directory or below. dir may be "".
 func NoTemps(t testing.TB, dir string) {
 	t.Helper()
 	if n := CountTemps(t, dir); n != 0 {
-		t.Errorf("%d temp files or directories are left over", n)
+		t.Errorf("%d temp files are left over, want none", n)
 	}
 }
 
-// CountTemps returns how many temp files are there at the moment.
+// CountTemps returns the number of temp files in a directory and below. dir may be "".
 func CountTemps(t testing.TB, dir string) int {
 	t.Helper()
 	if dir == "" {
@@ -32,7 +32,7 @@ func CountTemps(t testing.TB, dir string) int {
 	n := 0
 	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // it was, a moment ago
+			return nil // removed meanwhile
 		}
 		if err == nil && resource.Aside(d.Name()) {
 			n++
@@ -45,8 +45,8 @@ func CountTemps(t testing.TB, dir string) int {
 	return n
 }
 
-// ServeDir serves a directory with the given resources: "/c/" a collection, "/c/f" a file that
-// holds its name, "/l -> c" a symbolic link.
+// ServeDir serves a directory with the given resources: "/c/" is a collection, "/c/f" a file whose
+// content is its name, "/l -> c" a symbolic link.
 func ServeDir(t *testing.T, opts *server.Options, resources ...string) (*Site, string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -72,7 +72,7 @@ func ServeDir(t *testing.T, opts *server.Options, resources ...string) (*Site, s
 	return Serve(t, DiskTree(t, dir), opts), dir
 }
 
-// ListDir returns the names of all that is in a directory, sorted: "c/ c/f l".
+// ListDir returns all names in a directory and below, sorted: "c/ c/f l".
 func ListDir(t testing.TB, dir string) string {
 	t.Helper()
 	var out []string
@@ -93,8 +93,8 @@ func ListDir(t testing.TB, dir string) string {
 	return strings.Join(out, " ")
 }
 
-// WriteFile makes a file with the directories above it. What is in it comes from the size, the time
-// from both the size and the last two weeks of 2020, in whole seconds.
+// WriteFile creates a file and its missing parents. The content depends on the size only, and so
+// does the modification time, which is in the last two weeks of 2020 in whole seconds.
 func WriteFile(t testing.TB, name string, size int) {
 	t.Helper()
 	content := make([]byte, size)
@@ -112,7 +112,8 @@ func WriteFile(t testing.TB, name string, size int) {
 	}
 }
 
-// WaitFor waits up to 10 s for what a server does after its client has left.
+// WaitFor waits until done returns true, at most 10 s. It is for what a server does after its
+// client has disconnected.
 func WaitFor(t *testing.T, done func() bool) {
 	for start := time.Now(); !done() && time.Since(start) < 10*time.Second; {
 		time.Sleep(10 * time.Millisecond)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// MountSmall mounts a volume of that size, such as "256k", until the test ends.
+// MountSmall mounts a volume of the given size, such as "256k", until the end of the test.
 func MountSmall(t *testing.T, dir, size string) {
 	t.Helper()
 	if err := syscall.Mount("none", dir, "tmpfs", 0, "size="+size); err != nil {

@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// Main runs the tests of a package and removes the command if they have built it.
+// Main runs the tests of a package and removes the command if they built it.
 func Main(m *testing.M) {
 	code := m.Run()
 	if programDir != "" {
@@ -28,11 +28,11 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// programDir holds the command, "" before it is built.
+// programDir is the directory of the command, or "" before it is built.
 var programDir string
 
-// Program builds the command once, as it is shipped, and returns its path. If the tests run with
-// the race detector, so does the command.
+// Program builds the command once and returns its path. The command has the race detector if the
+// tests have it.
 var Program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "dav207-integration-")
 	if err != nil {
@@ -54,8 +54,8 @@ var Program = sync.OnceValues(func() (string, error) {
 	return filepath.Join(dir, "dav207"), err
 })
 
-// StartProgramUnder starts "dav207 serve" by way of another program, which takes the command and
-// its arguments as its last ones. It ends with the test.
+// StartProgramUnder starts "dav207 serve" through another program, such as strace, whose last
+// arguments are the command and its arguments. It is stopped at the end of the test.
 func StartProgramUnder(t testing.TB, other []string, args ...string) *Site {
 	t.Helper()
 	p := launchUnder(t, other, args...)
@@ -70,8 +70,8 @@ type Process struct {
 	log *os.File
 }
 
-// Launch starts "dav207 serve" and returns when it has printed its URL. The caller ends it with
-// Stop or Kill.
+// Launch starts "dav207 serve" and returns when it has printed its URL. The caller must call Stop
+// or Kill.
 func Launch(t testing.TB, args ...string) *Process {
 	t.Helper()
 	return launchUnder(t, nil, args...)
@@ -93,14 +93,15 @@ func launchUnder(t testing.TB, other []string, args ...string) *Process {
 	if err != nil || badURL != nil || root.Host == "" {
 		p.Cmd.Process.Kill()
 		said, _ := os.ReadFile(p.log.Name())
-		t.Fatalf("dav207 %q says %q, %v\n%s", args, line, err, said)
+		t.Fatalf("dav207 %q prints %q, %v\n%s", args, line, err, said)
 	}
 	go io.Copy(io.Discard, stdout)
 	p.Site = &Site{TB: t, URL: root.Scheme + "://" + root.Host, Prefix: strings.TrimSuffix(root.Path, "/"), Client: &http.Client{}}
 	return p
 }
 
-// PrepareUnder is Launch by way of another program, without starting anything.
+// PrepareUnder returns the command through another program, as StartProgramUnder does, without
+// starting it.
 func PrepareUnder(t testing.TB, other []string, args ...string) *Process {
 	t.Helper()
 	path, err := Program()
@@ -111,11 +112,11 @@ func PrepareUnder(t testing.TB, other []string, args ...string) *Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Not bound to t.Context, which ends before what the test leaves to Cleanup is done.
+	// Not exec.CommandContext: t.Context is cancelled before the cleanup functions run.
 	whole := slices.Concat(other, []string{path, "serve", "--addr", "127.0.0.1:0", "--log-level", "debug"}, args)
 	cmd := exec.Command(whole[0], whole[1:]...)
 	cmd.Stderr = log
-	t.Cleanup(func() { // where the test gave up
+	t.Cleanup(func() { // in case the test ended without Stop or Kill
 		if cmd.Process != nil && cmd.ProcessState == nil {
 			cmd.Process.Kill()
 			cmd.Wait()
@@ -125,12 +126,12 @@ func PrepareUnder(t testing.TB, other []string, args ...string) *Process {
 }
 
 var (
-	// ProgramURL finds the URL in what the command prints.
+	// ProgramURL matches the URL in the output of the command.
 	ProgramURL     = regexp.MustCompile(`https?://127\.0\.0\.1:[^ ,\n]+`)
 	programTrouble = regexp.MustCompile(`(?m)^.*(status=500|DATA RACE|panic|http: superfluous).*$`)
 )
 
-// Stop ends the process as a user does.
+// Stop ends the process with SIGTERM and waits for it.
 func (p *Process) Stop() {
 	if err := p.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		p.Errorf("dav207 is gone: %v", err)
@@ -140,20 +141,20 @@ func (p *Process) Stop() {
 		p.Errorf("dav207 ended with %v", err)
 	}
 	late.Stop()
-	p.troubles()
+	p.checkLog()
 }
 
-// Kill ends the process without a word to it.
+// Kill ends the process with SIGKILL.
 func (p *Process) Kill() {
 	if err := p.Cmd.Process.Kill(); err != nil {
 		p.Errorf("dav207 is gone: %v", err)
 	}
-	p.Cmd.Wait() // says that it was killed
-	p.troubles()
+	p.Cmd.Wait() // the error is that it was killed
+	p.checkLog()
 }
 
-// troubles reports what a process that has ended should not have logged.
-func (p *Process) troubles() {
+// checkLog fails the test if the process, which has ended, logged an internal error.
+func (p *Process) checkLog() {
 	p.log.Close()
 	said, err := os.ReadFile(p.log.Name())
 	if err != nil {
@@ -164,6 +165,6 @@ func (p *Process) troubles() {
 	}
 	if p.Failed() {
 		lines := strings.SplitAfter(string(said), "\n")
-		p.Logf("the last that dav207 logged:\n%s", strings.Join(lines[max(0, len(lines)-50):], ""))
+		p.Logf("end of dav207's log:\n%s", strings.Join(lines[max(0, len(lines)-50):], ""))
 	}
 }

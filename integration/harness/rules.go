@@ -13,21 +13,21 @@ import (
 	"dav207/server/resource"
 )
 
-// PathError returns err as a file system does, with the name that it is about.
+// PathError returns err with the name, as a file system does.
 func PathError(name string, err error) error {
 	return &fs.PathError{Op: "fault", Path: path.Clean(name), Err: err}
 }
 
-// Rules is a policy made of single refusals. It is complete before the first request comes.
+// Rules is a policy made of single refusals. Add must not be called after the first request.
 type Rules struct{ all []rule }
 
 type rule struct {
 	privilege, path string
-	property        xml.Name // the zero name: the resource
+	property        xml.Name // zero for a rule about the resource
 	err             error
 }
 
-// Add takes a line such as "deny read /c/secret" or "deny write-properties /file {namespace}local".
+// Add adds a rule such as "deny read /c/secret" or "deny write-properties /file {namespace}local".
 func (r *Rules) Add(line string) error {
 	f := strings.Fields(line)
 	if len(f) < 3 || len(f) > 4 {
@@ -81,7 +81,7 @@ func (r *Rules) find(p access.Privilege, path resource.Path, property xml.Name) 
 	return nil
 }
 
-// Parent returns the collection that holds name, with its slash.
+// Parent returns the parent collection of name, with a trailing slash.
 func Parent(name string) string {
 	dir := path.Dir(strings.TrimSuffix(name, "/"))
 	if dir == "/" {

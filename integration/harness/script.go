@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,18 +10,18 @@ import (
 	"dav207/server/davtest"
 )
 
-// Step is a request with the answer that it must get, as davtest.Response.String tells it. A
-// request is written in one line, parts separated by bars: method and name, headers, and
+// Step is a request with the expected answer, as davtest.Response.String returns it. The request is
+// one line of parts separated by bars: method and name, headers, and
 //
-//	jane, joe               who asks; nobody where neither is said
+//	jane, joe               the user; without them the request has no credentials
 //	exclusive, shared       the body of a LOCK
-//	body: TEXT              another body. PUT and PROPPATCH have one of their own
-//	as x                    {x} is the token of the lock that is granted, or the entity tag
+//	body: TEXT              another body; PUT and PROPPATCH have a default
+//	as x                    {x} is the token of the new lock, or the entity tag, in later steps
 //
-// "later 10s" is no request: so much time passes.
+// "later 10s" sends no request but advances the clock.
 type Step = struct{ Request, Want string }
 
-// ScriptRun is a server and what the steps sent to it have given names to.
+// ScriptRun is a server and the values that the steps have named.
 type ScriptRun struct {
 	T      *testing.T
 	Server *davtest.Server
@@ -35,7 +36,7 @@ func StartScript(t *testing.T, opts *server.Options) *ScriptRun {
 // Credentials are the headers of the two users that a Step can name.
 var Credentials = map[string]string{"jane": "Authorization: Basic amFuZTo=", "joe": "Authorization: Basic am9lOg=="}
 
-// Step makes the request of st and compares the answer, or lets time pass.
+// Step sends the request of st and compares the answer, or advances the clock.
 func (p *ScriptRun) Step(st Step) {
 	p.T.Helper()
 	if d, ok := strings.CutPrefix(st.Request, "later "); ok {
@@ -47,12 +48,12 @@ func (p *ScriptRun) Step(st Step) {
 		return
 	}
 	got := p.Do(st.Request)
-	if g, w := p.hide(SortResponses(got.String())), st.Want; g != w {
+	if g, w := p.hideColour(SortResponses(got.String())), st.Want; g != w {
 		p.T.Errorf("%s\n got %s\nwant %s", st.Request, g, w)
 	}
 }
 
-// Do sends a request.
+// Do sends a request, written as in a Step.
 func (p *ScriptRun) Do(request string) *davtest.Response {
 	p.T.Helper()
 	parts := strings.Split(p.Fill(request), " | ")
@@ -90,20 +91,21 @@ func (p *ScriptRun) Do(request string) *davtest.Response {
 	return r
 }
 
-// Fill replaces each {name} by its value.
+// Fill replaces each {name} with its value.
 func (p *ScriptRun) Fill(s string) string { return strings.NewReplacer(p.Known...).Replace(s) }
 
-// hide makes of an answer what a step wants: properties of no interest go.
-func (p *ScriptRun) hide(answer string) string {
+// hideColour removes the property of SetColour from an answer.
+func (p *ScriptRun) hideColour(answer string) string {
 	return strings.ReplaceAll(answer, "=200[colour]", "=200")
 }
 
-// LockDiscovery asks for the locks on a resource; who is a user, or "" for nobody.
-func (p *ScriptRun) LockDiscovery(name, who string) []ActiveLock {
+// LockDiscovery returns the locks on a resource, requested by user or, if that is "", without
+// credentials.
+func (p *ScriptRun) LockDiscovery(name, user string) []ActiveLock {
 	p.T.Helper()
 	request := "PROPFIND " + name + ` | Depth: 0 | body: <propfind xmlns="DAV:"><prop><lockdiscovery/></prop></propfind>`
-	if who != "" {
-		request += " | " + who
+	if user != "" {
+		request += " | " + user
 	}
 	r := p.Do(request)
 	if r.StatusCode != 207 || len(r.Responses) != 1 {
@@ -111,3 +113,18 @@ func (p *ScriptRun) LockDiscovery(name, who string) []ActiveLock {
 	}
 	return ActiveLocks(p.T, r.Body)
 }
+
+// SortResponses sorts the responses in a line of davtest.Response.String by href. The server may
+// send them in any order.
+func SortResponses(answer string) string {
+	status, rest, _ := strings.Cut(answer, " /")
+	if rest == "" {
+		return answer
+	}
+	parts := strings.Split(rest, " /")
+	slices.Sort(parts)
+	return status + " /" + strings.Join(parts, " /")
+}
+
+// NoSlash replaces the slashes in the name of a subtest.
+func NoSlash(s string) string { return strings.ReplaceAll(s, "/", "∕") }

@@ -19,14 +19,14 @@ import (
 	"dav207/server"
 )
 
-// Backend is a kind of tree that tests run on. Open returns an empty one, and the directory that it
-// serves or "".
+// Backend is a kind of file system that tests run on. Open returns an empty one and its directory,
+// or "" if it has none.
 type Backend struct {
 	Name string
 	Open func(testing.TB) (files webdav.FileSystem, dir string)
 }
 
-// Backends are the trees that tests run on: in memory and on a disk.
+// Backends are the file systems that tests run on: in memory and on a disk.
 var Backends = []Backend{
 	{"memory", func(testing.TB) (webdav.FileSystem, string) { return fsbackend.New(fsbackend.Memory()), "" }},
 	{"disk", func(t testing.TB) (webdav.FileSystem, string) {
@@ -46,7 +46,7 @@ func DiskTree(t testing.TB, dir string) *fsbackend.Disk {
 	return disk
 }
 
-// Site is a running server, and a client that hides nothing of its answers.
+// Site is a running server with a client.
 type Site struct {
 	testing.TB
 	URL    string // of the host, without a slash at the end
@@ -67,19 +67,19 @@ func Serve(t testing.TB, files webdav.FileSystem, opts *server.Options) *Site {
 // ServeHandler starts a server for h. It ends with the test.
 func ServeHandler(t testing.TB, h http.Handler, prefix string) *Site {
 	srv := httptest.NewUnstartedServer(h)
-	srv.Config.DisableGeneralOptionsHandler = true // else net/http answers OPTIONS *, and says nothing of WebDAV
-	srv.Config.ErrorLog = log.New(complaints{t}, "", 0)
+	srv.Config.DisableGeneralOptionsHandler = true // the handler answers OPTIONS *, too
+	srv.Config.ErrorLog = log.New(errorLog{t}, "", 0)
 	srv.Start()
 	t.Cleanup(srv.Close)
 	return &Site{TB: t, URL: srv.URL, Prefix: prefix, Client: srv.Client()}
 }
 
-// complaints makes a failure of what net/http has to say of a handler: that it panicked, or wrote
-// two headers.
-type complaints struct{ testing.TB }
+// errorLog fails the test for each error that net/http logs, such as a panic in the handler or a
+// second WriteHeader.
+type errorLog struct{ testing.TB }
 
 // Write fails the test.
-func (c complaints) Write(b []byte) (int, error) {
+func (c errorLog) Write(b []byte) (int, error) {
 	c.Errorf("net/http: %s", b)
 	return len(b), nil
 }
@@ -87,7 +87,7 @@ func (c complaints) Write(b []byte) (int, error) {
 // At returns the URL of a decoded name such as "/a b".
 func (s *Site) At(name string) string { return s.URL + s.Href(name) }
 
-// Href returns the name as it stands in a DAV:href.
+// Href returns the DAV:href of a decoded name.
 func (s *Site) Href(name string) string {
 	segments := strings.Split(s.Prefix+name, "/")
 	for i := range segments {
@@ -96,8 +96,8 @@ func (s *Site) Href(name string) string {
 	return strings.Join(segments, "/")
 }
 
-// escape is written from RFC 3986 §3.3 and not taken from the server, which it tests: pchar stands
-// for itself, but for the two that XML wants escaped.
+// escape follows RFC 3986 §3.3 and uses no code of the server, which it tests. It escapes all but
+// pchar, and the two pchar that are special in XML.
 func escape(segment string) string {
 	var b strings.Builder
 	for _, c := range []byte(segment) {
@@ -110,8 +110,8 @@ func escape(segment string) string {
 	return b.String()
 }
 
-// Do sends a request for a decoded name and returns the answer. header holds names and values in
-// turn; a value that begins with "dest:" is a decoded name, too.
+// Do sends a request for a decoded name and returns the answer. header alternates names and values;
+// a value "dest:/a b" is replaced with the URL of that decoded name.
 func (s *Site) Do(method, name, body string, header ...string) Answer {
 	s.Helper()
 	a, err := s.Try(method, name, strings.NewReader(body), header...)
@@ -121,7 +121,7 @@ func (s *Site) Do(method, name, body string, header ...string) Answer {
 	return a
 }
 
-// Try is Do with any body, which returns the error of a request that was not answered.
+// Try is Do with a Reader as body. It returns an error if there was no answer.
 func (s *Site) Try(method, name string, body io.Reader, header ...string) (Answer, error) {
 	r, err := http.NewRequest(method, s.At(name), body)
 	if err != nil {
@@ -143,7 +143,7 @@ func (s *Site) Try(method, name string, body io.Reader, header ...string) (Answe
 	return Answer{resp.StatusCode, resp.Header, string(b)}, err
 }
 
-// Want is Do for a request whose status is known; any other ends the test.
+// Want is Do; it ends the test if the answer does not have the status.
 func (s *Site) Want(status int, method, name, body string, header ...string) Answer {
 	s.Helper()
 	a := s.Do(method, name, body, header...)
@@ -176,7 +176,7 @@ func (s *Site) Tree(name string) []string {
 	return names
 }
 
-// Lock takes an exclusive lock and returns its token.
+// Lock takes an exclusive lock for 10 minutes and returns its token.
 func (s *Site) Lock(name, depth string) string {
 	s.Helper()
 	a := s.Do("LOCK", name, LockBody, "Depth", depth, "Timeout", "Second-600")
@@ -186,7 +186,7 @@ func (s *Site) Lock(name, depth string) string {
 	return strings.Trim(a.Header.Get("Lock-Token"), "<>")
 }
 
-// Dial opens a connection to the server, which is closed with the test.
+// Dial opens a connection to the server. It is closed at the end of the test.
 func (s *Site) Dial() net.Conn {
 	s.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))

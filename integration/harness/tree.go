@@ -8,11 +8,11 @@ import (
 	"dav207/server/davtest"
 )
 
-// Tree is a tree: the name of each resource with its content; those of collections end in a slash
-// and have none.
+// Tree maps the name of each resource to its content. Names of collections end in a slash and have
+// no content.
 type Tree map[string]string
 
-// Members returns the direct members of a collection, in order.
+// Members returns the internal members of a collection, sorted.
 func (w Tree) Members(collection string) []string {
 	var out []string
 	for name := range w {
@@ -24,17 +24,17 @@ func (w Tree) Members(collection string) []string {
 	return out
 }
 
-// Remove removes a resource with everything below it.
+// Remove removes a resource and its members.
 func (w Tree) Remove(name string) {
 	maps.DeleteFunc(w, func(n, _ string) bool {
 		return n == name || strings.HasSuffix(name, "/") && strings.HasPrefix(n, name)
 	})
 }
 
-// Has reports whether a resource is there.
+// Has reports whether a resource exists.
 func (w Tree) Has(name string) bool { _, ok := w[name]; return ok }
 
-// String lists the names, with the contents that are not the name itself.
+// String returns the sorted names, with the content of a file if it is not the name.
 func (w Tree) String() string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(w)) {
