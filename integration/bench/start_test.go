@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
-	"strconv"
 	"testing"
 	"time"
 
@@ -43,7 +41,7 @@ func BenchmarkStart(b *testing.B) {
 		b.Fatal(err)
 	}
 	time.Sleep(time.Second)
-	if kib := residentKiB(p.Cmd.Process.Pid); kib > 0 {
+	if kib := harness.ResidentKiB(p.Cmd.Process.Pid); kib > 0 {
 		b.ReportMetric(float64(kib)/1024, "resident-MiB")
 	}
 	p.Stop()
@@ -72,17 +70,4 @@ func checkAnswers(base string) error {
 		return fmt.Errorf("PROPFIND = %s", resp.Status)
 	}
 	return nil
-}
-
-var residentLine = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
-
-// residentKiB returns the resident memory of a process, or 0 where the system does not have /proc.
-func residentKiB(pid int) int {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	m := residentLine.FindSubmatch(status)
-	if m == nil {
-		return 0
-	}
-	kib, _ := strconv.Atoi(string(m[1]))
-	return kib
 }

@@ -12,20 +12,20 @@ import (
 	"dav207/integration/harness"
 )
 
-// badClients are clients that do not behave, or only read. What they write is in /broken.
+// badClients are clients that break the protocol or only read. They write to /broken only.
 var badClients = []func(*crashHarness, *rand.Rand){
-	// An upload that breaks off.
+	// An upload that ends before its Content-Length.
 	func(a *crashHarness, r *rand.Rand) {
 		a.hangUp(r, fmt.Sprintf("PUT /broken/%d HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\n%s", r.IntN(100),
 			strings.Repeat("x", r.IntN(199_999))))
 	},
-	// One of which nobody knew how long it was to be.
+	// A chunked upload that ends before its last chunk.
 	func(a *crashHarness, r *rand.Rand) {
 		a.hangUp(r, fmt.Sprintf("PUT /broken/%d HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", r.IntN(100)))
 	},
-	// Clients that vanish in the middle of a question, or before the answer.
+	// Clients that disconnect in the middle of a request, or before the answer.
 	func(a *crashHarness, r *rand.Rand) {
-		questions := []string{
+		requests := []string{
 			"PROPFIND / HTTP/1.1\r\nHost: h\r\nDepth: infinity\r\nContent-Length: 0\r\n\r\n",
 			"PROPPATCH /large HTTP/1.1\r\nHost: h\r\nContent-Length: 500\r\n\r\n<propertyupdate xmlns=\"DAV:\">",
 			"LOCK /large HTTP/1.1\r\nHost: h\r\nContent-Length: 500\r\n\r\n<lockinfo",
@@ -33,9 +33,9 @@ var badClients = []func(*crashHarness, *rand.Rand){
 			"COPY / HTTP/1.1\r\nHost: h\r\nDestination: /broken/copy\r\n\r\n",
 			"OPTIONS * HTTP/1.1\r\nHo",
 		}
-		a.hangUp(r, questions[r.IntN(len(questions))])
+		a.hangUp(r, requests[r.IntN(len(requests))])
 	},
-	// A slow reader, who has had enough at some time.
+	// A slow reader, which disconnects at some time.
 	func(a *crashHarness, r *rand.Rand) {
 		resp, err := a.server.Client.Get(a.server.At("/large"))
 		if err != nil {
@@ -50,9 +50,9 @@ var badClients = []func(*crashHarness, *rand.Rand){
 			time.Sleep(5 * time.Millisecond)
 		}
 	},
-	// Locks that nobody gives back.
+	// Locks without an UNLOCK.
 	func(a *crashHarness, _ *rand.Rand) {
-		got := a.answered("LOCK", "/broken/held", harness.ExclusiveLock, "Timeout", "Second-1")
+		got := a.status("LOCK", "/broken/held", harness.ExclusiveLock, "Timeout", "Second-1")
 		if !slices.Contains([]int{200, 201, 423}, got) {
 			a.Errorf("LOCK = %d", got)
 		}
@@ -74,7 +74,7 @@ var badClients = []func(*crashHarness, *rand.Rand){
 			{"POST", dir, "", []int{405}},
 			{"REPORT", dir, "", []int{501}},
 		} {
-			if got := a.answered(q.method, q.name, "", "Depth", q.depth); !slices.Contains(q.want, got) {
+			if got := a.status(q.method, q.name, "", "Depth", q.depth); !slices.Contains(q.want, got) {
 				a.Errorf("%s %s = %d, want one of %v", q.method, q.name, got, q.want)
 			}
 		}
@@ -82,8 +82,8 @@ var badClients = []func(*crashHarness, *rand.Rand){
 	},
 }
 
-// answered returns the status of the answer to a request.
-func (a *crashHarness) answered(method, name, body string, header ...string) int {
+// status sends a request and returns the status of the answer.
+func (a *crashHarness) status(method, name, body string, header ...string) int {
 	if header[1] == "" {
 		header = nil
 	}
@@ -94,7 +94,7 @@ func (a *crashHarness) answered(method, name, body string, header ...string) int
 	return answer.Status
 }
 
-// hangUp sends something and closes the connection, at once or a moment later.
+// hangUp sends a text and closes the connection, at once or up to 20 ms later.
 func (a *crashHarness) hangUp(r *rand.Rand, what string) {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(a.server.URL, "http://"))
 	if err != nil {
@@ -103,7 +103,7 @@ func (a *crashHarness) hangUp(r *rand.Rand, what string) {
 	}
 	defer conn.Close()
 	conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
-	if _, err := io.WriteString(conn, what); err != nil { // it may have answered, and closed
+	if _, err := io.WriteString(conn, what); err != nil { // the server may have answered and closed the connection
 		return
 	}
 	time.Sleep(time.Duration(r.IntN(20)) * time.Millisecond)

@@ -11,27 +11,28 @@ import (
 	"dav207/integration/harness"
 )
 
-// found is what is there after a crash, below the collection of a history.
+// found is the tree and the locks after a crash, below the collection of a history.
 type found struct {
 	tree  harness.Model
 	locks map[string]held // by token
 }
 
-// durability says what the state file of a server is to keep.
+// durability is what a restart of the server must keep.
 type durability struct {
 	state bool          // dead properties and locks survive a restart
-	late  time.Duration // how long after the answer a lock may still be lost
+	late  time.Duration // a lock may be lost so long after the answer
 }
 
-// lockLate is how late locks may be written: one that is lost is lost cleanly.
+// lockLate is the longest time until a lock is written. One that is not written is lost as a whole.
 const lockLate = time.Second
 
-// checkHistory says what is wrong with what was found after the server was killed, and with which
-// name; "" for nothing.
+// checkHistory compares the tree and the locks after the server was killed with the history. It
+// returns the first name that is wrong and the problem, or "".
 //
-// All that was answered is there. The request that was not answered happened as a whole or not at
-// all; but DELETE and COPY go member by member, each of which is as it was or as it was to be. Of a
-// copy the properties come after the content: until then it has those of what it replaced, or none.
+// The results of all answered requests must exist. The request without an answer must have happened
+// as a whole or not at all; DELETE and COPY do so for each member. The properties of a copy may be
+// missing, because they are written after the content: until then the copy has those of the
+// resource that it replaced, or none.
 func (l *history) checkHistory(f found, killed time.Time, k durability) (name, problem string) {
 	before, after := l.tree, l.tree
 	members := false
@@ -60,7 +61,7 @@ func (l *history) checkHistory(f found, killed time.Time, k durability) (name, p
 		same["as after"] = same["as after"] && got == becomes
 	}
 	if !members && !same["as before"] && !same["as after"] {
-		return l.open.Name, "has half of what was asked for"
+		return l.open.Name, "has half of the result of the request without an answer"
 	}
 	return l.checkLocks(f, killed, k)
 }
@@ -80,11 +81,11 @@ func (l *history) checkLocks(f found, killed time.Time, k durability) (name, pro
 		case ended.root == h.root && ended.deep == h.deep && ended.when.After(recent):
 		case open.Method == "LOCK" && open.Name == h.root && open.deep == h.deep:
 		default:
-			return h.root, fmt.Sprintf("is locked by %s (deep %v), which nobody holds", token, h.deep)
+			return h.root, fmt.Sprintf("has the lock %s (deep %v), which no client holds", token, h.deep)
 		}
 		for other, o := range f.locks {
 			if other != token && h.covers(o.root) {
-				return o.root, "is locked by two who exclude each other"
+				return o.root, "has two locks that conflict"
 			}
 		}
 	}
@@ -93,18 +94,18 @@ func (l *history) checkLocks(f found, killed time.Time, k durability) (name, pro
 		_, kept := f.locks[token]
 		ends := open.Method == "UNLOCK" && open.Token == token
 		if k.state && there && !kept && !ends && h.when.Before(recent) {
-			return h.root, fmt.Sprintf("has lost its lock %s, granted %v before", token, killed.Sub(h.when))
+			return h.root, fmt.Sprintf("has lost its lock %s, granted %v before the kill", token, killed.Sub(h.when))
 		}
 	}
 	return "", ""
 }
 
-// adopt goes on with what was found.
+// adopt makes the tree and the locks that were found those of the history.
 func (l *history) adopt(f found) {
 	l.tree, l.locks, l.ended, l.open = f.tree, f.locks, map[string]held{}, nil
 }
 
-// TestCrashCheckHistory makes sure that checkHistory finds faults.
+// TestCrashCheckHistory tests that checkHistory finds faults.
 func TestCrashCheckHistory(t *testing.T) {
 	killed := time.Unix(1000, 0)
 	long, lately := killed.Add(-time.Minute), killed.Add(-time.Second/2)

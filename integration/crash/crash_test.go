@@ -21,9 +21,9 @@ var (
 	crashSeed = flag.Uint64("crash-seed", 0, "which requests TestCrash makes (0: others each time)")
 )
 
-// TestCrash kills the command while clients are at work, again and again on one directory, and
-// compares what is there afterwards with what was answered. Six clients have a collection each, and
-// two more that they share.
+// TestCrash kills the command while clients send requests, repeatedly on one directory, and
+// compares the tree after each restart with the answers. Six clients have a collection each, and
+// share two more.
 func TestCrash(t *testing.T) {
 	rounds := *crashes
 	switch {
@@ -47,7 +47,7 @@ func TestCrash(t *testing.T) {
 	if !t.Failed() {
 		a.restart(lockLate)
 		a.runClients(load{most: 3 << 20}, nil)
-		a.restart(0) // it had time to write all of it down
+		a.restart(0) // after a clean stop no lock may be lost
 		a.server.Stop()
 	}
 	n := 0
@@ -57,7 +57,7 @@ func TestCrash(t *testing.T) {
 	t.Logf("%d requests, %d of them without an answer", n, a.unanswered)
 }
 
-// crashHarness is a directory that the command serves, with what its clients know of it.
+// crashHarness is a directory that the command serves, and the histories of its clients.
 type crashHarness struct {
 	testing.TB
 	dir     string
@@ -66,11 +66,11 @@ type crashHarness struct {
 	strace  string
 	own     []*history // of one client each
 	shared  []*history
-	durable bool // the command keeps dead properties and locks
+	durable bool // the command keeps dead properties and locks over a restart
 
 	server *harness.Process
 	rounds int
-	ended  time.Time // the server lived until then, or longer
+	ended  time.Time // when the last answer of the server came
 
 	unanswered int
 }
@@ -108,10 +108,10 @@ func keepsState(t testing.TB) bool {
 	return strings.Contains(string(help), "--state")
 }
 
-// restart starts the server on what the last one left, and compares.
+// restart starts the server again and compares the tree with the histories.
 func (a *crashHarness) restart(late time.Duration) {
-	for a.r.IntN(4) == 0 { // killed before it was quite there
-		a.age()
+	for a.r.IntN(4) == 0 { // kill it while it starts
+		a.ageTemps()
 		p := prepare(a.TB, a.dir)
 		if err := p.Cmd.Start(); err != nil {
 			a.Fatal(err)
@@ -119,11 +119,11 @@ func (a *crashHarness) restart(late time.Duration) {
 		time.Sleep(time.Duration(a.r.IntN(100)) * time.Millisecond)
 		p.Kill()
 	}
-	a.age()
+	a.ageTemps()
 	a.server = harness.Launch(a.TB, a.dir)
 	a.server.Client.Transport = &http.Transport{MaxIdleConnsPerHost: 16}
 	a.server.Client.Timeout = time.Minute
-	for wait := 0; harness.CountTemps(a, a.dir) > 0; wait++ { // it cleans up while it serves
+	for wait := 0; harness.CountTemps(a, a.dir) > 0; wait++ { // the server cleans up in the background
 		if wait == 500 {
 			harness.NoTemps(a, a.dir)
 			break
@@ -133,8 +133,8 @@ func (a *crashHarness) restart(late time.Duration) {
 	a.compare(durability{state: a.durable, late: late})
 }
 
-// age makes the temp files of the last server older than a minute: younger ones are not removed.
-func (a *crashHarness) age() {
+// ageTemps makes all temp files older than a minute, because the server keeps younger ones.
+func (a *crashHarness) ageTemps() {
 	old := time.Now().Add(-time.Hour)
 	err := filepath.Walk(a.dir, func(name string, info os.FileInfo, err error) error {
 		if err == nil && resource.Aside(info.Name()) {
@@ -147,9 +147,9 @@ func (a *crashHarness) age() {
 	}
 }
 
-// compare fails the test if what is there is not what clients can expect.
+// compare fails the test if the tree and the locks contradict a history.
 func (a *crashHarness) compare(k durability) {
-	all, err := a.look("/")
+	all, err := a.readTree("/")
 	if err != nil {
 		a.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func (a *crashHarness) compare(k durability) {
 	}
 }
 
-// useLocks makes sure that locks are of use to who has their token, and to nobody else.
+// useLocks checks that a lock refuses requests without its token and can be refreshed with it.
 func (a *crashHarness) useLocks(l *history) {
 	for token, h := range l.locks {
 		name := l.dir + h.root
@@ -183,7 +183,7 @@ func (a *crashHarness) useLocks(l *history) {
 	}
 }
 
-// client makes requests for a collection of its own, and now and then for one that it shares.
+// client sends requests for its own collection, and sometimes for a shared one.
 func (a *crashHarness) client(i int, w load, f *killPlan, sending func(method string)) {
 	r := rand.New(rand.NewPCG(a.seed, uint64(i)<<32|uint64(a.rounds)))
 	for l := a.own[i]; l.sendNext(a.server.Site, a.rounds, w, f, sending); {
@@ -193,7 +193,7 @@ func (a *crashHarness) client(i int, w load, f *killPlan, sending func(method st
 	}
 }
 
-// prepare is launch without starting anything.
+// prepare returns the command without starting it.
 func prepare(t testing.TB, args ...string) *harness.Process {
 	t.Helper()
 	return harness.PrepareUnder(t, nil, args...)

@@ -14,19 +14,19 @@ import (
 	"dav207/integration/harness"
 )
 
-// A PUT or COPY that fails, wherever it does, leaves the old content with its entity tag, makes
-// nothing where nothing was, and leaves nothing that can be seen; a full disk is told as one (RFC
-// 4918 §9.7, §9.8, §11.5, RFC 4331 §6).
+// A PUT or COPY that fails at any step keeps the old content with its entity tag, creates no
+// resource and leaves no visible temp file. A full disk is answered with 507 (RFC 4918 §9.7, §9.8,
+// §11.5, RFC 4331 §6).
 func TestFailedWrite(t *testing.T) {
 	kinds := append(slices.Clone(harness.Backends), harness.Backend{Name: "webdav.Dir", Open: func(t testing.TB) (webdav.FileSystem, string) {
 		dir := t.(*testing.T).TempDir()
-		return webdav.Dir(dir), dir // knows neither how to stage a file nor how to copy one
+		return webdav.Dir(dir), dir // can neither stage nor copy a file itself
 	}})
 	content := strings.Repeat("new content ", 20_000)
 	for _, tt := range []struct {
 		what  string
 		fail  func(*faultfs.FS)
-		copy  string // what COPY says; "" where it has no use for what fails
+		copy  string // the answer to COPY; "" if it does not use the operation that fails
 		put   string
 		plain bool // the file system must stage files itself for this to happen
 	}{
@@ -73,7 +73,7 @@ func TestFailedWrite(t *testing.T) {
 					t.Errorf("/old = %.20q with the tag %s, want the old content with %s", a.Body, a.Header.Get("ETag"), etag)
 				}
 				if got := s.Tree("/"); !slices.Equal(got, before) {
-					t.Errorf("there is %q, want %q", got, before)
+					t.Errorf("tree = %q, want %q", got, before)
 				}
 				harness.NoTemps(t, dir)
 			})
@@ -81,8 +81,8 @@ func TestFailedWrite(t *testing.T) {
 	}
 }
 
-// A source that breaks off on its way, read through the engine, is not taken for its end.
-func TestCopyOfWhatBreaksOff(t *testing.T) {
+// An error while the engine reads the source of a COPY must not be taken for the end of the file.
+func TestCopyOfTruncatedSource(t *testing.T) {
 	dir := t.TempDir()
 	files := faultfs.New(webdav.Dir(dir))
 	s := harness.Serve(t, files, nil)
@@ -98,9 +98,9 @@ func TestCopyOfWhatBreaksOff(t *testing.T) {
 	harness.NoTemps(t, dir)
 }
 
-// What is replaced through a link that stays inside is what the link leads to; the link stays, and
-// so does the mode of the file.
-func TestWrittenThroughALink(t *testing.T) {
+// A PUT through a link within the tree replaces the target of the link. The link and the mode of
+// the file stay.
+func TestPutThroughLink(t *testing.T) {
 	s, dir := harness.ServeDir(t, nil, "/d/f", "/src", "/l -> d/f", "/d/new -> ../fresh")
 	target := filepath.Join(dir, "d", "f")
 	if err := os.Chmod(target, 0o640); err != nil {
@@ -127,10 +127,10 @@ func TestWrittenThroughALink(t *testing.T) {
 	s.Want(204, "PUT", "/d/f", "again")
 	check("PUT to the file", "again")
 	if got := s.Do("PUT", "/d/new", "x").Status; got != 403 {
-		t.Errorf("PUT through a link that leads to nothing = %d, want 403", got)
+		t.Errorf("PUT through a broken link = %d, want 403", got)
 	}
 	if _, err := os.Lstat(filepath.Join(dir, "fresh")); err == nil {
-		t.Error("a broken link made a file")
+		t.Error("PUT through a broken link created a file")
 	}
 	harness.NoTemps(t, dir)
 }

@@ -12,9 +12,9 @@ import (
 	"dav207/integration/harness"
 )
 
-// What "serve --fsync" answers is on the disk: the content of a file before it takes its place, and
-// every directory that a member came to or went from before the answer, each once for a whole
-// request. The system calls tell.
+// With "serve --fsync" a file is synced before the rename, and every directory that gained or lost
+// a member is synced before the answer, once for a request. The test reads the system calls from
+// strace.
 func TestFsync(t *testing.T) {
 	strace := harness.RealClient(t, "strace", "apt-get install strace")
 	dir := t.TempDir()
@@ -22,7 +22,7 @@ func TestFsync(t *testing.T) {
 		harness.WriteFile(t, filepath.Join(dir, name), 10)
 	}
 	log := filepath.Join(t.TempDir(), "strace")
-	// -D lets the signals of the test reach the command itself.
+	// With -D the signals of the test reach the command itself.
 	s := harness.StartProgramUnder(t, []string{strace, "-D", "-f", "-y", "-s", "32", "-o", log,
 		"-e", "trace=fsync,fdatasync,renameat,renameat2,mkdirat,unlinkat,write"}, "--fsync", dir)
 	begun := 0
@@ -58,7 +58,7 @@ func TestFsync(t *testing.T) {
 		}
 		s.Do(tt.method, tt.name, body, header...)
 		var calls []string
-		harness.WaitFor(t, func() bool { // strace is a moment behind
+		harness.WaitFor(t, func() bool { // strace writes its log late
 			calls = systemCalls(t, log, dir)
 			return len(calls) > begun && isStatus.MatchString(calls[len(calls)-1])
 		})
@@ -67,7 +67,7 @@ func TestFsync(t *testing.T) {
 		}
 		begun = len(calls)
 	}
-	// Requests that change nothing wait for nothing.
+	// Requests that change nothing sync nothing.
 	s.Want(207, "PROPFIND", "/", "", "Depth", "infinity")
 	time.Sleep(50 * time.Millisecond)
 	if calls := systemCalls(t, log, dir)[begun:]; slices.ContainsFunc(calls, func(c string) bool { return !isStatus.MatchString(c) }) {
@@ -83,8 +83,8 @@ var (
 	tempName   = regexp.MustCompile(`\.dav207-[A-Z2-7]{26}`)
 )
 
-// systemCalls tells what a log of strace holds of successful changes below dir, and of answers, in
-// the order in which they ended: "rename a b", "sync .", "201".
+// systemCalls returns the successful changes below dir and the answers in a log of strace, in the
+// order in which they ended: "rename a b", "sync .", "201".
 func systemCalls(t *testing.T, log, dir string) []string {
 	t.Helper()
 	b, err := os.ReadFile(log)

@@ -11,8 +11,8 @@ import (
 	"dav207/integration/harness"
 )
 
-// A disk that is really full: everything that there was is there, under its entity tag, and what
-// did not fit is told of (RFC 4331 §6, RFC 4918 §9.8.3).
+// On a disk that is really full all existing files stay, with their entity tags, and every file
+// that did not fit has a 507 (RFC 4331 §6, RFC 4918 §9.8.3).
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	harness.MountSmall(t, dir, "256k")
@@ -27,7 +27,7 @@ func TestFullDisk(t *testing.T) {
 	if got := harness.OneLine(t, s.Do("PUT", "/old", large)); got != full {
 		t.Errorf("PUT = %s, want %s", got, full)
 	}
-	body, feed := io.Pipe() // of a length that nobody knows
+	body, feed := io.Pipe() // without a Content-Length
 	go func() {
 		io.WriteString(feed, large)
 		feed.Close()
@@ -45,20 +45,20 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("COPY of the collection = %s, want %s", got, want)
 	}
 	if got := s.Want(200, "GET", "/copy/small", "").Body; got != "small" {
-		t.Errorf("what did fit holds %q", got)
+		t.Errorf("the content of the file that did fit = %q", got)
 	}
 	s.Want(204, "DELETE", "/copy/", "")
 	if a := s.Want(200, "GET", "/old", ""); a.Body != "old" || a.Header.Get("ETag") != etag {
 		t.Errorf("/old = %.20q with the tag %s, want the old content with %s", a.Body, a.Header.Get("ETag"), etag)
 	}
 	if got := s.Tree("/"); !slices.Equal(got, before) {
-		t.Errorf("there is %q, want %q", got, before)
+		t.Errorf("tree = %q, want %q", got, before)
 	}
 	harness.NoTemps(t, dir)
 }
 
-// MOVE to another volume that is full takes nothing from where it is, and nothing from what it was
-// to replace (RFC 4918 §9.9.4).
+// MOVE to another volume that is full changes neither the source nor the destination (RFC 4918
+// §9.9.4).
 func TestMoveToAFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "m"), 0o777); err != nil {
@@ -86,13 +86,13 @@ func TestMoveToAFullDisk(t *testing.T) {
 		}
 	}
 	if got, want := s.Tree("/"), []string{"/", "/big", "/c/", "/c/big", "/m/", "/m/c/", "/m/c/small", "/m/old"}; !slices.Equal(got, want) {
-		t.Errorf("there is %q, want %q", got, want)
+		t.Errorf("tree = %q, want %q", got, want)
 	}
 	harness.NoTemps(t, dir)
 }
 
-// A chunked upload that does not fit is found to be too large only after the client was told to
-// send it: it is answered all the same, each time.
+// A chunked upload shows that it does not fit only after the 100 (Continue). It must still be
+// answered, each time.
 func TestUploadToAFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	harness.MountSmall(t, dir, "256k")

@@ -15,12 +15,12 @@ import (
 	"dav207/integration/harness"
 )
 
-const mayMount = "DAV207_TEST_MAY_MOUNT" // set in the process that has mounts of its own
+const mayMount = "DAV207_TEST_MAY_MOUNT" // set in the process with its own mount namespace
 
-// TestDiskFull has clients work on a disk that is full, kills the server in between, and makes room
-// again. What needs room that is not there is answered by 507 with its condition (RFC 4331 §6), has
-// changed nothing, and left nothing behind.
-func TestDiskFull(t *testing.T) {
+// TestFullDiskLoad runs clients on a full disk, kills the server in between, and frees space again.
+// A request that needs more space is answered with 507 and its condition (RFC 4331 §6), changes
+// nothing and leaves no temp file.
+func TestFullDiskLoad(t *testing.T) {
 	if os.Getenv(mayMount) == "" {
 		withMounts(t)
 		return
@@ -48,13 +48,13 @@ func TestDiskFull(t *testing.T) {
 					t.Errorf("no %s was refused", method)
 				}
 			}
-			t.Logf("507 was the answer to %v", full.refused)
+			t.Logf("answers 507: %v", full.refused)
 		})
 	}
 }
 
-// withMounts runs the test again, in a process with mounts that nobody else sees and that end with
-// it.
+// withMounts runs the test again in a process with its own mount namespace, whose mounts end with
+// the process.
 func withMounts(t *testing.T) {
 	args := []string{"-test.run=^" + t.Name() + "$", "-test.v", "-test.timeout=5m"}
 	if testing.Short() {
@@ -64,7 +64,7 @@ func withMounts(t *testing.T) {
 	again.Env = append(os.Environ(), mayMount+"=1")
 	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	if os.Getuid() == 0 {
-		again.SysProcAttr.Cloneflags, again.SysProcAttr.Unshareflags = 0, syscall.CLONE_NEWNS // makes them private, too
+		again.SysProcAttr.Cloneflags, again.SysProcAttr.Unshareflags = 0, syscall.CLONE_NEWNS // Unshareflags also makes the mounts private
 	} else {
 		again.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		again.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
@@ -80,11 +80,11 @@ func withMounts(t *testing.T) {
 	}
 }
 
-// fullDisk is a disk that is full, by what is in /ballast.
+// fullDisk is a disk that is full because of the files in /ballast.
 type fullDisk struct {
 	*crashHarness
 	mu      sync.Mutex
-	refused map[string]int // how often, by method
+	refused map[string]int // number of 507s by method
 }
 
 func (x *fullDisk) test(piece int) {
@@ -92,7 +92,7 @@ func (x *fullDisk) test(piece int) {
 		x.Fatal(err)
 	}
 	x.restart(lockLate)
-	x.runClients(load{most: 100_000}, nil) // something that is there already
+	x.runClients(load{most: 100_000}, nil) // files before the disk is full
 	x.restart(0)
 	names := x.fill(piece)
 	for range 3 {
@@ -103,7 +103,7 @@ func (x *fullDisk) test(piece int) {
 		x.restart(lockLate)
 		names = append(names, x.fill(piece)...)
 	}
-	x.runClients(load{most: 100_000, full: x.noRoom}, nil) // nobody swept up: it left nothing
+	x.runClients(load{most: 100_000, full: x.noRoom}, nil) // no temp files were left, so there is space
 	harness.NoTemps(x, x.dir)
 	x.restart(0)
 	for _, name := range names {
@@ -114,7 +114,7 @@ func (x *fullDisk) test(piece int) {
 	x.server.Stop()
 }
 
-// fill puts files until there is no room for the smallest.
+// fill puts files until the smallest does not fit.
 func (x *fullDisk) fill(piece int) (names []string) {
 	for ; piece > 0; piece /= 4 {
 		for {
@@ -132,13 +132,12 @@ func (x *fullDisk) fill(piece int) (names []string) {
 	return names
 }
 
-// noRoom reports whether an answer says that there is no room, as it should. Where only members are
-// concerned it looks at what became of the others.
+// noRoom reports whether an answer is a correct 507. For a 207 it also checks the tree.
 func (x *fullDisk) noRoom(l *history, d *op, a harness.Answer) bool {
 	const condition = "sufficient-disk-space"
 	switch {
 	case d.Method == "DELETE" || d.Method == "UNLOCK":
-		return false // whoever wants to make room can
+		return false // requests that free space must succeed
 	case a.Status == 507 && strings.Contains(a.Body, condition):
 	case a.Status == 207 && d.Method == "PROPPATCH":
 		for _, r := range harness.DecodeMultistatus(x, a.Body) {
@@ -157,9 +156,9 @@ func (x *fullDisk) noRoom(l *history, d *op, a harness.Answer) bool {
 			}
 		}
 		l.open = d
-		all, err := x.look(l.dir)
+		all, err := x.readTree(l.dir)
 		if err != nil {
-			break // the server was killed: it is looked at later
+			break // the server was killed; compare checks the tree later
 		}
 		f := all[l.dir]
 		if name, problem := l.checkHistory(f, d.Answered, durability{state: true}); problem != "" {

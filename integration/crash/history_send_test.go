@@ -10,15 +10,15 @@ import (
 	"dav207/integration/harness"
 )
 
-// slowly is a body that comes in small pieces.
-type slowly struct{ r io.Reader }
+// slowReader returns its data in small pieces with pauses.
+type slowReader struct{ r io.Reader }
 
-func (s slowly) Read(b []byte) (int, error) {
+func (s slowReader) Read(b []byte) (int, error) {
 	time.Sleep(2 * time.Millisecond)
 	return s.r.Read(b[:min(len(b), 2<<10)])
 }
 
-// send sends a request and notes what was seen.
+// send sends a request and records its answer.
 func (l *history) send(s *harness.Site, d *op) (harness.Answer, error) {
 	var header []string
 	var body io.Reader = strings.NewReader("")
@@ -26,10 +26,10 @@ func (l *history) send(s *harness.Site, d *op) (harness.Answer, error) {
 	case "PUT":
 		body = strings.NewReader(contentOf(d.Value))
 		if d.slow {
-			body = slowly{body}
+			body = slowReader{body}
 		}
 		if d.slow || d.chunked {
-			body = struct{ io.Reader }{body} // which does not tell its length
+			body = struct{ io.Reader }{body} // hides the length, so the body is chunked
 		}
 		if d.Create {
 			header = []string{"If-None-Match", "*"}
@@ -49,7 +49,7 @@ func (l *history) send(s *harness.Site, d *op) (harness.Answer, error) {
 		for _, token := range d.tokens {
 			list += " (<" + token + ">)"
 		}
-		header = append(header, "If", list+" (Not <DAV:no-lock>)") // that is true, whatever the others are (§10.4.8)
+		header = append(header, "If", list+" (Not <DAV:no-lock>)") // always true (§10.4.8)
 	}
 	a, err := s.Try(d.Method, l.dir+d.Name, body, header...)
 	if err != nil {
@@ -72,9 +72,8 @@ func (l *history) send(s *harness.Site, d *op) (harness.Answer, error) {
 	return a, nil
 }
 
-// sendNext makes up a request, sends it, and compares the answer with what the model says. It
-// returns false when there is nothing more to be done, because of how a request ended. sending, if
-// not nil, hears of each that is about to be sent.
+// sendNext sends a random request and compares the answer with the model. It returns false if the
+// client must not send more. If sending is not nil it is called before each request.
 func (l *history) sendNext(s *harness.Site, round int, w load, f *killPlan, sending func(method string)) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,18 +92,18 @@ func (l *history) sendNext(s *harness.Site, round int, w load, f *killPlan, send
 	a, err := l.send(s, d)
 	if err != nil {
 		l.open = d
-		if !f.doomed.Load() {
+		if !f.begun.Load() {
 			s.Errorf("%s%s: %v", l.dir, d.Name, err)
 		}
 		return false
 	}
-	l.heard = d.Answered
+	l.last = d.Answered
 	after, seen := l.expect(d)
 	if !slices.Contains(seen, d.Seen) {
 		if w.full != nil && w.full(l, d, a) {
 			return true
 		}
-		s.Errorf("%s %s%s is answered by %s, want %v\n%s\n%s", d.Method, l.dir, d.Name, d.Seen, seen, a.Body, l.opsOn(d.Name))
+		s.Errorf("%s %s%s = %s, want one of %v\n%s\n%s", d.Method, l.dir, d.Name, d.Seen, seen, a.Body, l.opsOn(d.Name))
 		return false
 	}
 	l.record(d, after)

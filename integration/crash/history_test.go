@@ -13,30 +13,30 @@ import (
 	"dav207/integration/harness"
 )
 
-// history is what clients know of a collection of theirs: what they sent, what was answered, and
-// what must therefore be there. One request is on its way at a time, whoever sends it. So the model
-// that looks for serial orders says exactly what each answer is; and when the server is killed
-// there is at most one request of which nobody knows whether it happened.
+// history is what clients know about their collection: the requests, the answers, and the tree that
+// must follow. Only one request is open at a time, whichever client sends it. So harness.Model
+// gives the exact answer, and when the server is killed there is at most one request whose outcome
+// is unknown.
 type history struct {
 	dir string // the collection, such as "/c0"
 	r   *rand.Rand
 
 	mu    sync.Mutex
-	tree  harness.Model   // by names below dir; what is locked stands in locks
+	tree  harness.Model   // names are below dir; locks are in the field locks
 	locks map[string]held // by token
 	ended map[string]held // locks that have ended, by token
 	past  []*op
 	open  *op // sent and not answered
 	ids   int
 	sent  int       // requests
-	heard time.Time // when the last answer came
+	last  time.Time // when the last answer came
 }
 
-// held is a lock on a name, and on what is below it if it is deep.
+// held is a lock on a name, with Depth infinity if deep is true.
 type held struct {
 	root string
 	deep bool
-	when time.Time // when its client heard that it was granted, or that it ended
+	when time.Time // when the answer came that granted or ended it
 }
 
 func (h held) covers(name string) bool { return h.root == name || h.deep && within(h.root, name) }
@@ -44,13 +44,13 @@ func (h held) covers(name string) bool { return h.root == name || h.deep && with
 // within reports whether a name is below another.
 func within(dir, name string) bool { return strings.HasPrefix(name, dir+"/") }
 
-// op is a request, with what the model need not know.
+// op is a request, with details that the model does not need.
 type op struct {
 	harness.Request
 	tokens  []string // that are submitted
 	deep    bool     // LOCK with Depth: infinity
 	chunked bool
-	slow    bool // the body takes its time
+	slow    bool // the body is sent in small pieces
 	round   int
 }
 
@@ -75,7 +75,7 @@ func newHistory(dir string, seed, number uint64) *history {
 	return &history{dir: dir, r: rand.New(rand.NewPCG(seed, number)), tree: harness.Model{}, locks: map[string]held{}, ended: map[string]held{}}
 }
 
-// name returns one of the few names of a level.
+// name returns a random name of a level.
 func (l *history) name(level int) string {
 	name := ""
 	for _, of := range []string{"abc", "xy", "u"}[:level] {
@@ -84,17 +84,17 @@ func (l *history) name(level int) string {
 	return name
 }
 
-// load says what clients ask for.
+// load describes the requests that clients send.
 type load struct {
-	most   int    // the size of what is put, at most
-	favour string // a method that makes up half of it, "" for none; COPY and MOVE then replace collections
-	// full, if not nil, hears of answers that the model does not expect, and says whether they tell
-	// that there is no room.
+	most   int    // the largest size of a file
+	favour string // a method that half of the requests have, or ""; COPY and MOVE then replace collections
+	// full, if not nil, is called with answers that the model does not expect. It reports whether
+	// the answer is a correct 507.
 	full func(*history, *op, harness.Answer) bool
 }
 
-// makeOp makes up a request, most often one that makes sense. COPY and MOVE stay on their level, so
-// the tree cannot grow for ever.
+// makeOp returns a random request, mostly one that can succeed. COPY and MOVE stay on their level,
+// so the tree cannot grow without limit.
 func (l *history) makeOp(w load) *op {
 	d := &op{tokens: slices.Sorted(maps.Keys(l.locks))}
 	switch n := l.r.IntN(100); {
@@ -137,14 +137,14 @@ func (l *history) makeOp(w load) *op {
 			break
 		}
 	}
-	// What becomes of these is for other tests.
+	// Other tests check these.
 	if d.Method == "LOCK" && (l.nearLock(d.Name) || !parentExists(l.tree, d.Name)) || d.Dst != "" && l.nearLock(d.Dst) {
 		d.Method, d.Dst = "PROPPATCH", ""
 	}
 	if (d.Method == "PUT" || d.Method == "PROPPATCH") && l.r.IntN(3) == 0 {
-		d.tokens = nil // a stranger
+		d.tokens = nil // a client without the tokens
 		if _, there := l.tree[d.Name]; !there && l.nearLock(parentName(d.Name)) {
-			d.Method = "PROPPATCH" // the model knows no locks on a membership
+			d.Method = "PROPPATCH" // the model does not have locks on the membership of a collection
 		}
 	}
 	switch d.Method {
@@ -155,7 +155,7 @@ func (l *history) makeOp(w load) *op {
 		}
 		d.Value = l.value(w.most)
 	case "PROPPATCH":
-		if l.r.IntN(5) > 0 { // or they are removed
+		if l.r.IntN(5) > 0 { // otherwise the properties are removed
 			d.Value = l.value(1)
 		}
 	case "UNLOCK":
@@ -165,7 +165,7 @@ func (l *history) makeOp(w load) *op {
 	return d
 }
 
-// nearLock reports whether something is locked that is at a name, above, or below it.
+// nearLock reports whether a name, an ancestor or a member of it is locked.
 func (l *history) nearLock(name string) bool {
 	for _, h := range l.locks {
 		if h.covers(name) || within(name, h.root) {
@@ -175,10 +175,10 @@ func (l *history) nearLock(name string) bool {
 	return false
 }
 
-// parentName returns the name of the parent, "" for the history's collection.
+// parentName returns the name of the parent, or "" for the collection of the history.
 func parentName(name string) string { return name[:strings.LastIndexByte(name, '/')] }
 
-// value returns what was never written before: what contentOf makes a content of, of a random size.
+// value returns a new value, with a random size for contentOf.
 func (l *history) value(most int) string {
 	l.ids++
 	size := l.r.IntN(2000)
@@ -191,11 +191,11 @@ func (l *history) value(most int) string {
 	return fmt.Sprintf("%s.%d:%d", l.dir[1:], l.ids, min(size, most))
 }
 
-// contentOf returns the content that a value stands for: at least the value, and each block says
-// what it belongs to.
+// contentOf returns the content of a file with a value: the value repeated up to its size, so that
+// madeOf recognises a mixture of two contents.
 func contentOf(value string) string {
 	if value == "" {
-		return "" // what LOCK makes
+		return "" // LOCK creates an empty file
 	}
 	_, n, _ := strings.Cut(value, ":")
 	size, _ := strconv.Atoi(n)
@@ -204,7 +204,7 @@ func contentOf(value string) string {
 	return strings.Repeat(block, size/len(block)+1)[:size]
 }
 
-// madeOf returns the value that a content was made of, or says what is wrong with it.
+// madeOf returns the value of a content, or an error text if contentOf did not make it.
 func madeOf(content string) string {
 	value, _, _ := strings.Cut(content, "|")
 	if len(value) < 100 && contentOf(value) == content {
@@ -213,8 +213,8 @@ func madeOf(content string) string {
 	return fmt.Sprintf("damaged: %d bytes, %.60q", len(content), content)
 }
 
-// dead returns the dead properties that a PROPPATCH sets, all made of one value: what is mixed
-// shows.
+// dead returns the dead properties that a PROPPATCH sets. All contain the same value, so that a
+// mixture of two PROPPATCHes is recognised.
 func dead(value string) [3]string {
 	return [3]string{value, value + " again", strings.Repeat(value+" ", 300)}
 }
@@ -228,7 +228,7 @@ func setDead(value string) string {
 		`<set><prop><p2 xmlns="urn:crash">%s</p2></prop></set></propertyupdate>`, p[0], p[1], p[2])
 }
 
-// expect returns the tree after a request, and what its client may see.
+// expect returns the tree after a request, and the answers that its client may get.
 func (l *history) expect(d *op) (harness.Model, []string) {
 	if d.Method == "UNLOCK" {
 		return l.tree, []string{"204"}
@@ -251,7 +251,7 @@ func (l *history) expect(d *op) (harness.Model, []string) {
 	return after, seen
 }
 
-// record notes what a request has changed, when its answer is here.
+// record updates the tree and the locks after an answer.
 func (l *history) record(d *op, after harness.Model) {
 	l.tree = after
 	end := func(ends func(token string, h held) bool) {
@@ -274,7 +274,7 @@ func (l *history) record(d *op, after harness.Model) {
 	}
 }
 
-// opsOn returns what was asked of a name, and of what is above and below it.
+// opsOn returns the latest requests for a name, its ancestors and its members.
 func (l *history) opsOn(name string) string {
 	related := func(other string) bool {
 		return other != "" && (other == name || within(other, name) || within(name, other))

@@ -13,34 +13,34 @@ import (
 	"time"
 )
 
-// killPlan is what clients know of the plan to end the server that they talk to.
+// killPlan is shared by the clients of a server that will be killed.
 type killPlan struct {
-	doomed atomic.Bool // it may end at any time
-	ended  atomic.Bool // send nothing more
+	begun atomic.Bool // the server may end at any time, so a request may fail
+	ended atomic.Bool // clients must not send more requests
 }
 
 // killPoint is when a server is killed.
 type killPoint struct {
 	after time.Duration // at the latest
-	// method, if not empty, has it killed when so many requests of the kind have gone out.
+	// If method is not empty the server is killed when n requests of this method were sent.
 	method string
 	count  int64
-	// call, if not empty, has it killed as a thread of it enters this system call for the n-th
-	// time: between two steps of whatever it is doing.
+	// If call is not empty the server is killed when it enters this system call for the n-th time,
+	// that is between two steps of a request.
 	call string
 	n    int
-	// favour is a method for which clients have a liking meanwhile.
+	// favour is a method that half of the requests have meanwhile.
 	favour string
 }
 
-// steps are system calls that change something on the disk.
+// steps are system calls that change the disk.
 var steps = []string{"renameat", "mkdirat", "unlinkat", "write", "pwrite64", "fdatasync", "copy_file_range", "utimensat", "linkat"}
 
-// changes are the methods that do.
+// changes are the methods that change the disk.
 var changes = []string{"PUT", "MKCOL", "DELETE", "COPY", "MOVE", "PROPPATCH", "LOCK", "UNLOCK"}
 
-// killPoint makes up when the next server is killed. Most often clients are in the middle of
-// something, sometimes they have hardly begun.
+// killPoint returns a random point for the next kill, mostly in the middle of requests and
+// sometimes right after the start.
 func (a *crashHarness) killPoint() killPoint {
 	m := killPoint{after: time.Duration(a.r.IntN(500_000)) * time.Microsecond}
 	switch kind := a.r.IntN(10); {
@@ -56,13 +56,13 @@ func (a *crashHarness) killPoint() killPoint {
 	return m
 }
 
-// findStrace returns the path of strace, which is used where it is there: "" where it is not.
+// findStrace returns the path of strace, or "" if it is missing or cannot attach to a process.
 func findStrace(t testing.TB) string {
 	if runtime.GOOS != "linux" {
 		return ""
 	}
 	path, err := exec.LookPath("strace")
-	if err == nil { // to trace another process than one's own child
+	if err == nil { // whether it may attach to a process that is not its child
 		server := exec.Command("sleep", "60")
 		if err = server.Start(); err == nil {
 			defer server.Wait()
@@ -81,8 +81,8 @@ func findStrace(t testing.TB) string {
 	return path
 }
 
-// attach has strace kill a process when a thread of it enters a system call for the n-th time. It
-// ends with the process.
+// attach starts an strace that kills a process when it enters a system call for the n-th time.
+// strace ends with the process.
 func attach(strace string, pid int, call string, n int) error {
 	cmd := exec.Command(strace, "-f", "-o", os.DevNull, "-p", fmt.Sprint(pid),
 		"-e", "trace=?"+call, "-e", fmt.Sprintf("inject=?%s:signal=KILL:when=%d", call, n))
@@ -102,13 +102,13 @@ func attach(strace string, pid int, call string, n int) error {
 		cmd.Wait()
 	}()
 	if !strings.Contains(said, " attached") {
-		return fmt.Errorf("strace says %q", said)
+		return fmt.Errorf("strace prints %q", said)
 	}
 	return nil
 }
 
-// runClients has all clients make requests until the moment comes, and kills the server; or if
-// there is none for half a second, after which the server is stopped.
+// runClients runs all clients until the kill point m and kills the server. If m is nil it runs them
+// for half a second and stops the server.
 func (a *crashHarness) runClients(w load, m *killPoint) {
 	var f killPlan
 	var sent atomic.Int64
@@ -123,7 +123,7 @@ func (a *crashHarness) runClients(w load, m *killPoint) {
 			}
 		}
 		if m.call != "" {
-			f.doomed.Store(true)
+			f.begun.Store(true)
 			if err := attach(a.strace, a.server.Cmd.Process.Pid, m.call, m.n); err != nil {
 				a.Fatal(err)
 			}
@@ -140,25 +140,25 @@ func (a *crashHarness) runClients(w load, m *killPoint) {
 	}()
 	select {
 	case <-time.After(after):
-	case <-gone: // it was killed
+	case <-gone: // strace killed the server
 	case <-due:
 		time.Sleep(time.Duration(a.r.IntN(2_000)) * time.Microsecond)
 	}
-	f.doomed.Store(true)
+	f.begun.Store(true)
 	f.ended.Store(true)
 	if m != nil {
 		a.server.Kill()
 	}
 	wg.Wait()
-	a.server.Client.CloseIdleConnections() // on those that had no request yet it would wait
+	a.server.Client.CloseIdleConnections() // the server would wait for connections without a request
 	if m == nil {
 		a.server.Stop()
 	}
 	a.rounds++
 	a.ended = time.Time{}
-	for _, l := range a.histories() { // it was there to say the last word of all
-		if l.heard.After(a.ended) {
-			a.ended = l.heard
+	for _, l := range a.histories() { // the server ran at least until its last answer
+		if l.last.After(a.ended) {
+			a.ended = l.last
 		}
 	}
 }

@@ -19,9 +19,9 @@ import (
 	"dav207/integration/harness"
 )
 
-// A server that is killed in the midst of its work leaves whole files under every name, each with
-// one of the contents that it was given; a collection that was being replaced is there, or what
-// replaces it is, once the tree was swept; and nothing of its temp files can be seen.
+// After a kill every file is complete, with one of the contents that were put. A collection that
+// was being replaced exists, or its replacement does, after temp files were cleaned. Temp files are
+// never visible.
 func TestKilled(t *testing.T) {
 	path, err := harness.Program()
 	if err != nil {
@@ -48,7 +48,7 @@ func TestKilled(t *testing.T) {
 		root, badURL := url.Parse(harness.ProgramURL.FindString(line))
 		if err != nil || badURL != nil || root.Host == "" {
 			cancel()
-			t.Fatalf("dav207 says %q, %v", line, err)
+			t.Fatalf("dav207 prints %q, %v", line, err)
 		}
 		s := &harness.Site{TB: t, URL: "http://" + root.Host, Client: &http.Client{}}
 		var busy sync.WaitGroup
@@ -57,16 +57,16 @@ func TestKilled(t *testing.T) {
 				for n := 0; ctx.Err() == nil; n++ {
 					letter := string(rune('a' + (worker+n)%26))
 					switch worker {
-					case 0: // one file, again and again, and copies and moves over others
+					case 0: // replace a file; copy and move it over others
 						s.Try("PUT", "/f", strings.NewReader(strings.Repeat(letter, killedSize)))
 						s.Try("COPY", "/f", nil, "Destination", "dest:/g")
 						s.Try("MOVE", "/g", nil, "Destination", "dest:/h")
-					case 1: // collections that replace each other
+					case 1: // collections replace each other
 						s.Try("MKCOL", "/new", nil)
 						s.Try("PUT", "/new/1", strings.NewReader(strings.Repeat(letter, killedSize)))
 						s.Try("PUT", "/new/2", strings.NewReader(strings.Repeat(letter, killedSize)))
 						s.Try("MOVE", "/new", nil, "Destination", "dest:/t")
-					case 2: // and files
+					case 2: // a collection replaces a file and the reverse
 						s.Try("MKCOL", "/x", nil)
 						s.Try("PUT", "/x/1", strings.NewReader(strings.Repeat(letter, killedSize)))
 						s.Try("PUT", "/y", strings.NewReader(strings.Repeat(letter, killedSize)))
@@ -83,10 +83,10 @@ func TestKilled(t *testing.T) {
 		cmd.Wait()
 		s.Client.CloseIdleConnections()
 		found := checkKilled(t, dir)
-		// /t is replaced by /new and never removed: once it is there it stays.
+		// /t is replaced by /new and never removed, so it must exist once it was created.
 		hasT := slices.Contains(found, "t/")
 		if replaced && !hasT {
-			t.Errorf("/t is lost: there is %q", found)
+			t.Errorf("/t is lost; tree = %q", found)
 		}
 		if replaced = replaced || hasT; t.Failed() {
 			return
@@ -94,18 +94,18 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// killedSize is more than is written in one piece.
+// killedSize is more than the server writes in one call.
 const killedSize = 300 << 10
 
-// checkKilled looks at what a killed server left, and returns the names of what is there.
+// checkKilled checks the tree that a killed server left and returns its names.
 func checkKilled(t *testing.T, dir string) []string {
 	t.Helper()
 	disk := harness.DiskTree(t, dir)
-	// Before it is swept nothing of it is seen.
+	// Before temp files are cleaned they must not be visible.
 	s := harness.Serve(t, disk, nil)
 	for _, name := range s.Tree("/") {
 		if strings.Contains(name, ".dav207") {
-			t.Errorf("%s is seen", name)
+			t.Errorf("the temp file %s is visible", name)
 		}
 	}
 	if err := disk.SweepAlone(t.Context(), nil); err != nil {
@@ -118,7 +118,7 @@ func checkKilled(t *testing.T, dir string) []string {
 		}
 		b, err := os.ReadFile(p)
 		if len(b) != killedSize || strings.Trim(string(b), string(b[:1])) != "" {
-			t.Errorf("%s is none of the files that were put: it has %d bytes", p, len(b))
+			t.Errorf("%s (%d bytes) has none of the contents that were put", p, len(b))
 		}
 		return err
 	})

@@ -1,8 +1,8 @@
-// Package crash tests what is left when the command is killed, the disk is full, or a write fails,
-// and what a server that runs for a long time uses. It compares that with the history of what
-// clients sent and what was answered.
+// Package crash tests the tree that is left when the command is killed, the disk is full, or a
+// write fails: it compares the tree with the history of requests and answers. It also tests that a
+// server under load for a long time does not leak.
 //
-// -crash says how often TestCrash kills the server, -soak how long TestSoak takes.
+// -crash sets how often TestCrash kills the server, -soak how long TestSoak runs.
 package crash
 
 import (

@@ -7,7 +7,7 @@ import (
 	"dav207/integration/harness"
 )
 
-// showNode writes down what is at a name.
+// showNode describes the resource at a name.
 func showNode(m harness.Model, name string) string {
 	n, there := m[name]
 	s := "a collection"

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,13 +23,13 @@ import (
 
 var soak = flag.Duration("soak", 0, "how long TestSoak takes (0: it is skipped)")
 
-// soakSamples is how often is looked at what the server uses, in each half of the test.
+// soakSamples is the number of samples in each half of the test.
 const soakSamples = 15
 
-// TestSoak has well-behaved and other clients work for a long time, and looks now and then, when
-// all are silent, at what the server uses. What only ever grows is a leak. For the first half that
-// is the command, from outside; for the second half the server is in this process, where its
-// goroutines and its heap can be counted.
+// TestSoak runs good and bad clients for a long time. Now and then it pauses them and measures the
+// resources of the server; a resource that only grows is a leak. In the first half the server is
+// the command; in the second half it is in this process, so that goroutines and heap can be
+// measured.
 func TestSoak(t *testing.T) {
 	if *soak == 0 {
 		t.Skip("only with -soak=1h or another time")
@@ -42,7 +41,7 @@ func TestSoak(t *testing.T) {
 		a.soak([]gauge{
 			{"handles", 4, func() int { return count(t, fmt.Sprintf("/proc/%d/fd", pid)) }},
 			{"threads", 8, func() int { return count(t, fmt.Sprintf("/proc/%d/task", pid)) }},
-			{"RSS KiB", 16 << 10, func() int { return resident(t, pid) }},
+			{"RSS KiB", 16 << 10, func() int { return harness.ResidentKiB(pid) }},
 			{"state KiB", 1 << 10, func() int { return size(t, filepath.Join(a.dir, ".dav207")) >> 10 }},
 		})
 		a.server.Stop()
@@ -64,7 +63,7 @@ func TestSoak(t *testing.T) {
 	})
 }
 
-// gauge is something that is looked at. It may grow by slack from one third of the time to the
+// gauge is a resource that is measured. It may grow by slack from one third of the time to the
 // next.
 type gauge struct {
 	name  string
@@ -88,11 +87,11 @@ func (a *crashHarness) soak(gauges []gauge) {
 	fmt.Fprintln(w)
 	start := time.Now()
 	for n := 0; n <= soakSamples && !a.Failed(); n++ {
-		a.work(*soak / 2 / (soakSamples + 1))
+		a.runFor(*soak / 2 / (soakSamples + 1))
 		requests := 0
 		for _, l := range a.histories() {
 			requests += l.sent
-			l.past = nil // the test itself is not to grow
+			l.past = nil // the test itself must not grow
 		}
 		fmt.Fprintf(w, "%v\t%d\t", time.Since(start).Round(time.Second), requests)
 		for i, g := range gauges {
@@ -105,18 +104,18 @@ func (a *crashHarness) soak(gauges []gauge) {
 		harness.NoTemps(a, a.dir)
 	}
 	w.Flush()
-	a.Logf("what the server uses when nobody asks for anything:\n%s", table.String())
+	a.Logf("resources of the idle server:\n%s", table.String())
 	for i, g := range gauges {
 		if third := thirds(samples[i]); onlyGrows(third, g.slack) {
-			a.Errorf("%s only grow: %v at the start, in the middle, and at the end", g.name, third)
+			a.Errorf("%s only grow: medians of the thirds are %v", g.name, third)
 		}
 	}
 	if got := a.server.Tree("/broken"); len(got) > 2 {
-		a.Errorf("of uploads that were broken off there is %v", got)
+		a.Errorf("broken uploads left %v", got)
 	}
 }
 
-// settled reads a gauge when the server has noticed that its clients have gone.
+// settled reads a gauge repeatedly, until the server has noticed that its clients disconnected.
 func settled(g gauge, before []int) int {
 	least := g.read()
 	for wait := 0; wait < 120 && len(before) > 0 && least > slices.Min(before)+g.slack/2; wait++ {
@@ -126,8 +125,8 @@ func settled(g gauge, before []int) int {
 	return least
 }
 
-// thirds returns the medians of the thirds of some samples, of which the first is left out: the
-// server is warming up.
+// thirds returns the medians of the thirds of the samples, without the first sample, which is the
+// warm-up.
 func thirds(samples []int) (third [3]int) {
 	samples = samples[min(1, len(samples)):]
 	for i := range third {
@@ -144,7 +143,7 @@ func onlyGrows(third [3]int, slack int) bool {
 	return third[1]-third[0] > slack && third[2]-third[1] > slack
 }
 
-// TestOnlyGrows makes sure that a leak is seen.
+// TestOnlyGrows tests that a leak is found.
 func TestOnlyGrows(t *testing.T) {
 	leak, steady, warm := make([]int, 16), make([]int, 16), make([]int, 16)
 	for i := range leak {
@@ -161,8 +160,8 @@ func TestOnlyGrows(t *testing.T) {
 	}
 }
 
-// work has all clients at work for a time.
-func (a *crashHarness) work(d time.Duration) {
+// runFor runs all clients, good and bad, for a time.
+func (a *crashHarness) runFor(d time.Duration) {
 	var f killPlan
 	var wg sync.WaitGroup
 	for i := range a.own {
@@ -192,21 +191,7 @@ func count(t testing.TB, dir string) int {
 	return len(entries)
 }
 
-// resident returns the memory that a process has, in KiB.
-func resident(t testing.TB, pid int) int {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Error(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	n, err := strconv.Atoi(strings.Fields(rest + " 0")[0])
-	if err != nil {
-		t.Error(err)
-	}
-	return n
-}
-
-// size returns how large the files below a directory are, which need not be there.
+// size returns the total size of the files below a directory, or 0 if it does not exist.
 func size(t testing.TB, dir string) (total int) {
 	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

@@ -21,9 +21,9 @@ const (
 	stateTemp   = resource.AsidePrefix + "4PJOVFH3UZX2G6CSIY5QTWEBRN"
 )
 
-// stateful serves a tree with some files, and with a state directory and a temp file if state is
-// true. On a disk there are links to them, which lead nowhere otherwise. still checks that they are
-// as they were.
+// stateful serves a tree with some files. If state is true there are also state directories and
+// temp files. On a disk there are links to those, which are broken if state is false. still fails
+// the test if the state directories or temp files have changed.
 func stateful(t *testing.T, kind string, state bool) (s *harness.Site, still func()) {
 	t.Helper()
 	var files webdav.FileSystem
@@ -58,7 +58,7 @@ func stateful(t *testing.T, kind string, state bool) (s *harness.Site, still fun
 	if state {
 		for _, d := range []string{"/.dav207", "/.DAV207", "/c/d/.dav207"} {
 			if err := files.Mkdir(ctx, d, 0o777); err != nil {
-				own = own[:3] // a disk that knows no case
+				own = own[:3] // a file system that ignores case
 			}
 		}
 		for _, name := range own {
@@ -89,7 +89,7 @@ func stateful(t *testing.T, kind string, state bool) (s *harness.Site, still fun
 			b, _ := io.ReadAll(f)
 			f.Close()
 			if string(b) != stateSecret {
-				t.Errorf("%s holds %q now", name, b)
+				t.Errorf("%s = %q, want it unchanged", name, b)
 			}
 			d, err := files.OpenFile(ctx, filepath.ToSlash(filepath.Dir(name)), os.O_RDONLY, 0)
 			if err != nil {
@@ -98,16 +98,15 @@ func stateful(t *testing.T, kind string, state bool) (s *harness.Site, still fun
 			infos, _ := d.Readdir(-1)
 			d.Close()
 			if strings.Count(name, "/") > 1 && len(infos) != 1 {
-				t.Errorf("beside %s there are %v", name, infos)
+				t.Errorf("the directory of %s has %v, want that file only", name, infos)
 			}
 		}
 	}
 }
 
-// The state directory and temp files are not there, whatever a request does with their names,
-// however it spells them, and through whatever link: the answer is that of a server that has none.
-// Where a name is that of a link, the link itself is there, and leads nowhere.
-func TestStateIsNotThere(t *testing.T) {
+// Requests must not reach the state directory and temp files, with any method, spelling or link:
+// the answer must be that of a server without them. A link to them is a broken link.
+func TestStateIsHidden(t *testing.T) {
 	names := []string{
 		"/.dav207", "/.dav207/", "/.dav207/state", "/.dav207/none", "/c/d/.dav207/state", "/.DAV207/state", "/.dAv207", "/" + stateTemp,
 		"/" + strings.ToLower(stateTemp), "/.dav207./state", "/.dav207 /state", "/.dav207::$INDEX_ALLOCATION/state", "/.dav\u200c207/state",
@@ -154,22 +153,22 @@ func TestStateIsNotThere(t *testing.T) {
 				} {
 					got, want := with.Do(tt.method, tt.name, tt.body, tt.header...), without.Do(tt.method, tt.name, tt.body, tt.header...)
 					if got.Status != want.Status {
-						t.Errorf("%s %s %q = %d, without any state %d\n%s", tt.method, tt.name, tt.header, got.Status, want.Status, got.Body)
+						t.Errorf("%s %s %q = %d, want %d as without state\n%s", tt.method, tt.name, tt.header, got.Status, want.Status, got.Body)
 					}
 					if strings.Contains(got.Body, "secret") || strings.Contains(strings.ReplaceAll(got.Body, name, ""), ".dav207") {
-						t.Errorf("%s %s answers %s", tt.method, tt.name, got.Body)
+						t.Errorf("%s %s shows the state: %s", tt.method, tt.name, got.Body)
 					}
 					still()
 				}
 				if got, want := with.Tree("/"), without.Tree("/"); !slices.Equal(got, want) {
-					t.Errorf("there is %q, without any state %q", got, want)
+					t.Errorf("tree = %q, want %q as without state", got, want)
 				}
 			})
 		}
 	}
 }
 
-// Nor is it there for a request that is about what it stands in.
+// Requests for the collections that contain the state must not show, copy or delete it.
 func TestStateIsNoMember(t *testing.T) {
 	for _, kind := range []string{"memory", "disk"} {
 		t.Run(kind, func(t *testing.T) {
@@ -179,20 +178,19 @@ func TestStateIsNoMember(t *testing.T) {
 					t.Errorf("%s is listed", r.Href)
 				}
 				for _, link := range []string{"/ls", "/c/ls", "/lcase", "/lstate", "/c/d/lst", "/ltemp", "/chain"} {
-					if r.Href == link { // GET of it is 404
+					if r.Href == link { // GET of a broken link is 404
 						t.Errorf("the link %s is listed", link)
 					}
 				}
 			}
 			if index := s.Want(200, "GET", "/", ""); strings.Contains(index.Body, ".dav207") {
-				t.Errorf("the index is %s", index.Body)
+				t.Errorf("the index shows the state: %s", index.Body)
 			}
 			s.Do("COPY", "/c/", "", "Destination", "dest:/copy/")
 			for _, name := range []string{"/copy/d/.dav207/state", "/copy/ls/state", "/copy/ls", "/copy/d/lst"} {
 				s.Want(404, "GET", name, "")
 			}
-			// A collection goes with what is the server's own in it only where that was made to be
-			// removed.
+			// The copy has no state of its own, so it can be deleted; collections with state stay.
 			if got := harness.OneLine(t, s.Do("DELETE", "/copy/", "")); got != "204" {
 				t.Errorf("DELETE of the copy = %s, want 204", got)
 			}
@@ -203,7 +201,7 @@ func TestStateIsNoMember(t *testing.T) {
 			}
 			still()
 			if got, want := s.Tree("/"), []string{"/", "/c/", "/c/d/"}; !slices.Equal(got, want) {
-				t.Errorf("there is %q, want %q", got, want)
+				t.Errorf("tree = %q, want %q", got, want)
 			}
 		})
 	}

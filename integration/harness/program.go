@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -167,4 +168,17 @@ func (p *Process) checkLog() {
 		lines := strings.SplitAfter(string(said), "\n")
 		p.Logf("end of dav207's log:\n%s", strings.Join(lines[max(0, len(lines)-50):], ""))
 	}
+}
+
+var residentLine = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
+
+// ResidentKiB returns the resident memory of a process, or 0 on a system without /proc.
+func ResidentKiB(pid int) int {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	m := residentLine.FindSubmatch(status)
+	if m == nil {
+		return 0
+	}
+	kib, _ := strconv.Atoi(string(m[1]))
+	return kib
 }

@@ -16,10 +16,10 @@ import (
 const everything = `<propfind xmlns="DAV:"><prop><resourcetype/><getcontentlength/><lockdiscovery/>` +
 	`<p0 xmlns="urn:crash"/><p1 xmlns="urn:crash"/><p2 xmlns="urn:crash"/></prop></propfind>`
 
-// look returns what is below a collection, by history: files as they are on the disk, the rest as
-// the server tells it. It fails the test where the two differ, and where one shows what the other
-// must hide. The error is that the server is gone.
-func (a *crashHarness) look(below string) (map[string]found, error) {
+// readTree returns the trees and locks below a collection, by the directory of the history. The
+// contents are read from the disk, properties and locks with a PROPFIND. It fails the test if the
+// disk and the PROPFIND disagree. It returns an error if the server does not answer.
+func (a *crashHarness) readTree(below string) (map[string]found, error) {
 	a.Helper()
 	listing, err := a.propfind(below)
 	if err != nil {
@@ -36,7 +36,7 @@ func (a *crashHarness) look(below string) (map[string]found, error) {
 		n, there := onDisk[name]
 		if listed = append(listed, name); !there || n.Collection != (r.prop().Type.Collection != nil) ||
 			!n.Collection && r.prop().Length != len(contentOf(n.Content)) && !strings.HasPrefix(n.Content, "damaged") {
-			a.Errorf("%s is listed with the type and length %+v, on the disk it is %s", name, r.prop(), showNode(onDisk, name))
+			a.Errorf("PROPFIND has %+v for %s, on the disk it is %s", r.prop(), name, showNode(onDisk, name))
 		}
 		dir, rest, _ := strings.Cut(name[1:], "/")
 		f, ours := all["/"+dir]
@@ -48,7 +48,7 @@ func (a *crashHarness) look(below string) (map[string]found, error) {
 			if h := (held{root: root, deep: lock.Depth == "infinity"}); h.covers(strings.TrimSuffix("/"+rest, "/")) {
 				f.locks[lock.Token] = h
 			} else {
-				a.Errorf("%s is locked by %+v, which does not cover it", name, lock)
+				a.Errorf("%s has the lock %+v, which does not cover it", name, lock)
 			}
 		}
 		if rest != "" {
@@ -58,13 +58,13 @@ func (a *crashHarness) look(below string) (map[string]found, error) {
 	}
 	for name := range onDisk {
 		if !slices.Contains(listed, name) {
-			a.Errorf("%s is on the disk and not listed", name)
+			a.Errorf("%s is on the disk but not in the PROPFIND", name)
 		}
 	}
 	return all, nil
 }
 
-// walk returns what is on the disk, below a collection.
+// walk returns the tree on the disk below a collection.
 func (a *crashHarness) walk(below string) harness.Model {
 	m := harness.Model{}
 	err := filepath.WalkDir(filepath.Join(a.dir, below), func(name string, d fs.DirEntry, err error) error {
@@ -77,7 +77,7 @@ func (a *crashHarness) walk(below string) harness.Model {
 		}
 		if resource.Reserved(d.Name()) {
 			if rel != ".dav207" { // the state
-				a.Errorf("left over: %s", rel)
+				a.Errorf("%s is left over", rel)
 			}
 			if d.IsDir() {
 				return fs.SkipDir
@@ -101,7 +101,7 @@ func (a *crashHarness) walk(below string) harness.Model {
 	return m
 }
 
-// listedResource is a response to everything.
+// listedResource is a response to the PROPFIND everything.
 type listedResource struct {
 	Href     string `xml:"DAV: href"`
 	Propstat []struct {
@@ -125,7 +125,7 @@ type listedProp struct {
 	P2 *string `xml:"urn:crash p2"`
 }
 
-// prop returns the properties that the resource has.
+// prop returns the properties with status 200.
 func (r *listedResource) prop() listedProp {
 	for _, p := range r.Propstat {
 		if harness.StatusCode(p.Status) == 200 {
@@ -135,7 +135,7 @@ func (r *listedResource) prop() listedProp {
 	return listedProp{}
 }
 
-// value returns what the dead properties were made of, or says what is wrong with them.
+// value returns the value that dead made the dead properties from, or an error text if they differ.
 func (r *listedResource) value() string {
 	p := r.prop()
 	if p.P0 == nil && p.P1 == nil && p.P2 == nil {
@@ -157,7 +157,7 @@ func (r *listedResource) value() string {
 	return "damaged: " + strings.Join(got[:], ", ")
 }
 
-// propfind lists a collection with all that is below it.
+// propfind lists a collection with Depth infinity.
 func (a *crashHarness) propfind(below string) ([]listedResource, error) {
 	a.Helper()
 	var m struct {
