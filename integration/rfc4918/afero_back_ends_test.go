@@ -24,13 +24,13 @@ import (
 	"dav207/integration/harness"
 )
 
-// aferoFiles is what every back end holds.
+// aferoFiles are the files of every back end.
 var aferoFiles = map[string]string{
 	"top.txt": "top", "a/one.txt": strings.Repeat("0123456789", 5000), "a/b/two.txt": "two", "a/b/c/é d.txt": "deep", "z/only/here.txt": "here",
 }
 
-// zipped makes an archive. Where dirs is false it has no entries for directories, as many programs
-// write them.
+// zipped returns a zip archive. If dirs is false it has no entries for directories, like the
+// archives of many programs.
 func zipped(t *testing.T, files map[string]string, dirs bool) *zip.Reader {
 	t.Helper()
 	var b bytes.Buffer
@@ -118,15 +118,13 @@ func mapFS() fstest.MapFS {
 	return m
 }
 
-// What afero has back ends for is served as it is: read everywhere, changed where that can be done,
-// and refused with a true 403 where it cannot.
+// The back ends of afero can all be served. Those that cannot be changed answer a change with 403.
 func TestAferoBackends(t *testing.T) {
 	memory := func(t *testing.T) afero.Fs { return withAferoFiles(t, fsbackend.Memory()) }
 	for _, tt := range []struct {
 		name string
 		open func(t *testing.T) afero.Fs
-		// can is what can be done besides reading: "all", "" for nothing, or the words of the
-		// requests below.
+		// can lists the changes that the back end supports: "all", or words of the requests below.
 		can string
 	}{
 		{"FromIOFS of a MapFS", func(t *testing.T) afero.Fs { return afero.FromIOFS{FS: mapFS()} }, ""},
@@ -176,7 +174,7 @@ func TestAferoBackends(t *testing.T) {
 				}
 				slices.Sort(want)
 				if got := s.Tree("/"); !slices.Equal(got, want) {
-					t.Errorf("there is %q, want %q", got, want)
+					t.Errorf("tree = %q, want %q", got, want)
 				}
 				for name, content := range aferoFiles {
 					name = "/" + name
@@ -206,14 +204,13 @@ func TestAferoBackends(t *testing.T) {
 				all.Go(func() {
 					for range 5 {
 						if a := s.Do("GET", "/a/one.txt", ""); a.Body != aferoFiles["a/one.txt"] {
-							t.Errorf("GET at the same time as others = %d, %d bytes", a.Status, len(a.Body))
+							t.Errorf("concurrent GET = %d, %d bytes", a.Status, len(a.Body))
 						}
 					}
 				})
 			}
 			all.Wait()
-			// Each is undone by the next, or by the last, so that a back end that does one of them
-			// need not do the others.
+			// Each is undone by the next or by the last, so a back end may support only some.
 			for _, r := range []struct{ word, method, name, to, body, status string }{
 				{"put", "PUT", "/a/new.txt", "", "new", "201"},
 				{"put", "PUT", "/a/new.txt", "", "newer", "204"},
@@ -232,14 +229,14 @@ func TestAferoBackends(t *testing.T) {
 				if tt.can == "all" || slices.Contains(strings.Fields(tt.can), r.word) {
 					want = r.status
 				} else if slices.Contains([]string{"/moved.txt", "/longer name/"}, r.name) {
-					want = "404" // it did not get there
+					want = "404" // the request that should have created it failed
 				}
 				var header []string
 				if r.to != "" {
 					header = []string{"Destination", "dest:" + r.to}
 				}
 				got := harness.OneLine(t, s.Do(r.method, r.name, r.body, header...))
-				if want == "403" && strings.HasPrefix(got, "207 ") { // what could not be removed in a collection
+				if want == "403" && strings.HasPrefix(got, "207 ") { // members that cannot be removed
 					if rest := strings.ReplaceAll(got, "=403", ""); strings.Contains(rest, "=") {
 						t.Errorf("%s %s = %s, want only 403s", r.method, r.name, got)
 					}
@@ -257,7 +254,7 @@ func TestAferoBackends(t *testing.T) {
 					"/copies/c/é d.txt", "/copies/two.txt", "/copy.txt", "/m/", "/top.txt"}
 				slices.Sort(want)
 				if got := s.Tree("/"); !slices.Equal(got, want) {
-					t.Errorf("afterwards there is %q, want %q", got, want)
+					t.Errorf("tree afterwards = %q, want %q", got, want)
 				}
 				for name, content := range map[string]string{"/a/new.txt": "newer", "/copies/c/é d.txt": "deep", "/top.txt": "top"} {
 					if got := s.Want(200, "GET", name, "").Body; got != content {

@@ -21,30 +21,30 @@ import (
 	"dav207/server"
 )
 
-// levels is a log that tests read while the server writes it.
-type levels struct {
+// logBuffer is a log that a test reads while the server writes it.
+type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (l *levels) Write(b []byte) (int, error) {
+func (l *logBuffer) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.Write(b)
 }
 
-func (l *levels) String() string {
+func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()
 }
 
-func (l *levels) logger() *slog.Logger {
+func (l *logBuffer) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// check reports what the server blames itself for.
-func (l *levels) check(t *testing.T) {
+// check fails the test if the server logged a warning or an error.
+func (l *logBuffer) check(t *testing.T) {
 	t.Helper()
 	for line := range strings.Lines(l.String()) {
 		if !strings.Contains(line, "level=DEBUG") || strings.Contains(line, "status=5") {
@@ -53,8 +53,8 @@ func (l *levels) check(t *testing.T) {
 	}
 }
 
-// A body that its client breaks off is the client's fault (RFC 9110 §15.5.1): 400 where the client
-// still reads, and nothing in the log above Debug.
+// A body that ends too early is an error of the client (RFC 9110 §15.5.1): the answer is 400 if the
+// client still reads, and the log has nothing above Debug.
 func TestBrokenBodies(t *testing.T) {
 	const propfind, update = `<propfind xmlns="DAV:">`, `<propertyupdate xmlns="DAV:">`
 	for _, tt := range []struct{ rule, request, body string }{
@@ -83,7 +83,7 @@ func TestBrokenBodies(t *testing.T) {
 			t.Run(harness.NoSlash(tt.rule+" "+b.Name), func(t *testing.T) {
 				t.Parallel()
 				files, dir := b.Open(t)
-				log := &levels{}
+				log := &logBuffer{}
 				s := harness.Serve(t, files, &server.Options{Logger: log.logger()})
 				s.Want(201, "PUT", "/f", "old")
 				parts := strings.Split(tt.request, " | ")
@@ -115,7 +115,7 @@ func TestBrokenBodies(t *testing.T) {
 				harness.WaitFor(t, func() bool { return strings.Count(log.String(), `msg="request failed"`) == 2 })
 				log.check(t)
 				if got := s.Tree("/"); fmt.Sprint(got) != "[/ /f]" || s.Want(200, "GET", "/f", "").Body != "old" {
-					t.Errorf("there are %q, want the old file", got)
+					t.Errorf("tree = %q, want the old file", got)
 				}
 				harness.NoTemps(t, dir)
 			})
@@ -123,20 +123,20 @@ func TestBrokenBodies(t *testing.T) {
 	}
 }
 
-// As TestBrokenBodies, with HTTP/2: a stream that is reset, one that ends early, and a connection
-// that does.
+// TestBrokenBodiesHTTP2 is TestBrokenBodies with HTTP/2: a stream that is reset, a stream that ends
+// early, and a connection that is closed.
 func TestBrokenBodiesHTTP2(t *testing.T) {
 	for _, tt := range []struct{ method, length string }{
 		{"PUT", "10"}, {"PUT", "1000000"}, {"PUT", ""}, {"PROPFIND", "100"}, {"PROPFIND", ""}, {"PROPPATCH", "100"}, {"LOCK", "100"},
 	} {
 		for _, how := range []string{"reset", "end", "close"} {
 			if tt.length == "" && how == "end" {
-				continue // that is the end
+				continue // the connection is closed
 			}
 			t.Run(tt.method+" "+tt.length+" "+how, func(t *testing.T) {
 				t.Parallel()
 				files, _ := harness.Backends[0].Open(t)
-				log := &levels{}
+				log := &logBuffer{}
 				srv := httptest.NewUnstartedServer(server.New(files, &server.Options{Logger: log.logger()}))
 				srv.EnableHTTP2 = true
 				srv.StartTLS()
@@ -164,16 +164,15 @@ func TestBrokenBodiesHTTP2(t *testing.T) {
 				harness.WaitFor(t, func() bool { return strings.Contains(log.String(), `msg="request failed"`) })
 				log.check(t)
 				if got := s.Want(200, "GET", "/f", "").Body; got != "old" {
-					t.Errorf("the file holds %q", got)
+					t.Errorf("the content of the file = %q", got)
 				}
 			})
 		}
 	}
 }
 
-// A client that goes while its request waits for another one, or while it is served, is no error of
-// the server.
-func TestClientsThatDoNotWait(t *testing.T) {
+// A client that disconnects while its request waits for another request is no error of the server.
+func TestDisconnectWhileWaiting(t *testing.T) {
 	const update = `<propertyupdate xmlns="DAV:"><set><prop><x xmlns="x:"/></prop></set></propertyupdate>`
 	for _, tt := range []struct{ request, body string }{
 		{"PUT /c/new", "content"},
@@ -189,7 +188,7 @@ func TestClientsThatDoNotWait(t *testing.T) {
 			t.Parallel()
 			inner, _ := harness.Backends[0].Open(t)
 			files := faultfs.New(inner)
-			log := &levels{}
+			log := &logBuffer{}
 			s := harness.Serve(t, files, &server.Options{Logger: log.logger()})
 			s.Want(201, "MKCOL", "/c", "")
 			s.Want(201, "PUT", "/c/f", "old")
@@ -220,8 +219,8 @@ func TestClientsThatDoNotWait(t *testing.T) {
 	}
 }
 
-// A client that goes while its request is carried out is no error of the server either.
-func TestClientsThatLeave(t *testing.T) {
+// A client that disconnects while its request runs is no error of the server.
+func TestDisconnectWhileRunning(t *testing.T) {
 	for _, tt := range []struct {
 		request string
 		op      faultfs.Op
@@ -239,7 +238,7 @@ func TestClientsThatLeave(t *testing.T) {
 			t.Parallel()
 			inner, _ := harness.Backends[0].Open(t)
 			files := faultfs.New(inner)
-			log := &levels{}
+			log := &logBuffer{}
 			s := harness.Serve(t, files, &server.Options{Logger: log.logger()})
 			for _, c := range []string{"/c/", "/old/"} {
 				s.Want(201, "MKCOL", c, "")
@@ -263,11 +262,11 @@ func TestClientsThatLeave(t *testing.T) {
 			select {
 			case <-reached:
 			case <-time.After(20 * time.Second):
-				t.Fatal("nothing has come to the place where the client goes")
+				t.Fatal("the request did not reach the operation in which the client disconnects")
 			}
 			s.Client.CloseIdleConnections()
 			harness.WaitFor(t, func() bool { return s.Do("OPTIONS", "/", "").Status == 200 && log.String() != "" })
-			time.Sleep(20 * time.Millisecond) // for more that is logged
+			time.Sleep(20 * time.Millisecond) // until the server has logged all
 			log.check(t)
 		})
 	}

@@ -56,10 +56,10 @@ func TestDatesAreValidators(t *testing.T) {
 				}
 				now := s.Want(200, "GET", "/c/f", "")
 				if now.Body != content || now.Header.Get("Last-Modified") != old {
-					t.Errorf("refused, and the file has %q of %s", now.Body, now.Header.Get("Last-Modified"))
+					t.Errorf("the request was refused, but the file = %q of %s", now.Body, now.Header.Get("Last-Modified"))
 				}
 				s.Want(304, "GET", "/c/f", "", "If-Modified-Since", old)
-				s.Want(200, "GET", "/c/f", "", "If-Range", old, "Range", "bytes=1-") // a set time proves nothing
+				s.Want(200, "GET", "/c/f", "", "If-Range", old, "Range", "bytes=1-") // a time set by a client is no strong validator
 				s.Want(204, "PUT", "/c/f", "next", "If-Unmodified-Since", old)
 			})
 		}
@@ -132,9 +132,9 @@ func TestDatesOfTheClient(t *testing.T) {
 	}
 }
 
-// What happens behind the server's back is seen by the time of change, too: a time that is set back
-// (touch -d), a file renamed over another one, a link changed.
-func TestDatesBehindTheServer(t *testing.T) {
+// Changes outside of the server also make conditions by date fail: a time that is set back (touch
+// -d), a file renamed over another, a changed link.
+func TestDatesOfOutsideChanges(t *testing.T) {
 	at := time.Unix(784111777, 0)
 	for what, change := range map[string]func(dir string) error{
 		"touch -d": func(dir string) error { return os.Chtimes(filepath.Join(dir, "c", "f"), at, at) },
@@ -167,8 +167,8 @@ func TestDatesBehindTheServer(t *testing.T) {
 	}
 }
 
-// Times on the disk come back as far as an HTTP-date can say them (RFC 9110 §5.6.7), the epoch and
-// what is before it, too.
+// Last-Modified has the time on the disk in whole seconds (RFC 9110 §5.6.7), also for the epoch and
+// earlier times.
 func TestTimesOnTheDisk(t *testing.T) {
 	dir := t.TempDir()
 	s := harness.Serve(t, harness.DiskTree(t, dir), nil)

@@ -14,9 +14,9 @@ import (
 	"dav207/server"
 )
 
-// TestConditionalEveryMethod sends each method the conditional headers of RFC 9110 §13.1 that it
-// obeys: false is 412, for GET and HEAD 304 where that is about having it already, and nothing is
-// changed; true is as if they were not there.
+// TestConditionalEveryMethod sends each method the conditional headers of RFC 9110 §13.1. A false
+// condition is 412, or 304 for If-None-Match and If-Modified-Since of GET and HEAD, and changes
+// nothing. A true condition has no effect.
 func TestConditionalEveryMethod(t *testing.T) {
 	const old, future = "Sun, 06 Nov 1994 08:49:37 GMT", "Fri, 31 Dec 9998 23:59:59 GMT"
 	fails := map[string]string{
@@ -28,11 +28,11 @@ func TestConditionalEveryMethod(t *testing.T) {
 		`If-None-Match: W/{F}`:        "412 304",
 		`If-None-Match: "x", {F}`:     "412 304",
 		"If-Unmodified-Since: " + old: "412",
-		// The date counts only where there is no tag (RFC 9110 §13.2.2).
+		// The date is ignored if there is a tag (RFC 9110 §13.2.2).
 		`If-Match: "x" | If-Unmodified-Since: ` + future:        "412",
 		`If-None-Match: {F} | If-Modified-Since: ` + old:        "412 304",
 		`If-Match: {F} | If-None-Match: {F}`:                    "412 304",
-		`If-Match: "x" | If-None-Match: {F}`:                    "412", // If-Match comes first
+		`If-Match: "x" | If-None-Match: {F}`:                    "412", // If-Match is evaluated first
 		`If-Unmodified-Since: ` + old + ` | If-None-Match: "x"`: "412",
 	}
 	holds := []string{
@@ -93,7 +93,7 @@ func TestConditionals(t *testing.T) {
 			{"PUT /new | If-None-Match: *", "201"},
 			{"PUT /new | If-None-Match: *", "412"},
 			{"LOCK /locked | exclusive | If-None-Match: * | as t", "201"},
-			{"LOCK /locked | exclusive | If-None-Match: *", "423 no-conflicting-lock(/locked)"}, // which it would be without the condition (§13.2.1)
+			{"LOCK /locked | exclusive | If-None-Match: *", "423 no-conflicting-lock(/locked)"}, // as without the condition (§13.2.1)
 			{"PUT /locked | If-None-Match: * | If: (<{t}>)", "412"},
 			{"PUT /locked | If-Match: * | If: (<{t}>)", "204"},
 			{"MKCOL /c | If-None-Match: *", "201"},
@@ -131,7 +131,7 @@ func TestConditionals(t *testing.T) {
 			{"LOCK /f | exclusive | as t", "200"},
 			{`PUT /f | If-Match: "x"`, "423 lock-token-submitted(/f)"},
 			{"PUT /f | If-Match: *", "423 lock-token-submitted(/f)"},
-			{"PUT /f | If: (<DAV:no-lock>) | If-Match: *", "412"}, // but that is a matter of RFC 4918 §10.4.1
+			{"PUT /f | If: (<DAV:no-lock>) | If-Match: *", "412"}, // RFC 4918 §10.4.1
 			{"DELETE /f | If-None-Match: *", "423 lock-token-submitted(/f)"},
 			{"MOVE /f | Destination: /g | If-None-Match: *", "423 lock-token-submitted(/f)"},
 			{"PROPPATCH /f | If-None-Match: *", "423 lock-token-submitted(/f)"},
@@ -158,7 +158,7 @@ func TestConditionals(t *testing.T) {
 			{"GET /f | Range: bytes=0-0 | If-Range: {F}", "206"},
 			{"GET /f | Range: bytes=0-0 | If-Range: \"x\"", "200"},
 			{"GET /f | Range: bytes=0-0 | If-Range: W/{F}", "200"},
-			{"GET /f | Range: bytes=0-0 | If-Range: Sun, 06 Nov 1994 08:49:37 GMT", "200"}, // a time that was set is no strong validator (§8.8.2.2)
+			{"GET /f | Range: bytes=0-0 | If-Range: Sun, 06 Nov 1994 08:49:37 GMT", "200"}, // a time set by a client is no strong validator (§8.8.2.2)
 			{"GET /f | Range: bytes=0-0 | If-Range: Sun, 06 Nov 1994 08:49:38 GMT", "200"},
 			{"GET /f | Range: bytes=9-", "416"},
 			{"GET /f | Range: bytes=9- | If-Range: \"x\"", "200"},
@@ -171,9 +171,9 @@ func TestConditionals(t *testing.T) {
 	})
 }
 
-// TestVerdictBeforeTheBody announces bodies with "Expect: 100-continue" (RFC 9110 §10.1.1): what is
-// refused is refused without asking for them, for every method that has one.
-func TestVerdictBeforeTheBody(t *testing.T) {
+// TestExpectContinue sends "Expect: 100-continue" (RFC 9110 §10.1.1). A request that will be
+// refused is refused without a 100 (Continue), for every method that has a body.
+func TestExpectContinue(t *testing.T) {
 	for _, tt := range []struct {
 		request string // method and name, headers
 		status  int
@@ -302,14 +302,13 @@ func TestVerdictBeforeTheBody(t *testing.T) {
 				t.Fatalf("no answer before the body: %v", err)
 			}
 			if want := fmt.Sprint(tt.status); text != want {
-				t.Errorf("the first answer is %s %s, want %s", text, http.StatusText(tt.status), want)
+				t.Errorf("the first answer = %s %s, want %s", text, http.StatusText(tt.status), want)
 			}
 		})
 	}
 }
 
-// What is checked before the body changes nothing, and does not keep the request from being carried
-// out once it is there.
+// The checks before the body change nothing, and the request succeeds after the body.
 func TestAfterContinue(t *testing.T) {
 	for _, tt := range []struct {
 		request, body string
@@ -356,7 +355,7 @@ func TestAfterContinue(t *testing.T) {
 			}
 			answers.ReadString('\n')
 			if now := p.Server.Tree(); now != before {
-				t.Errorf("before the body there is %s, want %s", now, before)
+				t.Errorf("tree before the body = %s, want %s", now, before)
 			}
 			if tt.body != "" {
 				fmt.Fprintf(conn, "%x\r\n%s\r\n", len(tt.body), tt.body)
@@ -371,7 +370,7 @@ func TestAfterContinue(t *testing.T) {
 				t.Errorf("= %s, want %d", resp.Status, tt.status)
 			}
 			if got := p.Server.Tree(); got != tt.left {
-				t.Errorf("there is %s, want %s", got, tt.left)
+				t.Errorf("tree = %s, want %s", got, tt.left)
 			}
 		})
 	}

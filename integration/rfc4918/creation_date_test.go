@@ -19,13 +19,14 @@ const creationNames = `<propfind xmlns="DAV:"><prop><creationdate/><Win32Creatio
 
 var creationValues = regexp.MustCompile(`creationdate>([^<]+)</.*Win32CreationTime[^>]*>([^<]+)</`)
 
-// creation returns the time of creation that a resource has under both of its names, or fails.
+// creation returns the creation time of a resource. It fails the test if creationdate and
+// Win32CreationTime differ.
 func creation(s *harness.Site, name string) time.Time {
 	s.Helper()
 	a := s.Want(207, "PROPFIND", name, creationNames, "Depth", "0")
 	m := creationValues.FindStringSubmatch(a.Body)
 	if m == nil {
-		s.Fatalf("%s has no creation time under both names: %s", name, a.Body)
+		s.Fatalf("%s lacks creationdate or Win32CreationTime: %s", name, a.Body)
 	}
 	date, err := time.Parse("2006-01-02T15:04:05Z", m[1])
 	same, err2 := time.Parse("Mon, 02 Jan 2006 15:04:05 GMT", m[2])
@@ -48,11 +49,13 @@ func TestCreationDateIsKept(t *testing.T) {
 	}
 	for _, b := range harness.Backends {
 		for what, set := range map[string]func(s *harness.Site){
-			"creationdate": func(s *harness.Site) { patched(s, "/c/f", update(`<creationdate>1994-11-06T08:49:37Z</creationdate>`)) },
-			"creationdate, local": func(s *harness.Site) {
-				patched(s, "/c/f", update(`<creationdate> 1994-11-06t10:49:37.25+02:00 </creationdate>`))
+			"creationdate": func(s *harness.Site) {
+				proppatch(s, "/c/f", update(`<creationdate>1994-11-06T08:49:37Z</creationdate>`))
 			},
-			"Win32CreationTime": func(s *harness.Site) { patched(s, "/c/f", update(win32("Sun, 06 Nov 1994 08:49:37 GMT"))) },
+			"creationdate, local": func(s *harness.Site) {
+				proppatch(s, "/c/f", update(`<creationdate> 1994-11-06t10:49:37.25+02:00 </creationdate>`))
+			},
+			"Win32CreationTime": func(s *harness.Site) { proppatch(s, "/c/f", update(win32("Sun, 06 Nov 1994 08:49:37 GMT"))) },
 			"PUT over": func(s *harness.Site) {
 				if got := s.Want(204, "PUT", "/c/f", "x", "X-OC-CTime", "784111777").Header.Get("X-OC-CTime"); got != "accepted" {
 					t.Errorf("PUT: X-OC-CTime: %q", got)
@@ -151,7 +154,7 @@ func TestCreationDateIsKept(t *testing.T) {
 				}
 			}
 			if got := creation(s, "/f"); got.Before(before) || time.Since(got) > time.Minute {
-				t.Errorf("refused, and the time is %v", got)
+				t.Errorf("the update was refused, but the time = %v", got)
 			}
 		})
 	}

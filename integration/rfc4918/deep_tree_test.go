@@ -17,7 +17,7 @@ import (
 	"dav207/integration/harness"
 )
 
-// chain makes collections one in another, and returns the name of the last.
+// chain creates n nested collections and returns the name of the innermost.
 func chain(t *testing.T, files webdav.FileSystem, name, segment string, n int) string {
 	t.Helper()
 	for i := 0; ; i++ {
@@ -31,10 +31,10 @@ func chain(t *testing.T, files webdav.FileSystem, name, segment string, n int) s
 	}
 }
 
-// MOVE makes nothing that PUT may not make, also not of what lies deep in the collection that it
-// moves: it changes nothing and says what PUT says there. COPY says so of the first member that is
-// too deep (RFC 4918 §9.8.3, §9.9.4).
-func TestMoveMakesNothingTooDeep(t *testing.T) {
+// MOVE must not create a resource that is too deep for PUT, also not as a member of the collection
+// that it moves: it changes nothing and has the status of the PUT. COPY has this status for the
+// first member that is too deep (RFC 4918 §9.8.3, §9.9.4).
+func TestMoveIsNotTooDeep(t *testing.T) {
 	long := strings.Repeat("d", 250)
 	for _, b := range append(slices.Clone(harness.Backends),
 		harness.Backend{Name: "webdav.Dir", Open: func(t testing.TB) (webdav.FileSystem, string) {
@@ -47,7 +47,7 @@ func TestMoveMakesNothingTooDeep(t *testing.T) {
 		}},
 		harness.Backend{Name: "with faults", Open: func(t testing.TB) (webdav.FileSystem, string) {
 			files := faultfs.New(fsbackend.New(fsbackend.Memory()))
-			files.Fail(faultfs.Read, "/src/**", os.ErrPermission) // of no concern here, but members are looked at one by one
+			files.Fail(faultfs.Read, "/src/**", os.ErrPermission) // unused, but makes the server visit the members one by one
 			return files, ""
 		}},
 	) {
@@ -65,7 +65,7 @@ func TestMoveMakesNothingTooDeep(t *testing.T) {
 			{"collections have more bytes", long, 9, 8, "", false},
 		} {
 			if tt.segment == "d" && b.Name != "memory" && (b.Name != "disk" || tt.of > 301) {
-				continue // it takes long, and segments and bytes go the same way there
+				continue // slow, and the limits of segments and bytes share their code
 			}
 			t.Run(b.Name+" "+tt.rule, func(t *testing.T) {
 				files, _ := b.Open(t)
@@ -81,28 +81,28 @@ func TestMoveMakesNothingTooDeep(t *testing.T) {
 					return
 				}
 				put := s.Do("PUT", to+strings.Repeat("/x", 512), "x")
-				if tt.segment == long { // not asked of PUT: webdav.Dir cannot even look at so long a path
+				if tt.segment == long { // PUT is not compared: webdav.Dir cannot stat so long a path
 					put.Body = "A new path has at most 4,096 bytes.\n"
 				}
 				moved := s.Do("MOVE", "/src", "", "Destination", "dest:"+to)
 				if moved.Status != 400 || put.Status != 400 || moved.Body != put.Body {
-					t.Errorf("MOVE = %d %s, want what PUT there is: %d %s", moved.Status, moved.Body, put.Status, put.Body)
+					t.Errorf("MOVE = %d %s, want %d %s as for PUT", moved.Status, moved.Body, put.Status, put.Body)
 				}
 				if after := s.Tree("/"); !slices.Equal(before, after) {
-					t.Errorf("MOVE changed something: %d resources were there, %d are", len(before), len(after))
+					t.Errorf("MOVE changed the tree from %d resources to %d", len(before), len(after))
 				}
 				copied := harness.OneLine(t, s.Do("COPY", "/src", "", "Destination", "dest:"+to))
 				if !strings.HasPrefix(copied, "207 "+s.Prefix+to+"/") || !strings.HasSuffix(copied, "=414") || strings.Count(copied, "=") != 1 {
-					t.Errorf("COPY = %s, want a 414 for the first that is too deep", copied)
+					t.Errorf("COPY = %s, want a 414 for the first member that is too deep", copied)
 				}
 			})
 		}
 	}
 }
 
-// What does not get deeper is moved, however deep it is: so what was made without the server can be
-// moved out of the depth.
-func TestMoveOutOfTheDepth(t *testing.T) {
+// MOVE accepts a tree that is too deep if it does not become deeper. So a tree created outside of
+// the server can be moved up.
+func TestMoveUpFromTooDeep(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("os.Root opens every directory on the way, for each of them")
 	}
@@ -111,12 +111,12 @@ func TestMoveOutOfTheDepth(t *testing.T) {
 	s.Want(207, "PROPFIND", "/a"+below, "", "Depth", "0")
 	s.Want(201, "MOVE", "/a/d8888888", "", "Destination", "dest:/b")
 	if n := len(s.Tree("/b")); n != 880 {
-		t.Errorf("moved are %d collections, want 880", n)
+		t.Errorf("MOVE moved %d collections, want 880", n)
 	}
 }
 
-// deepTree makes a tree that is deeper, and has longer paths, than the server lets anybody make: n
-// collections below /a.
+// deepTree creates n nested collections below /a, deeper and with longer paths than clients may
+// create.
 func deepTree(t *testing.T, dir string, n int) (below string) {
 	t.Helper()
 	root, err := os.OpenRoot(dir)
@@ -125,7 +125,7 @@ func deepTree(t *testing.T, dir string, n int) (below string) {
 	}
 	defer root.Close()
 	const segment = "d8888888"
-	// From the end: what is there goes into a new collection.
+	// From the innermost: each step renames the tree into a new collection.
 	for _, mkdir := range []string{"a", "a/" + segment} {
 		if err := root.Mkdir(mkdir, 0o777); err != nil {
 			t.Fatal(err)
@@ -145,9 +145,8 @@ func deepTree(t *testing.T, dir string, n int) (below string) {
 	return strings.Repeat("/"+segment, n)
 }
 
-// A member that lies deep costs about what another one costs, although its path is longer than the
-// system takes at a time: with a walk along the path for each, PROPFIND took 80 s here and DELETE
-// 169 s, with a lock elsewhere more.
+// A deep member costs about as much as any other, although its path is longer than PATH_MAX. When
+// the server walked along the path for each member, PROPFIND took 80 s here and DELETE 169 s.
 func TestDeepTree(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("os.Root opens every directory on the way, for each of them")
@@ -158,16 +157,16 @@ func TestDeepTree(t *testing.T) {
 	s.Want(200, "LOCK", "/locked/f", harness.ExclusiveLock)
 	began := time.Now()
 	if n := len(s.Tree("/a")); n != depth+1 {
-		t.Errorf("listed are %d collections, want %d", n, depth+1)
+		t.Errorf("PROPFIND lists %d collections, want %d", n, depth+1)
 	}
 	if a := s.Do("COPY", "/a", "", "Destination", "dest:/b"); a.Status != 207 {
 		t.Errorf("COPY = %d, want 207: a part of it is too deep", a.Status)
 	}
 	s.Want(204, "DELETE", "/a", "")
 	if _, err := os.Lstat(filepath.Join(dir, "a")); !os.IsNotExist(err) {
-		t.Errorf("what was deleted: %v", err)
+		t.Errorf("after DELETE: %v, want ErrNotExist", err)
 	}
 	if took := time.Since(began); took > 30*time.Second {
-		t.Errorf("it took %s", took)
+		t.Errorf("the requests took %s", took)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"dav207/server"
 )
 
-// TestEntityTag follows one file. Its tag changes with its content and with nothing else (clients
-// requirement 11).
+// TestEntityTag checks that the tag of a file changes with its content and with nothing else
+// (requirement 11 of clients).
 func TestEntityTag(t *testing.T) {
 	const dead = `<propertyupdate xmlns="DAV:"><set><prop><p xmlns="urn:p">1</p></prop></set></propertyupdate>`
 	for _, b := range harness.Backends {
@@ -25,7 +25,7 @@ func TestEntityTag(t *testing.T) {
 				}
 				tag := s.ETag(name)
 				if got := a.Header.Get("ETag"); got != tag {
-					t.Errorf("PUT %s says %s, and it is %s", name, got, tag)
+					t.Errorf("PUT %s returns the tag %s, GET %s", name, got, tag)
 				}
 				return tag
 			}
@@ -33,7 +33,7 @@ func TestEntityTag(t *testing.T) {
 			other := func(what, tag string) {
 				t.Helper()
 				if before, ok := seen[tag]; ok {
-					t.Errorf("after %s the tag is %s, as after %s", what, tag, before)
+					t.Errorf("after %s the tag is %s, the same as after %s", what, tag, before)
 				}
 				seen[tag] = what
 			}
@@ -45,11 +45,11 @@ func TestEntityTag(t *testing.T) {
 			}
 			tag := put("/c/f", "a")
 			other("the first PUT", tag)
-			for i := range 100 { // within a tick of any clock, and of one size
+			for i := range 100 { // within a tick of any clock, with the same size
 				tag = put("/c/f", string(rune('a'+i%26)))
 				other(fmt.Sprint("PUT ", i), tag)
 			}
-			for i := range 20 { // with one time that the client says
+			for i := range 20 { // with the same time set by the client
 				tag = put("/c/f", string(rune('a'+i%26)), "X-OC-Mtime", "784111777")
 				other(fmt.Sprint("PUT with a time ", i), tag)
 			}
@@ -75,8 +75,8 @@ func TestEntityTag(t *testing.T) {
 			s.Want(204, "DELETE", "/d/sibling", "")
 			same("another member", "/d/g", tag)
 
-			// What a name stands for changes, so must the tag: by MOVE and COPY over it, by LOCK of
-			// what is not there.
+			// The tag must also change if another resource gets the name: by MOVE, COPY, or LOCK of
+			// an unmapped URL.
 			x, y := put("/x", "1"), put("/y", "2")
 			other("PUT of another", x)
 			other("PUT of a third", y)
@@ -99,8 +99,7 @@ func TestEntityTag(t *testing.T) {
 	}
 }
 
-// A tag is there at once, and an update that was lost shows: of many who read one version, one
-// writes.
+// Of many clients that read the same version and send a PUT with If-Match, only one succeeds.
 func TestEntityTagsGuardUpdates(t *testing.T) {
 	for _, b := range harness.Backends {
 		t.Run(b.Name, func(t *testing.T) {

@@ -16,10 +16,10 @@ import (
 
 var placeholder = regexp.MustCompile(`\{[a-z][a-z0-9-]*\}`)
 
-// anything is the placeholder that keeps no value.
+// anything is the placeholder that matches another value each time.
 const anything = "any"
 
-// fill replaces the placeholders whose values are known.
+// fill replaces the placeholders that have values.
 func (x *exchange) fill(s string, escape func(string) string) string {
 	return placeholder.ReplaceAllStringFunc(s, func(p string) string {
 		if value, ok := x.known[p[1:len(p)-1]]; ok {
@@ -29,8 +29,8 @@ func (x *exchange) fill(s string, escape func(string) string) string {
 	})
 }
 
-// match compares a text with one that has placeholders, and learns what they stand for. quoted says
-// that the values stand in the text as strconv.Quote writes them.
+// match compares a text with one that has placeholders, and records the values of new placeholders.
+// If quoted is true the values in the text are quoted as by strconv.Quote.
 func (x *exchange) match(want, got string, quoted bool) bool {
 	value := `(.*)`
 	if quoted {
@@ -65,7 +65,7 @@ func (x *exchange) match(want, got string, quoted bool) bool {
 	return true
 }
 
-// compare says in what the response differs from the one in the file, "" for in nothing.
+// compare returns the differences between the response and the one in the file, or "".
 func (x *exchange) compare(want []byte, res *http.Response, body []byte) string {
 	head, wantBody, _ := strings.Cut(string(want), "\n\n")
 	lines := strings.Split(strings.TrimRight(head, "\n"), "\n")
@@ -114,11 +114,11 @@ func (x *exchange) compareBody(want string, res *http.Response, body []byte) str
 	wanted := x.fill(want, func(s string) string { return string(davxml.EscapeText(nil, s)) })
 	w, err := xmltest.CanonicalMultistatus([]byte(wanted))
 	if err != nil {
-		return "the body in the file: " + err.Error()
+		return "the body in the file is malformed: " + err.Error()
 	}
 	g, err := xmltest.CanonicalMultistatus(body)
 	if err != nil {
-		return "the body: " + err.Error()
+		return "the body is malformed: " + err.Error()
 	}
 	if !x.match(w, g, true) {
 		return fmt.Sprintf("body\n--- got\n%s--- want\n%s", g, w)
@@ -126,8 +126,8 @@ func (x *exchange) compareBody(want string, res *http.Response, body []byte) str
 	return ""
 }
 
-// rewrite returns the response as it may stand in the file: with the headers that were listed
-// there, and known values as placeholders again.
+// rewrite returns the response in the form of the file: with the headers that the file has, and
+// with placeholders for known values.
 func (x *exchange) rewrite(want []byte, res *http.Response, body []byte) []byte {
 	head, _, _ := strings.Cut(string(want), "\n\n")
 	var b strings.Builder
@@ -163,7 +163,7 @@ func (x *exchange) rewrite(want []byte, res *http.Response, body []byte) []byte 
 	return []byte(b.String())
 }
 
-// TestCompare makes sure that an exchange can fail.
+// TestCompare tests that compare finds differences.
 func TestCompare(t *testing.T) {
 	const answer = `<multistatus xmlns="DAV:"><response><href>/a</href><status>HTTP/1.1 403 Forbidden</status></response></multistatus>`
 	const want = "HTTP/1.1 207 Multi-Status\nETag: {tag}\nX: -\n\n" +
@@ -183,7 +183,7 @@ func TestCompare(t *testing.T) {
 		{"one response more", want, nil, strings.Replace(answer, "</multistatus>", "<response><href>/b</href><status>HTTP/1.1 403 Forbidden</status></response></multistatus>", 1), false},
 		{"a header that must not be there", strings.Replace(want, "X: -", "ETag: -", 1), nil, answer, false},
 		{"a header that is not there", strings.Replace(want, "X: -", "X: x", 1), nil, answer, false},
-		{"a body that is not foretold", "HTTP/1.1 207 Multi-Status\n", nil, answer, false},
+		{"a body that the file does not have", "HTTP/1.1 207 Multi-Status\n", nil, answer, false},
 		{"no body", want, nil, "", false},
 		{"no XML", want, nil, "<multistatus", false},
 	} {

@@ -19,8 +19,7 @@ import (
 	"dav207/server/resource"
 )
 
-// exchangeServer is what an exchange runs on: a running server, and a way to its tree that is not
-// the server's.
+// exchangeServer is the server of an exchange. Its methods change the tree without requests.
 type exchangeServer interface {
 	Address() string // to dial
 	Put(names ...string)
@@ -30,7 +29,7 @@ type exchangeServer interface {
 	Tree() string
 }
 
-// newExchangeServer starts a server on an empty tree of that kind.
+// newExchangeServer starts a server on an empty tree of a kind, "memory" or "disk".
 func newExchangeServer(t *testing.T, kind string, opts *server.Options) exchangeServer {
 	t.Helper()
 	switch kind {
@@ -39,16 +38,16 @@ func newExchangeServer(t *testing.T, kind string, opts *server.Options) exchange
 	case "disk":
 		dir := t.TempDir()
 		t.Cleanup(func() { harness.NoTemps(t, dir) })
-		h := believing(server.New(harness.DiskTree(t, dir), opts))
+		h := anyPassword(server.New(harness.DiskTree(t, dir), opts))
 		return &diskServer{harness.ServeHandler(t, h, strings.TrimSuffix(opts.Prefix, "/")), dir}
 	}
 	t.Fatalf("unknown kind of tree %q", kind)
 	return nil
 }
 
-// believing takes the name in Basic credentials for the user's, whatever the password, as davtest
-// does.
-func believing(h http.Handler) http.Handler {
+// anyPassword makes the name in Basic credentials the principal and ignores the password, as
+// davtest does.
+func anyPassword(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if user, _, ok := r.BasicAuth(); ok {
 			r = r.WithContext(access.WithPrincipal(r.Context(), user))
@@ -61,7 +60,7 @@ type memoryServer struct{ *davtest.Server }
 
 func (s memoryServer) Address() string { return s.Listener.Addr().String() }
 
-// diskServer serves a directory, and goes to its files through package os. Its methods are those of
+// diskServer serves a directory and accesses its files with package os. Its methods are those of
 // davtest.Server.
 type diskServer struct {
 	*harness.Site
@@ -145,7 +144,7 @@ func (s *diskServer) Tree() string {
 	return strings.Join(names, " ")
 }
 
-// clock is the time plus what a test added. Its zero value is ready to use.
+// clock returns the real time plus what a test added. Its zero value is ready to use.
 type clock struct{ ahead atomic.Int64 }
 
 func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }

@@ -29,18 +29,17 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the responses in testdata that differ from what the server says")
 
-// TestExchanges runs the exchanges in testdata: what was there before, requests as they stand on
-// the wire, the whole responses, and what is there after. Those in rfc4918 are the examples of the
-// RFC, those in rules are its rules, those in clients are what clients send that cannot run here.
-// Each runs on a tree in memory and on one on a disk.
+// TestExchanges runs the exchanges in testdata: the tree before, requests as on the wire, the whole
+// responses, and the tree after. The folder rfc4918 has the examples of the RFC, rules has its
+// rules, and clients has requests of clients that cannot run here. Each runs on a tree in memory
+// and on a disk.
 //
-// A file begins with a comment that names the section, or the client, and says what it shows. That
-// of a client says on what evidence it stands, and which steps are only believed. Its sections, in
-// this order:
+// A file begins with a comment that names the section or the client and its subject. The comment of
+// a client names the evidence, and which steps are assumptions. The sections, in this order:
 //
-//	options   lines "prefix /dav", "deny-infinity", "read-only", "max-xml 100", "public-url http://www.example.com/", and "trees memory" for
-//	          an exchange that is for one kind of tree only
-//	before    one resource a line: its name, then after two spaces what it is (see exchange.put)
+//	options   lines "prefix /dav", "deny-infinity", "read-only", "max-xml 100",
+//	          "public-url http://www.example.com/", and "trees memory" for one kind of tree only
+//	before    one resource a line: its name and, after two spaces, its kind (see exchange.put)
 //	policy    lines "deny read /c/secret", "hide bind /c/x", "deny read /file {namespace}property"
 //	fail      lines "remove /c/3 EACCES"; only in memory
 //	later     a duration such as "10m": as much time passes for the locks; or "next second": it is waited for
@@ -49,13 +48,13 @@ var update = flag.Bool("update", false, "rewrite the responses in testdata that 
 //	response  what must come: the status line, those headers that matter ("X: -" is one that must not be there), the body
 //	after     the names of all that is left; the collections on the way to them go without saying
 //
-// Request and response may come again, later before each request, after behind each response. Any
-// other section is an error.
+// Request and response may be repeated, with a later before each request and an after behind each
+// response. Any other section is an error.
 //
-// A {name} stands for a value that is not known beforehand: where it is met first in a response it
-// takes any, from then on, in requests too, it is that value. {any} takes any value each time. XML
-// is compared by what it means, the order of responses, propstats and properties is free. A body of
-// another kind is compared only where one is given.
+// A {name} is a placeholder: it matches any value where it first occurs in a response, and then has
+// this value, also in requests. {any} matches another value each time. XML is compared in canonical
+// form, with any order of responses, propstats and properties. Other bodies are compared only if
+// the file has one.
 func TestExchanges(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "*", "*.txt"))
 	if err != nil || len(files) == 0 {
@@ -83,7 +82,7 @@ func TestExchanges(t *testing.T) {
 	}
 }
 
-// treesOf returns the kinds of trees that an exchange is for. Faults are there in memory only.
+// treesOf returns the kinds of trees that an exchange runs on. Faults are possible in memory only.
 func treesOf(a *txtar.Archive) []string {
 	for _, f := range a.Files {
 		if f.Name == "fail" {
@@ -98,17 +97,17 @@ func treesOf(a *txtar.Archive) []string {
 	return []string{"memory", "disk"}
 }
 
-// exchange is one file as it runs.
+// exchange is the state of a file that runs.
 type exchange struct {
 	t       *testing.T
 	kind    string // of tree
-	client  bool   // the file is what a client sends
+	client  bool   // the file is in testdata/clients
 	opts    server.Options
 	rules   harness.Rules
 	clock   clock
 	srv     exchangeServer
 	known   map[string]string // the values of {name}
-	request []byte            // the one that waits for its response
+	request []byte            // the request whose response section is next
 	updated bool
 }
 
@@ -162,7 +161,7 @@ func (x *exchange) run(a *txtar.Archive) {
 	}
 }
 
-// each calls f with the fields of each line.
+// each calls f with each line that is not empty.
 func (x *exchange) each(data []byte, f func(line string) error) {
 	for line := range strings.Lines(string(data)) {
 		if line = strings.TrimSpace(line); line == "" {
@@ -213,8 +212,8 @@ func (x *exchange) option(line string) (err error) {
 	return err
 }
 
-// put makes a resource: "/c/", "/c/1", "/c/1 text: its content", "/c/1 locked", "/c/ locked Depth:
-// 0 {token}". A name that begins with a quote is unquoted as a Go string.
+// put creates a resource: "/c/", "/c/1", "/c/1 text: its content", "/c/1 locked", "/c/ locked
+// Depth: 0 {token}". A name that begins with a quote is unquoted as a Go string.
 func (x *exchange) put(line string) error {
 	name, what, _ := strings.Cut(line, "  ")
 	name, err := unquote(name)
@@ -260,13 +259,13 @@ func (x *exchange) fail(line string) error {
 	}
 	memory, ok := x.srv.(memoryServer)
 	if !ok {
-		return fmt.Errorf("no faults on a %s", x.kind)
+		return fmt.Errorf("a tree of kind %s has no faults", x.kind)
 	}
 	memory.Files.Fail(faultfs.Op(f[0]), f[1], harness.PathError(f[1], causes[f[2]]))
 	return nil
 }
 
-// after compares the names that are left, and the content where it is given as text.
+// after compares the names that are left, and contents if the file has them.
 func (x *exchange) after(data []byte) {
 	want := map[string]bool{"/": true}
 	x.each(data, func(line string) error {
@@ -287,8 +286,8 @@ func (x *exchange) after(data []byte) {
 	}
 }
 
-// exchange sends the request and compares the response with want. It returns what is to stand in
-// the file.
+// exchange sends the request and compares the response with want. It returns the response in the
+// form of the file.
 func (x *exchange) exchange(want []byte) []byte {
 	x.t.Helper()
 	raw, method := x.wire(x.request)
@@ -298,7 +297,7 @@ func (x *exchange) exchange(want []byte) []byte {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	go conn.Write(raw) // the answer may come before all of it was taken
+	go conn.Write(raw) // the answer may come before the server has read the whole request
 	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
 	if err != nil {
 		x.t.Fatalf("%v\nfor %s", err, raw)
@@ -320,8 +319,7 @@ func (x *exchange) exchange(want []byte) []byte {
 	return want
 }
 
-// wire makes the text of a request what stands on the wire: lines end in CR LF, the length is told,
-// and so is a host.
+// wire returns a request as it is sent: lines end in CR LF, and missing headers are added.
 func (x *exchange) wire(text []byte) (raw []byte, method string) {
 	head, body, _ := strings.Cut(string(text), "\n\n")
 	head = x.fill(strings.TrimRight(head, "\n"), func(s string) string { return s })
@@ -334,7 +332,7 @@ func (x *exchange) wire(text []byte) (raw []byte, method string) {
 		head += "\nContent-Length: " + strconv.Itoa(len(body))
 	}
 	if strings.Contains(lower, "\ntransfer-encoding:") {
-		// The lines are those of the chunks, and an empty one ends the last.
+		// The lines are chunks; an empty line ends the last.
 		body = strings.ReplaceAll(strings.TrimRight(body, "\n"), "\n", "\r\n") + "\r\n\r\n"
 	}
 	if !strings.Contains(lower, "\nconnection:") {
@@ -349,7 +347,7 @@ func firstLine(b []byte) string {
 	return string(line)
 }
 
-// causes are the errors that files and the matrix name.
+// causes maps the names in section fail to errors.
 var causes = map[string]error{
 	"EACCES": syscall.EACCES,
 	"EIO":    syscall.EIO,
@@ -359,7 +357,7 @@ var causes = map[string]error{
 	"EXDEV":  syscall.EXDEV,
 }
 
-// joined writes a set of names as davtest.Server.Tree does.
+// joined formats a set of names as davtest.Server.Tree does.
 func joined(names map[string]bool) string {
 	return strings.Join(slices.Sorted(maps.Keys(names)), " ")
 }

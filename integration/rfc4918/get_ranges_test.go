@@ -8,9 +8,9 @@ import (
 	"dav207/integration/harness"
 )
 
-// Numbers of ranges may have any length, and a suffix of no bytes can never be satisfied (RFC
-// 9110 §14.1.1, §14.1.2). Of an empty file nothing could be said in a Content-Range (§14.4
-// there): the whole content is always a right answer (§14.2).
+// Numbers in ranges may have any length, and a suffix of length 0 is never satisfiable (RFC 9110
+// §14.1.1, §14.1.2). For an empty file no Content-Range is possible (§14.4), so the answer is the
+// whole content, which is always allowed (§14.2).
 func TestRangesAtTheEdge(t *testing.T) {
 	s := harness.Serve(t, harness.DiskTree(t, t.TempDir()), nil)
 	s.Want(201, "PUT", "/empty", "")
@@ -39,8 +39,7 @@ func TestRangesAtTheEdge(t *testing.T) {
 	}
 }
 
-// No Last-Modified is to come (RFC 9110 §8.8.2.1): a time that X-OC-Mtime asks for is not accepted
-// then.
+// Last-Modified is never in the future (RFC 9110 §8.8.2.1), so such an X-OC-Mtime is not accepted.
 func TestLastModifiedInTheFuture(t *testing.T) {
 	s := harness.Serve(t, harness.DiskTree(t, t.TempDir()), nil)
 	for _, to := range []time.Duration{10 * time.Second, time.Hour, 1000 * time.Hour} {
@@ -62,9 +61,8 @@ func TestLastModifiedInTheFuture(t *testing.T) {
 	}
 }
 
-// Two contents that a client says to be of one moment have two entity tags, whatever the moment
-// (RFC 9110 §8.8.1).
-func TestEntityTagsOfOneMoment(t *testing.T) {
+// Two contents with the same X-OC-Mtime have different entity tags, for any time (RFC 9110 §8.8.1).
+func TestEntityTagsOfSameTime(t *testing.T) {
 	for _, mtime := range []string{"1700000000", "1700000000.5", "1700000000.123456789"} {
 		s := harness.Serve(t, harness.DiskTree(t, t.TempDir()), nil)
 		seen := map[string]bool{}
@@ -72,7 +70,7 @@ func TestEntityTagsOfOneMoment(t *testing.T) {
 			s.Do("PUT", "/f", fmt.Sprintf("%04d", i), "X-OC-Mtime", mtime)
 			tag := s.ETag("/f")
 			if seen[tag] {
-				t.Errorf("X-OC-Mtime %s: content %d has an entity tag of an earlier one, %s", mtime, i, tag)
+				t.Errorf("X-OC-Mtime %s: content %d has the entity tag of an earlier content, %s", mtime, i, tag)
 			}
 			seen[tag] = true
 		}

@@ -14,8 +14,8 @@ import (
 	"dav207/integration/harness"
 )
 
-// sparseFile makes a file of that size in which only some pages hold something, and skips the test
-// where there are no holes.
+// sparseFile creates a file of a size in which only some pages have data. It skips the test if the
+// file system does not have holes.
 func sparseFile(t *testing.T, name string, size int64, pages ...int64) {
 	t.Helper()
 	f, err := os.Create(name)
@@ -32,11 +32,11 @@ func sparseFile(t *testing.T, name string, size int64, pages ...int64) {
 		t.Fatal(err)
 	}
 	if used := blocks(t, name); used >= size {
-		t.Skipf("no holes here: a file of %d bytes takes %d", size, used)
+		t.Skipf("the file system has no holes: a file of %d bytes takes %d", size, used)
 	}
 }
 
-// blocks returns how many bytes of the disk a file takes.
+// blocks returns the number of bytes that a file takes on the disk.
 func blocks(t *testing.T, name string) int64 {
 	t.Helper()
 	fi, err := os.Stat(name)
@@ -46,7 +46,7 @@ func blocks(t *testing.T, name string) int64 {
 	return fi.Sys().(*syscall.Stat_t).Blocks * 512
 }
 
-// sameContent compares two files piece by piece.
+// sameContent fails the test if two files differ.
 func sameContent(t *testing.T, a, b string) {
 	t.Helper()
 	x, err := os.ReadFile(a)
@@ -62,9 +62,8 @@ func sameContent(t *testing.T, a, b string) {
 	}
 }
 
-// The content of a copy is that of the source (RFC 4918 §9.8), and so is what it takes of the disk:
-// a hole stays a hole, whether one file is copied, many members or a whole tree, or a file is moved
-// to another volume.
+// A copy has the content of the source (RFC 4918 §9.8) and takes the same space on the disk: holes
+// stay holes if a file, many members or a whole tree is copied.
 func TestCopyKeepsHoles(t *testing.T) {
 	files := map[string]struct {
 		size  int64
@@ -104,7 +103,7 @@ func TestCopyKeepsHoles(t *testing.T) {
 					for name := range files {
 						from, to := filepath.Join(dir, "c", "d", name), filepath.Join(dir, to, name)
 						if got, want := blocks(t, to), blocks(t, from); got > want {
-							t.Errorf("%s: the copy of %q takes %d bytes of the disk, the source %d", how, name, got, want)
+							t.Errorf("%s: the copy of %q takes %d bytes on the disk, the source %d", how, name, got, want)
 						} else if name != "huge" {
 							sameContent(t, from, to)
 						}
@@ -119,8 +118,8 @@ func TestCopyKeepsHoles(t *testing.T) {
 				check("COPY of a tree", filepath.Join("tree", "d"))
 				s.Want(204, "COPY", "/c/", "", "Destination", "dest:/tree/")
 				check("COPY over another", filepath.Join("tree", "d"))
-				// With a lock in it every collection is copied by itself, as many of its members as
-				// can be at once.
+				// If the tree has a lock, the server copies each collection by itself, with its
+				// members in batches.
 				s.Want(200, "LOCK", "/c/d/small", harness.ExclusiveLock)
 				s.Want(201, "COPY", "/c/", "", "Destination", "dest:/members/")
 				check("COPY of members", filepath.Join("members", "d"))
@@ -151,7 +150,7 @@ func TestMoveToAnotherVolumeKeepsHoles(t *testing.T) {
 			t.Fatal(err)
 		}
 		if used := blocks(t, filepath.Join(dir, name)); len(b) != size || bytes.Count(b, []byte("x")) != 4096 || b[page] != 'x' || used > 1<<20 {
-			t.Errorf("%s has %d bytes and takes %d of the disk", name, len(b), used)
+			t.Errorf("%s has %d bytes and takes %d on the disk", name, len(b), used)
 		}
 	}
 }

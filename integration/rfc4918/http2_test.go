@@ -18,7 +18,7 @@ import (
 	"dav207/server"
 )
 
-// rawHTTP2 is a client that sends frames, so that a test says when.
+// rawHTTP2 is a client that sends single frames, so that a test controls their order.
 type rawHTTP2 struct {
 	testing.TB
 	conn   *tls.Conn
@@ -49,7 +49,7 @@ func (c *rawHTTP2) ok(err error) {
 	}
 }
 
-// open begins a request whose body follows.
+// open sends the headers of a request with a body.
 func (c *rawHTTP2) open(method, name string, header ...string) {
 	c.Helper()
 	var block bytes.Buffer
@@ -60,8 +60,8 @@ func (c *rawHTTP2) open(method, name string, header ...string) {
 	c.ok(c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: c.stream, BlockFragment: block.Bytes(), EndHeaders: true}))
 }
 
-// read reads frames until the answer ends, and returns its status and whether the stream was reset.
-// What does not come in time is os.ErrDeadlineExceeded.
+// read reads frames until the answer ends. It returns the status, and whether the stream was reset,
+// or os.ErrDeadlineExceeded after wait.
 func (c *rawHTTP2) read(wait time.Duration) (status string, reset bool, err error) {
 	c.Helper()
 	c.conn.SetReadDeadline(time.Now().Add(wait))
@@ -91,10 +91,9 @@ func (c *rawHTTP2) read(wait time.Duration) (status string, reset bool, err erro
 	}
 }
 
-// RFC 9113 §8.1: a server that ends its answer before the request has ended asks the client to stop
-// with RST_STREAM, and libsoup 3.2 takes the frame that ends its request, and comes after that, for
-// a failure of the connection. The end of a request may be an empty DATA frame, after as many bytes
-// as were announced.
+// The server must not end its answer before the end of the request. Otherwise it sends RST_STREAM
+// (RFC 9113 §8.1), and libsoup 3.2 treats the frame with which it then ends its request as a
+// failure of the connection. A request may end with an empty DATA frame after all announced bytes.
 func TestHTTP2AnswersEndLast(t *testing.T) {
 	for _, tt := range []struct {
 		request, body string
@@ -157,7 +156,7 @@ func TestHTTP2AnswersEndLast(t *testing.T) {
 						rest = rest[n:]
 					}
 					if status, reset, err := c.read(100 * time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
-						t.Fatalf("answered with %s (reset: %v) before the request ended: %v", status, reset, err)
+						t.Fatalf("the answer is %s (reset: %v) before the end of the request: %v", status, reset, err)
 					}
 					c.ok(c.framer.WriteData(c.stream, true, nil))
 					status, reset, err := c.read(10 * time.Second)

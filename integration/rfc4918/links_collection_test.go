@@ -8,8 +8,8 @@ import (
 
 // A collection that is locked with its members locks what their URLs name, also where one of them
 // is a link (RFC 4918 §6.1: "For a collection that is locked with a depth-infinity lock L, all
-// member resources are indirectly locked"): its token is good for it, and without one nobody
-// changes what is seen there.
+// member resources are indirectly locked"). Its token is accepted for the target of a member that
+// is a link, and required for every change through the link.
 func TestLinksInALockedCollection(t *testing.T) {
 	for _, name := range []string{"/c/lf", "/c/l/f"} {
 		s, _ := harness.ServeDir(t, nil, "/k/f", "/c/lf -> ../k/f", "/c/l -> ../k")
@@ -23,8 +23,8 @@ func TestLinksInALockedCollection(t *testing.T) {
 	}
 }
 
-// RFC 9110 §13.2.1: a conflict of locks would have been the answer without the condition, so it is
-// with it.
+// A lock conflict is answered before conditions are evaluated, because it is the answer without
+// them (RFC 9110 §13.2.1).
 func TestLockConflictBeforeConditions(t *testing.T) {
 	s, _ := harness.ServeDir(t, nil, "/f")
 	s.Lock("/f", "0")

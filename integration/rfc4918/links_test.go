@@ -11,8 +11,7 @@ import (
 )
 
 // A lock is on the resource, and not on one of its names (RFC 4918 §6.1: "a lock either directly or
-// indirectly locks a resource"): links that lead to it, or through which it is reached, are no way
-// round.
+// indirectly locks a resource"). So a request through a link needs the token, too.
 func TestLocksHoldUnderEveryName(t *testing.T) {
 	const submit = "423 lock-token-submitted(/k/)"
 	const update = `<propertyupdate xmlns="DAV:"><set><prop><x xmlns="x:"/></prop></set></propertyupdate>`
@@ -50,17 +49,16 @@ func TestLocksHoldUnderEveryName(t *testing.T) {
 				t.Errorf("%s %s %s = %s, want %s", tt.method, tt.name, tt.dst, got, tt.want)
 			}
 			if b, err := os.ReadFile(filepath.Join(dir, "k", "f")); string(b) != "/k/f" {
-				t.Errorf("/k/f holds %q, %v", b, err)
+				t.Errorf("/k/f = %q, %v", b, err)
 			}
 			if got := harness.ListDir(t, dir); strings.HasPrefix(tt.want, "423") && got != before {
-				t.Errorf("there is %s, want %s", got, before)
+				t.Errorf("tree = %s, want %s", got, before)
 			}
 		})
 	}
 }
 
-// What is locked under one name shows and can be unlocked under the others, with the token of
-// either (§6.1, §9.11).
+// A lock taken under one name is listed under the others and can be removed there (§6.1, §9.11).
 func TestLockThroughLinks(t *testing.T) {
 	const discovery = `<propfind xmlns="DAV:"><prop><lockdiscovery/></prop></propfind>`
 	for _, tt := range []struct{ rule, locked, other, unlock string }{
@@ -75,7 +73,7 @@ func TestLockThroughLinks(t *testing.T) {
 			token := s.Lock(tt.locked, "infinity")
 			for _, name := range []string{tt.locked, tt.other} {
 				if a := s.Want(207, "PROPFIND", name, discovery, "Depth", "0"); !strings.Contains(a.Body, token) {
-					t.Errorf("lockdiscovery of %s is %s", name, a.Body)
+					t.Errorf("lockdiscovery of %s = %s", name, a.Body)
 				}
 			}
 			if got := harness.OneLine(t, s.Do("PUT", tt.other, "x")); !strings.HasPrefix(got, "423") {
@@ -89,7 +87,7 @@ func TestLockThroughLinks(t *testing.T) {
 	}
 }
 
-// Locks below what a request is for are found under its other names, too (RFC 4918 §9.9.6,
+// Locks on members are found if the request names the collection through a link (RFC 4918 §9.9.6,
 // §9.10.3).
 func TestLocksBelowThroughLinks(t *testing.T) {
 	for _, tt := range []struct{ rule, method, name, dst, want string }{
@@ -114,27 +112,26 @@ func TestLocksBelowThroughLinks(t *testing.T) {
 				t.Errorf("%s %s %s = %s, want %s", tt.method, tt.name, tt.dst, got, tt.want)
 			}
 			if b, err := os.ReadFile(filepath.Join(dir, "k", "d", "f")); string(b) != "/k/d/f" {
-				t.Errorf("/k/d/f holds %q, %v", b, err)
+				t.Errorf("/k/d/f = %q, %v", b, err)
 			}
 		})
 	}
 }
 
-// A lock ends with the resource that it is on, by whatever name that goes (§6.1), and does not end
-// with a link.
+// A lock ends when its resource is deleted under any name (§6.1), but not when a link is deleted.
 func TestLocksEndThroughLinks(t *testing.T) {
 	s, _ := harness.ServeDir(t, nil, "/k/f", "/lf -> k/f", "/kk -> k")
 	token := s.Lock("/kk/f", "0")
 	s.Want(204, "DELETE", "/lf", "")
 	if got, want := harness.OneLine(t, s.Do("PUT", "/k/f", "x")), "423 lock-token-submitted(/k/f)"; got != want {
-		t.Errorf("PUT after the link went = %s, want %s", got, want)
+		t.Errorf("PUT after DELETE of the link = %s, want %s", got, want)
 	}
 	s.Want(204, "DELETE", "/kk/f", "", "If", "(<"+token+">)")
 	s.Want(201, "PUT", "/k/f", "x")
 }
 
-// A link that leads nowhere is there, to be removed or replaced: so the conditions are about
-// something (§9.6, §9.8.5, §10.6).
+// A broken link exists for DELETE and for replacing it, so conditions such as Overwrite apply to it
+// (§9.6, §9.8.5, §10.6).
 func TestBrokenLink(t *testing.T) {
 	for _, tt := range []struct {
 		rule, method, name string
@@ -161,7 +158,7 @@ func TestBrokenLink(t *testing.T) {
 			}
 			_, err := os.Readlink(filepath.Join(dir, "broken"))
 			if (err == nil) != tt.stays {
-				t.Errorf("the link: %v, want it to stay: %v", err, tt.stays)
+				t.Errorf("Lstat of the link: %v; it must stay: %v", err, tt.stays)
 			}
 			if _, err := os.Stat(filepath.Join(dir, "f")); tt.stays && err != nil {
 				t.Errorf("/f: %v", err)
@@ -170,8 +167,7 @@ func TestBrokenLink(t *testing.T) {
 	}
 }
 
-// Source and destination must not hold each other by any of their names (§9.8.5, §9.9.4), nor may a
-// copy hold itself.
+// Source and destination must not contain each other under any of their names (§9.8.5, §9.9.4).
 func TestOverlapThroughLinks(t *testing.T) {
 	resources := []string{"/k/a/b/f", "/k/a/g", "/kk -> k", "/l/b -> ../k/a/b"}
 	for _, tt := range []struct{ rule, src, dst string }{
@@ -191,15 +187,15 @@ func TestOverlapThroughLinks(t *testing.T) {
 					t.Errorf("%s %s %s = %s, want 403", method, tt.src, tt.dst, got)
 				}
 				if got := harness.ListDir(t, dir); got != before {
-					t.Errorf("there is %s, want %s", got, before)
+					t.Errorf("tree = %s, want %s", got, before)
 				}
 			})
 		}
 	}
 }
 
-// A link in the source that leads into what is being made would have the copy copy itself, without
-// end: RFC 5842 §7.2, 508.
+// If a link in the source leads into the destination the copy would contain itself without end. It
+// is answered with 508 (RFC 5842 §7.2).
 func TestCopyWithLinksIntoItself(t *testing.T) {
 	for _, tt := range []struct {
 		rule      string
@@ -221,16 +217,16 @@ func TestCopyWithLinksIntoItself(t *testing.T) {
 				t.Errorf("COPY %s %s = %s, want %s", tt.src, tt.dst, got, tt.want)
 			}
 			if got := harness.ListDir(t, filepath.Join(dir, tt.dst)); got != tt.left {
-				t.Errorf("the copy has %s, want %s", got, tt.left)
+				t.Errorf("members of the copy = %s, want %s", got, tt.left)
 			}
 			harness.NoTemps(t, dir)
 		})
 	}
 }
 
-// A link that is broken or leads out is no resource: GET is 404. A listing leaves it out (RFC 4918
-// §9.1: it "SHOULD NOT include any 'response' elements for resources that are not
-// WebDAV-compliant"), and it goes with its collection (§9.6.1).
+// A link that is broken or leads out of the tree is no resource: GET is 404. A listing omits it
+// (RFC 4918 §9.1: it "SHOULD NOT include any 'response' elements for resources that are not
+// WebDAV-compliant"). DELETE of its collection removes it (§9.6.1).
 func TestLinksToNothingAreNotListed(t *testing.T) {
 	nowhere := []string{"/c/broken -> none", "/c/deep -> none/none", "/c/absolute -> /etc/passwd", "/c/out -> ../../../etc/passwd",
 		"/c/own -> ../.dav207/state", "/c/loop -> loop", "/c/a -> b", "/c/b -> a", "/c/through -> f/x",
@@ -246,14 +242,14 @@ func TestLinksToNothingAreNotListed(t *testing.T) {
 		t.Errorf("PROPFIND lists %q, want %q", got, want)
 	}
 	index := s.Want(200, "GET", "/c/", "").Body
-	if got := strings.Count(index, "<a "); got != 4 { // with the one up
+	if got := strings.Count(index, "<a "); got != 4 { // one is the parent
 		t.Errorf("the index has %d links, want 4:\n%s", got, index)
 	}
-	if got := strings.Count(index, "<tr>"); got != 5 { // with the head
+	if got := strings.Count(index, "<tr>"); got != 5 { // one is the head of the table
 		t.Errorf("the index has %d rows, want 5:\n%s", got, index)
 	}
 	s.Want(204, "DELETE", "/c/", "")
 	if got, want := harness.ListDir(t, dir), ".dav207/ .dav207/state"; got != want {
-		t.Errorf("there is %q, want %q", got, want)
+		t.Errorf("tree = %q, want %q", got, want)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"dav207/server/davxml/xmltest"
 )
 
-// TestLockOwner gives DAV:owner all that XML can hold. It comes back as it was sent (§14.17, §4.3),
-// in the answer to LOCK, in lockdiscovery and after a refresh: clients know their locks by it.
+// TestLockOwner sends all kinds of XML in DAV:owner. LOCK, lockdiscovery and a refresh must return
+// it unchanged (§14.17, §4.3), because clients recognise their locks by it.
 func TestLockOwner(t *testing.T) {
 	for _, tt := range []struct{ rule, owner, want string }{
 		{"14.17 text", `<D:owner>Jane Doe</D:owner>`, ""},
@@ -57,7 +57,7 @@ func TestLockOwner(t *testing.T) {
 				"refresh":  p.Do("LOCK /f | jane | If: (<{f}>)").Body,
 			} {
 				if g, w := ownerOf(t, got), canonicalOwner(t, want); g != w {
-					t.Errorf("in the answer to %s the owner is\n%swant\n%s", what, g, w)
+					t.Errorf("the owner in the answer to %s =\n%swant\n%s", what, g, w)
 				}
 			}
 		})
@@ -66,20 +66,19 @@ func TestLockOwner(t *testing.T) {
 		p := harness.StartScript(t, nil)
 		r := p.Do(`LOCK /new | body: <lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype><owner>` + strings.Repeat("x", 9<<10) + `</owner></lockinfo>`)
 		if r.StatusCode != 413 || p.Server.Tree() != "/" {
-			t.Errorf("LOCK = %v and leaves %s, want 413 and nothing", r, p.Server.Tree())
+			t.Errorf("LOCK = %v and tree = %s, want 413 and an empty tree", r, p.Server.Tree())
 		}
 	})
 }
 
-// ownerOf cuts the owner out of an answer that holds one lock. It is known where it stands: before
-// the timeout (§14.1).
+// ownerOf returns the owner in an answer with one lock: the text before the timeout (§14.1).
 func ownerOf(t *testing.T, body []byte) string {
 	t.Helper()
 	s := string(body)
 	_, s, ok := strings.Cut(s, "</D:depth>")
 	end := strings.LastIndex(s, "<D:timeout>")
 	if !ok || end < 0 {
-		t.Fatalf("there is no lock in\n%s", body)
+		t.Fatalf("no lock in\n%s", body)
 	}
 	s = s[:end]
 	if i := strings.LastIndex(s, "</D:owner>"); i >= 0 {
@@ -88,8 +87,8 @@ func ownerOf(t *testing.T, body []byte) string {
 	return canonicalOwner(t, strings.Replace(s, "<D:owner", `<D:owner xmlns:D="DAV:"`, 1))
 }
 
-// canonicalOwner makes owners comparable: xmltest passes over white space between elements, which
-// here must stay.
+// canonicalOwner returns the canonical form of an owner. xmltest ignores white space between
+// elements, which must be kept here.
 func canonicalOwner(t *testing.T, s string) string {
 	t.Helper()
 	if s == "" {
@@ -105,9 +104,9 @@ func canonicalOwner(t *testing.T, s string) string {
 
 var xmlTag = regexp.MustCompile(`<[^>]*>`)
 
-// TestLockDiscovery looks at locks from everywhere (§15.8): the root as an href, prefix and escapes
-// included, the token for its holder only (§6.5), and what a collection's lock means for its
-// members.
+// TestLockDiscovery reads lockdiscovery (§15.8) of several resources as several users: lockroot is
+// an href with prefix and escapes, only the owner of a lock sees its token (§6.5), and members show
+// the lock of their collection.
 func TestLockDiscovery(t *testing.T) {
 	const prefix = "/my dav/é"
 	p := harness.StartScript(t, &server.Options{Prefix: prefix})
@@ -149,7 +148,7 @@ func TestLockDiscovery(t *testing.T) {
 			t.Errorf("%s asks for the locks on %s\n got %s\nwant %s", tt.who, tt.name, g, w)
 		}
 	}
-	// In a listing each member says so itself, and no token leaks.
+	// A listing has the locks of each member, and no tokens of other users.
 	r := p.Do(`PROPFIND / | Depth: infinity | joe | body: <propfind xmlns="DAV:"><prop><lockdiscovery/><supportedlock/></prop></propfind>`)
 	for _, m := range r.Responses {
 		if len(m.Propstat) != 1 || m.Propstat[0].Status != 200 || len(m.Propstat[0].Prop) != 2 {
@@ -157,7 +156,7 @@ func TestLockDiscovery(t *testing.T) {
 		}
 		want := strings.HasPrefix(m.Href, deep.Root) || m.Href == janes.Root
 		if got := strings.Contains(string(m.Propstat[0].Prop[0].InnerXML), "activelock"); got != want {
-			t.Errorf("%s is locked: %v, want %v", m.Href, got, want)
+			t.Errorf("%s has a lock: %v, want %v", m.Href, got, want)
 		}
 		for _, scope := range []string{"exclusive", "shared"} {
 			if s := string(m.Propstat[0].Prop[1].InnerXML); strings.Count(s, scope+"/>") != 1 || strings.Count(s, "lockentry>") != 4 {
@@ -167,10 +166,10 @@ func TestLockDiscovery(t *testing.T) {
 	}
 	for _, secret := range []string{deep.Token, janes.Token} {
 		if strings.Contains(string(r.Body), secret) {
-			t.Errorf("Jane's token is told to Joe")
+			t.Errorf("the answer to Joe contains Jane's token")
 		}
 	}
-	// A conflict tells the root the same way.
+	// A conflict has the same lockroot.
 	if got, want := p.Do("LOCK /c & d#/sub/x | exclusive | joe").String(), "423 no-conflicting-lock("+deep.Root+")"; got != want {
 		t.Errorf("LOCK = %s, want %s", got, want)
 	}
@@ -179,7 +178,7 @@ func TestLockDiscovery(t *testing.T) {
 	}
 }
 
-// roundTimeout forgives the seconds that a slow machine needs.
+// roundTimeout rounds a timeout, so that a slow machine does not fail the test.
 func roundTimeout(s string) string {
 	var n int
 	if _, err := fmt.Sscanf(s, "Second-%d", &n); err == nil {

@@ -10,9 +10,10 @@ import (
 	"dav207/server"
 )
 
-// A lock ends with its resource, also where that went behind the server's back: a token that is
-// asked for could not be submitted, since the URL is not mapped (RFC 4918 §6.1, §10.4.4).
-func TestLockOfWhatWentAway(t *testing.T) {
+// A lock ends with its resource, also if that was removed outside of the server. Otherwise the
+// server would require a token that no client can submit, because the URL is unmapped (RFC 4918
+// §6.1, §10.4.4).
+func TestLockOfRemovedFile(t *testing.T) {
 	const lock = `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`
 	for _, tt := range []struct {
 		method string
@@ -39,13 +40,13 @@ func TestLockOfWhatWentAway(t *testing.T) {
 			name = "/other"
 		}
 		if a := s.Do(tt.method, name, tt.body, tt.header...); a.Status != tt.status {
-			t.Errorf("%s where a locked file was = %d, want %d: %s", tt.method, a.Status, tt.status, a.Body)
+			t.Errorf("%s after the locked file was removed = %d, want %d: %s", tt.method, a.Status, tt.status, a.Body)
 		}
 	}
 }
 
-// DAV:supportedlock promises no lock that is refused (RFC 4918 §15.10): clients open such a file
-// for reading only.
+// DAV:supportedlock has no entry if every LOCK is refused (RFC 4918 §15.10), so that clients open
+// the file for reading only.
 func TestSupportedLockOfReadOnly(t *testing.T) {
 	const ask = `<propfind xmlns="DAV:"><prop><supportedlock/></prop></propfind>`
 	dir := t.TempDir()
@@ -55,7 +56,7 @@ func TestSupportedLockOfReadOnly(t *testing.T) {
 	for readOnly, want := range map[bool]bool{false: true, true: false} {
 		s := harness.Serve(t, harness.DiskTree(t, dir), &server.Options{ReadOnly: readOnly})
 		if got := strings.Contains(s.Want(207, "PROPFIND", "/f", ask, "Depth", "0").Body, "lockentry"); got != want {
-			t.Errorf("for reading only %v: supportedlock has an entry: %v, want %v", readOnly, got, want)
+			t.Errorf("read-only %v: supportedlock has an entry: %v, want %v", readOnly, got, want)
 		}
 	}
 }

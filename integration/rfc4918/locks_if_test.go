@@ -8,13 +8,14 @@ import (
 	"dav207/integration/harness"
 )
 
-// TestIfHeader evaluates If headers. There are /f, locked, and /g, which is not; /c/, locked with
-// depth infinity, with /c/m; {f} and {c} are the tokens, {F}, {G} and {M} the entity tags.
+// TestIfHeader sends If headers. /f is locked, /g is not, and /c/ with its member /c/m is locked
+// with depth infinity. {f} and {c} are the tokens; {F}, {G} and {M} are the entity tags of /f, /g
+// and /c/m.
 func TestIfHeader(t *testing.T) {
 	const locked = "423 lock-token-submitted(/f)"
 	for _, tt := range []struct{ rule, request, want string }{
-		// 10.4.3: one list holds if all of its conditions hold, the header if one of its lists
-		// does.
+		// 10.4.3: a list is true if all of its conditions are true, the header if one of its lists
+		// is.
 		{"10.4.3", "PUT /g | If: ([{G}])", "204"},
 		{"10.4.3", `PUT /g | If: (["x"])`, "412"},
 		{"10.4.3 Not", `PUT /g | If: (Not ["x"])`, "204"},
@@ -42,7 +43,7 @@ func TestIfHeader(t *testing.T) {
 		{"10.4.2 no white space", "PUT /g | If: (Not<DAV:no-lock>[{G}])", "204"},
 		{"RFC 5234 §2.3 case of Not", "PUT /g | If: (NOT <DAV:no-lock>)", "204"},
 
-		// Tagged lists speak of other resources.
+		// Tagged lists are about other resources.
 		{"10.4.4 tagged: its own", "PUT /g | If: </g> ([{G}])", "204"},
 		{"10.4.4 tagged: another's tag", "PUT /g | If: </f> ([{G}])", "412"},
 		{"10.4.4 tagged: another's tag", "PUT /g | If: </f> ([{F}])", "204"},
@@ -66,8 +67,8 @@ func TestIfHeader(t *testing.T) {
 		{"10.4.11 unmapped", `PUT /new | If: (["x"])`, "412"},
 		{"10.4.11 unmapped", `PUT /new | If: (Not ["x"])`, "201"},
 
-		// First 412, then 423 (10.4.1, 7.5): a header that holds does not open a lock whose token
-		// is not in it.
+		// First 412, then 423 (10.4.1, 7.5): a true header without the token of a lock does not
+		// submit it.
 		{"7.5 no header", "PUT /f", locked},
 		{"7.5 a header that holds, without the token", "PUT /f | If: ([{F}])", locked},
 		{"7.5 a header that holds, without the token", "PUT /f | If: (Not <DAV:no-lock>)", locked},
@@ -99,7 +100,7 @@ func TestIfHeader(t *testing.T) {
 		{"10.4.9 MOVE, with a condition on the destination", `MOVE /g | Destination: /c/m | If: </c/m> (<{c}> [{M}])`, "204"},
 		{"7.5 DELETE of the collection, tagged", "DELETE /c/ | If: </c/> (<{c}>)", "204"},
 
-		// 10.4.2: malformed is 400, whatever else there is.
+		// 10.4.2: a malformed header is 400 before all other checks.
 		{"10.4.2", "PUT /g | If: ()", "400"},
 		{"10.4.2", "PUT /g | If: (", "400"},
 		{"10.4.2", "PUT /g | If: (<{f}>", "400"},
@@ -134,14 +135,14 @@ func TestIfHeader(t *testing.T) {
 			before := harness.TreeOf(p.Server).String()
 			p.Step(harness.Step{tt.request, tt.want})
 			if after := harness.TreeOf(p.Server).String(); strings.HasPrefix(tt.want, "4") && after != before {
-				t.Errorf("the request was refused, and changed the tree\nfrom %s\n  to %s", before, after)
+				t.Errorf("the refused request changed the tree\nfrom %s\n  to %s", before, after)
 			}
 		})
 	}
 }
 
 // "Treat as if the URL identified a resource that exists but does not have the specified state"
-// (§10.4.4): a name within the scope of a lock has no token as long as nothing is there.
+// (§10.4.4): an unmapped URL in the scope of a lock does not have its token.
 func TestIfUnmappedHasNoState(t *testing.T) {
 	runScripts(t, nil, []script{{"10.4.4 a token on an unmapped URL", "/c/m", []harness.Step{
 		{"LOCK /c/ | exclusive | as c", "200"},
@@ -151,7 +152,7 @@ func TestIfUnmappedHasNoState(t *testing.T) {
 	}}})
 }
 
-// TestIfEveryMethod sends each method an If header that does not hold, and one that does.
+// TestIfEveryMethod sends each method a false and a true If header.
 func TestIfEveryMethod(t *testing.T) {
 	for request, want := range map[string]string{
 		"GET /f":                        "200",

@@ -11,9 +11,9 @@ import (
 	"dav207/server/multistatus"
 )
 
-// What DAV:lockdiscovery says of a member must not depend on whether it is listed with its
-// collection or asked for alone: locks of its own, of its collection and of what is above, by way
-// of links, too (RFC 4918 §6.1, §15.8).
+// DAV:lockdiscovery of a member must be the same in a listing of its collection and in a PROPFIND
+// of the member alone. That holds for locks of the member and of its ancestors, also through links
+// (RFC 4918 §6.1, §15.8).
 func TestLockDiscoveryOfMembers(t *testing.T) {
 	for _, b := range harness.Backends {
 		t.Run(b.Name, func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestLockDiscoveryOfMembers(t *testing.T) {
 					}
 				}
 				if (listed > 0) != (lock != nil) {
-					t.Errorf("lock %v: %d members show it", lock, listed)
+					t.Errorf("lock %v: %d members have it in their lockdiscovery", lock, listed)
 				}
 				unlock()
 			}
@@ -67,7 +67,7 @@ func TestLockDiscoveryOfMembers(t *testing.T) {
 
 var timeLeft = regexp.MustCompile(`<D:timeout>Second-[0-9]+</D:timeout>`)
 
-// discovered returns the lockdiscovery of each response, but for the time that the locks have left.
+// discovered returns the lockdiscovery of each response, without the timeouts.
 func discovered(t *testing.T, body string) map[string]string {
 	t.Helper()
 	responses, err := multistatus.Decode(strings.NewReader(body))

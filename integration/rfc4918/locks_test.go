@@ -8,8 +8,8 @@ import (
 	"dav207/server"
 )
 
-// TestLockCompatibility is the table of §9.10.5, and what depth adds to it (§6.1, §7.4, §9.10.3).
-// "Own" locks are no exception: a client that wants its lock again has to refresh it.
+// TestLockCompatibility is the table of §9.10.5, extended by depth (§6.1, §7.4, §9.10.3). A lock
+// also conflicts with another LOCK of the same client, which has to refresh it instead.
 func TestLockCompatibility(t *testing.T) {
 	for _, tt := range []struct{ rule, first, second, want string }{
 		{"9.10.5 exclusive, exclusive", "LOCK /c/m | exclusive", "LOCK /c/m | exclusive", "423 no-conflicting-lock(/c/m)"},
@@ -56,7 +56,8 @@ func TestLockCompatibility(t *testing.T) {
 	}
 }
 
-// Two locked members stand in one answer, each with its own lock root, and the collection once.
+// Two locked members are in one answer, each with its own lock root, and the collection occurs
+// once.
 func TestLockSeveralLockedMembers(t *testing.T) {
 	p := harness.StartScript(t, nil)
 	p.Server.Put("/c/1", "/c/2", "/c/d/3")
@@ -69,7 +70,7 @@ func TestLockSeveralLockedMembers(t *testing.T) {
 		t.Errorf(" got %s\nwant %s", got, want)
 	}
 	if got := p.LockDiscovery("/c/", ""); len(got) != 0 {
-		t.Errorf("the collection is locked all the same: %+v", got)
+		t.Errorf("the collection is locked although LOCK failed: %+v", got)
 	}
 }
 
@@ -286,14 +287,14 @@ func TestLockLives(t *testing.T) {
 	})
 }
 
-// script is a rule, and requests in their order that show whether it holds.
+// script is a rule with a sequence of requests that test it.
 type script struct {
-	rule  string // RFC 4918 section, if no other is named, and what it says
-	tree  string // names of what is there before, separated by spaces
+	rule  string // the section, of RFC 4918 unless another is named, and the rule
+	tree  string // names before the first request, separated by spaces
 	steps []harness.Step
 }
 
-// runScripts runs each script on a server of its own.
+// runScripts runs each script on a new server.
 func runScripts(t *testing.T, opts *server.Options, scripts []script) {
 	for _, sc := range scripts {
 		t.Run(sc.rule, func(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"dav207/integration/harness"
 )
 
-// TestLockRefresh sends a LOCK without a body, with all that clients add to it. The time starts
-// anew, and nothing else of the lock changes.
+// TestLockRefresh sends a LOCK without a body, with headers that clients add to it. The timeout
+// starts again, and nothing else of the lock changes.
 func TestLockRefresh(t *testing.T) {
 	for _, tt := range []struct{ rule, request, timeout string }{
 		{"9.10.2 nothing but If", "LOCK /c/ | If: (<{c}>)", "Second-60"},
@@ -52,7 +52,7 @@ func TestLockRefresh(t *testing.T) {
 			if want := (harness.ActiveLock{Scope: "shared", Depth: "infinity", Timeout: tt.timeout, Token: p.Fill("{c}"), Root: "/c/"}); got != want || owner != "Jane" {
 				t.Errorf("the lock is %+v of %q, want %+v of Jane", got, owner, want)
 			}
-			// The other lock was not refreshed.
+			// Only the named lock is refreshed.
 			p.Server.Advance(11 * time.Second)
 			var left []string
 			for _, l := range p.LockDiscovery("/c/d/m", "") {
@@ -60,10 +60,10 @@ func TestLockRefresh(t *testing.T) {
 			}
 			if tt.timeout == "Second-1" {
 				if len(left) != 0 {
-					t.Errorf("after a minute there are still %q", left)
+					t.Errorf("locks after a minute = %q", left)
 				}
 			} else if len(left) != 1 || left[0] != p.Fill("{c}") {
-				t.Errorf("after a minute there are %q, want only what was refreshed", left)
+				t.Errorf("locks after a minute = %q, want only the refreshed one", left)
 			}
 		})
 	}
@@ -82,8 +82,8 @@ func TestLockRefresh(t *testing.T) {
 	}}})
 }
 
-// TestLockTimeout asks for times (§10.7). What was granted is said, is never nothing, and is what
-// happens.
+// TestLockTimeout sends Timeout headers (§10.7). The answer has the granted timeout, which is never
+// 0, and the lock ends after it.
 func TestLockTimeout(t *testing.T) {
 	for _, tt := range []struct {
 		asked   []string
@@ -127,7 +127,7 @@ func TestLockTimeout(t *testing.T) {
 			}
 			granted := time.Duration(tt.granted) * time.Second
 			if tt.granted > 1 {
-				p.Server.Advance(granted - time.Second) // the second that is left is for a slow machine
+				p.Server.Advance(granted - time.Second) // a slow machine needs the remaining second
 				p.Step(harness.Step{"PUT /f", "423 lock-token-submitted(/f)"})
 			}
 			p.Server.Advance(2 * time.Second)
@@ -136,7 +136,7 @@ func TestLockTimeout(t *testing.T) {
 	}
 }
 
-// Tokens are URNs of random UUIDs, and short enough for clients that count (macOS).
+// Tokens are URNs of random UUIDs. macOS needs them to be short.
 func TestLockTokens(t *testing.T) {
 	form := regexp.MustCompile(`^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	p := harness.StartScript(t, nil)
@@ -156,6 +156,6 @@ func TestLockTokens(t *testing.T) {
 		}
 	}
 	if len(beginnings) < 190 {
-		t.Errorf("of 200 tokens only %d begin differently: they can be guessed", len(beginnings))
+		t.Errorf("200 tokens have only %d different beginnings, so they can be guessed", len(beginnings))
 	}
 }

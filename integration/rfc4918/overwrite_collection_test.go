@@ -26,10 +26,10 @@ func marked(t testing.TB, srv *davtest.Server, name string) bool {
 	return strings.Contains(r.String(), "200[mark]")
 }
 
-// What went is gone, whatever became of the rest: its lock ends (RFC 4918 §6.1, §9.6: a server
-// "MUST destroy locks rooted on the deleted resource") and so do its properties, also where its
-// collection could not follow.
-func TestMembersThatWentAreForgotten(t *testing.T) {
+// A member that was deleted or moved loses its locks (RFC 4918 §6.1, §9.6: a server "MUST destroy
+// locks rooted on the deleted resource") and its properties, also if its collection stays because
+// of another failure.
+func TestDeletedMembersLoseLocksAndProperties(t *testing.T) {
 	type broken struct {
 		op   faultfs.Op
 		name string
@@ -68,11 +68,11 @@ func TestMembersThatWentAreForgotten(t *testing.T) {
 				t.Errorf("%s %s %s = %s, want %s", tt.method, tt.name, tt.dst, got, tt.want)
 			}
 			if tree := " " + srv.Tree() + " "; !strings.Contains(tree, " "+tt.stays+" ") || strings.Contains(tree, " "+tt.gone+" ") {
-				t.Fatalf("there is %s, want %s and not %s", tree, tt.stays, tt.gone)
+				t.Fatalf("tree = %s, want %s and not %s", tree, tt.stays, tt.gone)
 			}
-			srv.Put(tt.gone) // not by a request, which would begin anew
+			srv.Put(tt.gone) // without a request, which would clear the properties
 			if marked(t, srv, tt.gone) {
-				t.Error("what is new there has the old property")
+				t.Error("the new resource has the old property")
 			}
 			srv.Remove(tt.gone)
 			if got := srv.Send("PUT", tt.gone, "new").String(); got != "201" {
@@ -82,21 +82,21 @@ func TestMembersThatWentAreForgotten(t *testing.T) {
 	}
 }
 
-// stubborn is a tree on disk in which what is called "stays" cannot be removed, wherever it was
-// moved.
-type stubborn struct {
+// undeletableFS is a directory in which a file called "stays" cannot be removed, also after a
+// rename of its collection.
+type undeletableFS struct {
 	*fsbackend.Disk
 	dir string
 }
 
-func (s *stubborn) Remove(ctx context.Context, name string) error {
+func (s *undeletableFS) Remove(ctx context.Context, name string) error {
 	if path.Base(name) == "stays" {
 		return &fs.PathError{Op: "remove", Path: name, Err: syscall.EACCES}
 	}
 	return s.Disk.Remove(ctx, name)
 }
 
-func (s *stubborn) RemoveAll(ctx context.Context, name string) error {
+func (s *undeletableFS) RemoveAll(ctx context.Context, name string) error {
 	err := filepath.WalkDir(filepath.Join(s.dir, name), func(p string, d fs.DirEntry, err error) error {
 		if err == nil && d.Name() == "stays" {
 			err = &fs.PathError{Op: "remove", Path: name, Err: syscall.EACCES}
@@ -109,13 +109,13 @@ func (s *stubborn) RemoveAll(ctx context.Context, name string) error {
 	return s.Disk.RemoveAll(ctx, name)
 }
 
-// What is at the destination and cannot be removed stays under its name, and is told of; the source
-// of a MOVE, which cannot come then, stays too (RFC 4918 §9.8.4, §9.9.3, §9.9.4).
-func TestOverWhatCannotGo(t *testing.T) {
+// A member of the destination that cannot be removed stays under its name and is reported. The
+// source of a MOVE stays, too (RFC 4918 §9.8.4, §9.9.3, §9.9.4).
+func TestOverwriteUndeletableMember(t *testing.T) {
 	for _, tt := range []struct {
 		rule, method, src string
 		before            []string
-		across            bool // nothing can be renamed out of the source
+		across            bool // renames out of the source fail
 		want              string
 		left              string
 	}{
@@ -147,7 +147,7 @@ func TestOverWhatCannotGo(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			files := faultfs.New(&stubborn{harness.DiskTree(t, dir), dir})
+			files := faultfs.New(&undeletableFS{harness.DiskTree(t, dir), dir})
 			if tt.across {
 				files.Fail(faultfs.Rename, tt.src, syscall.EXDEV)
 				files.Fail(faultfs.Rename, path.Join(tt.src, "**"), syscall.EXDEV)
@@ -157,9 +157,9 @@ func TestOverWhatCannotGo(t *testing.T) {
 				t.Errorf("%s %s = %s, want %s", tt.method, tt.src, got, tt.want)
 			}
 			if got := harness.ListDir(t, dir); got != tt.left {
-				t.Errorf("there is %s, want %s", got, tt.left)
+				t.Errorf("tree = %s, want %s", got, tt.left)
 			}
-			// Clients see all that is there.
+			// PROPFIND lists all that is left.
 			var seen []string
 			for _, name := range s.Tree("/")[1:] {
 				seen = append(seen, name[1:])
@@ -172,17 +172,17 @@ func TestOverWhatCannotGo(t *testing.T) {
 	}
 }
 
-// What cannot be removed at the destination keeps its lock and its properties, and what went there
-// has none any more.
-func TestOverWhatCannotGoForgets(t *testing.T) {
+// A member of the destination that cannot be removed keeps its lock and its properties; a member
+// that was removed loses them.
+func TestOverwriteUndeletableKeepsProperties(t *testing.T) {
 	for _, method := range []string{"MOVE", "COPY"} {
 		srv := davtest.NewServer(t, nil)
 		srv.Put("/f", "/t/a", "/t/b")
 		for _, name := range []string{"/t/a", "/t/b", "/t"} {
 			srv.Send("PROPPATCH", name, harness.SetMark)
 		}
-		srv.Send("PUT", "/t/b", "new")                               // the properties belong to the file of before and to this one until the next change
-		srv.Files.Fail(faultfs.Remove, "/**", syscall.EACCES).Nth(2) // of /t/b, under whatever name
+		srv.Send("PUT", "/t/b", "new")                               // PUT keeps the properties
+		srv.Files.Fail(faultfs.Remove, "/**", syscall.EACCES).Nth(2) // of /t/b, also under a temp name
 		if got, want := srv.Do(method, "/f", "Destination: /t").String(), "207 /t/b=403"; got != want {
 			t.Errorf("%s = %s, want %s", method, got, want)
 		}
@@ -190,18 +190,18 @@ func TestOverWhatCannotGoForgets(t *testing.T) {
 			t.Errorf("%s: there is %s, want %s", method, got, want)
 		}
 		if !marked(t, srv, "/t/b") || !marked(t, srv, "/t") || marked(t, srv, "/f") {
-			t.Errorf("%s: properties are where they do not belong", method)
+			t.Errorf("%s: a resource has the properties of another", method)
 		}
 		srv.Put("/t/a")
 		if marked(t, srv, "/t/a") {
-			t.Errorf("%s: what is new there has the old property", method)
+			t.Errorf("%s: the new resource has the old property", method)
 		}
 	}
 }
 
-// A file over a locked collection: a resource is at the URL before and after, so its lock goes on
-// (RFC 4918 §7.6, §6.1), those of its members end.
-func TestLockOfACollectionThatBecameAFile(t *testing.T) {
+// If a file replaces a locked collection the URL stays mapped, so its lock stays (RFC 4918 §7.6,
+// §6.1). The locks of the members end.
+func TestLockOfCollectionReplacedByFile(t *testing.T) {
 	for _, method := range []string{"COPY", "MOVE"} {
 		srv := davtest.NewServer(t, nil)
 		srv.Put("/f", "/t/a")
@@ -227,13 +227,13 @@ func TestLockOfACollectionThatBecameAFile(t *testing.T) {
 		t.Fatalf("MKCOL = %s, want 201", got)
 	}
 	if got := srv.Send("PUT", "/t/a", "x").String(); got != "201" {
-		t.Errorf("PUT of a member that went = %s, want 201", got)
+		t.Errorf("PUT of a former member = %s, want 201", got)
 	}
 }
 
-// A file that can neither be renamed so far nor be removed stays where it is, and its copy is taken
-// back: nothing was done, so the answer is a plain one (RFC 4918 §9.9.4).
-func TestMoveOfAFileThatCannotGo(t *testing.T) {
+// If a file can neither be renamed to the destination nor removed from the source, MOVE removes the
+// copy again. Nothing was changed, so the answer is a plain status (RFC 4918 §9.9.4).
+func TestMoveOfUndeletableFile(t *testing.T) {
 	srv := davtest.NewServer(t, nil)
 	srv.Put("/f")
 	srv.Send("PROPPATCH", "/f", harness.SetMark)
@@ -243,21 +243,20 @@ func TestMoveOfAFileThatCannotGo(t *testing.T) {
 		t.Errorf("MOVE = %s, want 403", got)
 	}
 	if got := srv.Tree(); got != "/ /f" {
-		t.Errorf("there is %s, want / /f", got)
+		t.Errorf("tree = %s, want / /f", got)
 	}
 	if !marked(t, srv, "/f") {
 		t.Error("the source lost its property")
 	}
 	srv.Put("/g")
 	if marked(t, srv, "/g") {
-		t.Error("what is new at the destination has the property of the source")
+		t.Error("the new resource at the destination has the property of the source")
 	}
 }
 
-// A name that begins as those of the server's temp files, and is not one of them, is somebody's
-// own: not served, and not taken away with the collection that it is in, whose members nobody sees
-// there.
-func TestOwnNamesThatLookAlikeStay(t *testing.T) {
+// A file of a user whose name has the prefix of temp files, but is not one, is not served. DELETE
+// of its collection must not remove it, because clients cannot see it.
+func TestFilesWithTempPrefixStay(t *testing.T) {
 	const own = "t/.dav207-notes/ t/.dav207-notes/thesis"
 	for _, tt := range []struct{ method, name, dst, want, left string }{
 		{"DELETE", "/t/", "", "207 /t/=403", "c/ c/x f t/ " + own},
@@ -276,7 +275,7 @@ func TestOwnNamesThatLookAlikeStay(t *testing.T) {
 				t.Errorf("%s %s %s = %s, want %s", tt.method, tt.name, tt.dst, got, tt.want)
 			}
 			if got := harness.ListDir(t, dir); got != tt.left {
-				t.Errorf("there is %s, want %s", got, tt.left)
+				t.Errorf("tree = %s, want %s", got, tt.left)
 			}
 		})
 	}

@@ -13,10 +13,9 @@ import (
 	"dav207/server/resource"
 )
 
-// Dead properties belong to a name: they follow the resource through the server's own changes of
-// its content and its name (RFC 4918 §9.7.1, §9.8.2, §9.9.1), and stay with the name through
-// changes behind the server's back. A resource that is created through the server has none (§9.3,
-// §9.7).
+// Dead properties are stored by name. They follow a resource through PUT, COPY and MOVE (RFC 4918
+// §9.7.1, §9.8.2, §9.9.1), and stay with the name through changes outside of the server. A resource
+// created by a request has none (§9.3, §9.7).
 func TestPropertiesBelongToAName(t *testing.T) {
 	for _, tt := range []struct {
 		what  string
@@ -115,10 +114,10 @@ func TestPropertiesBelongToAName(t *testing.T) {
 			const ask = `<propfind xmlns="DAV:"><prop><mark xmlns="urn:x"/></prop></propfind>`
 			for _, q := range []struct{ name, depth string }{{tt.at, "0"}, {tt.at[:strings.LastIndex(tt.at, "/")+1], "1"}} {
 				if got := strings.Contains(s.Want(207, "PROPFIND", q.name, ask, "Depth", q.depth).Body, ">old<"); got != tt.shown {
-					t.Errorf("PROPFIND %s with Depth %s shows the property: %v, want %v", q.name, q.depth, got, tt.shown)
+					t.Errorf("PROPFIND %s with Depth %s has the property: %v, want %v", q.name, q.depth, got, tt.shown)
 				}
 			}
-			// What is stored for a name that is gone for good is removed, and nothing else.
+			// The sweep removes properties of names that no longer exist, and no others.
 			for range 2 {
 				if _, err := h.PurgeOrphanedProps(t.Context(), time.Nanosecond); err != nil {
 					t.Fatal(err)
@@ -129,7 +128,7 @@ func TestPropertiesBelongToAName(t *testing.T) {
 				owned++
 			}
 			if shows := strings.Contains(s.Want(207, "PROPFIND", "/", ask, "Depth", "infinity").Body, ">old<"); shows != (owned > 0) {
-				t.Errorf("after the sweep the store has %d resources, while some are shown: %v", owned, shows)
+				t.Errorf("after the sweep the store has %d resources; some properties are visible: %v", owned, shows)
 			}
 			if got := strings.Contains(s.Want(207, "PROPFIND", tt.at, ask, "Depth", "0").Body, ">old<"); got != tt.shown {
 				t.Errorf("after the sweep %s has the property: %v, want %v", tt.at, got, tt.shown)

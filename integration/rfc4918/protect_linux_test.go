@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// protect keeps a file from being removed until the test ends.
+// protect makes the removal of a file fail until the end of the test.
 func protect(t *testing.T, name string) {
 	t.Helper()
 	if os.Geteuid() != 0 {

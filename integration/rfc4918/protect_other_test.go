@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// protect keeps a file from being removed until the test ends.
+// protect makes the removal of a file fail until the end of the test.
 func protect(t *testing.T, name string) {
 	t.Helper()
 	dir := filepath.Dir(name)
 	if os.Geteuid() == 0 || runtime.GOOS == "windows" {
-		t.Skip("nothing can be protected here")
+		t.Skip("root can remove every file on this system")
 	}
 	if err := os.Chmod(dir, 0o555); err != nil {
 		t.Fatal(err)

@@ -16,12 +16,12 @@ import (
 	"dav207/server"
 )
 
-// A PUT that the disk does in one go answers and leaves what the one does that writes a temp file,
-// which is all that a file system offers that something is in front of.
-func TestPutInOneGo(t *testing.T) {
+// A small PUT that the disk writes with its own fast path must have the same answers and leave the
+// same tree as one through a temp file, which a wrapped file system uses.
+func TestSmallPut(t *testing.T) {
 	for _, tt := range []struct {
 		rule, name string
-		header     []string // with TOKEN for that of a lock on /c/locked
+		header     []string // TOKEN is replaced with the token of the lock on /c/locked
 		opts       server.Options
 		status     int
 	}{
@@ -51,7 +51,7 @@ func TestPutInOneGo(t *testing.T) {
 		{"a policy, of what is there", "/c/old", nil, server.Options{ReadOnly: true}, 403},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			told := map[bool]string{}
+			answers := map[bool]string{}
 			for _, plain := range []bool{true, false} {
 				dir := t.TempDir()
 				for _, name := range []string{"c", "d"} {
@@ -99,21 +99,21 @@ func TestPutInOneGo(t *testing.T) {
 				if got.StatusCode != tt.status {
 					t.Errorf("PUT %s = %d, want %d", tt.name, got.StatusCode, tt.status)
 				}
-				told[plain] = fmt.Sprint(got.StatusCode, got.Header.Get("Content-Type"), got.Header.Get("X-OC-Mtime"),
+				answers[plain] = fmt.Sprint(got.StatusCode, got.Header.Get("Content-Type"), got.Header.Get("X-OC-Mtime"),
 					got.Header.Get("Etag") != "", got.Header.Get("Last-Modified") != "", " ", files(t, dir))
 				if want := request(free, "HEAD", tt.name, "").Header; got.StatusCode < 300 &&
 					(got.Header.Get("Etag") != want.Get("Etag") || got.Header.Get("Last-Modified") != want.Get("Last-Modified")) {
-					t.Errorf("answered with %v, it is %v", got.Header, want)
+					t.Errorf("the headers of the answer = %v, want %v", got.Header, want)
 				}
 			}
-			if told[false] != told[true] {
-				t.Errorf("in one go:\n%s\notherwise:\n%s", told[false], told[true])
+			if answers[false] != answers[true] {
+				t.Errorf("fast path:\n%s\ntemp file:\n%s", answers[false], answers[true])
 			}
 		})
 	}
 }
 
-// files returns what is in a directory, with modes and contents.
+// files returns the names, modes and contents of all files in a directory.
 func files(t *testing.T, dir string) string {
 	t.Helper()
 	var b strings.Builder

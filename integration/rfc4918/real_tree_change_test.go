@@ -13,7 +13,7 @@ import (
 	"dav207/fsbackend/faultfs"
 )
 
-// sameFiles compares two directories of the disk byte for byte.
+// sameFiles fails the test if two directories on the disk differ in names or contents.
 func (g *realTree) sameFiles(a, b string) {
 	g.Helper()
 	inA, inB := g.disk(a), g.disk(b)
@@ -48,11 +48,11 @@ func realTreeCopy(t *testing.T, g *realTree) {
 	g.checkListing(listing, g.disk("copy"))
 	g.checkMarks("/copy", listing)
 	if !maps.Equal(before, g.list("/src", "infinity")) {
-		t.Error("COPY changed its source")
+		t.Error("COPY changed the source")
 	}
 }
 
-// realTreeCopyPart copies over the copy: what fails keeps what was there.
+// realTreeCopyPart copies over the copy: members that fail keep the old copy.
 func realTreeCopyPart(t *testing.T, g *realTree) {
 	defer g.faults.Reset()
 	denied := func(op, name string) error { return &fs.PathError{Op: op, Path: name, Err: fs.ErrPermission} }
@@ -69,7 +69,7 @@ func realTreeCopyPart(t *testing.T, g *realTree) {
 		"/copy/go/ast/ast.go": "423 lock-token-submitted",
 	})
 	g.faults.Reset()
-	g.sameFiles("src", "copy") // what could not be replaced is the old copy, which is equal; the surplus is gone
+	g.sameFiles("src", "copy") // the members that failed are the old copy, which is equal; extra members are removed
 	g.Want(204, "UNLOCK", "/copy/go/ast/ast.go", "", "Lock-Token", "<"+token+">")
 }
 
@@ -80,19 +80,19 @@ func realTreeMove(t *testing.T, g *realTree) {
 	g.Want(404, "PROPFIND", "/copy", "", "Depth", "0")
 	after := g.list("/moved", "infinity")
 	if len(after) != len(before) {
-		t.Errorf("%d resources became %d", len(before), len(after))
+		t.Errorf("MOVE of %d resources left %d", len(before), len(after))
 	}
 	for name, d := range before {
 		to := "/moved" + strings.TrimPrefix(name, "/copy")
 		if got := after[to]; got != d && name != "/copy/" {
-			t.Errorf("%s is %+v and was %+v", to, got, d)
+			t.Errorf("%s = %+v, want %+v as before", to, got, d)
 		}
 	}
 	g.checkMarks("/moved", after)
 	g.sameFiles("src", "moved")
 }
 
-// realTreeMovePart moves a tree with a locked member: that and its ancestors stay.
+// realTreeMovePart moves a tree with a locked member. The member and its ancestors stay.
 func realTreeMovePart(t *testing.T, g *realTree) {
 	before := g.disk("moved")
 	token := g.Lock("/moved/net/http/server.go", "0")
@@ -100,13 +100,13 @@ func realTreeMovePart(t *testing.T, g *realTree) {
 	g.CheckFailures(a, map[string]string{"/moved/net/http/server.go": "423 lock-token-submitted"})
 	kept := []string{"/moved/", "/moved/net/", "/moved/net/http/", "/moved/net/http/server.go"}
 	if got := slices.Sorted(maps.Keys(g.disk("moved"))); !slices.Equal(got, kept) {
-		t.Errorf("left are %q, want %q", got, kept)
+		t.Errorf("left at the source = %q, want %q", got, kept)
 	}
 	again := g.disk("again")
 	for name := range before {
 		_, ok := again["/again"+strings.TrimPrefix(name, "/moved")]
 		if stays := name == "/moved/net/http/server.go"; ok == stays {
-			t.Errorf("%s arrived: %v, want %v", name, ok, !stays)
+			t.Errorf("%s is at the destination: %v, want %v", name, ok, !stays)
 		}
 	}
 	g.Want(204, "UNLOCK", "/moved/net/http/server.go", "", "Lock-Token", "<"+token+">")
@@ -119,9 +119,9 @@ func realTreeMovePart(t *testing.T, g *realTree) {
 func realTreeDelete(t *testing.T, g *realTree) {
 	defer g.faults.Reset()
 	g.faults.Fail(faultfs.Remove, "/again/fmt/print.go", fs.ErrPermission)
-	g.faults.Fail(faultfs.Remove, "/again/unicode/utf8", fs.ErrPermission) // emptied, and stays
+	g.faults.Fail(faultfs.Remove, "/again/unicode/utf8", fs.ErrPermission) // loses its members, but stays
 	g.faults.Fail(faultfs.Open, "/again/encoding/json", fs.ErrPermission)  // cannot be listed
-	token := g.Lock("/again/runtime", "0")                                 // guards its membership: all members stay
+	token := g.Lock("/again/runtime", "0")                                 // protects the membership: all members stay
 	before := g.disk("again")
 	a := g.Do("DELETE", "/again", "")
 	want := map[string]string{
@@ -141,20 +141,20 @@ func realTreeDelete(t *testing.T, g *realTree) {
 	after := g.disk("again")
 	for name := range before {
 		if _, ok := after[name]; ok != stays(name) {
-			t.Errorf("%s is there: %v, want %v", name, ok, stays(name))
+			t.Errorf("%s exists: %v, want %v", name, ok, stays(name))
 		}
 	}
 	g.faults.Reset()
-	g.checkMarks("/again", g.list("/again", "infinity")) // properties stay with what stayed
+	g.checkMarks("/again", g.list("/again", "infinity")) // resources that stay keep their properties
 	g.Want(204, "DELETE", "/again", "", "If", "<"+g.At("/again/runtime/")+"> (<"+token+">)")
 	if got := slices.Sorted(maps.Keys(g.disk(""))); !slices.ContainsFunc(got, func(s string) bool { return s == "/src/" }) ||
 		slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "/again") }) {
-		t.Errorf("after the last DELETE there are %d resources", len(got))
+		t.Errorf("the last DELETE left %d resources", len(got))
 	}
 	g.sameFilesAs(goSource(g.TB))
 }
 
-// sameFilesAs checks that all that was done to copies left the original alone.
+// sameFilesAs fails the test if the original tree has changed.
 func (g *realTree) sameFilesAs(src string) {
 	g.Helper()
 	n := 0
@@ -169,7 +169,7 @@ func (g *realTree) sameFilesAs(src string) {
 			return err
 		}
 		if got, err := os.ReadFile(filepath.Join(g.dir, "src", rel)); err != nil || !bytes.Equal(got, want) {
-			g.Errorf("/src/%s is no longer what it was: %v", rel, err)
+			g.Errorf("/src/%s has changed: %v", rel, err)
 		}
 		return nil
 	})

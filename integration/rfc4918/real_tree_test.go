@@ -22,14 +22,14 @@ import (
 )
 
 // realTree is a copy of the source of the Go toolchain that runs the test, served below a prefix:
-// about 12,000 files in 1,300 directories, with the names that people really use.
+// about 12,000 files in 1,300 directories with real names.
 type realTree struct {
 	*harness.Site
 	dir    string
 	faults *faultfs.FS
 }
 
-// goSource returns the directory of the toolchain's own source.
+// goSource returns the directory with the source of the toolchain.
 func goSource(t testing.TB) string {
 	t.Helper()
 	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
@@ -39,9 +39,8 @@ func goSource(t testing.TB) string {
 	return filepath.Join(strings.TrimSpace(string(root)), "src")
 }
 
-// TestRealTree is the main job on real input: list, patch, copy, move and delete the whole tree
-// over HTTP, and compare what the server says, and what it does, with the disk. The steps build on
-// each other.
+// TestRealTree lists, patches, copies, moves and deletes the whole tree over HTTP and compares the
+// answers with the disk. Each step uses the tree that the previous one left.
 func TestRealTree(t *testing.T) {
 	if testing.Short() {
 		t.Skip("copies the source tree of Go several times")
@@ -83,7 +82,7 @@ func TestRealTree(t *testing.T) {
 	harness.NoTemps(t, dir)
 }
 
-// disk returns what is on the disk below a name, by decoded name as the server has it.
+// disk returns the files on the disk below a name, by the decoded names that the server uses.
 func (g *realTree) disk(name string) map[string]fs.FileInfo {
 	g.Helper()
 	found := map[string]fs.FileInfo{}
@@ -109,7 +108,7 @@ func (g *realTree) disk(name string) map[string]fs.FileInfo {
 	return found
 }
 
-// described is what a PROPFIND says of a resource.
+// described holds the properties of a resource in a PROPFIND.
 type described struct {
 	size, modified, etag, mark string
 	collection                 bool
@@ -118,8 +117,8 @@ type described struct {
 const realTreeProps = `<propfind xmlns="DAV:" xmlns:t="urn:dav207:test"><prop><resourcetype/><getcontentlength/>` +
 	`<getlastmodified/><getetag/><t:mark/></prop></propfind>`
 
-// list reads a listing as it streams, by decoded name. Each name is there once, and after its
-// collection.
+// list returns a listing by decoded name, which it decodes as a stream. It fails the test if a name
+// occurs twice or before its collection.
 func (g *realTree) list(name, depth string) map[string]described {
 	g.Helper()
 	r, err := http.NewRequest("PROPFIND", g.At(name), strings.NewReader(realTreeProps))
@@ -158,15 +157,15 @@ func (g *realTree) list(name, depth string) map[string]described {
 		}
 		path, ok = strings.CutPrefix(path, g.Prefix)
 		if !ok || resp.Href != g.Href(path) {
-			g.Errorf("the href %q is not how RFC 3986 writes %q", resp.Href, path)
+			g.Errorf("the href %q is not the RFC 3986 form of %q", resp.Href, path)
 		}
 		if _, twice := found[path]; twice {
-			g.Errorf("%s is there twice", path)
+			g.Errorf("%s is listed twice", path)
 		}
 		parent := strings.TrimSuffix(path, "/")
 		parent = parent[:strings.LastIndexByte(parent, '/')+1]
 		if _, ok := found[parent]; !ok && len(found) > 0 {
-			g.Errorf("%s comes before its collection", path)
+			g.Errorf("%s is listed before its collection", path)
 		}
 		found[path] = describe(g, &resp)
 	}
@@ -199,7 +198,7 @@ func describe(t testing.TB, r *harness.Response) described {
 	return d
 }
 
-// checkListing compares a listing with the disk.
+// checkListing fails the test if a listing and the disk differ.
 func (g *realTree) checkListing(listing map[string]described, disk map[string]fs.FileInfo) {
 	g.Helper()
 	if len(listing) != len(disk) {
@@ -250,8 +249,8 @@ func realTreeOne(t *testing.T, g *realTree) {
 	}
 }
 
-// checkMarks checks that every directory below name has the mark of its path in /src, and no file
-// has one.
+// checkMarks fails the test unless every directory below name has the mark of its path in /src and
+// no file has one.
 func (g *realTree) checkMarks(name string, listing map[string]described) {
 	g.Helper()
 	n := 0
@@ -270,7 +269,7 @@ func (g *realTree) checkMarks(name string, listing map[string]described) {
 	}
 }
 
-// markOf reads the value of t:mark, whatever its prefix is by now.
+// markOf returns the value of the property mark, with any prefix.
 func markOf(inner string) string {
 	d := xml.NewDecoder(strings.NewReader(inner))
 	var text strings.Builder

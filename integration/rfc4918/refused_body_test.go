@@ -14,15 +14,15 @@ import (
 	"dav207/integration/harness"
 )
 
-// RFC 9112 §9.6: a client that is sending a body reads why it is refused, and not that its
-// connection was reset, whether it asked before (RFC 9110 §10.1.1) or not, and whether it waited
-// for the answer to that or not. This one sends everything before it reads.
+// A client that is still sending its body must receive the answer of a refused request, and not a
+// reset connection (RFC 9112 §9.6). That holds with and without "Expect: 100-continue" (RFC 9110
+// §10.1.1). The client here sends everything before it reads.
 func TestRefusedBodiesAreAnswered(t *testing.T) {
 	const size = 8 << 20
 	sized, chunked := fmt.Sprintf("Content-Length: %d", size), "Transfer-Encoding: chunked"
 	for _, tt := range []struct {
 		rule, request string
-		wait          bool // for 100 Continue, which comes
+		wait          bool // the client waits for 100 (Continue), which it gets
 		status        int
 	}{
 		{"no room, found after 100 Continue", "PUT /full | Expect: 100-continue | " + sized, true, 507},
@@ -62,15 +62,15 @@ func TestRefusedBodiesAreAnswered(t *testing.T) {
 				}
 				answers.ReadString('\n')
 			}
-			// What is sent to a connection that was closed is answered by a reset, at the latest
-			// when it is sent a second time.
+			// The second write to a connection that the server has closed fails with a reset at the
+			// latest.
 			piece := strings.Repeat("x", 64<<10)
 			for range size / len(piece) {
 				if strings.Contains(tt.request, chunked) {
 					fmt.Fprintf(conn, "%x\r\n", len(piece))
 				}
 				if _, err := io.WriteString(conn, piece); err != nil {
-					t.Fatalf("the body cannot be sent: %v", err)
+					t.Fatalf("sending the body: %v", err)
 				}
 				if strings.Contains(tt.request, chunked) {
 					io.WriteString(conn, "\r\n")

@@ -10,11 +10,11 @@ import (
 	"dav207/integration/harness"
 )
 
-// The names that the server keeps to itself answer alike, however they are spelled and whether
-// anything is there: what would make something is 403 with the reason (RFC 4918 §9.3.1: "the server
-// does not allow the creation of collections at the given location in its URL namespace"), for a
-// Destination, too (§9.8.5, §9.9.4); for the rest there is nothing: 404. A client that waits for
-// 100 Continue gets the same instead (RFC 9110 §10.1.1).
+// Requests for reserved names have the same answer for every spelling, and whether or not the name
+// exists. A request that would create a resource is 403 with a reason (RFC 4918 §9.3.1: "the server
+// does not allow the creation of collections at the given location in its URL namespace"), also for
+// a Destination (§9.8.5, §9.9.4). Any other request is 404. A client that waits for 100 (Continue)
+// gets the same answer instead of it (RFC 9110 §10.1.1).
 func TestReservedNames(t *testing.T) {
 	const proppatch = `<propertyupdate xmlns="DAV:"><set><prop><x xmlns="z:"/></prop></set></propertyupdate>`
 	for _, b := range harness.Backends {
@@ -23,7 +23,7 @@ func TestReservedNames(t *testing.T) {
 			t.Run(b.Name+harness.NoSlash(name), func(t *testing.T) {
 				files, _ := b.Open(t)
 				s := harness.Serve(t, files, nil)
-				s.Client.Transport.(*http.Transport).ExpectContinueTimeout = time.Minute // or the body is sent all the same
+				s.Client.Transport.(*http.Transport).ExpectContinueTimeout = time.Minute // by default the client sends the body after a second
 				s.Want(201, "MKCOL", "/c/", "")
 				s.Want(201, "PUT", "/c/f", "x")
 				for _, tt := range []struct {
@@ -52,7 +52,7 @@ func TestReservedNames(t *testing.T) {
 					for _, expect := range [][]string{nil, {"Expect", "100-continue"}} {
 						a := s.Want(tt.status, tt.method, tt.name, tt.body, slices.Concat(tt.header, expect)...)
 						if reason := strings.Contains(a.Body, "The name is reserved."); reason != (tt.status == 403) {
-							t.Errorf("%s %s %q says %q", tt.method, tt.name, tt.header, a.Body)
+							t.Errorf("the body of %s %s %q = %q", tt.method, tt.name, tt.header, a.Body)
 						}
 					}
 				}

@@ -13,24 +13,24 @@ import (
 	"dav207/integration/harness"
 )
 
-// What is known beforehand to stay keeps all that is beside it: nothing at the destination goes
-// when nothing can come in its place, and nothing is taken from the source (RFC 4918 §9.8.4,
+// If the file system reports beforehand that a member of the destination cannot be removed, COPY
+// and MOVE of a collection over it change neither the destination nor the source (RFC 4918 §9.8.4,
 // §9.9.3).
-func TestOverWhatIsKnownToStay(t *testing.T) {
+func TestOverwriteKnownUndeletable(t *testing.T) {
 	before := []string{"/", "/c/", "/c/1", "/c/d/", "/c/d/2", "/f", "/t/", "/t/a", "/t/d/", "/t/d/b", "/t/d/stays", "/t/z"}
 	for _, tt := range []struct {
 		rule, method, src string
-		across            bool // nothing can be renamed out of the source
+		across            bool // renames out of the source fail
 		stays             string
 		want              string
-		left              []string // nil for all that was there
+		left              []string // nil for the tree before
 	}{
 		{"MOVE of a file", "MOVE", "/f", false, "/t/d/stays", "207 /t/d/stays=403", nil},
 		{"MOVE of a file across file systems", "MOVE", "/f", true, "/t/d/stays", "207 /t/d/stays=403", nil},
 		{"MOVE of a collection", "MOVE", "/c/", false, "/t/d/stays", "207 /t/d/stays=403", nil},
 		{"MOVE of a collection, a collection stays", "MOVE", "/c/", false, "/t/d", "207 /t/d/=403", nil},
 		{"COPY of a file", "COPY", "/f", false, "/t/d/stays", "207 /t/d/stays=403", nil},
-		{"all that stays is told", "COPY", "/f", false, "/t/d/*", "207 /t/d/b=403 /t/d/stays=403", nil},
+		{"all that stays is answers", "COPY", "/f", false, "/t/d/*", "207 /t/d/b=403 /t/d/stays=403", nil},
 		{"COPY of a collection replaces member by member", "COPY", "/c/", false, "/t/d/stays", "207 /t/d/stays=403",
 			[]string{"/", "/c/", "/c/1", "/c/d/", "/c/d/2", "/f", "/t/", "/t/1", "/t/d/", "/t/d/2", "/t/d/stays"}},
 		{"MOVE of a collection across file systems", "MOVE", "/c/", true, "/t/d/stays", "207 /t/d/stays=403", nil},
@@ -65,11 +65,11 @@ func TestOverWhatIsKnownToStay(t *testing.T) {
 						t.Errorf("the entity tag of /t/a is %s, want %s", got, etag)
 					}
 					if got := s.Want(200, "GET", "/t/z", "").Body; got != "content of /t/z" {
-						t.Errorf("/t/z holds %q", got)
+						t.Errorf("/t/z = %q", got)
 					}
 				}
 				if got := s.Tree("/"); !slices.Equal(got, want) {
-					t.Errorf("there is %q, want %q", got, want)
+					t.Errorf("tree = %q, want %q", got, want)
 				}
 				harness.NoTemps(t, dir)
 			})
@@ -77,9 +77,9 @@ func TestOverWhatIsKnownToStay(t *testing.T) {
 	}
 }
 
-// A disk knows it by itself: a file that nobody may remove, not even root, where the tests run as
-// root; one in a directory that may not be written, where they do not.
-func TestOverWhatTheDiskKnowsToStay(t *testing.T) {
+// The disk reports such members itself. As root the test uses an immutable file, otherwise a
+// directory without write permission.
+func TestOverwriteUndeletableOnDisk(t *testing.T) {
 	s, dir := harness.ServeDir(t, nil, "/f", "/c/1", "/t/a", "/t/d/stays", "/t/z")
 	protect(t, filepath.Join(dir, "t", "d", "stays"))
 	before := harness.ListDir(t, dir)
@@ -88,10 +88,10 @@ func TestOverWhatTheDiskKnowsToStay(t *testing.T) {
 			t.Errorf("%s %s = %s, want %s", tt[0], tt[1], got, want)
 		}
 		if got := harness.ListDir(t, dir); got != before {
-			t.Errorf("%s %s: there is %s, want %s", tt[0], tt[1], got, before)
+			t.Errorf("tree after %s %s = %s, want %s", tt[0], tt[1], got, before)
 		}
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "t", "a")); string(b) != "/t/a" || err != nil {
-		t.Errorf("/t/a holds %q, %v", b, err)
+		t.Errorf("/t/a = %q, %v", b, err)
 	}
 }

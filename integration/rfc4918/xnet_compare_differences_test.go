@@ -2,13 +2,12 @@ package rfc4918
 
 import "strings"
 
-// xnetDifferences holds every difference that TestXnetCompare may find, and must: first the reason
-// with the section of RFC 4918 (or of the RFC named), then indented once the difference as the
-// function of that name writes it, theirs before ours, and below it the requests. A last word "*"
-// stands for whatever follows: all such requests must differ like that.
+// xnetDifferences lists exactly the differences that TestXnetCompare must find. First comes the
+// reason with the section, of RFC 4918 unless another is named; then, indented once, the difference
+// in the form of the function difference, theirs before ours; below it the requests. A request that
+// ends in "*" is a prefix: all requests with it must have the difference.
 //
-// Where both answer alike nothing is said here, be it right or wrong: that is the business of the
-// other tests.
+// Requests that both servers answer alike are not listed, right or wrong: other tests check those.
 const xnetDifferences = `
 §9.1, RFC 9110 §9.1: a method that no resource has is 405 if HTTP defines it, 501 if nobody does
 	200 -> 405

@@ -15,15 +15,15 @@ import (
 	"dav207/server"
 )
 
-// An xnetRequest is sent to both servers, each on a fresh tree: see xnetTree. In header and body,
-// {f} and so on stand for the lock token of /f, and {f:etag} for the entity tag.
+// xnetRequest is sent to both servers, each with a new xnetTree. In header and body {f} is replaced
+// with the lock token of /f, and {f:etag} with its entity tag.
 type xnetRequest struct {
 	method, target string
 	header         []string // names and values
 	body           string
 }
 
-// key is how the lists of differences call a request. It is unique.
+// key returns the unique name of a request in xnetDifferences.
 func (r xnetRequest) key() string {
 	var b strings.Builder
 	b.WriteString(r.method + " " + r.target)
@@ -44,7 +44,7 @@ func (r xnetRequest) key() string {
 
 const xnetNS = `xmlns="DAV:" xmlns:z="urn:z"`
 
-// xnetBodies are the request bodies, by the name that they have in keys.
+// xnetBodies maps the names of bodies in keys to the bodies.
 var xnetBodies = map[string]string{
 	"text":         "some text",
 	"allprop":      `<propfind ` + xnetNS + `><allprop/></propfind>`,
@@ -68,15 +68,15 @@ var xnetBodies = map[string]string{
 	"no scope":     `<lockinfo ` + xnetNS + `><locktype><write/></locktype></lockinfo>`,
 }
 
-// xnetTree is what stands in each tree. A name that ends in a slash is a collection. What follows
-// "locked" is the Depth of an exclusive lock.
+// xnetTree is the tree before a request. A name that ends in a slash is a collection; locked is the
+// Depth of an exclusive lock on it.
 var xnetTree = []struct{ name, locked string }{
 	{"/f", ""}, {"/empty", ""}, {"/d/", ""}, {"/d/1.txt", ""}, {"/d/s/", ""}, {"/d/s/2.html", ""}, {"/e/", ""},
 	{"/a b;é%/", ""}, {"/a b;é%/#?", ""},
 	{"/lf", "0"}, {"/l0/", "0"}, {"/l0/x", ""}, {"/li/", "infinity"}, {"/li/x", ""}, {"/c/", ""}, {"/c/lf", "0"}, {"/c/x", ""},
 }
 
-// xnetRequests makes the requests: each method with what makes a difference for it.
+// xnetRequests returns the requests: each method with all targets, headers and bodies that matter.
 func xnetRequests() []xnetRequest {
 	var all []xnetRequest
 	add := func(method, target, body string, header ...string) {
@@ -232,7 +232,7 @@ func xnetRequests() []xnetRequest {
 	return all
 }
 
-// xnetCompare is one of the two servers with a fresh tree.
+// xnetCompare is one of the two servers with a new tree.
 type xnetCompare struct {
 	testing.TB
 	h      http.Handler
@@ -285,8 +285,8 @@ func (o *xnetCompare) send(q xnetRequest) (int, http.Header, string) {
 	return w.Code, w.Header(), w.Body.String()
 }
 
-// outcome is what the servers are compared by: the status, and for a 207 that of each resource and
-// property.
+// outcome is the part of an answer that is compared: the status, and for a 207 the status of each
+// resource and property.
 type outcome struct {
 	status int
 	lines  []string // "href", "href 404", "href property 200"
@@ -312,8 +312,8 @@ func (o *xnetCompare) outcome(q xnetRequest) outcome {
 	return out
 }
 
-// difference describes in what two outcomes differ, "" if they do not: "405 -> 409", or what a 207
-// of theirs has (-) and ours has (+), where that is the same for every href without it.
+// difference returns the difference of two outcomes, or "": "405 -> 409", or the lines that only
+// their 207 (-) or only ours (+) has. If all hrefs have the same lines the href is omitted.
 func difference(theirs, ours outcome) string {
 	if theirs.status != ours.status {
 		return fmt.Sprintf("%d -> %d", theirs.status, ours.status)
@@ -326,7 +326,7 @@ func difference(theirs, ours outcome) string {
 			}
 			href, rest, _ := strings.Cut(l, " ")
 			if !slices.ContainsFunc(others, func(s string) bool { return strings.HasPrefix(s, href+" ") }) {
-				rest = href // no response for it at all
+				rest = href // the href has no response
 			}
 			diff = append(diff, sign+rest)
 		}
@@ -337,15 +337,15 @@ func difference(theirs, ours outcome) string {
 	return strings.Join(slices.Compact(diff), " ")
 }
 
-// TestXnetCompare sends the same requests to the Handler of golang.org/x/net/webdav and to ours.
-// Every difference is in the list with its reason, and everything in the list is still one.
+// TestXnetCompare sends the same requests to the Handler of golang.org/x/net/webdav and to ours. It
+// fails for a difference that is not in xnetDifferences, and for an entry that is no difference.
 func TestXnetCompare(t *testing.T) {
 	exact, prefixes := parseXnetDifferences()
 	sent := map[string]bool{}
 	for _, q := range xnetRequests() {
 		key := q.key()
 		if sent[key] {
-			t.Errorf("%s is there twice", key)
+			t.Errorf("two requests have the key %s", key)
 		}
 		sent[key] = true
 		want := exact[key]
