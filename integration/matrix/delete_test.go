@@ -52,7 +52,7 @@ func (m *model) expectDelete(target string) string {
 
 // A new resource must not inherit the properties of one that vanished while it was deleted (§9.6:
 // the mapping is removed).
-func TestDeleteForgetsWhatVanished(t *testing.T) {
+func TestDeleteClearsPropertiesOfVanished(t *testing.T) {
 	for _, name := range []string{"/c/", "/c/d/", "/c/m"} {
 		t.Run(harness.NoSlash(name), func(t *testing.T) {
 			c := newCell(t, newTree(tree...), fault{name, "remove", vanished, syscall.ENOENT})

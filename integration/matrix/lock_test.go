@@ -129,7 +129,7 @@ func TestMatrixLockVanished(t *testing.T) {
 
 // A lock is on names, so members whose stat fails can be locked, with a policy as without one: only
 // a refusal of the policy counts.
-func TestLockDoesNotLookAtMembers(t *testing.T) {
+func TestLockDoesNotStatMembers(t *testing.T) {
 	w := newTree(tree...)
 	for _, f := range []fault{
 		{"/c/m", stat, permission, syscall.EACCES}, {"/c/d/", "open", permission, syscall.EACCES}, {"/c/d/", "list", ioError, syscall.EIO},

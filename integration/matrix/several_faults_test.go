@@ -24,10 +24,10 @@ func TestMatrixSeveralFaults(t *testing.T) {
 		want    string
 		left    string
 	}{
-		{"9.6.1 DELETE: each failure is told, wherever it is, and nothing else", "/c/a /c/d/x /c/d/y /c/m /c/z", faultList{
+		{"9.6.1 DELETE: each failure is reported, and nothing else", "/c/a /c/d/x /c/d/y /c/m /c/z", faultList{
 			{"/c/a", "remove", permission, syscall.EACCES}, {"/c/d/x", locked, isLocked, nil}, {"/c/z", "remove", ioError, syscall.EIO},
 		}, "", "DELETE /c/", "207 /c/a=403 /c/d/x=423 lock-token-submitted(/c/d/x) /c/z=500", "/c/ /c/a /c/d/ /c/d/x /c/z"},
-		{"9.6.1 DELETE: what is below a failure is not told of", "/c/d/x /c/d/y /c/z", faultList{
+		{"9.6.1 DELETE: members of a collection that fails are not reported", "/c/d/x /c/d/y /c/z", faultList{
 			{"/c/d/", locked, isLocked, nil}, {"/c/d/x", "remove", ioError, syscall.EIO},
 		}, "", "DELETE /c/", "207 /c/d/=423 lock-token-submitted(/c/d/)", "/c/ /c/d/ /c/d/x /c/d/y"},
 		{"9.6.1 DELETE: all members fail, so nothing was done, but it is not the Request-URI that failed", "/c/a /c/b", faultList{
@@ -84,11 +84,11 @@ func TestMatrixSeveralFaults(t *testing.T) {
 		{"9.9.3 MOVE: the destination is deleted first, so a member that may not go keeps all at both ends", "/c/a /c/m /c/z /t/z", faultList{
 			{"/c/a", locked, isLocked, nil}, {"/t/z", locked, isLocked, nil},
 		}, "", "MOVE /c/ /t/", "207 /t/z=423 lock-token-submitted(/t/z)", "/c/ /c/a /c/m /c/z /t/ /t/z"},
-		{"9.9.3 MOVE: all that may not go is told of, whether the source has it or not", "/c/a /c/d/x /t/a /t/d/x /t/s /t/u", faultList{
+		{"9.9.3 MOVE: all undeletable members are reported, with and without a counterpart in the source", "/c/a /c/d/x /t/a /t/d/x /t/s /t/u", faultList{
 			{"/t/a", locked, isLocked, nil}, {"/t/d/x", locked, isLocked, nil},
 		}, "deny unbind /t/s", "MOVE /c/ /t/", "207 /t/a=423 lock-token-submitted(/t/a) /t/d/x=423 lock-token-submitted(/t/d/x) /t/s=403",
 			"/c/ /c/a /c/d/ /c/d/x /t/ /t/a /t/d/ /t/d/x /t/s /t/u"},
-		{"9.9.3 MOVE: what the guard keeps and what the disk keeps is told of together", "/c/a /t/a /t/d/x /t/s", faultList{
+		{"9.9.3 MOVE: members that are locked and members that the disk keeps are all reported", "/c/a /t/a /t/d/x /t/s", faultList{
 			{"/t/a", locked, isLocked, nil}, {"/t/d/x", undeletable, permission, syscall.EACCES},
 		}, "", "MOVE /c/ /t/", "207 /t/a=423 lock-token-submitted(/t/a) /t/d/x=403", "/c/ /c/a /t/ /t/a /t/d/ /t/d/x /t/s"},
 		{"9.9.3 MOVE: so it is where the source has a locked member", "/c/a /c/z /t/a /t/d/x", faultList{
@@ -97,11 +97,11 @@ func TestMatrixSeveralFaults(t *testing.T) {
 		{"8.1 MOVE: a hidden member of the destination is not told of, and keeps all", "/c/a /t/a /t/d/h", nil,
 			"hide read /t/d/h; hide unbind /t/d/h", "MOVE /c/ /t/", "207 /t/d/=403", "/c/ /c/a /t/ /t/a /t/d/ /t/d/h"},
 
-		{"9.10.3 LOCK: each member in the way is told of, and the Request-URI last", "/c/a /c/d/x /c/z", faultList{
+		{"9.10.3 LOCK: each conflicting member is reported, and the Request-URI last", "/c/a /c/d/x /c/z", faultList{
 			{"/c/a", locked, isLocked, nil}, {"/c/d/", locked, isLocked, nil},
 		}, "deny write-content /c/z", "LOCK /c/", "207 /c/a=423 no-conflicting-lock(/c/a) /c/d/=423 no-conflicting-lock(/c/d/) /c/z=403 /c/=424",
 			"/c/ /c/a /c/d/ /c/d/x /c/z"},
-		{"9.10.3 LOCK: a member that is locked and refused is told of once", "/c/a", faultList{{"/c/a", locked, isLocked, nil}},
+		{"9.10.3 LOCK: a member that is locked and refused is reported once", "/c/a", faultList{{"/c/a", locked, isLocked, nil}},
 			"deny write-content /c/a", "LOCK /c/", "207 /c/a=403 /c/=424", "/c/ /c/a"},
 	} {
 		t.Run(harness.NoSlash(tt.rule), func(t *testing.T) {
