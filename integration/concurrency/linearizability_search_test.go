@@ -56,8 +56,8 @@ func (s *serialSearch) mayBeNext(q *harness.Request, done uint) bool {
 	return true
 }
 
-// TestSerialSearch makes sure that the search can fail.
-func TestSerialSearch(t *testing.T) {
+// TestLinearizabilitySearch makes sure that the search can fail.
+func TestLinearizabilitySearch(t *testing.T) {
 	at := func(q harness.Request, sent, answered int) *harness.Request {
 		zero := time.Unix(0, 0)
 		q.Sent, q.Answered = zero.Add(time.Duration(sent)), zero.Add(time.Duration(answered))

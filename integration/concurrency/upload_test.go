@@ -256,7 +256,7 @@ func TestUploadIntoAnotherParent(t *testing.T) {
 
 // An upload whose collection was replaced is refused with 409 if the file system cannot move its
 // temp file to the new one. The answer does not claim that the parent is missing.
-func TestUploadThatCannotFollow(t *testing.T) {
+func TestUploadRefusedAfterReplace(t *testing.T) {
 	files := faultfs.New(webdav.Dir(t.TempDir()))
 	s := harness.Serve(t, files, nil)
 	s.Want(201, "MKCOL", "/c", "")
