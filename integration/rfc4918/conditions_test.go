@@ -309,7 +309,7 @@ func TestExpectContinue(t *testing.T) {
 }
 
 // The checks before the body change nothing, and the request succeeds after the body.
-func TestAfterContinue(t *testing.T) {
+func TestRequestAfterContinue(t *testing.T) {
 	for _, tt := range []struct {
 		request, body string
 		status        int

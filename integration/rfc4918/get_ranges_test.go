@@ -11,7 +11,7 @@ import (
 // Numbers in ranges may have any length, and a suffix of length 0 is never satisfiable (RFC 9110
 // §14.1.1, §14.1.2). For an empty file no Content-Range is possible (§14.4), so the answer is the
 // whole content, which is always allowed (§14.2).
-func TestRangesAtTheEdge(t *testing.T) {
+func TestRangeLimits(t *testing.T) {
 	s := harness.Serve(t, harness.DiskTree(t, t.TempDir()), nil)
 	s.Want(201, "PUT", "/empty", "")
 	s.Want(201, "PUT", "/f", "0123456789")

@@ -74,7 +74,7 @@ func TestLockSeveralLockedMembers(t *testing.T) {
 	}
 }
 
-func TestLockLives(t *testing.T) {
+func TestLockLifetime(t *testing.T) {
 	runScripts(t, nil, []script{
 		{"7.3 LOCK where nothing is makes an empty file, which stays", "/c/", []harness.Step{
 			{"LOCK /c/new | exclusive | as t", "201"},
