@@ -17,14 +17,14 @@ import (
 	"dav207/integration/harness"
 )
 
-// The clients that run here, each with the name and the password of a user, over TLS with the
-// certificate that the command made.
+// These tests run each client with the name and the password of a user, over TLS with the
+// certificate that the command created.
 
-// curl finds out what the server wants, and keeps its connection while it does.
+// curl --anyauth negotiates the scheme and must keep its connection.
 func TestAuthCurl(t *testing.T) {
 	guardedEach(t, func(t *testing.T, g *guarded) {
 		file, content := harness.Upload(t, 3<<20)
-		lastStatus := regexp.MustCompile(`(?s).*\n< HTTP/\S+ (\d+)`) // http.ReadResponse does not read what curl writes of HTTP/2
+		lastStatus := regexp.MustCompile(`(?s).*\n< HTTP/\S+ (\d+)`) // http.ReadResponse cannot parse curl's dump of HTTP/2 headers
 		for _, version := range []string{"--http1.1", "--http2"} {
 			curl := func(name string, args ...string) (status string, trace string) {
 				_, _, _, trace = g.Curl(name, args...)
@@ -36,21 +36,21 @@ func TestAuthCurl(t *testing.T) {
 			with := func(args ...string) []string {
 				return append([]string{version, "--cacert", g.ca, "--write-out", "%{stderr}connections %{num_connects} uploaded %{size_upload}\n"}, args...)
 			}
-			// A request without a body, and its repetition with the password, on one connection.
+			// A request without a body is repeated with the password on the same connection.
 			status, trace := curl("/", with("--anyauth", "--user", ann+":"+annPassword, "--request", "PROPFIND", "--header", "Depth: 0")...)
 			if status != "207" || strings.Count(trace, "< HTTP/") != 2 || !strings.Contains(trace, "connections 1 ") {
 				t.Errorf("curl %s --anyauth = %s, want 401 and 207 on one connection\n%s", version, status, trace)
 			}
-			// The same for an upload, of which the body goes over the line once.
+			// The same for an upload, whose body is sent only once.
 			status, trace = curl("/f", with("--anyauth", "--user", ann+":"+annPassword, "--upload-file", file)...)
 			if status != "201" && status != "204" || !strings.Contains(trace, " 401") || strings.Contains(trace, "connections 3") {
 				t.Errorf("curl %s --anyauth --upload-file = %s\n%s", version, status, trace)
 			}
 			if got := g.as(bob, bobPassword).Want(200, "GET", "/f", "").Body; got != string(content) {
-				t.Errorf("%d bytes are there, want %d", len(got), len(content))
+				t.Errorf("the file has %d bytes, want %d", len(got), len(content))
 			}
-			// Who waits before he sends the body hears 401 before that, and the verdict only with
-			// the password.
+			// With Expect the 401 comes before the body, and other refusals only with the
+			// password.
 			expect := []string{"--upload-file", file, "--header", "Expect: 100-continue", "--expect100-timeout", "20"}
 			status, trace = curl("/f", with(expect...)...)
 			if status != "401" || version == "--http1.1" && (!strings.Contains(trace, "uploaded 0\n") || strings.Contains(trace, "100 Continue")) {
@@ -68,7 +68,7 @@ func TestAuthCurl(t *testing.T) {
 		if status != 401 || header.Get("DAV") != "1, 2, 3" || header.Get("MS-Author-Via") != "DAV" || header.Get("Content-Length") == "" {
 			t.Errorf("OPTIONS without a password = %d %v", status, header)
 		}
-		// A client that was not told of the certificate does not send the password.
+		// Without --cacert curl rejects the certificate and does not send the password.
 		cmd := exec.CommandContext(t.Context(), harness.RealClient(t, "curl", "apt-get install curl"), "-q", "-sS", "--user", ann+":"+annPassword, g.At("/"))
 		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "self-signed certificate") {
 			t.Errorf("curl without --cacert: %v\n%s", err, out)
@@ -76,15 +76,14 @@ func TestAuthCurl(t *testing.T) {
 	})
 }
 
-// cadaver asks whether the certificate is right, of a person at a terminal, and finds the password
-// in .netrc.
+// cadaver asks the user to confirm the certificate and reads the password from .netrc.
 func TestAuthCadaver(t *testing.T) {
 	cadaver := harness.RealClient(t, "cadaver", "apt-get install cadaver")
 	script := harness.RealClient(t, "script", "apt-get install bsdutils")
 	guardedEach(t, func(t *testing.T, g *guarded) {
 		home := t.TempDir()
 		for name, content := range map[string]string{
-			// netrc knows quotes, and so a password with spaces.
+			// A password with spaces is quoted in netrc.
 			".netrc": "machine 127.0.0.1\nlogin ann\npassword \"" + annPassword + "\"\n",
 			"local":  "from cadaver",
 		} {
@@ -107,7 +106,7 @@ func TestAuthCadaver(t *testing.T) {
 	})
 }
 
-// rclone has the password in its configuration, in its own disguise.
+// rclone has the password in its configuration, obscured.
 func TestAuthRclone(t *testing.T) {
 	harness.RealClient(t, "rclone", "apt-get install rclone")
 	guardedEach(t, func(t *testing.T, g *guarded) {
@@ -127,12 +126,11 @@ func TestAuthRclone(t *testing.T) {
 	})
 }
 
-// davfs2 has the password in its file of secrets, and is told of the certificate in its
-// configuration.
+// davfs2 has the password in its secrets file and the certificate in its configuration.
 func TestAuthDavfs2(t *testing.T) {
 	guardedEach(t, func(t *testing.T, g *guarded) {
 		d := newDavfs(g.Site)
-		// davfs2 is not root when it reads the certificate.
+		// davfs2 reads the certificate after it has dropped root.
 		ca := filepath.Join(filepath.Dir(d.config), "ca.pem")
 		text, err := os.ReadFile(g.ca)
 		if err == nil {

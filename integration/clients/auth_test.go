@@ -22,24 +22,24 @@ import (
 	"dav207/server"
 )
 
-// The users of these tests, who have the same password but for the name in it.
+// The users of these tests. Their passwords differ only in the name.
 const (
 	ann, annPassword = "ann", "secret of ann é:"
 	bob, bobPassword = "bob", "secret of bob é:"
 )
 
-// guarded is the command with users, and https with a certificate that it made.
+// guarded is the command with users, and with https and a certificate that it created.
 type guarded struct {
 	*harness.Site
-	ca    string // the file of the certificate that clients are told to trust
+	ca    string // the file of the certificate that clients must trust
 	users string
 }
 
-// ownCertificate has the command keep its certificate in a directory of this test, and returns the
-// name that it will have.
+// ownCertificate sets the home of the command to a directory of this test, and returns the name of
+// the certificate that the command will create there.
 func ownCertificate(t testing.TB) string {
 	t.Helper()
-	if _, err := harness.Program(); err != nil { // before its home is another: go build needs it
+	if _, err := harness.Program(); err != nil { // go build needs the real home
 		t.Fatal(err)
 	}
 	home := t.TempDir()
@@ -59,7 +59,7 @@ func startGuarded(t testing.TB, args ...string) *guarded {
 	g := &guarded{ca: ownCertificate(t), users: filepath.Join(t.TempDir(), "users")}
 	var lines []byte
 	for name, password := range map[string]string{ann: annPassword, bob: bobPassword} {
-		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost) // tests do not wait for it
+		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost) // fast, for tests
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,8 +73,7 @@ func startGuarded(t testing.TB, args ...string) *guarded {
 	return g
 }
 
-// trusting returns a client that knows the certificate, and sends what header says with each
-// request.
+// trusting returns a client that trusts the certificate and sends header with each request.
 func (g *guarded) trusting(header http.Header) *http.Client {
 	g.Helper()
 	text, err := os.ReadFile(g.ca)
@@ -103,7 +102,7 @@ func (h withHeader) RoundTrip(r *http.Request) (*http.Response, error) {
 	return h.next.RoundTrip(r)
 }
 
-// as returns the server as a user sees it.
+// as returns the server with a client that logs in as a user.
 func (g *guarded) as(name, password string) *harness.Site {
 	g.Helper()
 	r := http.Request{Header: http.Header{}}
@@ -113,7 +112,7 @@ func (g *guarded) as(name, password string) *harness.Site {
 	return &s
 }
 
-// guardedEach runs a test on both kinds of tree.
+// guardedEach runs a test on a tree in memory and on a directory.
 func guardedEach(t *testing.T, test func(t *testing.T, g *guarded)) {
 	for _, kind := range []string{"memory", "disk"} {
 		t.Run(kind, func(t *testing.T) {
@@ -128,8 +127,8 @@ func guardedEach(t *testing.T, test func(t *testing.T, g *guarded)) {
 	}
 }
 
-// Requirement 18: whoever has no password hears so whatever he asks for, on one connection, with
-// what tells clients that this is a WebDAV server.
+// Requirement 18: without a password every request is 401, on one connection, with the headers by
+// which clients recognise a WebDAV server.
 func testUnauthorized(t *testing.T) {
 	g := startGuarded(t, "--memory", "--prefix", "/dav")
 	connections := 0
@@ -140,7 +139,7 @@ func testUnauthorized(t *testing.T) {
 	}})
 	options := g.as(ann, annPassword).Want(200, "OPTIONS", "/", "")
 	transport := g.Client.Transport.(withHeader).next.(*http.Transport)
-	transport.Protocols = &http.Protocols{} // HTTP/2 would have one connection anyway
+	transport.Protocols = &http.Protocols{} // HTTP/2 uses one connection anyway
 	transport.Protocols.SetHTTP1(true)
 	for _, method := range []string{"OPTIONS", "GET", "HEAD", "PUT", "POST", "DELETE", "MKCOL", "COPY", "MOVE", "PROPFIND", "PROPPATCH", "LOCK",
 		"UNLOCK", "BREW"} {
@@ -167,14 +166,14 @@ func testUnauthorized(t *testing.T) {
 	if connections != 1 {
 		t.Errorf("%d connections were needed, want 1", connections)
 	}
-	// Nothing of it was done, and those who have a password are let in at once.
+	// The refused requests changed nothing, and requests with a password succeed at once.
 	if got := g.as(ann, annPassword).Tree("/"); !slices.Equal(got, []string{"/"}) {
 		t.Errorf("tree = %q, want it empty", got)
 	}
 	for _, wrong := range []*harness.Site{g.as(ann, bobPassword), g.as("eve", annPassword), g.as("", "")} {
 		wrong.Want(401, "PUT", "/f", "x")
 	}
-	// A request that is refused later does not harm the connection either.
+	// A request that is refused for another reason also keeps the connection usable.
 	files, _ := harness.Backends[0].Open(t)
 	s := harness.Serve(t, files, nil)
 	s.Want(201, "PUT", "/f", "old")
@@ -182,16 +181,17 @@ func testUnauthorized(t *testing.T) {
 		for site, want := range map[*harness.Site]int{s: 412, g.Site: 401} {
 			a := site.Do("PUT", "/f", strings.Repeat("x", size), "If-None-Match", "*")
 			if a.Status != want || a.Header.Get("Content-Length") == "" {
-				t.Errorf("a PUT of %d bytes that is refused = %d %v, want %d", size, a.Status, a.Header, want)
+				t.Errorf("the refused PUT of %d bytes = %d %v, want %d", size, a.Status, a.Header, want)
 			}
 		}
 		if got := s.Want(200, "GET", "/f", "").Body; got != "old" {
-			t.Errorf("after it /f is %.10q", got)
+			t.Errorf("/f = %.10q after the refused PUT", got)
 		}
 	}
 }
 
-// Requirement 19: one flag makes TLS, with a certificate that stays the same; none, no password.
+// Requirement 19: one flag enables TLS, with a certificate that is kept. Without flags the server
+// needs no password.
 func testTLS(t *testing.T) {
 	files, _ := harness.Backends[0].Open(t)
 	srv := httptest.NewTLSServer(server.New(files, nil))
@@ -208,7 +208,7 @@ func testTLS(t *testing.T) {
 	check(&harness.Site{TB: t, URL: srv.URL, Client: srv.Client()})
 	g := startGuarded(t, "--memory")
 	check(g.as(ann, annPassword))
-	// Nobody needs another program for a password, nor a restart.
+	// The command itself sets a password, and the server needs no restart.
 	path, err := harness.Program()
 	if err != nil {
 		t.Fatal(err)
@@ -221,10 +221,10 @@ func testTLS(t *testing.T) {
 	carol := g.as("carol", "carol's")
 	for end := time.Now().Add(20 * time.Second); carol.Do("GET", "/f", "").Status != 200; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("carol is not let in")
+			t.Fatal("carol cannot log in")
 		}
 	}
-	check(startProgram(t, "--memory")) // on the loopback address nobody is asked for anything
+	check(startProgram(t, "--memory")) // the loopback address needs neither TLS nor a password
 	// Over HTTP/2 and over HTTP/1.1.
 	for _, two := range []bool{true, false} {
 		client := g.as(bob, bobPassword).Client
@@ -244,8 +244,8 @@ func testTLS(t *testing.T) {
 	}
 }
 
-// RFC 4918 §6.4: a lock is its owner's. Two users, each with a password: the token of the one does
-// not help the other, who sees the lock but not the token, and cannot take it away.
+// A lock belongs to its owner (RFC 4918 §6.4). Another user sees the lock without its token, and
+// can neither use the token nor remove the lock.
 func TestLocksOfUsers(t *testing.T) {
 	guardedEach(t, func(t *testing.T, g *guarded) {
 		a, b := g.as(ann, annPassword), g.as(bob, bobPassword)
@@ -278,7 +278,7 @@ func TestLocksOfUsers(t *testing.T) {
 			b.Want(tt.status, tt.method, tt.name, tt.body, tt.header...)
 		}
 		g.Want(401, "UNLOCK", "/f", "", "Lock-Token", "<"+token+">")
-		// To bob's own lock another user's token adds nothing.
+		// Bob's own token does not make the token of another user valid.
 		bobs := b.Lock("/copy", "0")
 		a.Want(423, "PUT", "/copy", "new", "If", "(<"+bobs+">)")
 		a.Want(423, "COPY", "/f", "", "Destination", "dest:/copy")
@@ -287,15 +287,15 @@ func TestLocksOfUsers(t *testing.T) {
 			t.Errorf("/f = %q, want it as it was", got)
 		}
 		a.Want(204, "PUT", "/f", "new", ifToken...)
-		// With a domain in front, as Windows puts it, it is the same user.
+		// Windows puts a domain before the name; it is the same user.
 		g.as(`WORKGROUP\ann`, annPassword).Want(204, "UNLOCK", "/f", "", "Lock-Token", "<"+token+">")
 		b.Want(204, "PUT", "/f", "bob's")
 	})
 }
 
-// A page of another site cannot use the password that a browser knows; real clients are not asked
-// where they come from.
-func TestOtherSites(t *testing.T) {
+// A page of another site cannot use the password that a browser has stored: its requests are 403,
+// except GET. Requests without Origin, as other clients send them, are accepted.
+func TestCrossSiteRequests(t *testing.T) {
 	g := startGuarded(t, "--memory")
 	a := g.as(ann, annPassword)
 	a.Want(201, "PUT", "/f", "old")
@@ -307,8 +307,9 @@ func TestOtherSites(t *testing.T) {
 	a.Want(204, "PUT", "/f", "new", "Sec-Fetch-Site", "same-origin", "Origin", g.URL)
 }
 
-// A password is tried some times, then its address has to wait; who is in stays in.
-func TestGuessing(t *testing.T) {
+// After some wrong passwords a login is 429. Users who are logged in, and other users, are not
+// affected.
+func TestPasswordGuessing(t *testing.T) {
 	g := startGuarded(t, "--memory")
 	a := g.as(ann, annPassword)
 	a.Want(200, "GET", "/", "")

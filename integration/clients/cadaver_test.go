@@ -12,7 +12,7 @@ import (
 	"dav207/integration/harness"
 )
 
-// TestCadaver runs a session of cadaver: every command must say what it says when it worked.
+// TestCadaver runs a session of cadaver. Every command must print its message of success.
 func TestCadaver(t *testing.T) {
 	cadaver := harness.RealClient(t, "cadaver", "apt-get install cadaver")
 	eachProgram(t, func(t *testing.T, s *harness.Site, _ string) {
@@ -21,14 +21,14 @@ func TestCadaver(t *testing.T) {
 			"local é.txt": "from cadaver",
 			"m 1":         "one",
 			"m 2":         "two",
-			// cadaver sees a change in the time alone, in whole seconds.
+			// cadaver detects an edit by the modification time in whole seconds.
 			"editor": "#!/bin/sh\nsleep 1.1\nprintf ' and edited' >>\"$1\"\n",
 		} {
 			if err := os.WriteFile(filepath.Join(home, name), []byte(content), 0o700); err != nil {
 				t.Fatal(err)
 			}
 		}
-		s.Want(201, "PUT", "/held", "by somebody else")
+		s.Want(201, "PUT", "/held", "by another user")
 		token := s.Lock("/held", "0")
 		steps := []struct{ command, says string }{
 			{"mkcol c", "Creating `c': succeeded."},
@@ -49,8 +49,8 @@ func TestCadaver(t *testing.T) {
 			{"showlocks", "Depth 0 on `" + s.At("/c/4") + "'"},
 			{`put "local é.txt" 4`, "succeeded."},
 			{"propset 4 author Joe", "Setting property on `4': succeeded."},
-			// Not moved while it is locked: cadaver would remember the token, which is 412 wherever
-			// it sends it later.
+			// Unlocked before the move: otherwise cadaver keeps the token and gets a 412 when it
+			// sends it later.
 			{"unlock 4", "Unlocking `4': succeeded."},
 			{"move 4 5", "succeeded."},
 			{"move 5 4", "succeeded."},
@@ -81,12 +81,12 @@ func TestCadaver(t *testing.T) {
 		if err != nil {
 			t.Errorf("cadaver: %v", err)
 		}
-		// What the commands say, in their order, without the bars that grow while a file is sent.
+		// The output of the commands in order, without progress bars.
 		rest := strings.NewReplacer("[.. ", "", "[.", "", "[", "").Replace(string(out))
 		for _, step := range steps {
 			_, after, ok := strings.Cut(rest, step.says)
 			if !ok {
-				t.Errorf("cadaver does not say %q for %q", step.says, step.command)
+				t.Errorf("cadaver does not print %q for %q", step.says, step.command)
 				continue
 			}
 			rest = after
@@ -107,7 +107,7 @@ func TestCadaver(t *testing.T) {
 			t.Errorf("tree = %q, want %q", got, want)
 		}
 		if t.Failed() {
-			t.Logf("cadaver said:\n%s", out)
+			t.Logf("output of cadaver:\n%s", out)
 		}
 	}, "--prefix", "/a b")
 }

@@ -12,7 +12,7 @@ import (
 	"dav207/integration/harness"
 )
 
-// eachCurl runs a test on both kinds of tree.
+// eachCurl runs a test on a tree in memory and on a directory.
 func eachCurl(t *testing.T, test func(t *testing.T, s *harness.Site)) {
 	eachProgram(t, func(t *testing.T, s *harness.Site, _ string) { test(t, s) }, "--prefix", "/dav")
 }
@@ -41,15 +41,15 @@ func TestCurlUpload(t *testing.T) {
 				}
 				got := s.Want(200, "GET", name, "")
 				if got.Body != string(content) || got.Header.Get("ETag") != header.Get("ETag") {
-					t.Errorf("%d bytes with the ETag %s are there, want %d with %s", len(got.Body), got.Header.Get("ETag"), size, header.Get("ETag"))
+					t.Errorf("the file has %d bytes and the ETag %s, want %d and %s", len(got.Body), got.Header.Get("ETag"), size, header.Get("ETag"))
 				}
 			}
 		}
 	})
 }
 
-// TestCurlExpect refuses uploads before they are sent: curl waits for the verdict, and must not
-// send the body then.
+// TestCurlExpect sends uploads that are refused. curl waits for the 100 (Continue) and must not
+// send the body.
 func TestCurlExpect(t *testing.T) {
 	eachCurl(t, func(t *testing.T, s *harness.Site) {
 		file, content := harness.Upload(t, 2<<20)
@@ -90,16 +90,16 @@ func TestCurlExpect(t *testing.T) {
 		}
 		status, _, _, trace := s.Curl("/f", "--upload-file", file, "--header", "Expect: 100-continue", "--expect100-timeout", "20")
 		if status != 204 || !strings.Contains(trace, "100 Continue") {
-			t.Errorf("an upload that is welcome = %d, want 100 and then 204\n%s", status, trace)
+			t.Errorf("the upload that is not refused = %d, want 100 and then 204\n%s", status, trace)
 		}
 		if got := s.Want(200, "GET", "/f", "").Body; got != string(content) {
-			t.Errorf("%d bytes are there, want %d", len(got), len(content))
+			t.Errorf("the file has %d bytes, want %d", len(got), len(content))
 		}
 	})
 }
 
-// TestCurlResume sends the rest of a file, as curl does after HEAD told it what is there: a server
-// that takes it for the whole destroys the file (RFC 9110 §14.5).
+// TestCurlResume sends the rest of a file with Content-Range, as curl does after a HEAD. A server
+// that treats the rest as the whole file destroys it (RFC 9110 §14.5).
 func TestCurlResume(t *testing.T) {
 	eachCurl(t, func(t *testing.T, s *harness.Site) {
 		file, content := harness.Upload(t, 1000)
@@ -109,7 +109,7 @@ func TestCurlResume(t *testing.T) {
 			t.Errorf("curl -C 400 = %d, want 400\n%s", status, trace)
 		}
 		if got := s.Want(200, "GET", "/f", "").Body; got != string(content[:400]) {
-			t.Errorf("%d bytes are there, want the old 400", len(got))
+			t.Errorf("the file has %d bytes, want the old 400", len(got))
 		}
 	})
 }
@@ -156,7 +156,7 @@ func TestCurlDownload(t *testing.T) {
 		}
 		_, header, body, _ := s.Curl("/f", "--range", "0-1,5-6")
 		if !strings.HasPrefix(header.Get("Content-Type"), "multipart/byteranges") || !strings.Contains(body, all[0:2]) || !strings.Contains(body, all[5:7]) {
-			t.Errorf("two ranges came as %v with %d bytes", header, len(body))
+			t.Errorf("GET of two ranges = %v with %d bytes", header, len(body))
 		}
 		status, header, body, _ := s.Curl("/f", "--head")
 		if status != 200 || header.Get("Content-Length") != "100000" || header.Get("ETag") != etag || strings.Contains(body, all[:100]) {
@@ -165,8 +165,8 @@ func TestCurlDownload(t *testing.T) {
 	})
 }
 
-// TestCurlOptions asks where clients ask: the share, its parents, what is not there, and the server
-// as a whole.
+// TestCurlOptions sends OPTIONS for the URLs that clients use: the share, its parents, an unmapped
+// URL, and the server as a whole.
 func TestCurlOptions(t *testing.T) {
 	eachCurl(t, func(t *testing.T, s *harness.Site) {
 		s.Want(201, "PUT", "/f", "")
@@ -225,8 +225,8 @@ func TestCurlMethods(t *testing.T) {
 	})
 }
 
-// TestPipelining sends requests without waiting for the answers: each body must be read to its end
-// and not beyond, also where the request is refused.
+// TestPipelining sends requests without waiting for the answers. The server must read each body
+// exactly to its end, also if it refuses the request.
 func TestPipelining(t *testing.T) {
 	eachCurl(t, func(t *testing.T, s *harness.Site) {
 		s.Want(201, "PUT", "/locked", "old")
@@ -265,7 +265,7 @@ func TestPipelining(t *testing.T) {
 			}
 		}
 		if rest, err := io.ReadAll(answers); len(rest) > 0 || err != nil {
-			t.Errorf("after the last answer comes %q, %v", rest, err)
+			t.Errorf("after the last answer: %q, %v", rest, err)
 		}
 	})
 }

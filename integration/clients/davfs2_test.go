@@ -13,15 +13,15 @@ import (
 	"dav207/integration/harness"
 )
 
-// davfs is a server mounted by davfs2.
+// davfs is a server that is mounted with davfs2.
 type davfs struct {
-	*client // mount; other programs are run by shell
+	*client // mount; shell runs other programs
 	url     string
-	at      string // where it is mounted
+	at      string // the mount point
 	config  string
 }
 
-// newDavfs says how to mount the server, and skips the test where that cannot be.
+// newDavfs configures davfs2 for the server. It skips the test if mounting is not possible.
 func newDavfs(s *harness.Site) *davfs {
 	s.Helper()
 	mount := harness.RealClient(s, "mount", "apt-get install mount")
@@ -32,7 +32,7 @@ func newDavfs(s *harness.Site) *davfs {
 	if _, err := os.Stat("/dev/fuse"); err != nil {
 		harness.CannotRun(s, "davfs2 needs /dev/fuse: modprobe fuse, or give the container the device")
 	}
-	// The daemon is another user, who must come to his cache.
+	// The daemon runs as another user, who needs access to the cache.
 	owner, err := user.Lookup("davfs2")
 	if err != nil {
 		s.Fatal(err)
@@ -49,7 +49,7 @@ func newDavfs(s *harness.Site) *davfs {
 		if err := os.RemoveAll(filepath.Join(dir, "cache")); err != nil {
 			s.Error(err)
 		}
-		for _, name := range []string{"davfs2.conf", "mnt", ""} { // not RemoveAll, which would empty what is still mounted
+		for _, name := range []string{"davfs2.conf", "mnt", ""} { // not RemoveAll, which would empty the server if it is still mounted
 			if err := os.Remove(filepath.Join(dir, name)); err != nil {
 				s.Error(err)
 			}
@@ -73,7 +73,7 @@ func newDavfs(s *harness.Site) *davfs {
 	return d
 }
 
-// mount mounts the server. The test ends with nothing mounted, whatever becomes of it.
+// mount mounts the server. It is unmounted at the end of the test in any case.
 func (d *davfs) mount() {
 	d.Helper()
 	d.run("-t", "davfs", "-o", "conf="+d.config, d.url, d.at)
@@ -88,14 +88,14 @@ func (d *davfs) mount() {
 	})
 }
 
-// unmount waits until davfs2 has sent everything.
+// unmount unmounts the server and waits until davfs2 has sent all files.
 func (d *davfs) unmount() error {
 	c := client{TB: d, path: "umount"}
 	_, err := c.try(d.at)
 	return err
 }
 
-// remount mounts the server again, with nothing in the cache.
+// remount mounts the server again, with an empty cache.
 func (d *davfs) remount() {
 	d.Helper()
 	if err := d.unmount(); err != nil {
@@ -124,8 +124,8 @@ func (d *davfs) shell(script string, args ...string) string {
 	return c.run(append([]string{limit, "sh", "-euc", script, "sh"}, args...)...)
 }
 
-// TestDavfs2 works in a mounted directory as people do, and looks at what came of it after a new
-// mount: what davfs2 has in its cache proves nothing.
+// TestDavfs2 changes files in a mounted directory and checks the results after a new mount, because
+// the old one reads from its cache.
 func TestDavfs2(t *testing.T) {
 	harness.RealClient(t, "git", "apt-get install git")
 	eachProgram(t, func(t *testing.T, s *harness.Site, dir string) {
@@ -185,16 +185,16 @@ func TestDavfs2(t *testing.T) {
 			t.Errorf("tree = %q, want %q", got, want)
 		}
 		if dir != "" {
-			// Others write to this disk at the same time, so near is good enough.
+			// Other programs write to this disk at the same time, so the value is approximate.
 			want, got := d.freeOn(dir), number(t, free)
 			if delta := got - want; delta > 4<<30 || delta < -4<<30 {
-				t.Errorf("df says that %d bytes are free, on the disk are %d (RFC 4331)", got, want)
+				t.Errorf("df reports %d free bytes, want about %d (RFC 4331)", got, want)
 			}
 		}
 	})
 }
 
-// freeOn returns the bytes that are free where a directory is.
+// freeOn returns the number of free bytes on the disk of a directory.
 func (d *davfs) freeOn(dir string) int64 {
 	d.Helper()
 	c := client{TB: d, path: "df"}
@@ -206,7 +206,7 @@ func number(t testing.TB, s string) int64 {
 	t.Helper()
 	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
 	if err != nil {
-		t.Fatal(fmt.Errorf("df says %q: %w", s, err))
+		t.Fatal(fmt.Errorf("df prints %q: %w", s, err))
 	}
 	return n
 }

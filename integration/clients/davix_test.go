@@ -10,16 +10,16 @@ import (
 	"dav207/integration/harness"
 )
 
-// TestDavix runs the suite of davix, which reads several ranges at once in many ways (RFC 9110
-// §15.3.7.2), and its programs.
+// TestDavix runs the test suite of davix, which requests several ranges at once in many ways (RFC
+// 9110 §15.3.7.2), and its programs.
 func TestDavix(t *testing.T) {
 	tester := harness.RealClient(t, "davix-tester", "apt-get install davix-tests")
 	programs := harness.RealClient(t, "davix-get", "apt-get install davix")
 	eachProgram(t, func(t *testing.T, s *harness.Site, _ string) {
 		home := t.TempDir()
 		c := &client{TB: t, path: tester, dir: home, env: []string{"HOME=" + home}}
-		// The tester deletes nothing unless the URL ends in this name. "proxy" means a
-		// certificate, and none where there is none.
+		// The tester deletes files only if the URL ends in this name. "proxy" means a
+		// certificate, which is optional.
 		said := c.run("--auth", "proxy", "--uri", s.At("/davix-tests"), "--command", "fulltest")
 		passed, failed := strings.Count(said, "[OK]"), strings.Count(said, "[FAIL]")
 		if passed != 108 || failed > 0 {
@@ -42,10 +42,10 @@ func TestDavix(t *testing.T) {
 		program("davix-get", s.At("/d/moved"), fetched)
 		want, err := os.ReadFile(local)
 		if got, _ := os.ReadFile(fetched); err != nil || string(got) != string(want) {
-			t.Errorf("%d bytes came back, want %d, %v", len(got), len(want), err)
+			t.Errorf("davix-get = %d bytes, %v, want %d", len(got), err, len(want))
 		}
 		if said := program("davix-ls", "-l", s.At("/d/")); !regexp.MustCompile(`^-\S+ \d+ +300000 .* moved\n$`).MatchString(said) {
-			t.Errorf("davix-ls says %q", said)
+			t.Errorf("davix-ls prints %q", said)
 		}
 		program("davix-rm", s.At("/d/moved"))
 		s.Want(404, "GET", "/d/moved", "")

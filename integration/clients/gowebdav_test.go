@@ -22,12 +22,11 @@ import (
 	"dav207/server"
 )
 
-// hostileNames are single segments that client, server and file system all have to take as they
-// are.
+// hostileNames are single segments that client, server and file system must all keep unchanged.
 var hostileNames = []string{
 	"rem ote$%<>1 &é#?+;.txt",
 	"a;b", "a,b=c", "100%", "%41", "%2e%2e", "a%2Fb", "?", "#", "#?#", "a&amp;b", "<D:href>", `"quoted" 'single'`,
-	"caf\u00e9", "cafe\u0301", // NFC and NFD are two names (RFC 4918 §8.3 changes nothing in them)
+	"caf\u00e9", "cafe\u0301", // NFC and NFD are two names, which RFC 4918 §8.3 does not normalise
 	"🦊🇪🇺.txt", "日本語", " leading and trailing ", "...", "-rf", "~", "a:b", "C:\\dir", "[x]", "{token}", "con", "^`|",
 	"*", "@", "!", "index.html", ".hidden", ".dav2070", "\u2028", "\u202egpj.exe", strings.Repeat("n", 255),
 }
@@ -46,8 +45,8 @@ func eachSite(t *testing.T, test func(t *testing.T, s *harness.Site, c *gowebdav
 	}
 }
 
-// gowebdavClient returns a client that sends its first request only once, as one that knows how to
-// authenticate does.
+// gowebdavClient returns a client that sends its first request only once, because it does not negotiate
+// authentication.
 func gowebdavClient(s *harness.Site) *gowebdav.Client {
 	c := gowebdav.NewAuthClient(s.URL+s.Prefix, gowebdav.NewPreemptiveAuth(&gowebdav.BasicAuth{}))
 	c.SetTransport(s.Client.Transport)
@@ -59,7 +58,7 @@ func TestGowebdavConnect(t *testing.T) {
 		if err := c.Connect(); err != nil {
 			t.Error(err)
 		}
-		// With a user that nobody asked for, too: the first request goes out twice then.
+		// With a user although the server needs none, the first request is sent twice.
 		if err := gowebdav.NewClient(s.At("/"), "user", "password").Connect(); err != nil {
 			t.Error(err)
 		}
@@ -117,10 +116,10 @@ func TestGowebdavFiles(t *testing.T) {
 			}
 		}
 		if _, err := c.Read("/missing"); !gowebdav.IsErrNotFound(err) {
-			t.Errorf("Read of what is not there: %v, want 404", err)
+			t.Errorf("Read of an unmapped URL: %v, want 404", err)
 		}
 		if _, err := c.Stat("/missing"); !gowebdav.IsErrNotFound(err) {
-			t.Errorf("Stat of what is not there: %v, want 404", err)
+			t.Errorf("Stat of an unmapped URL: %v, want 404", err)
 		}
 	})
 }
@@ -134,7 +133,7 @@ func TestGowebdavTree(t *testing.T) {
 			}
 		}
 		must(c.MkdirAll("/a/b/c", 0))
-		must(c.MkdirAll("/a/b/c", 0)) // 405 means that it is there
+		must(c.MkdirAll("/a/b/c", 0)) // 405 means that it exists
 		must(c.Mkdir("/a/d", 0))
 		must(c.Write("/a/b/1", []byte("one"), 0))
 		must(c.Write("/a/b/c/2", []byte("two"), 0))
@@ -174,7 +173,7 @@ func TestGowebdavTree(t *testing.T) {
 		}
 		must(c.Remove("/a/b/1"))
 		must(c.RemoveAll("/a/b"))
-		must(c.RemoveAll("/a/b")) // gone: 404 is fine with it
+		must(c.RemoveAll("/a/b")) // already deleted: the client accepts 404
 		want = []string{"/", "/a/", "/a/d/", "/a/d/1", "/a/d/c/", "/a/d/c/2", "/new/", "/new/parent/", "/new/parent/3"}
 		if got := s.Tree("/"); !slices.Equal(got, want) {
 			t.Errorf("tree = %q, want %q", got, want)
@@ -250,8 +249,8 @@ func listed(t *testing.T, c *gowebdav.Client, dir string) []string {
 	return names
 }
 
-// checkDisplayNames holds the hrefs and names of a listing against RFC 3986, which gowebdav does
-// not: it decodes what it gets.
+// checkDisplayNames checks the hrefs and names of a listing against RFC 3986. gowebdav does not check
+// them, it only decodes them.
 func checkDisplayNames(s *harness.Site, dir string) {
 	s.Helper()
 	a := s.Want(207, "PROPFIND", dir, `<propfind xmlns="DAV:"><prop><displayname/></prop></propfind>`, "Depth", "1")
@@ -271,17 +270,17 @@ func checkDisplayNames(s *harness.Site, dir string) {
 	}
 }
 
-// TestGowebdavPartial has members fail. gowebdav sees an error at most, for it throws the body of a
-// 207 away; so the same request is made without it on an equal tree, and what became of each member
-// read from the answer.
+// TestGowebdavPartial makes members fail. gowebdav returns at most an error, because it ignores the
+// body of a 207. So the test also sends the same request itself, on an equal tree, and checks the
+// status of each member.
 func TestGowebdavPartial(t *testing.T) {
-	log.SetOutput(io.Discard) // gowebdav complains there of every 207
+	log.SetOutput(io.Discard) // gowebdav logs every 207
 	defer log.SetOutput(os.Stderr)
 	const bad = "rem ote$%<>1 &é#?+;.txt"
 	for _, tt := range []struct {
 		rule   string
 		op     faultfs.Op
-		at     string // what fails
+		at     string // the member that fails
 		client func(*gowebdav.Client) error
 		method string // the same
 		header []string
@@ -344,8 +343,8 @@ func TestGowebdavPartial(t *testing.T) {
 	}
 }
 
-// TestGowebdavUnreadable lists a collection with a member that cannot be looked at: gowebdav skips
-// it, the answer does not.
+// TestGowebdavUnreadable lists a collection with a member whose stat fails. gowebdav omits it, the
+// answer does not.
 func TestGowebdavUnreadable(t *testing.T) {
 	for _, b := range harness.Backends {
 		t.Run(b.Name, func(t *testing.T) {
@@ -365,12 +364,12 @@ func TestGowebdavUnreadable(t *testing.T) {
 			for _, r := range harness.DecodeMultistatus(t, a.Body) {
 				got = append(got, fmt.Sprint(r.Href, " ", harness.StatusCode(r.Status), " ", harness.StatusCode(r.Propstat[0].Status)))
 			}
-			// In a propstat, as every error of a property (§14.22).
+			// The error is in a propstat, as every error of a property (§14.22).
 			if want := []string{"/c/ 0 200", "/c/1 0 200", "/c/2 0 403", "/c/3 0 200"}; !slices.Equal(got, want) {
 				t.Errorf("responses = %q, want %q", got, want)
 			}
-			// A target that cannot be looked at is a real 403: gowebdav's Stat crashes on a 207
-			// that holds nothing else.
+			// A Request-URI whose stat fails is a plain 403: gowebdav's Stat crashes on a 207
+			// without properties.
 			if _, err := gowebdavClient(s).Stat("/c/2"); !gowebdav.IsErrCode(err, 403) {
 				t.Errorf("Stat: %v, want 403", err)
 			}

@@ -12,8 +12,7 @@ import (
 	"dav207/integration/harness"
 )
 
-// gvfsClient returns a shell in a D-Bus session of its own, as gvfs needs one; there need be no
-// desktop.
+// gvfsClient returns a shell in its own D-Bus session, which gvfs needs. It needs no desktop.
 func gvfsClient(s *harness.Site) *client {
 	s.Helper()
 	harness.RealClient(s, "dbus-run-session", "apt-get install dbus-daemon")
@@ -28,12 +27,12 @@ func gvfsClient(s *harness.Site) *client {
 	if _, err := os.Stat("/dev/fuse"); err != nil {
 		harness.CannotRun(s, "gvfs-fuse needs /dev/fuse: modprobe fuse, or give the container the device")
 	}
-	home, err := os.MkdirTemp("", "dav207-gvfs-") // XDG_RUNTIME_DIR holds sockets, whose names must be short
+	home, err := os.MkdirTemp("", "dav207-gvfs-") // XDG_RUNTIME_DIR has sockets, whose names must be short
 	if err != nil {
 		s.Fatal(err)
 	}
 	s.Cleanup(func() {
-		// The session takes its mount with it, but not at once.
+		// The mount ends some time after the session.
 		at := filepath.Join(home, "gvfs")
 		for end := time.Now().Add(10 * time.Second); mountedAt(s, at); time.Sleep(50 * time.Millisecond) {
 			if time.Now().After(end) {
@@ -52,7 +51,7 @@ func gvfsClient(s *harness.Site) *client {
 	}}
 }
 
-// mountedAt reports whether anything is mounted on a directory.
+// mountedAt reports whether a directory is a mount point.
 func mountedAt(t testing.TB, dir string) bool {
 	t.Helper()
 	mounts, err := os.ReadFile("/proc/self/mounts")
@@ -62,8 +61,8 @@ func mountedAt(t testing.TB, dir string) bool {
 	return strings.Contains(string(mounts), " "+dir+" ")
 }
 
-// TestGvfs does what Files of GNOME does, by gio, and what other programs do in what gvfs mounts
-// for them.
+// TestGvfs sends the requests of GNOME Files, with gio, and changes files in the directory that
+// gvfs mounts for other programs.
 func TestGvfs(t *testing.T) {
 	eachProgram(t, func(t *testing.T, s *harness.Site, dir string) {
 		local := oddTree(t)
@@ -105,14 +104,14 @@ func TestGvfs(t *testing.T) {
 			echo new >other && echo old >name && mv other name && [ "$(cat name)" = new ]
 			cd /
 			gio mount -u "$url"`)
-		// With nothing remembered.
+		// A new session has no cache.
 		said += session(`
 			diff -r "$local" "$(at /)/moved tree"
 			gio mount -u "$url"`)
 		if dir != "" {
 			sameTree(t, filepath.Join(dir, "moved tree"), local, false)
 			if !strings.Contains(said, "filesystem::free: ") {
-				t.Errorf("gio says nothing of free space (RFC 4331):\n%s", said)
+				t.Errorf("gio does not print the free space (RFC 4331):\n%s", said)
 			}
 		}
 		got := s.Tree("/old folder/")
@@ -120,14 +119,14 @@ func TestGvfs(t *testing.T) {
 			t.Errorf("tree = %q, want %q", got, want)
 		}
 		if t.Failed() {
-			t.Logf("gvfs said:\n%s", said)
+			t.Logf("output of gvfs:\n%s", said)
 		}
 	}, "--prefix", "/a b")
 }
 
-// TestGvfsTLS copies many small files at once, as Files does, by HTTP/2, with which libsoup 3.2
-// ends a small upload in a frame of its own. The certificate is trusted in a mount namespace that
-// ends with the client.
+// TestGvfsTLS copies many small files at once over HTTP/2, as GNOME Files does. libsoup 3.2 ends a
+// small upload with a separate frame. The certificate is trusted in a mount namespace that ends
+// with the client.
 func TestGvfsTLS(t *testing.T) {
 	unshare := harness.RealClient(t, "unshare", "apt-get install util-linux")
 	if os.Getuid() != 0 {
@@ -173,7 +172,7 @@ func TestGvfsTLS(t *testing.T) {
 				for f in "$local"/*; do gio cat "$url/${f##*/}" | cmp - "$f"; done
 				gio mount -u "$url"`)
 			if said != want.String() {
-				t.Errorf("gio said:\n%s\nwant\n%s", said, want.String())
+				t.Errorf("output of gio:\n%s\nwant\n%s", said, want.String())
 			}
 			harness.NoTemps(t, dir)
 		})

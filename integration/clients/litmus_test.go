@@ -13,12 +13,12 @@ import (
 	"dav207/integration/harness"
 )
 
-// litmusSuites is what litmus 0.13 has, with the number of its tests: one that is skipped is
-// missing in the count.
+// litmusSuites are the suites of litmus 0.13 with the number of their tests. The test fails if
+// litmus runs fewer.
 var litmusSuites = []struct {
 	name  string
 	tests int
-	// warnings are those that litmus may print, with the reason why we let it.
+	// warnings maps the warnings that litmus may print to the reasons why we accept them.
 	warnings map[string]string
 }{
 	{"basic", 16, nil},
@@ -34,8 +34,8 @@ var (
 	litmusTrouble = regexp.MustCompile(`(?m)^ *\d+\. .*(FAIL|SKIPPED|XFAIL).*$`)
 )
 
-// TestLitmus runs every suite of litmus, which knows much about single resources and, as its
-// sources provoke no failure of a member, nothing about multistatus.
+// TestLitmus runs every suite of litmus. It tests single resources, and no multistatus with failed
+// members.
 func TestLitmus(t *testing.T) {
 	litmus := harness.RealClient(t, "litmus", "apt-get install litmus")
 	for _, prefix := range []string{"/", "/a b/dav"} {
@@ -49,7 +49,7 @@ func TestLitmus(t *testing.T) {
 
 func runLitmus(t *testing.T, s *harness.Site, litmus, suite string, tests int, warnings map[string]string) {
 	cmd := exec.CommandContext(t.Context(), litmus, "-k", s.At("/"))
-	cmd.Dir = t.TempDir() // litmus writes logs where it is
+	cmd.Dir = t.TempDir() // litmus writes logs into its working directory
 	cmd.Env = append(cmd.Environ(), "TESTS="+suite)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
@@ -73,11 +73,11 @@ func runLitmus(t *testing.T, s *harness.Site, litmus, suite string, tests int, w
 	}
 	for w := range warnings {
 		if !met[w] {
-			t.Errorf("litmus no longer warns: %s", w)
+			t.Errorf("litmus no longer prints the warning %q", w)
 		}
 	}
 	if t.Failed() {
 		log, _ := os.ReadFile(filepath.Join(cmd.Dir, "debug.log"))
-		t.Logf("litmus said:\n%s\nand logged:\n%s", out, log)
+		t.Logf("output of litmus:\n%s\nlog:\n%s", out, log)
 	}
 }

@@ -16,17 +16,17 @@ import (
 	"dav207/integration/harness"
 )
 
-// oddNames are names that clients and servers get wrong: what URLs, XML, shells and format strings
-// have a use for, one letter in its two normal forms, what is outside of the BMP, dots, and what is
-// long.
+// oddNames are names that clients and servers get wrong: special characters of URLs, XML, shells
+// and format strings, a letter in its two normal forms, characters outside of the BMP, dots, and
+// long names.
 var oddNames = []string{
 	"plain.txt", "with space.txt", " leading", "100%", "a%20b", "%2e%2e", "a&b;c=d", "a+b", "a#b", "what?", "<x>'y'\"z\"", "$HOME!",
 	"(paren)[bracket]{brace}", "semi;colon,comma", "at@colon:", "tilde~^`|", "*star*", ".hidden", "..three", "-dash", "é", "e\u0301",
 	"日本語.txt", "😀", string(bytes.Repeat([]byte("long"), 60)),
 }
 
-// oddTree makes a tree for clients to send: each odd name for a file and, below "dirs", for a
-// directory; empty files and directories, many of them, and one that is larger than a buffer.
+// oddTree creates a tree for clients to send: each odd name as a file and, below "dirs", as a
+// directory; empty files and directories, many files, and one that is larger than a buffer.
 func oddTree(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -45,8 +45,8 @@ func oddTree(t testing.TB) string {
 	return dir
 }
 
-// localTree describes what is below a directory by name: "directory", or the size and the hash of a
-// file. With times, a file has its own, too.
+// localTree returns a description of each file below a directory by name: "directory", or the size and
+// the hash of a file, and its modification time if times is true.
 func localTree(t testing.TB, dir string, times bool) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -82,18 +82,18 @@ func localTree(t testing.TB, dir string, times bool) map[string]string {
 	return out
 }
 
-// sameTree compares two directories, and says where they differ.
+// sameTree fails the test for each difference between two directories.
 func sameTree(t testing.TB, got, want string, times bool) {
 	t.Helper()
 	g, w := localTree(t, got, times), localTree(t, want, times)
 	for _, name := range slices.Sorted(maps.Keys(w)) {
 		if g[name] != w[name] {
-			t.Errorf("%q is %q, want %q", name, g[name], w[name])
+			t.Errorf("%q = %q, want %q", name, g[name], w[name])
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(g)) {
 		if _, ok := w[name]; !ok {
-			t.Errorf("%q is there, and should not be", name)
+			t.Errorf("%q exists, want it missing", name)
 		}
 	}
 }

@@ -1,8 +1,8 @@
-// Package clients tests the server, and the command, with what people use: gowebdav, litmus,
-// cadaver, curl, rclone, davfs2 and gvfs, alone and behind nginx; and the thirty requirements that
-// clients have, as a table.
+// Package clients tests the server and the command with real clients, alone and behind nginx:
+// gowebdav, litmus, cadaver, curl, rclone, davfs2, gvfs and others. It also has a table of the
+// thirty requirements of clients.
 //
-// A client that is not installed is a skip, or a failure if DAV207_REQUIRE_CLIENTS is 1.
+// If a client is not installed its tests are skipped, or fail if DAV207_REQUIRE_CLIENTS is 1.
 package clients
 
 import (

@@ -25,17 +25,17 @@ import (
 	"dav207/integration/harness"
 )
 
-// proxy is a running nginx. It listens twice: with TLS, and without for clients that cannot be told
-// of the certificate.
+// proxy is a running nginx. It listens with TLS, and without TLS for clients that cannot trust the
+// certificate.
 type proxy struct {
 	tls, plain string // addresses
 	trusted    *x509.CertPool
 }
 
-// proxyHosts are the names for which the certificate of the proxy is good: those of README.md.
+// proxyHosts are the hosts in the certificate of the proxy: those of the README.
 var proxyHosts = []string{"dav.example.com", "www.example.com"}
 
-// client returns a client that finds every host at the proxy.
+// client returns a client that connects to the proxy for every host.
 func (p *proxy) client(t testing.TB) *http.Client {
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -48,8 +48,8 @@ func (p *proxy) client(t testing.TB) *http.Client {
 	return &http.Client{Transport: transport, Timeout: time.Minute}
 }
 
-// startNginx runs nginx with a server block as README.md has them, before a server at the address
-// backend. It ends with the test.
+// startNginx starts nginx with a server block of the README, as a proxy for the address backend. It
+// is stopped at the end of the test.
 func startNginx(t testing.TB, block, backend string) *proxy {
 	t.Helper()
 	program := harness.RealClient(t, "nginx", "apt-get install nginx-light")
@@ -61,13 +61,13 @@ func startNginx(t testing.TB, block, backend string) *proxy {
 		if err == nil {
 			return p
 		}
-		t.Log(err) // somebody else may have taken the port meanwhile
+		t.Log(err) // another process may have taken the port meanwhile
 	}
 	t.Fatal("nginx does not start")
 	return nil
 }
 
-// freeAddresses returns two addresses that nobody listens at.
+// freeAddresses returns two addresses with free ports.
 func freeAddresses(t testing.TB) (one, other string) {
 	t.Helper()
 	for _, address := range []*string{&one, &other} {
@@ -75,7 +75,7 @@ func freeAddresses(t testing.TB) (one, other string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer ln.Close() // not before the other is found, or they might be one
+		defer ln.Close() // after the second is found, so that they differ
 		*address = ln.Addr().String()
 	}
 	return one, other
@@ -87,8 +87,8 @@ func runNginx(t testing.TB, program, dir string, p *proxy, block, backend string
 	block = strings.Replace(block, "listen 443 ssl;", "listen "+p.tls+" ssl;\n\tlisten "+p.plain+";", 1)
 	block = certificateLine.ReplaceAllString(block, "$1 "+dir+"/nginx.$2;")
 	block = strings.ReplaceAll(block, "127.0.0.1:8080", backend)
-	// Everything that Debian's own configuration has elsewhere is below dir, and there is one
-	// process to be ended. "gzip" is on, as it is in Debian.
+	// All files that Debian's configuration has elsewhere are below dir, and nginx is a single
+	// process. gzip is on, as in Debian.
 	config := fmt.Sprintf(`daemon off;
 master_process off;
 pid %[1]s/nginx.pid;
@@ -132,7 +132,7 @@ http {
 			select {
 			case <-ended:
 			case <-time.After(10 * time.Second):
-				t.Error("nginx does not end")
+				t.Error("nginx does not stop")
 				cmd.Process.Kill()
 				<-ended
 			}
@@ -173,7 +173,7 @@ func certificate(t testing.TB, dir string) *x509.CertPool {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(public) {
-		t.Fatal("the certificate cannot be read")
+		t.Fatal("the certificate is malformed")
 	}
 	return pool
 }

@@ -12,8 +12,8 @@ import (
 	"dav207/integration/harness"
 )
 
-// nginxBlocks returns what the README of cmd/dav207 has for nginx: a host of its own, a part of a site, and the
-// headers that say the same for each request.
+// nginxBlocks returns the configurations for nginx in the README of cmd/dav207: a separate host, a
+// part of a site, and the headers for the latter.
 func nginxBlocks(t *testing.T) (host, part, headers string) {
 	t.Helper()
 	text, err := os.ReadFile("../../cmd/dav207/README.md")
@@ -35,8 +35,8 @@ func with(block, lines string) string {
 	return strings.ReplaceAll(block, "proxy_http_version 1.1;", "proxy_http_version 1.1;\n"+lines)
 }
 
-// TestNginx puts a real proxy in front, which ends TLS and may take a part of the path away, and
-// rewrites no header. What is in README.md runs as it stands there.
+// TestNginx runs the server behind nginx, which terminates TLS, may remove a part of the path, and
+// rewrites no header. The configurations are those of the README.
 func TestNginx(t *testing.T) {
 	harness.RealClient(t, "nginx", "apt-get install nginx-light")
 	host, part, headers := nginxBlocks(t)
@@ -46,7 +46,7 @@ func TestNginx(t *testing.T) {
 		block string
 		args  []string
 		url   string
-		works bool // COPY and MOVE do; else the server cannot know that it is meant
+		works bool // COPY and MOVE work; otherwise the server cannot recognise its own host
 	}{
 		{"README.md, a host of its own", host, []string{"--public-url", "https://dav.example.com/"}, "https://dav.example.com/", true},
 		{"README.md, --public-url", part, []string{"--public-url", "https://www.example.com/files/"}, "https://www.example.com/files/", true},
@@ -84,9 +84,9 @@ func TestNginx(t *testing.T) {
 	}
 }
 
-// throughProxy does what depends on the server knowing the URLs of the client.
+// throughProxy sends the requests that depend on the URL that the client uses.
 func throughProxy(t *testing.T, s *harness.Site) {
-	// A part of the site may not have the slash at its end.
+	// The root without its trailing slash.
 	bare := s.URL + s.Prefix
 	r, err := http.NewRequest("PROPFIND", bare, nil)
 	if err != nil {
@@ -101,7 +101,8 @@ func throughProxy(t *testing.T, s *harness.Site) {
 		t.Errorf("PROPFIND %s = %d of %s, want 207 without a redirection", bare, resp.StatusCode, resp.Request.URL)
 	}
 
-	// A collection without its slash: GET leads to where the client finds it (RFC 4918 §5.2).
+	// A collection without its slash: GET redirects to the URL that the client uses (RFC 4918
+	// §5.2).
 	s.Want(201, "MKCOL", "/a b", "")
 	for _, name := range []string{"/a b", ""} {
 		resp, err := s.Client.Get(s.At(name) + "?x=y")
@@ -116,17 +117,17 @@ func throughProxy(t *testing.T, s *harness.Site) {
 	}
 	s.Want(204, "DELETE", "/a b", "")
 
-	// An upload without a length, larger than what nginx holds by default.
+	// An upload without a length, larger than the default buffer of nginx.
 	content := bytes.Repeat([]byte("0123456789abcdef"), 5<<16)
 	put, err := s.Try("PUT", "/large", io.MultiReader(bytes.NewReader(content)))
 	if err != nil || put.Status != 201 || put.Header.Get("ETag") == "" {
 		t.Fatalf("PUT = %d %v, %v", put.Status, put.Header, err)
 	}
 	if got := s.Want(200, "GET", "/large", ""); got.Body != string(content) || got.Header.Get("ETag") != put.Header.Get("ETag") {
-		t.Errorf("%d bytes came back with %s, want %d with %s", len(got.Body), got.Header.Get("ETag"), len(content), put.Header.Get("ETag"))
+		t.Errorf("GET = %d bytes with %s, want %d with %s", len(got.Body), got.Header.Get("ETag"), len(content), put.Header.Get("ETag"))
 	}
 
-	// Names, there and back: the href of each is where it is.
+	// Names: GET of each href in a listing has the right file.
 	s.Want(201, "MKCOL", "/c", "")
 	for i, name := range oddNames {
 		s.Want(201, "PUT", "/c/"+name, strconv.Itoa(i))
@@ -144,17 +145,17 @@ func throughProxy(t *testing.T, s *harness.Site) {
 		}
 	}
 
-	// Destination: a URL as the client has it, of a collection and of a file; and a path.
+	// Destination: the URL that the client uses, of a collection and of a file; and a path.
 	s.Want(201, "COPY", "/c/", "", "Destination", "dest:/copy/")
 	s.Want(201, "MOVE", "/copy/100%", "", "Destination", "dest:/copy/moved 100%", "Overwrite", "F")
 	s.Want(412, "COPY", "/c/é", "", "Destination", "dest:/copy/é", "Overwrite", "F")
 	s.Want(201, "MOVE", "/copy/", "", "Destination", s.Href("/d e/"))
 	s.Want(502, "COPY", "/large", "", "Destination", "https://other.example.com"+s.Href("/x"))
 	if got := s.Want(200, "GET", "/d e/moved 100%", "").Body; got != "3" {
-		t.Errorf("what was copied and moved twice = %q, want 3", got)
+		t.Errorf("the file that was copied and moved twice = %q, want 3", got)
 	}
 
-	// A lock is where the client sees it, and its token counts for the URL of the client.
+	// lockroot and the tagged lists of If use the URL of the client.
 	lock := s.Want(200, "LOCK", "/d e/", harness.LockBody, "Depth", "infinity")
 	if want := "<D:lockroot><D:href>" + s.Href("/d e/") + "</D:href></D:lockroot>"; !strings.Contains(lock.Body, want) {
 		t.Errorf("LOCK = %s, want %s (§14.12)", lock.Body, want)
@@ -168,8 +169,8 @@ func throughProxy(t *testing.T, s *harness.Site) {
 	s.Want(204, "MOVE", "/d e/new", "", "Destination", "dest:/large", "If", "<"+s.At("/d e/")+"> ("+token+")")
 	s.Want(204, "UNLOCK", "/d e/", "", "Lock-Token", token)
 
-	// What the proxy compresses has another entity tag, which no client could use in If-Match (RFC
-	// 9110 §8.8.1).
+	// If the proxy compressed a file it would weaken the entity tag, and no client could use that
+	// in If-Match (RFC 9110 §8.8.1).
 	s.Want(201, "PUT", "/page.html", strings.Repeat("<p>text", 1000))
 	html := s.Want(200, "GET", "/page.html", "", "Accept-Encoding", "gzip")
 	s.Want(204, "PUT", "/page.html", "new", "If-Match", html.Header.Get("ETag"))
@@ -178,13 +179,13 @@ func throughProxy(t *testing.T, s *harness.Site) {
 		s.Want(204, "DELETE", name, "")
 	}
 	if got := s.Tree("/"); len(got) != 1 {
-		t.Errorf("tree = %q, want nothing", got)
+		t.Errorf("tree = %q, want it empty", got)
 	}
 }
 
-// TestNginxRefusedUpload refuses an upload that is larger than all buffers on the way, by a client
-// that does not wait for the verdict: a server that answers and closes makes nginx lose the answer
-// and say 502 (RFC 9112 §9.6).
+// TestNginxRefusedUpload sends an upload that is refused and larger than all buffers, without
+// waiting for a 100 (Continue). If the server closed the connection after its answer nginx would
+// lose the answer and send 502 (RFC 9112 §9.6).
 func TestNginxRefusedUpload(t *testing.T) {
 	harness.RealClient(t, "nginx", "apt-get install nginx-light")
 	host, _, _ := nginxBlocks(t)
@@ -200,7 +201,7 @@ func TestNginxRefusedUpload(t *testing.T) {
 				if chunked {
 					body = io.MultiReader(body) // hides the length
 				}
-				s := &harness.Site{TB: t, URL: "https://dav.example.com", Client: p.client(t)} // with a connection of its own
+				s := &harness.Site{TB: t, URL: "https://dav.example.com", Client: p.client(t)} // a new connection
 				if got, err := s.Try("PUT", name, body); err != nil || got.Status != want {
 					t.Errorf("PUT %s, chunked %v = %d, %v, want %d", name, chunked, got.Status, err, want)
 				}
@@ -209,8 +210,8 @@ func TestNginxRefusedUpload(t *testing.T) {
 	}
 }
 
-// TestNginxLitmus runs litmus through the proxy: it sends URLs in Destination and If, and compares
-// hrefs with its own.
+// TestNginxLitmus runs litmus through the proxy. litmus sends URLs in Destination and If, and
+// compares hrefs with its URLs.
 func TestNginxLitmus(t *testing.T) {
 	litmus := harness.RealClient(t, "litmus", "apt-get install litmus")
 	_, part, headers := nginxBlocks(t)

@@ -14,12 +14,12 @@ import (
 	"dav207/integration/harness"
 )
 
-// npmWebDAV is the package that TestNpmWebDAV drives, in the version that .ci/run installs.
+// npmWebDAV is the package that TestNpmWebDAV uses, in the version that .ci/run installs.
 const npmWebDAV = "webdav@5.11.0"
 
-// TestNpmWebDAV runs a session of the package webdav of npm, which throws on what it does not
-// expect: see testdata/npm-webdav.mjs. On the disk there is a collection with a pipe in it, and
-// with links that lead nowhere or out.
+// TestNpmWebDAV runs testdata/npm-webdav.mjs, a session of npm's package webdav, which throws on an
+// unexpected answer. On the disk there is a collection with a pipe and with links that are broken
+// or lead out of the tree.
 func TestNpmWebDAV(t *testing.T) {
 	node := harness.RealClient(t, "node", "apt-get install nodejs npm")
 	modules := os.Getenv("DAV207_NODE_MODULES")
@@ -38,22 +38,22 @@ func TestNpmWebDAV(t *testing.T) {
 		}
 		c := &client{TB: t, path: limited(t), dir: t.TempDir(), env: []string{"NODE_NO_WARNINGS=1"}}
 		if said := c.run(limit, node, script, s.At("/"), kind); said != "" {
-			t.Errorf("it says %s", said)
+			t.Errorf("the session prints %s", said)
 		}
 		want := []string{"/", "/c/", "/c/large", "/c/plain.txt", "/deep/", "/deep/er/", "/deep/er/est/"}
 		got := s.Tree("/")
 		for _, name := range want {
 			if !slices.Contains(got, name) {
-				t.Errorf("%s is not there: %q", name, got)
+				t.Errorf("%s is missing: %q", name, got)
 			}
 		}
 		if slices.Contains(got, "/odd/") {
-			t.Error("/odd/ is still there")
+			t.Error("/odd/ still exists")
 		}
 	}, "--prefix", "/a b")
 }
 
-// makeOdd makes a directory of a file, a directory, a pipe, and links that lead nowhere, or out.
+// makeOdd creates a file, a directory, a pipe, and links that are broken or lead out of the tree.
 func makeOdd(t *testing.T, dir string) {
 	t.Helper()
 	mkfifo := harness.RealClient(t, "mkfifo", "apt-get install coreutils")
@@ -71,8 +71,8 @@ func makeOdd(t *testing.T, dir string) {
 	}
 }
 
-// What other clients make of a member that cannot be described: the rest is listed, and nothing is
-// taken for a file.
+// If a member cannot be described other clients must list the rest, and must not treat the member
+// as a file.
 func TestListingWithAPipe(t *testing.T) {
 	dir := t.TempDir()
 	makeOdd(t, filepath.Join(dir, "odd"))
@@ -85,7 +85,7 @@ func TestListingWithAPipe(t *testing.T) {
 	})
 	t.Run("rclone", func(t *testing.T) {
 		of := *s
-		of.TB = t // which is skipped without rclone
+		of.TB = t // the subtest is skipped without rclone
 		if got := slices.Sorted(maps.Keys(list(rcloneClient(&of, "other"), "dav:odd"))); !slices.Equal(got, want) {
 			t.Errorf("lsjson = %q, want %q", got, want)
 		}
@@ -99,11 +99,11 @@ func TestListingWithAPipe(t *testing.T) {
 		out, err := cmd.CombinedOutput()
 		for _, line := range []string{"Listing collection `/odd/': succeeded.", `Error: +pipe +403 Forbidden`, `Coll: +d `, `  f +5 `} {
 			if err != nil || !regexp.MustCompile(line).Match(out) {
-				t.Errorf("ls: %v, does not say %q:\n%s", err, line, out)
+				t.Errorf("ls: %v, does not print %q:\n%s", err, line, out)
 			}
 		}
 		if strings.Contains(string(out), "broken") {
-			t.Errorf("ls lists a link that leads nowhere:\n%s", out)
+			t.Errorf("ls lists a broken link:\n%s", out)
 		}
 	})
 }

@@ -13,9 +13,8 @@ import (
 	"dav207/integration/harness"
 )
 
-// eachProgram runs a test against the command, which serves a tree in memory and then a directory,
-// and looks afterwards that no upload left anything behind. dir is the directory, "" for the tree
-// in memory.
+// eachProgram runs a test against the command with a tree in memory and with a directory. It fails
+// the test if a temp file is left. dir is the directory, or "" for the tree in memory.
 func eachProgram(t *testing.T, test func(t *testing.T, s *harness.Site, dir string), args ...string) {
 	for _, kind := range []string{"memory", "disk"} {
 		t.Run(kind, func(t *testing.T) {
@@ -30,15 +29,14 @@ func eachProgram(t *testing.T, test func(t *testing.T, s *harness.Site, dir stri
 	}
 }
 
-// startProgram starts "dav207 serve" on a free port. It ends with the test, which fails if the
-// command does not end well, or has answered 500 to anything: what a client does is no reason for
-// that.
+// startProgram starts "dav207 serve" on a free port and stops it at the end of the test. The test
+// fails if the command returns an error or answered a request with 500.
 func startProgram(t testing.TB, args ...string) *harness.Site {
 	t.Helper()
 	return harness.StartProgramUnder(t, nil, args...)
 }
 
-// client is a program that the test drives, with the environment and the directory that it runs in.
+// client is a program that the test runs, with its environment and working directory.
 type client struct {
 	testing.TB
 	path string
@@ -46,20 +44,19 @@ type client struct {
 	env  []string
 }
 
-// clientLimit is the time that a client has.
+// clientLimit is the timeout of a client.
 const clientLimit = 5 * time.Minute
 
-// limited returns the path of a program that runs another, which stands behind the argument limit,
-// and ends it with all that it started when it takes too long: scripts leave processes behind that
-// would keep a mount busy.
+// limited returns the path of a program that runs another with the timeout clientLimit, and kills
+// it with all its child processes. Processes that scripts leave running would keep a mount busy.
 func limited(t testing.TB) string {
 	return harness.RealClient(t, "timeout", "apt-get install coreutils")
 }
 
 const limit = "240"
 
-// run runs the client and returns what it wrote to standard output. It fails the test if that does
-// not end well in time.
+// run runs the client and returns its standard output. It fails the test if the client fails or
+// times out.
 func (c *client) run(args ...string) string {
 	c.Helper()
 	out, err := c.try(args...)
@@ -70,12 +67,12 @@ func (c *client) run(args ...string) string {
 }
 
 func (c *client) try(args ...string) (string, error) {
-	// Cleanup uses clients, too, when t.Context is over.
+	// Cleanup functions also run clients, after t.Context was cancelled.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), clientLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.path, args...)
 	cmd.Dir, cmd.Env = c.dir, append(cmd.Environ(), c.env...)
-	// Files, since what a client leaves running in the background would keep a pipe open.
+	// Files, because background processes of a client would keep a pipe open.
 	stdout, stderr := outputFile(c), outputFile(c)
 	defer os.Remove(stdout.Name())
 	defer os.Remove(stderr.Name())

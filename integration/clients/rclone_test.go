@@ -17,12 +17,12 @@ func rcloneClient(s *harness.Site, vendor string) *client {
 	home := s.TempDir()
 	return &client{TB: s, path: harness.RealClient(s, "rclone", "apt-get install rclone"), dir: home, env: []string{
 		"HOME=" + home, "RCLONE_CONFIG=" + filepath.Join(home, "rclone.conf"), "RCLONE_RETRIES=1", "RCLONE_LOW_LEVEL_RETRIES=1",
-		"RCLONE_NO_UNICODE_NORMALIZATION=true", // else it takes two of the names for one
+		"RCLONE_NO_UNICODE_NORMALIZATION=true", // otherwise it treats two of the names as one
 		"RCLONE_CONFIG_DAV_TYPE=webdav", "RCLONE_CONFIG_DAV_URL=" + s.At("/"), "RCLONE_CONFIG_DAV_VENDOR=" + vendor,
 	}}
 }
 
-// entry is what "rclone lsjson" says of a file or a directory.
+// entry is a file or a directory in the output of "rclone lsjson".
 type entry struct {
 	Path    string
 	Size    int64
@@ -43,8 +43,8 @@ func list(c *client, remote string) map[string]entry {
 	return out
 }
 
-// TestRclone sends a tree with odd names, moves and changes it, and fetches it again. To the vendor
-// "owncloud" rclone gives the times of files; for "other" a server keeps its own.
+// TestRclone uploads a tree with odd names, moves and changes it, and downloads it again. With the
+// vendor "owncloud" rclone sends the times of files, with "other" it does not.
 func TestRclone(t *testing.T) {
 	for _, vendor := range []string{"other", "owncloud"} {
 		t.Run(vendor, func(t *testing.T) {
@@ -72,10 +72,10 @@ func TestRclone(t *testing.T) {
 				}
 				sameListing(t, list(c, "dav:at home/to & there"), local, times)
 				if _, err := c.try("lsjson", "dav:from"); err == nil {
-					t.Error("what was moved is still there")
+					t.Error("the source of the move still exists")
 				}
 
-				// Synchronised after changes: something new, something else, something gone, a
+				// Sync after changes: a new file, a changed file, a removed file, a new
 				// time.
 				harness.WriteFile(t, filepath.Join(local, "new dir", "new é"), 77)
 				harness.WriteFile(t, filepath.Join(local, "plain.txt"), 4321)
@@ -93,11 +93,11 @@ func TestRclone(t *testing.T) {
 				c.run("check", "--download", local, "dav:at home/to & there")
 				sameListing(t, list(c, "dav:at home/to & there"), local, times)
 
-				// Nothing has changed, so nothing is sent.
+				// A second sync must transfer nothing.
 				log := filepath.Join(c.dir, "log")
 				c.run("sync", "--create-empty-src-dirs", "--dry-run", "--log-file", log, local, "dav:at home/to & there")
 				if said, err := os.ReadFile(log); err != nil || strings.Contains(string(said), "Skipped") {
-					t.Errorf("a second sync would do something: %v\n%s", err, said)
+					t.Errorf("the second sync would transfer files: %v\n%s", err, said)
 				}
 
 				back := t.TempDir()
@@ -107,14 +107,14 @@ func TestRclone(t *testing.T) {
 				// Copied on the server, then purged.
 				c.run("copyto", "dav:at home/to & there/日本語.txt", "dav:copy of 日本語.txt")
 				if want, err := os.ReadFile(filepath.Join(local, "日本語.txt")); err != nil || c.run("cat", "dav:copy of 日本語.txt") != string(want) {
-					t.Errorf("the copy of a file is not like it, %v", err)
+					t.Errorf("the copy of a file differs, %v", err)
 				}
 				c.run("purge", "dav:at home")
 				if got := s.Tree("/"); strings.Join(got, " ") != "/ /copy of 日本語.txt" {
 					t.Errorf("tree = %q, want the copy alone", got)
 				}
 				if dir != "" && !strings.Contains(c.run("about", "dav:"), "Free:") {
-					t.Error("rclone about does not say what is free (RFC 4331)")
+					t.Error("rclone about does not print the free space (RFC 4331)")
 				}
 			})
 		})
@@ -136,7 +136,7 @@ func sameListing(t testing.TB, got map[string]entry, local string, times bool) {
 		case !ok:
 			t.Errorf("%q is not listed", name)
 		case e.IsDir != fi.IsDir(), !e.IsDir && e.Size != fi.Size():
-			t.Errorf("%q is listed as %+v, want %d bytes, directory %v", name, e, fi.Size(), fi.IsDir())
+			t.Errorf("%q = %+v, want %d bytes, directory %v", name, e, fi.Size(), fi.IsDir())
 		case times && !e.IsDir && !e.ModTime.Equal(fi.ModTime()):
 			t.Errorf("%q has the time %v, want %v", name, e.ModTime, fi.ModTime())
 		}

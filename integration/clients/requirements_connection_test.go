@@ -30,8 +30,8 @@ func readAnswer(t *testing.T, conn net.Conn) harness.Answer {
 	return harness.Answer{Status: resp.StatusCode, Header: resp.Header, Body: string(b)}
 }
 
-// Requirement 30. TestVerdictBeforeTheBody has more.
-func testVerdict(t *testing.T) {
+// Requirement 30. TestExpectContinue has more.
+func testExpect(t *testing.T) {
 	files, _ := harness.Backends[0].Open(t)
 	s := harness.Serve(t, files, nil)
 	s.Want(201, "PUT", "/f", "old")
@@ -45,7 +45,7 @@ func testVerdict(t *testing.T) {
 			t.Errorf("PUT with %s = %d before the body, want %d", header, a.Status, want)
 		}
 	}
-	// One connection for all that went well, and for what was refused.
+	// Accepted and refused requests use the same connection.
 	connections := 0
 	trace := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		if !info.Reused {

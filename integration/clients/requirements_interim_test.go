@@ -18,18 +18,18 @@ import (
 	"dav207/server"
 )
 
-// slowSite is a server on which every COPY, MOVE and DELETE takes its time, and that speaks of it
-// often. heard counts the interim responses.
-func slowSite(t *testing.T) (s *harness.Site, heard *atomic.Int64) {
+// slowSite starts a server on which every COPY, MOVE and DELETE is slow and sends many interim
+// responses. count has their number.
+func slowSite(t *testing.T) (s *harness.Site, count *atomic.Int64) {
 	t.Helper()
 	files := faultfs.New(fsbackend.New(fsbackend.Memory()))
 	for _, op := range []faultfs.Op{faultfs.Remove, faultfs.Rename, faultfs.Read} {
 		files.Fail(op, "/**", nil).Do(func(ctx context.Context) { time.Sleep(30 * time.Millisecond) })
 	}
 	h := server.New(files, &server.Options{Silence: 10 * time.Millisecond})
-	heard = new(atomic.Int64)
+	count = new(atomic.Int64)
 	s = harness.ServeHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(&interimCounter{w, heard}, r)
+		h.ServeHTTP(&interimCounter{w, count}, r)
 	}), "")
 	for _, name := range []string{"/c", "/c/d"} {
 		s.Want(201, "MKCOL", name, "")
@@ -38,26 +38,25 @@ func slowSite(t *testing.T) (s *harness.Site, heard *atomic.Int64) {
 		s.Want(201, "PUT", fmt.Sprint("/c/", i), "x")
 		s.Want(201, "PUT", fmt.Sprint("/f", i), "x")
 	}
-	return s, heard
+	return s, count
 }
 
 type interimCounter struct {
 	http.ResponseWriter
-	heard *atomic.Int64
+	count *atomic.Int64
 }
 
 func (w *interimCounter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *interimCounter) WriteHeader(status int) {
 	if status < 200 {
-		w.heard.Add(1)
+		w.count.Add(1)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// TestInterim has real clients wait for operations during which they hear 102 Processing: those of
-// which the server believes that they read past it. What they are told is compared with what is
-// there.
+// TestInterim runs slow operations with real clients that receive 102 (Processing): those that the
+// server knows to ignore it. The results of the clients are compared with the tree.
 func TestInterim(t *testing.T) {
 	for name, use := range map[string]func(t *testing.T, s *harness.Site){
 		"curl": func(t *testing.T, s *harness.Site) {
@@ -65,11 +64,11 @@ func TestInterim(t *testing.T) {
 			for _, tt := range []struct{ method, from, to, want string }{
 				{"COPY", "/f1", "/g1", "201"}, {"MOVE", "/f2", "/g2", "201"}, {"DELETE", "/f3", "", "204"}, {"DELETE", "/c", "", "204"},
 			} {
-				// The connection is good for another request after it.
+				// The connection can be used for another request.
 				got := c.run("-s", "-o", os.DevNull, "-w", "%{http_code} ", "-X", tt.method, "-H", "Destination: "+tt.to, s.At(tt.from),
 					"--next", "-s", "-o", os.DevNull, "-w", "%{http_code} %{num_connects}", s.At("/f0"))
 				if got != tt.want+" 200 0" {
-					t.Errorf("%s %s: curl says %q, want %q", tt.method, tt.from, got, tt.want+" 200 0")
+					t.Errorf("%s %s: curl prints %q, want %q", tt.method, tt.from, got, tt.want+" 200 0")
 				}
 			}
 		},
@@ -79,7 +78,7 @@ func TestInterim(t *testing.T) {
 			c := &client{TB: t, path: limited(t), dir: home, env: []string{"HOME=" + home}}
 			said := c.run(limit, "sh", "-euc", `printf '%s\n' 'copy f1 g1' 'move f2 g2' 'delete f3' 'rmcol c' quit | "$1" "$2"`, "sh", cadaver, s.At("/"))
 			if strings.Count(said, "succeeded.") != 4 {
-				t.Errorf("cadaver says\n%s", said)
+				t.Errorf("cadaver prints\n%s", said)
 			}
 		},
 		"rclone": func(t *testing.T, s *harness.Site) {
@@ -119,31 +118,31 @@ func TestInterim(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, heard := slowSite(t)
+			s, count := slowSite(t)
 			use(t, s)
-			if heard.Load() == 0 {
-				t.Error("no interim response was sent: nothing was shown")
+			if count.Load() == 0 {
+				t.Error("the server sent no interim response, so the test shows nothing")
 			}
 			if got, want := strings.Join(s.Tree("/"), " "), "/ /f0 /f1 /f4 /f5 /f6 /f7 /g1 /g2"; got != want {
-				t.Errorf("the tree is %s, want %s", got, want)
+				t.Errorf("tree = %s, want %s", got, want)
 			}
 		})
 	}
 }
 
-// TestInterimBehindNginx has a proxy in between that takes a 1xx for the answer: nothing of that
-// kind is sent, and what comes is whole.
+// TestInterimBehindNginx runs the server behind nginx, which treats a 1xx as the answer. The server
+// must send none, and the answer must be complete.
 func TestInterimBehindNginx(t *testing.T) {
 	harness.RealClient(t, "nginx", "apt-get install nginx-light")
 	host, _, headers := nginxBlocks(t)
 	for name, block := range map[string]string{"README.md": host, "connections are kept": with(host, `proxy_set_header Connection "";`+"\n"+headers)} {
 		t.Run(name, func(t *testing.T) {
-			direct, heard := slowSite(t)
+			direct, count := slowSite(t)
 			s := &harness.Site{TB: t, URL: "https://dav.example.com", Client: startNginx(t, block, strings.TrimPrefix(direct.URL, "http://")).client(t)}
 			s.Want(201, "COPY", "/f1", "", "Destination", "dest:/g1", "User-Agent", "curl/7.88.1")
 			s.Want(204, "DELETE", "/c", "", "User-Agent", "curl/7.88.1")
 			s.Want(200, "GET", "/g1", "")
-			if n := heard.Load(); n != 0 {
+			if n := count.Load(); n != 0 {
 				t.Errorf("%d interim responses went to nginx", n)
 			}
 		})

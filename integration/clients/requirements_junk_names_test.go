@@ -11,11 +11,11 @@ import (
 	"dav207/server/davtest"
 )
 
-// junk has a name of each kind, of both systems and in other spellings.
+// junk has a name of each kind that macOS and Windows create, in several spellings.
 var junk = []string{"._x", "._.", ".DS_Store", ".Spotlight-V100", ".Trashes", ".fseventsd", ".metadata_never_index", "Thumbs.db", "THUMBS.DB",
 	"desktop.ini", "Desktop.ini"}
 
-// noJunk looks like it. LibreOffice reads its .~lock files back.
+// noJunk has similar names that must stay visible. LibreOffice reads its .~lock files.
 var noJunk = []string{".~lock.doc.odt#", ".hidden", "Thumbs.db.txt", "x._y"}
 
 // Requirement 28.
@@ -30,7 +30,7 @@ func testJunk(t *testing.T) {
 				t.Errorf("%s: PROPFIND %s = %d, want 404", mode, name, got)
 			}
 			if got := looked.Calls(); got != 1 {
-				t.Errorf("%s: it took %d looks to see that %s is not there", mode, got, name)
+				t.Errorf("%s: %d stat calls for %s, which does not exist", mode, got, name)
 			}
 			if got := srv.Send("PUT", "/c/"+name, "x").StatusCode; got != 201 {
 				t.Errorf("%s: PUT %s = %d, want 201", mode, name, got)
@@ -47,7 +47,7 @@ func testJunk(t *testing.T) {
 				t.Errorf("%s: Depth %s lists %d, want %d", mode, depth, got, listed)
 			}
 		}
-		if got := strings.Count(string(srv.Do("GET", "/c/").Body), "<a href="); got != listed { // and one for what is above
+		if got := strings.Count(string(srv.Do("GET", "/c/").Body), "<a href="); got != listed { // and one for the parent
 			t.Errorf("%s: the index has %d links, want %d", mode, got, listed)
 		}
 	}
@@ -65,7 +65,7 @@ func testJunk(t *testing.T) {
 	}
 }
 
-// junkScripts run where junk is hidden.
+// junkScripts run with junk hidden.
 var junkScripts = []struct {
 	rule, tree string
 	steps      []harness.Step
@@ -93,7 +93,7 @@ var junkScripts = []struct {
 		{`PROPFIND /c/ | Depth: 1 | body: <propfind xmlns="DAV:"><prop><resourcetype/></prop></propfind>`, "207 /c/=200[resourcetype]"},
 		{"DELETE /c/", "204"},
 	}, "/"},
-	{"but nothing of it that is somebody else's", "/c/._f", []harness.Step{
+	{"but no member that is locked by another user", "/c/._f", []harness.Step{
 		{"LOCK /c/._f | exclusive", "200"},
 		{"DELETE /c/", "207 /c/._f=423 lock-token-submitted(/c/._f)"},
 	}, "/ /c/ /c/._f"},

@@ -9,8 +9,8 @@ import (
 	"dav207/integration/harness"
 )
 
-// one runs the steps as the test of a requirement.
-func one(t *testing.T, tree string, steps ...harness.Step) *harness.ScriptRun {
+// runSteps starts a server with a tree and runs the steps.
+func runSteps(t *testing.T, tree string, steps ...harness.Step) *harness.ScriptRun {
 	t.Helper()
 	p := harness.StartScript(t, nil)
 	p.Server.Put(strings.Fields(tree)...)
@@ -20,16 +20,16 @@ func one(t *testing.T, tree string, steps ...harness.Step) *harness.ScriptRun {
 	return p
 }
 
-// Requirement 2. neon takes the token from the header, macOS from the body.
+// Requirement 2. neon reads the token from the header, macOS from the body.
 func testLockUnmapped(t *testing.T) {
-	p := one(t, "/c/")
+	p := runSteps(t, "/c/")
 	r := p.Do("LOCK /c/new | exclusive | Timeout: Second-600")
 	header, locks := strings.Trim(r.Header.Get("Lock-Token"), "<>"), harness.ActiveLocks(t, r.Body)
 	if r.StatusCode != 201 || len(locks) != 1 || locks[0].Token != header || !strings.HasPrefix(header, "urn:uuid:") || locks[0].Timeout != "Second-600" {
 		t.Errorf("LOCK = %v, Lock-Token %q, body %+v", r, header, locks)
 	}
 	if got := p.Server.Tree(); got != "/ /c/ /c/new" || p.Server.Content("/c/new") != "" {
-		t.Errorf("there are %s, want an empty file", got)
+		t.Errorf("tree = %s, want an empty file", got)
 	}
 }
 
@@ -37,7 +37,7 @@ func testLockUnmapped(t *testing.T) {
 func testTimeouts(t *testing.T) {
 	for asked, want := range map[string]string{"Infinite": "Second-86400", "": "Second-3600", "Second-0": "Second-1", "Second-999999": "Second-86400",
 		"Infinite, Second-4100000000": "Second-86400", "Second-180": "Second-180"} {
-		p := one(t, "/f")
+		p := runSteps(t, "/f")
 		request := "LOCK /f | exclusive"
 		if asked != "" {
 			request += " | Timeout: " + asked
@@ -47,7 +47,7 @@ func testTimeouts(t *testing.T) {
 			t.Errorf("Timeout %q grants %+v, want %s", asked, got, want)
 		}
 	}
-	p := one(t, "/f", harness.Step{"LOCK /f | exclusive | Timeout: Second-600 | as f", "200"})
+	p := runSteps(t, "/f", harness.Step{"LOCK /f | exclusive | Timeout: Second-600 | as f", "200"})
 	p.Server.Advance(1500 * time.Millisecond)
 	if got := p.LockDiscovery("/f", ""); len(got) != 1 || got[0].Timeout != "Second-599" {
 		t.Errorf("598.5 s before the end there is %+v, want Second-599", got)
@@ -64,7 +64,7 @@ func testRefresh(t *testing.T) {
 		"neon":  "If: (<{f}>)",
 		"macOS": "Accept: */* | Depth: 0 | Timeout: Second-600 | Content-Type: text/xml | If: (<{f}>)",
 	} {
-		p := one(t, "/f", harness.Step{"LOCK /f | exclusive | Depth: 0 | as f", "200"})
+		p := runSteps(t, "/f", harness.Step{"LOCK /f | exclusive | Depth: 0 | as f", "200"})
 		r := p.Do("LOCK /f | " + headers)
 		if got := harness.ActiveLocks(t, r.Body); r.StatusCode != 200 || len(got) != 1 || got[0].Token != p.Fill("{f}") {
 			t.Errorf("%s: the refresh = %v, %+v", client, r, got)
@@ -73,11 +73,10 @@ func testRefresh(t *testing.T) {
 		p.Step(harness.Step{"LOCK /f | " + headers, "412 lock-token-matches-request-uri"})
 	}
 	// Neither a new lock (§9.10.1: "MUST have an XML request body") nor a refresh (§9.10.2: "MUST
-	// specify which lock"). Office 2013 was seen to begin with that, but so does every client that
-	// waits for a challenge before it sends a body: a lock that was granted then would be one that
-	// nobody knows of, and in the way of the LOCK that follows.
+	// specify which lock"). Office 2013 and clients that wait for a 401 send such a LOCK first. If
+	// it were granted, the client would not know the token, and its next LOCK would conflict.
 	for _, name := range []string{"/f", "/new", "/c/"} {
-		p := one(t, "/f /c/", harness.Step{"LOCK " + name + " | Timeout: Second-3600 | Content-Type: text/xml", "400"})
+		p := runSteps(t, "/f /c/", harness.Step{"LOCK " + name + " | Timeout: Second-3600 | Content-Type: text/xml", "400"})
 		if got := p.Server.Tree(); got != "/ /c/ /f" {
 			t.Errorf("a LOCK of %s without body and If leaves %s", name, got)
 		}
@@ -161,7 +160,7 @@ func testIfPerResource(t *testing.T) {
 
 // Requirement 12.
 func testDavfsCreates(t *testing.T) {
-	one(t, "",
+	runSteps(t, "",
 		harness.Step{"LOCK /new | exclusive | Depth: 0 | If-None-Match: * | as t", "201"}, // so davfs2 sends no If-None-Match with PUT
 		harness.Step{"HEAD /new | as empty", "200"},
 		harness.Step{"PUT /new | If: </new> (<{t}>) | If-None-Match: *", "412"},
@@ -170,11 +169,11 @@ func testDavfsCreates(t *testing.T) {
 		harness.Step{"PUT /new | If: </new> (<{t}>) | If-Match: {one}", "204"},
 		harness.Step{"UNLOCK /new | Lock-Token: <{t}>", "204"},
 	)
-	one(t, "",
+	runSteps(t, "",
 		harness.Step{"LOCK /new | exclusive | Depth: 0 | If-None-Match: * | as t", "201"},
 		harness.Step{"PUT /new | If: </new> (<{t}>)", "204"},
 	)
-	one(t, "/there",
+	runSteps(t, "/there",
 		harness.Step{"LOCK /there | exclusive | Depth: 0 | If-None-Match: *", "412"},
 		harness.Step{"PUT /there | If-None-Match: *", "412"},
 		harness.Step{"PUT /there | If-Match: *", "204"},
@@ -189,7 +188,7 @@ func testDavfsCreates(t *testing.T) {
 		harness.Step{"DELETE /here | If-Match: {tag}", "204"},
 		harness.Step{"PUT /here | If-Match: {tag}", "412"},
 	)
-	one(t, "/busy",
+	runSteps(t, "/busy",
 		harness.Step{"LOCK /busy | exclusive | jane", "200"},
 		harness.Step{"LOCK /busy | exclusive | joe | If-Match: *", "423 no-conflicting-lock(/busy)"},
 	)
@@ -213,12 +212,12 @@ func testLocksEnd(t *testing.T) {
 		},
 		{
 			{"LOCK /c/m | exclusive | as m", "200"},
-			{"MOVE /d/ | Destination: /c/ | If: </c/m> (<{m}>)", "204"}, // what was there went, and its lock
+			{"MOVE /d/ | Destination: /c/ | If: </c/m> (<{m}>)", "204"}, // the old destination is deleted with its lock
 			{"PUT /c/m", "204"},
 		},
 		// "if there is an existing lock at the destination, the server MUST add the moved resource
-		// to the destination lock scope" (§7.6): its URL never stops to be mapped (§6.1 no. 8).
-		// Office locks a document, moves what it saved over it, and unlocks it.
+		// to the destination lock scope" (§7.6): its URL stays mapped (§6.1 no. 8).
+		// Office locks a document, moves the saved file over it, and unlocks it.
 		{
 			{"LOCK /f | exclusive | as doc", "200"},
 			{"PUT /tmp", "201"},
@@ -242,7 +241,7 @@ func testLocksEnd(t *testing.T) {
 			{"PUT /c/m", "423 lock-token-submitted(/c/)"},
 			{"UNLOCK /c/ | Lock-Token: <{c}>", "204"},
 		},
-		{ // both locked: the lock of what was moved ends, that of its new URL goes on
+		{ // both locked: the lock of the source ends, that of the destination stays
 			{"LOCK /f | exclusive | as f", "200"},
 			{"LOCK /c/m | exclusive | as m", "200"},
 			{"MOVE /c/m | Destination: /f | If: (<{m}>) </f> (<{f}>)", "400"}, // no tag may follow lists without one
@@ -266,7 +265,7 @@ func testLocksEnd(t *testing.T) {
 			{"PROPPATCH /f | joe | If: (<{f}>)", "423 lock-token-submitted(/f)"},
 			{"LOCK /f | joe | If: (<{f}>)", "403"},
 			{"UNLOCK /f | joe | Lock-Token: <{f}>", "403"},
-			{"PUT /f | If: (<{f}>)", "423 lock-token-submitted(/f)"}, // nobody is a user, too
+			{"PUT /f | If: (<{f}>)", "423 lock-token-submitted(/f)"}, // without credentials the user is another one, too
 			{"PUT /f | jane | If: (<{f}>)", "204"},
 			{"UNLOCK /f | jane | Lock-Token: <{f}>", "204"},
 		},
@@ -275,6 +274,6 @@ func testLocksEnd(t *testing.T) {
 			{"DELETE /c/ | joe | If: </c/m> (<{m}>)", "207 /c/m=423 lock-token-submitted(/c/m)"},
 		},
 	} {
-		t.Run(fmt.Sprint(i), func(t *testing.T) { one(t, "/f /c/m /d/m", steps...) })
+		t.Run(fmt.Sprint(i), func(t *testing.T) { runSteps(t, "/f /c/m /d/m", steps...) })
 	}
 }

@@ -13,8 +13,7 @@ const (
 	officeAgent = "Microsoft Office Protocol Discovery"
 )
 
-// TestNoMacQuota shows from whom the quota is hidden, and that it is not unless that was switched
-// on.
+// TestNoMacQuota checks that --no-macos-quota hides the quota from macOS only.
 func TestNoMacQuota(t *testing.T) {
 	const quota = `<propfind xmlns="DAV:"><prop><quota-available-bytes/><quota-used-bytes/></prop></propfind>`
 	for _, tt := range []struct {
@@ -33,7 +32,7 @@ func TestNoMacQuota(t *testing.T) {
 			s := harness.Serve(t, newSmallDisk(1000), &server.Options{NoMacQuota: tt.hide})
 			a := s.Want(207, "PROPFIND", "/", quota, "Depth", "0", "User-Agent", tt.agent)
 			if got := strings.Contains(a.Body, "<D:quota-available-bytes>1000<"); got != tt.quota || strings.Contains(a.Body, "404") == tt.quota {
-				t.Errorf("quota is told: %v, want %v\n%s", got, tt.quota, a.Body)
+				t.Errorf("the answer has a quota: %v, want %v\n%s", got, tt.quota, a.Body)
 			}
 		})
 	}

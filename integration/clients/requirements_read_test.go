@@ -56,16 +56,16 @@ func testListing(t *testing.T) {
 		t.Fatalf("PROPFIND = %d with %d responses, want 207 with %d", r.StatusCode, len(r.Responses), n+3)
 	}
 	if got := opened.Calls(); got != 0 {
-		t.Errorf("%d files were opened", got)
+		t.Errorf("the server opened %d files, want none", got)
 	}
 	if got := looked.Calls(); got > n+2 {
-		t.Errorf("members were looked at %d times, want once each", got)
+		t.Errorf("the server called stat for members %d times, want once each", got)
 	}
 	if got := r.Responses[0].Href; got != "/my%20dav/c/" {
-		t.Errorf("the first is %s, want the collection itself", got)
+		t.Errorf("the first response is for %s, want the collection", got)
 	}
 	if r.Header.Get("Content-Length") != "" {
-		t.Errorf("the length of a long listing is known before it is sent: it was not streamed")
+		t.Errorf("a long listing has a Content-Length, so it was not streamed")
 	}
 	hrefs := map[string]int{}
 	for _, m := range r.Responses {
@@ -73,12 +73,12 @@ func testListing(t *testing.T) {
 	}
 	for _, want := range []string{"/my%20dav/c/", "/my%20dav/c/sub/", "/my%20dav/c/%C3%A4%20b%26c%23.png", "/my%20dav/c/00000.txt"} {
 		if hrefs[want] != 1 {
-			t.Errorf("%s is there %d times", want, hrefs[want])
+			t.Errorf("%s occurs %d times, want once", want, hrefs[want])
 		}
 	}
 	for _, m := range r.Responses {
 		if got, _ := valueOf(m, "getcontenttype"); m.Href == "/my%20dav/c/%C3%A4%20b%26c%23.png" && got != "image/png" {
-			t.Errorf("the type of %s is %q, want what the name says", m.Href, got)
+			t.Errorf("the type of %s is %q, want that of the suffix", m.Href, got)
 		}
 	}
 	if got := srv.Do("PROPFIND", "/c/sub/", "Depth: 0").Responses; len(got) != 1 {
@@ -86,7 +86,7 @@ func testListing(t *testing.T) {
 	}
 }
 
-// valueOf returns the content of a DAV: property that was found.
+// valueOf returns the content of a DAV: property with status 200.
 func valueOf(m multistatus.Response, local string) (value string, ok bool) {
 	for _, ps := range m.Propstat {
 		for _, p := range ps.Prop {
@@ -143,7 +143,7 @@ func testDates(t *testing.T) {
 			date := when.UTC().Format(http.TimeFormat)
 			a := s.Want(207, "PROPFIND", "/c/f", both, "Depth", "0")
 			if !strings.Contains(a.Body, "<D:getlastmodified>"+date) {
-				t.Errorf("%s is not told:\n%s", date, a.Body)
+				t.Errorf("%s is missing in\n%s", date, a.Body)
 			}
 			if got := s.Want(200, "GET", "/c/f", "").Header.Get("Last-Modified"); got != date {
 				t.Errorf("Last-Modified is %q, want %q", got, date)
@@ -184,7 +184,7 @@ func testXMLForm(t *testing.T) {
 			t.Errorf("%s: DAV: is bound to something else in\n%s", request.method, body)
 		}
 		if strings.Contains(body, "<D:location") {
-			t.Errorf("%s: there is a location in\n%s", request.method, body)
+			t.Errorf("%s: unexpected location in\n%s", request.method, body)
 		}
 		if request.method == "PROPFIND" && request.body == "" {
 			for _, m := range r.Responses {
@@ -195,13 +195,13 @@ func testXMLForm(t *testing.T) {
 				}
 			}
 			if !strings.Contains(body, "<D:resourcetype><D:collection/></D:resourcetype>") || !strings.Contains(body, "<D:resourcetype/>") {
-				t.Errorf("resourcetype is written otherwise in\n%s", body)
+				t.Errorf("resourcetype has another form in\n%s", body)
 			}
-			// Clients that look at local names only must not find two of these for one resource.
+			// Clients that ignore namespaces must not find two of these for one resource.
 			for _, local := range []string{"quota", "getlastmodified", "href"} {
 				names := regexp.MustCompile(`<(\w+:)?`+local+`[ >/]`).FindAllString(withoutLocks.ReplaceAllString(body, ""), -1)
 				if len(names) > len(r.Responses) {
-					t.Errorf("%s is there %d times for %d resources", local, len(names), len(r.Responses))
+					t.Errorf("%s occurs %d times for %d resources", local, len(names), len(r.Responses))
 				}
 			}
 		}
@@ -273,16 +273,16 @@ func testGet(t *testing.T) {
 		if a := s.Want(206, "GET", "/f.txt", "", "Range", "bytes=2-4"); a.Header.Get("Content-Range") != "bytes 2-4/10" || a.Header.Get("Content-Length") != "3" {
 			t.Errorf("a range = %v", a.Header)
 		}
-		if got := s.Want(200, "GET", "/f.txt", "", "Range", "bytes=4-", "If-Range", date).Body; got != "0123456789" { // a set time is no strong validator
-			t.Errorf("after a set time the rest is %q", got)
+		if got := s.Want(200, "GET", "/f.txt", "", "Range", "bytes=4-", "If-Range", date).Body; got != "0123456789" { // a time set by a client is no strong validator
+			t.Errorf("the range after a time set by the client = %q, want the whole", got)
 		}
 		now := s.Want(201, "PUT", "/now.txt", "0123456789").Header.Get("Last-Modified")
 		harness.NextSecond() // until then the date is no strong validator (RFC 9110 §8.8.2.2)
 		if got := s.Want(206, "GET", "/now.txt", "", "Range", "bytes=4-", "If-Range", now).Body; got != "456789" {
-			t.Errorf("the rest is %q", got)
+			t.Errorf("the range = %q", got)
 		}
 		if got := s.Want(200, "GET", "/f.txt", "", "Range", "bytes=4-", "If-Range", "Sun, 06 Nov 1994 08:49:36 GMT").Body; got != "0123456789" {
-			t.Errorf("the rest of another version is %q", got)
+			t.Errorf("the range of another version = %q", got)
 		}
 		a := s.Want(206, "GET", "/f.txt", "", "Range", "bytes=0-1,8-")
 		if !strings.HasPrefix(a.Header.Get("Content-Type"), "multipart/byteranges") || a.Header.Get("Content-Length") != strconv.Itoa(len(a.Body)) {
@@ -293,13 +293,13 @@ func testGet(t *testing.T) {
 
 // Requirement 23.
 func testGetCollection(t *testing.T) {
-	// The client follows the redirect of what has no slash.
-	one(t, "/c/f", harness.Step{"HEAD /c/", "200"}, harness.Step{"GET /c/", "200"}, harness.Step{"HEAD /c", "200"}, harness.Step{"GET /c", "200"}, harness.Step{"HEAD /", "200"}, harness.Step{"GET /", "200"})
+	// For a URL without the slash the client follows the redirect.
+	runSteps(t, "/c/f", harness.Step{"HEAD /c/", "200"}, harness.Step{"GET /c/", "200"}, harness.Step{"HEAD /c", "200"}, harness.Step{"GET /c", "200"}, harness.Step{"HEAD /", "200"}, harness.Step{"GET /", "200"})
 }
 
-// Requirement 24. davfs2 and rclone take a redirect for "not there"; they send neither GET nor
-// HEAD to a collection, which lead to the URL with the slash, because lftp takes a folder for a
-// file otherwise.
+// Requirement 24. davfs2 and rclone treat a redirect as "not found". Only GET and HEAD of a
+// collection redirect to the URL with the slash, which those two do not send; lftp would treat a
+// collection as a file without it.
 func testSlashes(t *testing.T) {
 	files, _ := harness.Backends[0].Open(t)
 	s := harness.Serve(t, files, &server.Options{Prefix: "/dav"})
@@ -324,7 +324,7 @@ func testSlashes(t *testing.T) {
 	}
 	root.Want(200, "GET", "/dav/", "")
 	if got := root.Want(301, "GET", "/dav", "").Header.Get("Location"); got != "/dav/" {
-		t.Errorf("GET /dav leads to %q", got)
+		t.Errorf("GET /dav redirects to %q", got)
 	}
 }
 
@@ -343,7 +343,7 @@ func testQuota(t *testing.T) {
 			t.Fatalf("no quota in\n%s", a.Body)
 		}
 		if n, err := strconv.ParseInt(values[1], 10, 64); err != nil || n < 0 || uint64(n) != min(room, 1<<63-1) {
-			t.Errorf("with room for %d bytes quota-available-bytes is %s", room, values[1])
+			t.Errorf("quota-available-bytes = %[2]s with space for %[1]d bytes", room, values[1])
 		}
 		for _, p := range harness.DecodeMultistatus(s, a.Body)[0].Propstat {
 			for _, prop := range p.Prop.List {
@@ -358,9 +358,9 @@ func testQuota(t *testing.T) {
 	}
 }
 
-// TestNameOfTheRoot: clients show DAV:displayname as the name. The root has that of its URL, if
-// there is one, and never an empty one.
-func TestNameOfTheRoot(t *testing.T) {
+// Clients show DAV:displayname as the name. The root has the last segment of its URL, if there is
+// one, and never an empty displayname.
+func TestRootDisplayName(t *testing.T) {
 	const ask = `<propfind xmlns="DAV:"><prop><displayname/></prop></propfind>`
 	for prefix, want := range map[string]string{"/": "", "/dav": "dav", "/a/my files &c": "my files &amp;c"} {
 		srv := davtest.NewServer(t, &server.Options{Prefix: prefix})
@@ -368,15 +368,15 @@ func TestNameOfTheRoot(t *testing.T) {
 		for name, want := range map[string]string{"/": want, "/c/": "c"} {
 			r := srv.Send("PROPFIND", name, ask, "Depth: 0")
 			if got, ok := valueOf(r.Responses[0], "displayname"); got != want || ok != (want != "") {
-				t.Errorf("under %s the name of %s is %q, %v, want %q", prefix, name, got, ok, want)
+				t.Errorf("with prefix %s the displayname of %s is %q, %v, want %q", prefix, name, got, ok, want)
 			}
 			if got, ok := valueOf(srv.Do("PROPFIND", name, "Depth: 0").Responses[0], "displayname"); got != want || ok != (want != "") {
-				t.Errorf("under %s the name of %s is %q in allprop, %v, want %q", prefix, name, got, ok, want)
+				t.Errorf("with prefix %s the displayname of %s in allprop is %q, %v, want %q", prefix, name, got, ok, want)
 			}
 		}
 		srv.Send("PROPPATCH", "/", `<propertyupdate xmlns="DAV:"><set><prop><displayname>Ours</displayname></prop></set></propertyupdate>`)
 		if got, _ := valueOf(srv.Send("PROPFIND", "/", ask, "Depth: 0").Responses[0], "displayname"); got != "Ours" {
-			t.Errorf("under %s a name that was set is %q", prefix, got)
+			t.Errorf("with prefix %s a displayname that was set is %q", prefix, got)
 		}
 	}
 }

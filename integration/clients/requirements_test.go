@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// requirement is one of the thirty things that clients need most, by its number. The test shows
-// that it holds, over HTTP against a running server, as far as it does: partly says what is
-// missing, and why.
+// requirement is one of the thirty most important requirements of clients. Its test runs over HTTP
+// against a server. If the requirement does not hold completely, partly says what is missing and
+// why.
 type requirement struct {
 	number int
 	text   string
@@ -23,7 +23,7 @@ type requirement struct {
 	partly string
 }
 
-// requirements is complete: a number is missing here only if the requirement is gone.
+// requirements has all requirements in the order of their numbers.
 var requirements = []requirement{
 	{1, "OPTIONS answers 200 on any path with DAV 1, 2, 3, MS-Author-Via and every method", testOptionsEverywhere, ""},
 	{2, "LOCK of an unmapped URL makes an empty file, 201, with the token in header and body", testLockUnmapped, ""},
@@ -59,16 +59,16 @@ var requirements = []requirement{
 	{27, "DELETE and MOVE end the locks of what goes, UNLOCK only in scope, other users' tokens do not help; what comes to a locked URL is locked", testLocksEnd, ""},
 	{28, "junk names are stored, hidden or dropped; looking for them is cheap", testJunk, ""},
 	{29, "modification times: X-OC-Mtime, getlastmodified, lastmodified, Win32, dead ones of Cyberduck", testModificationTimes, ""},
-	{30, "the verdict before the body, keep-alive, HTTP/2, and no long silence", testVerdict, "while a COPY, MOVE or DELETE is under way, 102 goes to those " +
+	{30, "the verdict before the body, keep-alive, HTTP/2, and no long silence", testExpect, "while a COPY, MOVE or DELETE is under way, 102 goes to those " +
 		"clients only that are known to read past it, and to none behind a proxy that may not: the others hear nothing before its end, unless a member " +
 		"has failed. No status could be told them that is sure to be true"},
 }
 
-// TestRequirements is the table of what clients need, complete.
+// TestRequirements runs the tests of all requirements.
 func TestRequirements(t *testing.T) {
 	for i, r := range requirements {
 		if r.number != i+1 {
-			t.Fatalf("requirement %d stands where %d should", r.number, i+1)
+			t.Fatalf("requirement %d is at the place of %d", r.number, i+1)
 		}
 		t.Run(fmt.Sprintf("%02d %s", r.number, r.text), func(t *testing.T) {
 			r.test(t)
@@ -82,12 +82,12 @@ func TestRequirements(t *testing.T) {
 	}
 }
 
-// TestRequirementsAreNamed makes sure that the test of a requirement is its own: its comment names
-// the number, and no comment names a number that the table has another test for.
+// TestRequirementsAreNamed checks that the comment of each requirement's test names its number, and
+// that no other comment does.
 func TestRequirementsAreNamed(t *testing.T) {
 	files, err := filepath.Glob("*_test.go")
 	if err != nil || len(files) < 2 {
-		t.Fatalf("there are the files %v, %v", files, err)
+		t.Fatalf("files = %v, %v", files, err)
 	}
 	named := map[int]string{} // the function whose comment begins with "Requirement N"
 	number := regexp.MustCompile(`^Requirement (\d+)\b`)
@@ -105,7 +105,7 @@ func TestRequirementsAreNamed(t *testing.T) {
 				var n int
 				fmt.Sscan(m[1], &n)
 				if named[n] != "" {
-					t.Errorf("%s and %s are both of requirement %d", named[n], f.Name.Name, n)
+					t.Errorf("%s and %s both name requirement %d", named[n], f.Name.Name, n)
 				}
 				named[n] = f.Name.Name
 			}
@@ -114,7 +114,7 @@ func TestRequirementsAreNamed(t *testing.T) {
 	for _, r := range requirements {
 		_, is, _ := strings.Cut(runtime.FuncForPC(reflect.ValueOf(r.test).Pointer()).Name(), "clients.")
 		if named[r.number] != is {
-			t.Errorf("the test of requirement %d is %s, but %q says that it is", r.number, is, named[r.number])
+			t.Errorf("the test of requirement %d is %s, but %q names it", r.number, is, named[r.number])
 		}
 		delete(named, r.number)
 	}

@@ -15,7 +15,7 @@ import (
 	"dav207/server/davtest"
 )
 
-// smallDisk is a tree in memory that tells how much room there is.
+// smallDisk is a tree in memory that reports a given free space.
 type smallDisk struct {
 	*fsbackend.FS
 	room uint64
@@ -27,12 +27,12 @@ func (d smallDisk) Space(context.Context, string) (used, available uint64, err e
 	return 0, d.room, nil
 }
 
-// Requirement 6. macOS never says.
+// Requirement 6. macOS never sends Overwrite.
 func testOverwriteDefault(t *testing.T) {
-	p := one(t, "/f /g /h", harness.Step{"COPY /f | Destination: /g", "204"}, harness.Step{"MOVE /f | Destination: /h", "204"},
+	p := runSteps(t, "/f /g /h", harness.Step{"COPY /f | Destination: /g", "204"}, harness.Step{"MOVE /f | Destination: /h", "204"},
 		harness.Step{"MOVE /g | Destination: /h | Overwrite: F", "412"}, harness.Step{"COPY /g | Destination: /h | Overwrite: F", "412"})
 	if got, want := harness.TreeOf(p.Server).String(), "/ /g=/f /h=/f"; got != want {
-		t.Errorf("the tree is %s, want %s", got, want)
+		t.Errorf("tree = %s, want %s", got, want)
 	}
 }
 
@@ -67,12 +67,11 @@ func testWin32(t *testing.T) {
 				}
 			}
 			a = s.Want(207, "PROPFIND", name, `<D:propfind xmlns:D="DAV:" xmlns:Z="`+ns+`"><D:prop><D:getlastmodified/>`+ask.String()+`</D:prop></D:propfind>`, "Depth", "0")
-			// What Windows asks for without names has the time once, as getlastmodified: a listing
-			// must not grow for nothing.
+			// allprop has the time once, as getlastmodified, to keep listings small.
 			all := s.Want(207, "PROPFIND", name, "", "Depth", "0").Body
 			if strings.Count(all, when) != 3 || !strings.Contains(all, "<D:getlastmodified>"+when) || strings.Contains(all, "Win32LastModifiedTime") ||
 				!strings.Contains(all, "Win32CreationTime") || !strings.Contains(all, "00000020") {
-				t.Errorf("%s: %s has, when nothing is named,\n%s", b.Name, name, all)
+				t.Errorf("%s: allprop of %s has\n%s", b.Name, name, all)
 			}
 			if strings.Count(a.Body, when) != 4 || !strings.Contains(a.Body, "00000020") || strings.Contains(a.Body, `<Win32`) {
 				t.Errorf("%s: %s has\n%s", b.Name, name, a.Body)
@@ -86,7 +85,7 @@ func testChunkedPut(t *testing.T) {
 	for _, b := range harness.Backends {
 		files, dir := b.Open(t)
 		s := harness.Serve(t, files, nil)
-		body, feed := io.Pipe() // of unknown length: net/http sends it in chunks
+		body, feed := io.Pipe() // unknown length: net/http sends it chunked
 		done := make(chan harness.Answer)
 		go func() {
 			a, err := s.Try("PUT", "/f", body, "X-Expected-Entity-Length", fmt.Sprint(8<<20+3))
@@ -95,7 +94,7 @@ func testChunkedPut(t *testing.T) {
 			}
 			done <- a
 		}()
-		for range 8 { // more than is buffered on the way: it is taken while it comes
+		for range 8 { // more than all buffers: the server must read while the client writes
 			if _, err := feed.Write(make([]byte, 1<<20)); err != nil {
 				t.Fatal(err)
 			}
@@ -106,16 +105,16 @@ func testChunkedPut(t *testing.T) {
 			t.Errorf("%s: a chunked PUT = %d", b.Name, a.Status)
 		}
 		if got := s.Want(200, "HEAD", "/f", "").Header.Get("Content-Length"); got != fmt.Sprint(8<<20+3) {
-			t.Errorf("%s: %s bytes are there", b.Name, got)
+			t.Errorf("%s: the file has %s bytes", b.Name, got)
 		}
 		s.Want(204, "PUT", "/f", "old")
 		for expected, want := range map[string]int{"4": 400, "2": 400, "-1": 400, "many": 400, "3": 204} {
 			a, err := s.Try("PUT", "/f", io.MultiReader(strings.NewReader("new")), "X-Expected-Entity-Length", expected)
 			if err != nil || a.Status != want {
-				t.Errorf("%s: PUT of 3 bytes where %s are expected = %d, %v, want %d", b.Name, expected, a.Status, err, want)
+				t.Errorf("%s: PUT of 3 bytes with X-Expected-Entity-Length %s = %d, %v, want %d", b.Name, expected, a.Status, err, want)
 			}
 			if got := s.Want(200, "GET", "/f", "").Body; want == 400 && got != "old" && got != "new" || want == 204 && got != "new" {
-				t.Errorf("%s: after it there is %q", b.Name, got)
+				t.Errorf("%s: tree after it = %q", b.Name, got)
 			}
 			if want == 204 {
 				s.Want(204, "PUT", "/f", "old")
@@ -166,11 +165,11 @@ func testPutAnswer(t *testing.T) {
 			head := s.Want(200, "HEAD", "/f", "")
 			for _, key := range []string{"ETag", "Last-Modified"} {
 				if a.Header.Get(key) == "" || a.Header.Get(key) != head.Header.Get(key) {
-					t.Errorf("%s: PUT says %s: %q, HEAD %q", b.Name, key, a.Header.Get(key), head.Header.Get(key))
+					t.Errorf("%s: PUT has %s: %q, HEAD %q", b.Name, key, a.Header.Get(key), head.Header.Get(key))
 				}
 			}
 			if a.Header.Get("Date") == "" {
-				t.Errorf("%s: PUT says no Date", b.Name)
+				t.Errorf("%s: PUT has no Date", b.Name)
 			}
 		}
 	}
@@ -194,12 +193,11 @@ func testOneTag(t *testing.T) {
 			t.Errorf("%s: the tag became %s, want %s", b.Name, got, second)
 		}
 
-		// A time that comes with the content belongs to it, and the tag that PUT answers with is
-		// good for the next PUT.
+		// The tag in the answer to a PUT with a time is valid for the next PUT.
 		timed := s.Want(204, "PUT", "/g", "3", "X-OC-Mtime", "784111777").Header.Get("ETag")
 		timed = s.Want(204, "PUT", "/g", "4", "X-OC-Mtime", "784111777", "If-Match", timed).Header.Get("ETag")
-		// One that is set afterwards may change the tag, but there is still one, and the old one
-		// saves the content.
+		// Setting the time later may change the tag, but all methods agree on it, and a PUT with
+		// the old tag does not overwrite.
 		s.Want(207, "PROPPATCH", "/g", `<propertyupdate xmlns="DAV:"><set><prop><getlastmodified>Mon, 07 Nov 1994 08:49:37 GMT</getlastmodified></prop></set></propertyupdate>`)
 		now := s.ETag("/g")
 		if s.Want(200, "HEAD", "/g", "").Header.Get("ETag") != now {
@@ -208,7 +206,7 @@ func testOneTag(t *testing.T) {
 		if now != timed {
 			s.Want(412, "PUT", "/g", "lost", "If-Match", timed)
 			if b.Name == "memory" {
-				t.Errorf("a new time changes the tag of what is in memory, which is not made of it")
+				t.Errorf("a new time changes the tag in memory, which does not depend on the time")
 			}
 		}
 		s.Want(204, "PUT", "/g", "5", "If-Match", now)
@@ -217,7 +215,7 @@ func testOneTag(t *testing.T) {
 
 // Requirement 20.
 func testMkcol(t *testing.T) {
-	one(t, "/f /c/",
+	runSteps(t, "/f /c/",
 		harness.Step{"MKCOL /new", "201"}, harness.Step{"MKCOL /new", "405"}, harness.Step{"MKCOL /f", "405"}, harness.Step{"MKCOL /none/new", "409"}, harness.Step{"MKCOL /f/new", "409"},
 		harness.Step{"MKCOL /xml/ | Content-Type: text/xml; charset=utf-8", "201"}, // KIO
 		harness.Step{"MKCOL /body/ | Content-Type: text/xml | body: <mkcol/>", "415"},
@@ -226,7 +224,7 @@ func testMkcol(t *testing.T) {
 
 // Requirement 21.
 func testSuccessCodes(t *testing.T) {
-	one(t, "/c/d/f /c/g /e/", harness.Step{"MKCOL /n", "201"}, harness.Step{"COPY /c/ | Destination: /n/c/", "201"}, harness.Step{"COPY /c/ | Destination: /n/c/", "204"},
+	runSteps(t, "/c/d/f /c/g /e/", harness.Step{"MKCOL /n", "201"}, harness.Step{"COPY /c/ | Destination: /n/c/", "201"}, harness.Step{"COPY /c/ | Destination: /n/c/", "204"},
 		harness.Step{"MOVE /n/c/ | Destination: /m/", "201"}, harness.Step{"MOVE /m/ | Destination: /e/", "204"}, harness.Step{"DELETE /e/", "204"}, harness.Step{"DELETE /c/g", "204"},
 		harness.Step{"MOVE /c/d/f | Destination: /f", "201"}, harness.Step{"DELETE /c/", "204"})
 }
@@ -258,7 +256,7 @@ func testNoRoom(t *testing.T) {
 		}
 	}
 	srv.Files.Reset()
-	// A client's fault is told as one: macOS takes 500 for a file that vanished.
+	// An error of the client is a 4xx: macOS treats 500 as a file that vanished.
 	for _, request := range []string{
 		"PUT /none/f", "PUT /c/", "PUT /f/x", "GET /none", "GET /f/x", "DELETE /none", "DELETE /", "MKCOL /f/x", "MKCOL /none/x", "COPY /none | Destination: /x",
 		"COPY /f | Destination: /none/x", "COPY /f | Destination: /f/x", "MOVE /c/ | Destination: /c/1/x", "MOVE / | Destination: /x", "COPY /c/ | Destination: /c/d/",
@@ -286,7 +284,7 @@ func testModificationTimes(t *testing.T) {
 		check := func(what, name string) {
 			t.Helper()
 			if got := s.Want(200, "HEAD", name, "").Header.Get("Last-Modified"); got != when {
-				t.Errorf("%s: after %s the time is %s", b.Name, what, got)
+				t.Errorf("%s: the time after %s = %s", b.Name, what, got)
 			}
 		}
 		accepted := func(a harness.Answer) {

@@ -10,8 +10,8 @@ import (
 	"dav207/integration/harness"
 )
 
-// TestZsync brings an old copy of a file up to date. zsync asks for the parts that have changed,
-// several at once (RFC 9110 §15.3.7.2), and for ever where it cannot read the answer.
+// TestZsync updates an old copy of a file. zsync requests the changed parts, several at once (RFC
+// 9110 §15.3.7.2), and repeats its requests without end if it cannot parse the answer.
 func TestZsync(t *testing.T) {
 	zsyncmake := harness.RealClient(t, "zsyncmake", "apt-get install zsync")
 	zsync := harness.RealClient(t, "zsync", "apt-get install zsync")
@@ -33,7 +33,7 @@ func TestZsync(t *testing.T) {
 			switch fresh := content[at : at+3000]; source.IntN(3) {
 			case 0:
 				clear(fresh)
-			case 1: // what follows moves
+			case 1: // shifts the rest of the file
 				content = append(content[:at:at], content[at+1000:]...)
 			default:
 				for i := range fresh {
@@ -54,10 +54,10 @@ func TestZsync(t *testing.T) {
 		c := &client{TB: t, path: limited(t), dir: home}
 		said := c.run(limit, zsync, "-i", "old", "-o", "got", s.At("/new.zsync"))
 		if got, err := os.ReadFile(filepath.Join(home, "got")); string(got) != string(content) {
-			t.Errorf("%d bytes came, %v, want %d", len(got), err, len(content))
+			t.Errorf("zsync wrote %d bytes, %v, want %d", len(got), err, len(content))
 		}
 		if !strings.Contains(said, "checksum matches OK") {
-			t.Errorf("zsync said:\n%s", said)
+			t.Errorf("output of zsync:\n%s", said)
 		}
 	}, "--prefix", "/a b")
 }
