@@ -36,7 +36,7 @@ func TestPutWaitsForUnansweredLock(t *testing.T) {
 	send := func(answer chan int, method, body string) {
 		answer <- s.Do(method, "/b", body).Status
 	}
-	go send(locked, "LOCK", `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`)
+	go send(locked, "LOCK", harness.ExclusiveLock)
 	<-g.reached
 	go send(put, "PUT", "x")
 	select {

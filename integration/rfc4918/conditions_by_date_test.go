@@ -16,7 +16,6 @@ func TestDatesAreValidators(t *testing.T) {
 	const old = "Sun, 06 Nov 1994 08:49:37 GMT"
 	const dated = `<propertyupdate xmlns="DAV:"><set><prop><getlastmodified>` + old + `</getlastmodified></prop></set></propertyupdate>`
 	const find = `<propfind xmlns="DAV:"><prop><resourcetype/></prop></propfind>`
-	const lock = `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`
 	const patch = `<propertyupdate xmlns="DAV:"><set><prop><a xmlns="x:"/></prop></set></propertyupdate>`
 	for _, b := range harness.Backends {
 		for what, replace := range map[string]func(s *harness.Site){
@@ -50,7 +49,7 @@ func TestDatesAreValidators(t *testing.T) {
 				s.Want(200, "GET", "/c/f", "", "If-Range", given, "Range", "bytes=1-")
 				for _, request := range [][]string{
 					{"GET", ""}, {"HEAD", ""}, {"PUT", "lost"}, {"DELETE", ""}, {"COPY", "", "Destination", "dest:/new"},
-					{"MOVE", "", "Destination", "dest:/new"}, {"PROPPATCH", patch}, {"PROPFIND", find, "Depth", "0"}, {"LOCK", lock},
+					{"MOVE", "", "Destination", "dest:/new"}, {"PROPPATCH", patch}, {"PROPFIND", find, "Depth", "0"}, {"LOCK", harness.ExclusiveLock},
 				} {
 					s.Want(412, request[0], "/c/f", request[1], append(request[2:], "If-Unmodified-Since", given)...)
 				}

@@ -14,7 +14,6 @@ import (
 // server would require a token that no client can submit, because the URL is unmapped (RFC 4918
 // §6.1, §10.4.4).
 func TestLockOfRemovedFile(t *testing.T) {
-	const lock = `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`
 	for _, tt := range []struct {
 		method string
 		status int
@@ -22,7 +21,7 @@ func TestLockOfRemovedFile(t *testing.T) {
 		body   string
 	}{
 		{"PUT", 201, nil, "x"},
-		{"LOCK", 201, nil, lock},
+		{"LOCK", 201, nil, harness.ExclusiveLock},
 		{"MKCOL", 201, nil, ""},
 		{"MOVE", 201, []string{"Destination", "/f"}, ""},
 		{"COPY", 201, []string{"Destination", "/f"}, ""},
