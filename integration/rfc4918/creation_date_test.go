@@ -209,7 +209,7 @@ func TestCreationDateAfterCopyAndMove(t *testing.T) {
 					s.Want(201, "PUT", name, "x")
 				}
 				dated := func(name, date string) {
-					patched(s, name, `<propertyupdate xmlns="DAV:"><set><prop><creationdate>`+date+`</creationdate><a xmlns="urn:x">of `+date+`</a></prop></set></propertyupdate>`)
+					proppatch(s, name, `<propertyupdate xmlns="DAV:"><set><prop><creationdate>`+date+`</creationdate><a xmlns="urn:x">of `+date+`</a></prop></set></propertyupdate>`)
 				}
 				for _, name := range []string{"/c/", "/c/f", "/c/d/", "/c/d/f"} {
 					dated(name, date)
@@ -249,7 +249,7 @@ func TestCreationDateAfterCopyAndMove(t *testing.T) {
 }
 
 // patched sends a PROPPATCH of which everything has to succeed.
-func patched(s *harness.Site, name, update string) {
+func proppatch(s *harness.Site, name, update string) {
 	s.Helper()
 	if a := s.Want(207, "PROPPATCH", name, update); strings.Count(a.Body, "HTTP/1.1") != 1 || !strings.Contains(a.Body, "200 OK") {
 		s.Fatalf("PROPPATCH %s: %s", name, a.Body)
@@ -269,7 +269,7 @@ func TestWindowsFlags(t *testing.T) {
 			s.Want(201, "PUT", name, "x")
 		}
 		for name, bits := range map[string]string{"/set": "00000022", "/.set": "00000022", "/.unset": "00000020", "/odd": "many"} {
-			patched(s, name, `<propertyupdate xmlns="DAV:"><set><prop><Win32FileAttributes xmlns="urn:schemas-microsoft-com:">`+
+			proppatch(s, name, `<propertyupdate xmlns="DAV:"><set><prop><Win32FileAttributes xmlns="urn:schemas-microsoft-com:">`+
 				bits+`</Win32FileAttributes></prop></set></propertyupdate>`)
 		}
 		for name, want := range map[string]string{
