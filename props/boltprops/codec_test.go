@@ -26,21 +26,21 @@ func TestCodec(t *testing.T) {
 	k := []byte("/a\x00b")
 	for _, want := range samples {
 		value := want.encode(k)
-		got, err := decode(k, value, nil)
+		got, err := decode(k, value, nil, nil)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
 		for i := range value {
 			flipped := bytes.Clone(value)
 			flipped[i] ^= 0x10
-			if _, err := decode(k, flipped, nil); !errors.Is(err, errDamaged) {
+			if _, err := decode(k, flipped, nil, nil); !errors.Is(err, errDamaged) {
 				t.Errorf("with byte %d flipped: got %v, want %v", i, err, errDamaged)
 			}
-			if _, err := decode(k, value[:i], nil); !errors.Is(err, errDamaged) {
+			if _, err := decode(k, value[:i], nil, nil); !errors.Is(err, errDamaged) {
 				t.Errorf("cut short after %d bytes: got %v, want %v", i, err, errDamaged)
 			}
 		}
-		if _, err := decode([]byte("/a\x00c"), value, nil); !errors.Is(err, errDamaged) {
+		if _, err := decode([]byte("/a\x00c"), value, nil, nil); !errors.Is(err, errDamaged) {
 			t.Errorf("under another key: got %v, want %v", err, errDamaged)
 		}
 	}
@@ -55,22 +55,14 @@ func FuzzDecode(f *testing.F) {
 	f.Add(encodeLock(&someLocks[0])[sealed:])
 	f.Fuzz(func(t *testing.T, body []byte) {
 		value := func() []byte { return seal(k, append(newValue(len(body)), body...)) }
-		e, err := decode(k, value(), nil)
+		e, err := decode(k, value(), nil, nil)
 		switch {
 		case err != nil && !errors.Is(err, errDamaged):
 			t.Errorf("entry: got %v, want %v", err, errDamaged)
 		case err == nil:
-			again, err := decode(k, e.encode(k), nil)
+			again, err := decode(k, e.encode(k), nil, nil)
 			if err != nil || !reflect.DeepEqual(again, e) {
 				t.Errorf("entry: %+v comes back as %+v, %v", e, again, err)
-			}
-		}
-		// As one member of many, in memory that is used again.
-		var m memberReader
-		for range 2 {
-			properties, memberErr := m.decode(k, value())
-			if (err == nil) != (memberErr == nil) || len(properties) != len(e.properties) || len(properties) > 0 && !reflect.DeepEqual(properties, e.properties) {
-				t.Errorf("entry alone: %+v, %v; of a member: %+v, %v", e, err, properties, memberErr)
 			}
 		}
 		l, err := decodeLock(k, value())

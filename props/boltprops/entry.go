@@ -3,6 +3,7 @@ package boltprops
 import (
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"time"
 
 	"dav207/props"
@@ -99,12 +100,13 @@ func (r *reader) endEntry(k []byte, properties int) error {
 }
 
 // decode reads the value of k. The contents of properties are part of value. n may be nil.
-func decode(k, value []byte, n *names) (e record, err error) {
+func decode(k, value []byte, n *names, into []props.Property) (e record, err error) {
 	r, since, err := open(k, value, n)
 	if err != nil {
 		return record{}, err
 	}
-	properties := make([]props.Property, r.count(leastProperty))
+	count := r.count(leastProperty)
+	properties := slices.Grow(into[:0], count)[:count]
 	for i := range properties {
 		properties[i] = r.property()
 		properties[i].InnerXML = r.bytes()

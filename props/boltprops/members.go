@@ -1,7 +1,6 @@
 package boltprops
 
 import (
-	"bytes"
 	"context"
 	"sync"
 
@@ -23,7 +22,6 @@ type memberReader struct {
 	from       []byte
 	names      names
 	properties []props.Property
-	heads      [][]byte // how each of properties stood in its value, up to its content
 }
 
 // readers are those that are closed.
@@ -44,8 +42,9 @@ func (m *memberReader) Get(name string) ([]props.Property, error) {
 		for ; m.next < len(m.batch.ends); m.next++ {
 			k, value := m.batch.pair(m.next)
 			if found := k[m.prefix:]; string(found) == name {
-				properties, err := m.decode(k, value)
-				return properties, m.store.translate(err)
+				e, err := decode(k, value, &m.names, m.properties)
+				m.properties = e.properties
+				return e.properties, m.store.translate(err)
 			} else if string(found) > name {
 				return nil, nil
 			}
@@ -59,42 +58,6 @@ func (m *memberReader) Get(name string) ([]props.Property, error) {
 		}
 		m.next, m.more = 0, m.batch.more
 	}
-}
-
-// maxHead bounds what is remembered of a property.
-const maxHead = 1 << 10
-
-func (m *memberReader) decode(k, value []byte) ([]props.Property, error) {
-	r, _, err := open(k, value, &m.names)
-	if err != nil {
-		return nil, err
-	}
-	n := r.count(leastProperty)
-	if known := len(m.properties); n > known {
-		m.properties = append(m.properties, make([]props.Property, n-known)...)
-		m.heads = append(m.heads, make([][]byte, n-known)...)
-	}
-	for i := range n {
-		// Most have the same properties as the member before: then the bytes are the same up to the content, too.
-		p, before := &m.properties[i], r.b
-		if head := m.heads[i]; len(head) > 0 && bytes.HasPrefix(before, head) {
-			r.b = before[len(head):]
-		} else {
-			*p = r.property()
-			if head = before[:len(before)-len(r.b)]; len(head) <= maxHead {
-				m.heads[i] = append(m.heads[i][:0], head...)
-			} else {
-				m.heads[i] = nil
-			}
-		}
-		p.InnerXML = r.bytes()
-	}
-	if err := r.endEntry(k, n); err != nil {
-		m.heads = m.heads[:0] // they may be half of what was there
-		m.properties = m.properties[:0]
-		return nil, err
-	}
-	return m.properties[:n:n], nil
 }
 
 // Close implements props.Members.

@@ -20,7 +20,7 @@ func (s *Store) Get(ctx context.Context, p resource.Path) ([]props.Property, err
 	if err != nil || value == nil {
 		return nil, err
 	}
-	e, err := decode(k, value, nil)
+	e, err := decode(k, value, nil, nil)
 	return e.properties, s.translate(err)
 }
 
@@ -109,7 +109,7 @@ func (s *Store) entries(ctx context.Context, spans ...span) iter.Seq2[props.Entr
 
 func (b *batch) entry(i int, c *paths, n *names) (props.Entry, error) {
 	k, value := b.pair(i)
-	e, err := decode(k, value, n)
+	e, err := decode(k, value, n, nil)
 	if err != nil {
 		return props.Entry{}, err
 	}

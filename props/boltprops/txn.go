@@ -110,7 +110,7 @@ func (t *txn) entry(p resource.Path) (*record, error) {
 	if value == nil {
 		return nil, nil
 	}
-	e, err := decode(k, value, nil)
+	e, err := decode(k, value, nil, nil)
 	if err != nil {
 		return nil, err
 	}
