@@ -4,130 +4,91 @@ import (
 	"context"
 	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
+	"time"
 )
 
 // change is what one call makes of the state.
 type change struct {
 	apply func(*txn) error // may be called again, each time on another state
-	size  int              // about what it writes
-	after func(error)      // called with the outcome before the caller has it; may be nil
-
-	err  error         // the outcome, once done is closed
-	done chan struct{} // made by enqueue
+	size  int              // about how many bytes it writes
+	err   error            // the outcome, once done is closed
+	done  chan struct{}
 }
 
-// queue holds the changes that wait for a commit. The first caller that finds no commit under way becomes the leader: it
-// commits all that wait, while those that come meanwhile wait for the next leader, which is one of them. bbolt's own Batch
-// has every caller wait for a timer: with the shortest that groups, one connection takes three times as long.
-type queue struct {
-	mu      sync.Mutex
-	waiting []*change
-	closed  bool
-
-	leader    chan struct{} // holds one while somebody leads
-	uncertain atomic.Bool   // a commit failed, and yet can be seen: what is seen may not be durable
-}
-
-// enqueue returns when c is committed, or could not be. ctx takes it back as long as it waits; then nothing is changed.
+// enqueue blocks until c is committed, or has failed. If ctx ends before the writer has c, nothing is changed.
 func (s *Store) enqueue(ctx context.Context, c *change) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	q := &s.queue
-	if !q.add(c) {
+	c.done = make(chan struct{})
+	select {
+	case s.changes <- c:
+		<-c.done
+		return c.err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.closing:
 		return ErrClosed
 	}
-	select {
-	case q.leader <- struct{}{}:
-		for q.waits(c) {
-			s.commitBatch()
+}
+
+// writeChanges is the one goroutine that writes, until the store is closed. While it commits, callers of enqueue wait to
+// send their changes; the next commit has them all. Pending locks are a part of each commit. They are committed alone
+// where no change comes for s.delay.
+//
+// bbolt's own Batch has every caller wait for a timer: with the shortest that groups, a PROPPATCH on one connection takes
+// three times as long.
+func (s *Store) writeChanges() {
+	defer close(s.ended)
+	var delayed <-chan time.Time
+	for open := true; open; {
+		var batch []*change
+		select {
+		case c := <-s.changes:
+			batch = s.collect(c)
+		case <-s.locks.wake:
+			if delayed == nil {
+				delayed = time.After(s.delay)
+			}
+			continue
+		case <-delayed:
+		case <-s.closing:
+			open = false
 		}
-		<-q.leader
-	case <-c.done:
-	case <-ctx.Done():
-		if q.remove(c) {
-			return ctx.Err()
-		}
-		<-c.done
+		delayed = nil
+		s.commitBatch(batch)
 	}
-	return c.err
 }
 
-func (c *change) finish(err error) {
-	c.err = err
-	if c.after != nil {
-		c.after(err)
-	}
-	close(c.done)
-}
-
-func (q *queue) add(c *change) bool {
-	c.done = make(chan struct{})
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.closed {
-		q.waiting = append(q.waiting, c)
-	}
-	return !q.closed
-}
-
-func (q *queue) remove(c *change) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	i := slices.Index(q.waiting, c)
-	if i >= 0 {
-		q.waiting = slices.Delete(q.waiting, i, i+1)
-	}
-	return i >= 0
-}
-
-// close lets no more changes in.
-func (q *queue) close() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.closed = true
-}
-
-// idle reports whether all that can be seen is durable.
-func (q *queue) idle() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.leader) == 0 && len(q.waiting) == 0 && !q.uncertain.Load()
-}
-
-// maxCommit bounds what is written at once, so that many large changes take their turns.
+// maxCommit bounds the bytes of one commit, so that a large change does not delay many others.
 const maxCommit = 16 << 20
 
-// collect takes the changes that are to be committed next.
-func (q *queue) collect() []*change {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	n, size := 0, 0
-	for n < len(q.waiting) && (n == 0 || size+q.waiting[n].size <= maxCommit) {
-		size += q.waiting[n].size
-		n++
+// collect returns first and the changes that wait to be sent.
+func (s *Store) collect(first *change) []*change {
+	runtime.Gosched() // lets callers send: four connections then share a commit by four, without it by three
+	batch := []*change{first}
+	for size := first.size; size < maxCommit; {
+		select {
+		case c := <-s.changes:
+			size += c.size
+			batch = append(batch, c)
+		default:
+			return batch
+		}
 	}
-	batch := slices.Clone(q.waiting[:n])
-	q.waiting = slices.Delete(q.waiting, 0, n)
 	return batch
 }
 
-func (q *queue) waits(c *change) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return slices.Contains(q.waiting, c)
-}
-
-// commitBatch commits what waits, and reports whether something did. The caller leads.
-func (s *Store) commitBatch() bool {
-	runtime.Gosched() // others may be about to run: four clients then share a commit by four, without it by three
-	batch := s.queue.collect()
-	waited := len(batch) > 0
-	if c := s.pendingLocks(); c != nil {
-		batch = append([]*change{c}, batch...) // first, so that callers of Flush have its outcome
+// commitBatch commits the pending locks and batch, and returns from their calls of enqueue.
+func (s *Store) commitBatch(batch []*change) {
+	pending, c := s.pendingLocks()
+	if c != nil {
+		s.commit(append([]*change{c}, batch...))
+		s.wrotePending(pending, c.err)
+	} else {
+		s.commit(slices.Clone(batch))
 	}
-	s.commit(batch)
-	return waited
+	for _, c := range batch {
+		close(c.done)
+	}
 }

@@ -53,12 +53,14 @@ type Store struct {
 	broken atomic.Pointer[DamagedError] // why nothing can be written any more
 	dead   atomic.Pointer[DamagedError] // why nothing can be read any more
 
-	queue   queue
+	changes    chan *change // taken by writeChanges
+	generation atomic.Int64 // odd as long as what can be seen may not be durable
+
 	locks   lockJournal
 	delay   time.Duration // how long a lock waits for others before it is written
 	closed  atomic.Bool
 	closing chan struct{} // closed with the store
-	ended   chan struct{} // closed when the last locks are written
+	ended   chan struct{} // closed when writeChanges has returned
 	close   func() error
 	commits atomic.Int64 // how many there were
 }
@@ -68,7 +70,7 @@ type state struct {
 	db          *bbolt.DB
 	owned       bool        // the owner is written down beside it
 	opened      fs.FileInfo // what had the name when it was opened
-	fileMissing bool        // the name has gone since, and the log says so; only the leader uses it
+	fileMissing bool        // the name has gone since, and the log says so; only the writer uses it
 }
 
 // Open opens the state in file, or creates it with the directory it is in. It fails with a *InUseError where another
@@ -88,11 +90,10 @@ func Open(file string, o *Options) (*Store, error) {
 		}
 	}
 	s := &Store{file: file, opts: *o, log: o.Logger, delay: 100 * time.Millisecond,
-		closing: make(chan struct{}), ended: make(chan struct{})}
+		changes: make(chan *change), closing: make(chan struct{}), ended: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.queue.leader = make(chan struct{}, 1)
 	s.locks.pending, s.locks.wake = make(map[string]*pendingLock), make(chan struct{}, 1)
 	err = s.open(!o.Lazy && !o.ReadOnly)
 	if errors.Is(err, fs.ErrNotExist) && o.Lazy && !o.ReadOnly {
@@ -105,7 +106,7 @@ func Open(file string, o *Options) (*Store, error) {
 	if o.ReadOnly {
 		close(s.ended)
 	} else {
-		go s.writeLocks()
+		go s.writeChanges()
 	}
 	return s, nil
 }
@@ -118,10 +119,6 @@ func (s *Store) shut() error {
 	s.closed.Store(true)
 	close(s.closing)
 	<-s.ended
-	s.queue.close()
-	s.queue.leader <- struct{}{} // for good
-	for s.commitBatch() {        // what came before the queue was closed
-	}
 	err := s.locks.failed()
 	st := s.state.Load()
 	if st == nil {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"dav207/props"
@@ -115,7 +116,9 @@ func TestLimits(t *testing.T) {
 func make200(c byte) []byte { return slices.Repeat([]byte{c}, 200) }
 
 // Those who wait while others are written share the next commit.
-func TestGroupCommit(t *testing.T) {
+func TestGroupCommit(t *testing.T) { synctest.Test(t, testGroupCommit) }
+
+func testGroupCommit(t *testing.T) {
 	s := fresh(t)
 	hold, held := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
@@ -137,11 +140,7 @@ func TestGroupCommit(t *testing.T) {
 			}
 		})
 	}
-	for waiting := 0; waiting < n; time.Sleep(time.Millisecond) {
-		s.queue.mu.Lock()
-		waiting = len(s.queue.waiting)
-		s.queue.mu.Unlock()
-	}
+	synctest.Wait() // until all of them wait
 	close(hold)
 	wg.Wait()
 	if got := s.commits.Load(); got != 2 {
@@ -182,7 +181,7 @@ func TestClosedLoop(t *testing.T) {
 func commitTogether(s *Store, apply ...func(*txn) error) []error {
 	changes := make([]*change, len(apply))
 	for i, f := range apply {
-		changes[i] = &change{apply: f, done: make(chan struct{})}
+		changes[i] = &change{apply: f}
 	}
 	s.commit(slices.Clone(changes))
 	errs := make([]error, len(apply))
@@ -228,9 +227,6 @@ func TestOneFailsAlone(t *testing.T) {
 func TestNoCommitForNothing(t *testing.T) {
 	s := fresh(t)
 	patch(t, s, at("/a"), set("x", "1"))
-	for s.commits.Load() != 1 || !s.queue.idle() {
-		time.Sleep(time.Millisecond)
-	}
 	none := resource.Must("/none")
 	err := s.Update(t.Context(), props.Delete{Path: none}, props.Move{Src: none, Dst: resource.Must("/b")}, props.MoveIntent{Src: none, Dst: resource.Must("/b")},
 		props.MoveDone{Src: none}, props.Orphan{Path: none, Since: time.Now()},

@@ -50,11 +50,11 @@ func (s *Store) Update(ctx context.Context, ops ...props.Op) error {
 // change makes c durable. What fails, or changes nothing, needs no commit: a look finds that out. But what is seen while a
 // commit is under way may not be durable yet.
 func (s *Store) change(ctx context.Context, c *change) error {
-	durable := s.queue.idle()
+	before := s.generation.Load()
 	switch err := s.view(ctx, c.apply); {
 	case err != nil && !errors.Is(err, errChange):
 		return err
-	case err == nil && durable:
+	case err == nil && before%2 == 0 && before == s.generation.Load():
 		return nil
 	case s.opts.ReadOnly:
 		return syscall.EROFS
@@ -62,7 +62,7 @@ func (s *Store) change(ctx context.Context, c *change) error {
 	return s.enqueue(ctx, c)
 }
 
-// commit writes changes in one transaction as far as possible, and ends each with its outcome.
+// commit writes changes in one transaction as far as possible, and sets err of each. It changes the slice.
 func (s *Store) commit(changes []*change) {
 	for len(changes) > 0 {
 		failed, err := s.transact(changes)
@@ -70,7 +70,7 @@ func (s *Store) commit(changes []*change) {
 		switch {
 		case failed >= 0:
 			// What it wrote was taken back, and with it what the others wrote. They go on without it.
-			changes[failed].finish(err)
+			changes[failed].err = err
 			changes = slices.Delete(changes, failed, failed+1)
 			continue
 		case err != nil && len(changes) > 1 && (full(err) || errors.As(err, &damaged)):
@@ -82,7 +82,7 @@ func (s *Store) commit(changes []*change) {
 			return
 		}
 		for _, c := range changes {
-			c.finish(cmp.Or(err, c.err))
+			c.err = cmp.Or(err, c.err)
 		}
 		return
 	}
@@ -141,7 +141,7 @@ func (s *Store) transact(changes []*change) (failed int, err error) {
 			return i, c.err
 		}
 	}
-	if t.writes == 0 && !s.queue.uncertain.Load() {
+	if t.writes == 0 && s.generation.Load()%2 == 0 {
 		s.rollback(tx, false)
 		return -1, nil
 	}
@@ -167,9 +167,12 @@ func (s *Store) checkInPlace(st *state) error {
 
 func (s *Store) commitTx(st *state, tx *bbolt.Tx) error {
 	id := tx.ID()
+	if s.generation.Load()%2 == 0 { // else an earlier one failed, and yet can be seen
+		s.generation.Add(1)
+	}
 	panicked, err := s.attempt(tx.Commit)
 	if err == nil {
-		s.queue.uncertain.Store(false)
+		s.generation.Add(1)
 		s.commits.Add(1)
 		return nil
 	}
@@ -182,7 +185,9 @@ func (s *Store) commitTx(st *state, tx *bbolt.Tx) error {
 		seen = tx.ID() >= id
 		return nil
 	})
-	s.queue.uncertain.Store(seen)
+	if !seen {
+		s.generation.Add(1)
+	}
 	return s.translate(err)
 }
 

@@ -87,25 +87,6 @@ func (s *Store) Settle(ctx context.Context, granted bool) error {
 	return nil
 }
 
-// writeLocks writes pending locks together, s.delay after the first of them, until the store is closed.
-func (s *Store) writeLocks() {
-	defer close(s.ended)
-	for open := true; open; {
-		select {
-		case <-s.locks.wake:
-			timer := time.NewTimer(s.delay)
-			select {
-			case <-timer.C:
-			case <-s.closing:
-			}
-			timer.Stop()
-		case <-s.closing:
-			open = false
-		}
-		s.Flush(context.Background())
-	}
-}
-
 // failed returns why the last write of locks failed; nil if it did not.
 func (j *lockJournal) failed() error {
 	j.mu.Lock()
@@ -113,34 +94,30 @@ func (j *lockJournal) failed() error {
 	return j.err
 }
 
-// pendingLocks returns a change that writes the pending locks; nil where there are none. Only the leader calls it.
-func (s *Store) pendingLocks() *change {
+// pendingLocks returns the pending locks and a change that writes them; nil if there are none.
+func (s *Store) pendingLocks() (map[string]*pendingLock, *change) {
 	j := &s.locks
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.pending) == 0 {
-		return nil
+		return nil, nil
 	}
 	pending := maps.Clone(j.pending)
-	return &change{
-		done: make(chan struct{}),
-		apply: func(t *txn) error {
-			b := t.bucket(locksBucket)
-			for token, p := range pending {
-				var err error
-				if p.lock == nil {
-					err = t.remove(b, []byte(token))
-				} else {
-					err = t.put(b, []byte(token), encodeLock(p.lock))
-				}
-				if err != nil {
-					return err
-				}
+	return pending, &change{apply: func(t *txn) error {
+		b := t.bucket(locksBucket)
+		for token, p := range pending {
+			var err error
+			if p.lock == nil {
+				err = t.remove(b, []byte(token))
+			} else {
+				err = t.put(b, []byte(token), encodeLock(p.lock))
 			}
-			return nil
-		},
-		after: func(err error) { s.wrotePending(pending, err) },
-	}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
 }
 
 // wrotePending removes what was written, unless it changed meanwhile; what could not be written is tried with the next commit.
