@@ -54,17 +54,18 @@ func (e *record) encode(k []byte) []byte {
 	return seal(k, b)
 }
 
-// open reads the value of k up to its properties.
-func open(k, value []byte, n *names) (r reader, since time.Time, err error) {
+// decode reads the value of k. The contents of properties are part of value. n may be nil. The properties take the place
+// of those of into, which may be nil.
+func decode(k, value []byte, n *names, into []props.Property) (e record, err error) {
 	body, err := unseal(k, value)
 	if err != nil {
-		return r, since, err
+		return record{}, err
 	}
-	r = reader{b: body, names: n}
+	r := reader{b: body, names: n}
 	switch r.byte() {
 	case 0:
 	case orphaned:
-		since = r.time()
+		e.orphaned = r.time()
 	default:
 		r.fail()
 	}
@@ -74,47 +75,24 @@ func open(k, value []byte, n *names) (r reader, since time.Time, err error) {
 			r.bytes()
 		}
 	}
-	if r.bad {
-		err = r.end(k)
+	const least = 5 // bytes of a property
+	count := r.count(least)
+	e.properties = slices.Grow(into[:0], count)[:count]
+	for i := range e.properties {
+		e.properties[i] = props.Property{
+			XMLName:  xml.Name{Space: r.name(), Local: r.name()},
+			Lang:     r.name(),
+			Attr:     r.attr(),
+			InnerXML: r.bytes(),
+		}
 	}
-	return r, since, err
-}
-
-// property reads a property but for its content.
-func (r *reader) property() props.Property {
-	return props.Property{XMLName: xml.Name{Space: r.name(), Local: r.name()}, Lang: r.name(), Attr: r.attr()}
-}
-
-// leastProperty is how many bytes a property takes at least.
-const leastProperty = 5
-
-// endEntry checks that all was read, and is what was written: an entry has properties.
-func (r *reader) endEntry(k []byte, properties int) error {
+	if count == 0 { // no entry is written without properties
+		r.fail()
+	}
 	if err := r.end(k); err != nil {
-		return err
-	}
-	if properties == 0 {
-		return fmt.Errorf("entry %q without properties: %w", k, errDamaged)
-	}
-	return nil
-}
-
-// decode reads the value of k. The contents of properties are part of value. n may be nil.
-func decode(k, value []byte, n *names, into []props.Property) (e record, err error) {
-	r, since, err := open(k, value, n)
-	if err != nil {
 		return record{}, err
 	}
-	count := r.count(leastProperty)
-	properties := slices.Grow(into[:0], count)[:count]
-	for i := range properties {
-		properties[i] = r.property()
-		properties[i].InnerXML = r.bytes()
-	}
-	if err := r.endEntry(k, len(properties)); err != nil {
-		return record{}, err
-	}
-	return record{properties, since}, nil
+	return e, nil
 }
 
 func appendAttr(b []byte, attr []xml.Attr) []byte {

@@ -63,26 +63,11 @@ func rebase(k []byte, src, dst resource.Path) []byte {
 	return append([]byte(text(dst)), k[len(text(src)):]...)
 }
 
-// paths turns keys into paths. Those of one collection come one after another.
-type paths struct {
-	text   string
-	parent resource.Path
-}
-
-func (c *paths) path(k []byte) (resource.Path, error) {
-	i := bytes.IndexByte(k, 0)
-	if i == 0 && len(k) == 1 {
-		return resource.Root, nil
-	}
-	if i < 0 || !resource.ValidSegment(string(k[i+1:])) {
+// pathOf returns the path whose key is k.
+func pathOf(k []byte) (resource.Path, error) {
+	p, err := resource.Clean(strings.Replace(string(k), "\x00", "/", 1))
+	if err != nil || !bytes.Equal(key(p), k) {
 		return resource.Path{}, fmt.Errorf("key %q: %w", k, errDamaged)
 	}
-	if c.text != string(k[:i]) {
-		p, err := resource.Clean(string(k[:i]))
-		if err != nil || text(p) != string(k[:i]) {
-			return resource.Path{}, fmt.Errorf("key %q: %w", k, errDamaged)
-		}
-		c.text, c.parent = strings.Clone(text(p)), p
-	}
-	return c.parent.Child(string(k[i+1:])), nil
+	return p, nil
 }

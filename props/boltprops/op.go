@@ -39,13 +39,7 @@ func (t *txn) orphan(o props.Orphan) error {
 }
 
 func (t *txn) delete(p resource.Path) error {
-	if t.readOnly {
-		if t.any(p) {
-			return errChange
-		}
-		return nil
-	}
-	for _, e := range t.collect(p, 0) {
+	for _, e := range t.collect(p) {
 		if err := t.remove(t.props, e.key); err != nil {
 			return err
 		}
@@ -54,16 +48,10 @@ func (t *txn) delete(p resource.Path) error {
 }
 
 func (t *txn) move(src, dst resource.Path) error {
-	switch {
-	case src == dst:
-		return nil
-	case t.readOnly:
-		if t.any(src) || t.any(dst) {
-			return errChange
-		}
+	if src == dst {
 		return nil
 	}
-	moved := t.collect(src, 0) // either may be below the other: nothing is removed before all of it is in hand
+	moved := t.collect(src) // either may be below the other: nothing is removed before all of it is in hand
 	for i, e := range moved {
 		k := rebase(e.key, src, dst)
 		value := bytes.Clone(e.value)

@@ -26,7 +26,25 @@ func (s *Store) Get(ctx context.Context, p resource.Path) ([]props.Property, err
 
 // All implements props.Store.
 func (s *Store) All(ctx context.Context, p resource.Path) iter.Seq2[props.Entry, error] {
-	return s.entries(ctx, tree(p)...)
+	return func(yield func(props.Entry, error) bool) {
+		var n names
+		var b batch
+		for _, in := range tree(p) {
+			for b.more = true; b.more; in = b.rest {
+				b.data = make([]byte, 0, len(b.data)) // the last one stays with its entries
+				if err := s.fill(ctx, &b, in); err != nil {
+					yield(props.Entry{}, err)
+					return
+				}
+				for i := range b.ends {
+					e, err := b.entry(i, &n)
+					if !yield(e, s.translate(err)) || err != nil {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // Moves implements props.Store.
@@ -83,37 +101,13 @@ func (b *batch) pair(i int) (k, value []byte) {
 	return b.data[begin:middle:middle], b.data[middle:end:end]
 }
 
-// entries yields what is in the spans, batch by batch.
-func (s *Store) entries(ctx context.Context, spans ...span) iter.Seq2[props.Entry, error] {
-	return func(yield func(props.Entry, error) bool) {
-		var c paths
-		var n names
-		var b batch
-		for _, in := range spans {
-			for b.more = true; b.more; in = b.rest {
-				b.data = make([]byte, 0, len(b.data)) // the last one stays with its entries
-				if err := s.fill(ctx, &b, in); err != nil {
-					yield(props.Entry{}, err)
-					return
-				}
-				for i := range b.ends {
-					e, err := b.entry(i, &c, &n)
-					if !yield(e, s.translate(err)) || err != nil {
-						return
-					}
-				}
-			}
-		}
-	}
-}
-
-func (b *batch) entry(i int, c *paths, n *names) (props.Entry, error) {
+func (b *batch) entry(i int, n *names) (props.Entry, error) {
 	k, value := b.pair(i)
 	e, err := decode(k, value, n, nil)
 	if err != nil {
 		return props.Entry{}, err
 	}
-	p, err := c.path(k)
+	p, err := pathOf(k)
 	if err != nil {
 		return props.Entry{}, err
 	}

@@ -3,6 +3,7 @@ package boltprops
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"syscall"
 
 	"go.etcd.io/bbolt"
@@ -84,8 +85,9 @@ func (t *txn) remove(b *bbolt.Bucket, k []byte) error {
 // pair is a key with its value, as they stand in the file.
 type pair struct{ key, value []byte }
 
-// collect returns what is stored for p and everything below it, in the order of keys: at most the given number, 0 for all.
-func (t *txn) collect(p resource.Path, most int) []pair {
+// collect returns the entries of p and everything below it, in the order of keys. Where t is read-only it returns one at
+// most: the first change ends it.
+func (t *txn) collect(p resource.Path) []pair {
 	if t.props == nil {
 		return nil
 	}
@@ -93,7 +95,7 @@ func (t *txn) collect(p resource.Path, most int) []pair {
 	c := t.props.Cursor()
 	for _, s := range tree(p) {
 		for k, v := c.Seek(s.from); s.has(k); k, v = c.Next() {
-			if found = append(found, pair{k, v}); len(found) == most {
+			if found = append(found, pair{k, v}); t.readOnly {
 				return found
 			}
 		}
@@ -101,7 +103,16 @@ func (t *txn) collect(p resource.Path, most int) []pair {
 	return found
 }
 
-func (t *txn) any(p resource.Path) bool { return len(t.collect(p, 1)) > 0 }
+func (t *txn) any(p resource.Path) bool {
+	if t.props == nil {
+		return false
+	}
+	c := t.props.Cursor()
+	return slices.ContainsFunc(tree(p), func(s span) bool {
+		k, _ := c.Seek(s.from)
+		return s.has(k)
+	})
+}
 
 // entry returns what is stored for p, as long as the transaction lasts; nil for nothing.
 func (t *txn) entry(p resource.Path) (*record, error) {
