@@ -10,7 +10,6 @@ import (
 // change is what one call makes of the state.
 type change struct {
 	apply func(*txn) error // may be called again, each time on another state
-	size  int              // about how many bytes it writes
 	err   error            // the outcome, once done is closed
 	done  chan struct{}
 }
@@ -60,17 +59,16 @@ func (s *Store) writeChanges() {
 	}
 }
 
-// maxCommit bounds the bytes of one commit, so that a large change does not delay many others.
-const maxCommit = 16 << 20
+// maxCommit bounds the changes of one commit.
+const maxCommit = 256
 
 // collect returns first and the changes that wait to be sent.
 func (s *Store) collect(first *change) []*change {
 	runtime.Gosched() // lets callers send: four connections then share a commit by four, without it by three
 	batch := []*change{first}
-	for size := first.size; size < maxCommit; {
+	for len(batch) < maxCommit {
 		select {
 		case c := <-s.changes:
-			size += c.size
 			batch = append(batch, c)
 		default:
 			return batch

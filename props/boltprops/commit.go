@@ -17,9 +17,6 @@ import (
 // them, or where the disk is full.
 func (s *Store) Patch(ctx context.Context, p resource.Path, changes []props.Change) error {
 	c := &change{apply: func(t *txn) error { return t.patch(p, changes) }}
-	for i := range changes {
-		c.size += changes[i].Property.Size()
-	}
 	if s.opts.ReadOnly {
 		return s.change(ctx, c)
 	}
@@ -29,22 +26,14 @@ func (s *Store) Patch(ctx context.Context, p resource.Path, changes []props.Chan
 
 // Update implements props.Store.
 func (s *Store) Update(ctx context.Context, ops ...props.Op) error {
-	c := &change{apply: func(t *txn) error {
+	return s.change(ctx, &change{apply: func(t *txn) error {
 		for _, op := range ops {
 			if err := t.apply(op); err != nil {
 				return err
 			}
 		}
 		return nil
-	}}
-	for _, op := range ops {
-		if set, ok := op.(props.Set); ok {
-			for i := range set.Properties {
-				c.size += set.Properties[i].Size()
-			}
-		}
-	}
-	return s.change(ctx, c)
+	}})
 }
 
 // change makes c durable. What fails, or changes nothing, needs no commit: a look finds that out. But what is seen while a
