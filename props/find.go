@@ -47,9 +47,6 @@ type asked struct {
 	append AppendFunc
 	// optional leaves it out where the resource does not have it.
 	optional bool
-	// turn is the end of this property and, if next says so, the start of the next one.
-	turn string
-	next bool
 }
 
 // group is the propstat of properties that were not found.
@@ -97,11 +94,7 @@ func (g *Registry) NewFinder(ctx context.Context, q Query, policy access.Propert
 func (f *Finder) ask(n xml.Name, l *live, optional bool) {
 	a := asked{name: n, live: l, optional: optional}
 	if l != nil {
-		a.append, a.turn = l.begin(f.ctx), l.end
-	}
-	if i := len(f.asked) - 1; i >= 0 && a.append != nil && f.asked[i].append != nil {
-		f.asked[i].turn += l.start
-		f.asked[i].next = true
+		a.append = l.begin(f.ctx)
 	}
 	f.asked = append(f.asked, a)
 }
@@ -171,54 +164,45 @@ func (f *Finder) all(b []byte, r *Resource, dead []Property) []byte {
 	return b
 }
 
-// named appends the properties that each resource is asked for, or notes what has become of them. Most have a value, and so has the
-// next one: the end of the one and the start of the other go out together, which is worth a tenth of all that is done here.
+// named appends the properties that each resource is asked for.
 func (f *Finder) named(b []byte, r *Resource, dead []Property) []byte {
-	opened := -1 // where the start of the next property stands, if it does
 	for i := range f.asked {
 		a := &f.asked[i]
-		from := opened
-		if from < 0 {
-			from = len(b)
-		}
 		if len(dead) > 0 && (a.live == nil || a.live.Stored) {
 			if stored := index(dead, a.name); stored >= 0 {
-				b, opened = f.dead(b[:from], r, &dead[stored], false), -1
+				b = f.dead(b, r, &dead[stored], false)
 				continue
 			}
 		}
 		if a.append == nil {
-			b, opened = f.other(b[:from], r, a, ErrUndefined, false), -1
+			b = f.other(b, r, a, ErrUndefined, false)
 			continue
 		}
-		if opened < 0 {
-			b = append(b, a.live.start...)
-		}
+		from := len(b)
+		b = append(b, a.live.start...)
 		value := len(b)
-		kept := false
-		if len(dead) > 0 && a.live.Kept != nil {
-			if stored := index(dead, a.live.Kept.Name); stored >= 0 {
-				b, kept = a.live.Kept.Append(b, &dead[stored])
-			}
-		}
 		var err error
-		if !kept {
-			b, err = a.append(b, r)
-		}
+		b, err = f.value(b, r, a, dead)
 		valued := err == nil && len(b) > value && f.kind != PropName
 		if !valued || !f.readable(r, a.name) {
-			b, opened = f.other(b[:from], r, a, err, valued), -1
+			b = f.other(b[:from], r, a, err, valued)
 			continue
 		}
-		if opened = -1; a.next {
-			opened = len(b) + len(a.live.end)
-		}
-		b = append(b, a.turn...)
-	}
-	if opened >= 0 {
-		b = b[:opened]
+		b = append(b, a.live.end...)
 	}
 	return b
+}
+
+// value appends the content of a live property: what Kept makes of a dead one, else what Append makes.
+func (f *Finder) value(b []byte, r *Resource, a *asked, dead []Property) ([]byte, error) {
+	if len(dead) > 0 && a.live.Kept != nil {
+		if stored := index(dead, a.live.Kept.Name); stored >= 0 {
+			if b, ok := a.live.Kept.Append(b, &dead[stored]); ok {
+				return b, nil
+			}
+		}
+	}
+	return a.append(b, r)
 }
 
 // other appends the element of a live property that has no content to show, or notes what has become of it. refused says that it has
