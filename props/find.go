@@ -30,14 +30,14 @@ type Query struct {
 
 // Finder answers one query for one resource after another. It is not safe for concurrent use.
 type Finder struct {
-	ctx     context.Context
-	policy  access.PropertyPolicy // nil: every property may be read
-	kind    Kind
-	asked   []asked    // what is looked for in each resource, in the order of the answer
-	unknown []xml.Name // those asked for by name that are no live ones, where all dead ones are given anyway
-	names   deadNames
-	groups  []group // the properties that were not found, by status
-	err     error
+	registry *Registry
+	ctx      context.Context
+	policy   access.PropertyPolicy // nil: every property may be read
+	kind     Kind
+	asked    []asked    // what is looked for in each resource, in the order of the answer
+	unknown  []xml.Name // those asked for by name that are no live ones, where all dead ones are given anyway
+	groups   []group    // the properties that were not found, by status
+	err      error
 }
 
 // asked is a property that the answer has for each resource, or says why it has not.
@@ -58,11 +58,7 @@ type group struct {
 // NewFinder returns a Finder for the answer to one request, whose context is ctx. A name that the query gives twice is answered
 // once. policy may be nil.
 func (g *Registry) NewFinder(ctx context.Context, q Query, policy access.PropertyPolicy) *Finder {
-	f := &Finder{ctx: ctx, policy: policy, kind: q.Kind}
-	f.names.live = func(n xml.Name) bool {
-		l := g.lookup(n)
-		return l != nil && (!l.Alias || !l.Stored || slices.ContainsFunc(f.asked, func(a asked) bool { return a.name == n }))
-	}
+	f := &Finder{registry: g, ctx: ctx, policy: policy, kind: q.Kind}
 	named := make(map[xml.Name]bool, len(q.Names))
 	var names []xml.Name
 	for _, n := range q.Names {
@@ -154,7 +150,9 @@ func (f *Finder) Fail(b []byte, e *multistatus.Error) ([]byte, error) {
 // all appends the dead properties, and says which of those asked for there are not.
 func (f *Finder) all(b []byte, r *Resource, dead []Property) []byte {
 	for i := range dead {
-		b = f.dead(b, r, &dead[i], true)
+		if !f.isNamed(dead[i].XMLName) {
+			b = f.dead(b, r, &dead[i])
+		}
 	}
 	for _, n := range f.unknown {
 		if index(dead, n) < 0 {
@@ -170,7 +168,7 @@ func (f *Finder) named(b []byte, r *Resource, dead []Property) []byte {
 		a := &f.asked[i]
 		if len(dead) > 0 && (a.live == nil || a.live.Stored) {
 			if stored := index(dead, a.name); stored >= 0 {
-				b = f.dead(b, r, &dead[stored], false)
+				b = f.dead(b, r, &dead[stored])
 				continue
 			}
 		}
@@ -220,6 +218,12 @@ func (f *Finder) other(b []byte, r *Resource, a *asked, err error, refused bool)
 	return b
 }
 
+// isNamed reports whether named answers for n: for each live property, but for a Stored Alias that was not included.
+func (f *Finder) isNamed(n xml.Name) bool {
+	l := f.registry.lookup(n)
+	return l != nil && (!l.Alias || !l.Stored || slices.ContainsFunc(f.asked, func(a asked) bool { return a.name == n }))
+}
+
 // readable asks the policy, and notes the property that may not be read. That it is there may be known (RFC 4918 §9.1.4).
 func (f *Finder) readable(r *Resource, n xml.Name) bool {
 	if f.policy == nil || f.kind == PropName {
@@ -232,16 +236,15 @@ func (f *Finder) readable(r *Resource, n xml.Name) bool {
 	return err == nil
 }
 
-// dead appends a dead property; among others those with the names of live ones are left out, which have had their turn.
-func (f *Finder) dead(b []byte, r *Resource, p *Property, others bool) []byte {
-	n, err := f.names.of(p.XMLName)
-	switch {
-	case err != nil || others && n.live || !f.readable(r, p.XMLName):
-	case f.kind == PropName:
-		b = append(b, n.empty...)
-	default:
-		b, err = n.append(b, p)
+// dead appends a dead property.
+func (f *Finder) dead(b []byte, r *Resource, p *Property) []byte {
+	if !f.readable(r, p.XMLName) {
+		return b
 	}
+	if f.kind == PropName {
+		p = &Property{XMLName: p.XMLName}
+	}
+	b, err := multistatus.AppendProperty(b, p)
 	if err != nil {
 		f.err = err
 	}
