@@ -2,8 +2,9 @@ package props
 
 import "strings"
 
-// ContentType returns the media type of a file by the extension of its name, application/octet-stream for others. The
-// table is our own, not the system's, so that every machine gives the same answer; content is never looked at.
+// ContentType returns the media type of a file by the extension of its name, or
+// application/octet-stream. The table is our own, so that every machine gives the same answer.
+// Content is never read.
 func ContentType(name string) string {
 	dot := strings.LastIndexByte(name, '.')
 	if dot < 0 || len(name)-dot > 8 {
@@ -19,7 +20,7 @@ func ContentType(name string) string {
 	return "application/octet-stream"
 }
 
-// The registered types of the formats that people keep in folders. Text is taken for UTF-8.
+// contentTypes are the registered types of common file formats. Text is assumed to be UTF-8.
 var contentTypes = map[string]string{
 	"7z": "application/x-7z-compressed", "aac": "audio/aac", "apng": "image/apng", "asc": "text/plain; charset=utf-8",
 	"atom": "application/atom+xml", "avi": "video/x-msvideo", "avif": "image/avif", "azw": "application/vnd.amazon.ebook",

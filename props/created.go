@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// win32CreationTime is the name under which a time of creation that a client set is kept, as an
-// HTTP-date. Windows sets it by that name, and finds it in allprop.
+// win32CreationTime is the dead property that holds a creation time set by a client, as an
+// HTTP-date. Windows sets this property, and reads it from allprop.
 var win32CreationTime = Microsoft("Win32CreationTime")
 
 // creation returns the live properties that are the time of creation: that which a client set,
@@ -29,7 +29,8 @@ func creation() []Live {
 	}
 }
 
-// created is undefined where the file system does not know: another time would be a lie.
+// created returns a Live.Prepare for the creation time. The property is undefined where the file
+// system has no creation time: any other time would be wrong.
 func created(form func() *dates) func(context.Context) AppendFunc {
 	return func(context.Context) AppendFunc {
 		dates := form()

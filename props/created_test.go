@@ -57,7 +57,7 @@ func TestDateTimes(t *testing.T) {
 		t.Run(tt.rule, func(t *testing.T) {
 			kept, err := parseDateTime(&Property{InnerXML: []byte(tt.value)})
 			if tt.want == "" {
-				if refused := wrongValue(err); !errors.Is(refused, ErrNoTime) && !errors.Is(refused, errToCome) {
+				if refused := conflict(err); !errors.Is(refused, ErrNoTime) && !errors.Is(refused, errToCome) {
 					t.Errorf("%q is kept as %s, %v", tt.value, kept, err)
 				}
 				return
@@ -80,7 +80,7 @@ func FuzzDateTime(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		kept, err := parseDateTime(&Property{InnerXML: []byte(s)})
 		if err != nil {
-			if e := wrongValue(err); !errors.Is(e, ErrNoTime) && !errors.Is(e, errToCome) {
+			if e := conflict(err); !errors.Is(e, ErrNoTime) && !errors.Is(e, errToCome) {
 				t.Errorf("%q is refused with %v", s, e)
 			}
 			return

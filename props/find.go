@@ -12,51 +12,52 @@ import (
 	"dav207/server/multistatus"
 )
 
-// Kind is which of its three forms a PROPFIND has (RFC 4918 §9.1).
+// Kind is the form of a PROPFIND (RFC 4918 §9.1).
 type Kind uint8
 
 // The forms of a PROPFIND.
 const (
-	Prop     Kind = iota // the properties named
-	AllProp              // all dead ones, all live ones but those Hidden, and those included
-	PropName             // the names of all that there are
+	Prop     Kind = iota // DAV:prop: the properties named
+	AllProp              // DAV:allprop: all dead ones, the live ones that are not Hidden, and those included
+	PropName             // DAV:propname: the names of all
 )
 
-// Query is what a PROPFIND asks for.
+// Query is the parsed body of a PROPFIND.
 type Query struct {
 	Kind  Kind
-	Names []xml.Name // those named by DAV:prop, or by DAV:include
+	Names []xml.Name // of DAV:prop or DAV:include
 }
 
-// Finder answers one query for one resource after another. It is not safe for concurrent use.
+// Finder finds the properties that one query names, for one resource after another. It is not safe
+// for concurrent use.
 type Finder struct {
 	registry *Registry
 	ctx      context.Context
-	policy   access.PropertyPolicy // nil: every property may be read
+	policy   access.PropertyPolicy // nil if every property may be read
 	kind     Kind
-	asked    []asked    // what is looked for in each resource, in the order of the answer
-	unknown  []xml.Name // those asked for by name that are no live ones, where all dead ones are given anyway
-	groups   []group    // the properties that were not found, by status
+	asked    []asked    // looked up for each resource, in the order of the response
+	unknown  []xml.Name // names of DAV:include without a live property: all dead ones are listed anyway
+	groups   []group    // properties with another status than 200, by status
 	err      error
 }
 
-// asked is a property that the answer has for each resource, or says why it has not.
+// asked is a property that the response lists for each resource, with a value or with a status.
 type asked struct {
 	name   xml.Name
-	live   *live // nil for one that is only dead
+	live   *live // nil if only a dead property can have the name
 	append AppendFunc
-	// optional leaves it out where the resource does not have it.
+	// optional omits the property where the resource does not have it.
 	optional bool
 }
 
-// group is the propstat of properties that were not found.
+// group is the propstat of the properties with one status other than 200.
 type group struct {
 	status   int
 	propstat []byte
 }
 
-// NewFinder returns a Finder for the answer to one request, whose context is ctx. A name that the query gives twice is answered
-// once. policy may be nil.
+// NewFinder returns a Finder for the response to one request, whose context is ctx. A name that q
+// has twice is looked up once. policy may be nil.
 func (g *Registry) NewFinder(ctx context.Context, q Query, policy access.PropertyPolicy) *Finder {
 	f := &Finder{registry: g, ctx: ctx, policy: policy, kind: q.Kind}
 	named := make(map[xml.Name]bool, len(q.Names))
@@ -87,6 +88,7 @@ func (g *Registry) NewFinder(ctx context.Context, q Query, policy access.Propert
 	return f
 }
 
+// ask appends the property n, whose live property is l or nil.
 func (f *Finder) ask(n xml.Name, l *live, optional bool) {
 	a := asked{name: n, live: l, optional: optional}
 	if l != nil {
@@ -95,9 +97,10 @@ func (f *Finder) ask(n xml.Name, l *live, optional bool) {
 	f.asked = append(f.asked, a)
 }
 
-// Find appends the propstats for r to b, as XML for multistatus.Writer.WriteBy: at most one for each status, in ascending
-// order; dead holds r's dead properties. There is always at least one, as RFC 4918 §14.24 wants, even if it is empty. A live
-// property that fails stands in a propstat with its own status. The error is that of a dead property which is not XML.
+// Find appends the propstats of r to b, as XML for multistatus.Writer.WriteBy: one for each status,
+// in ascending order. dead holds r's dead properties. There is always at least one propstat, be it
+// empty (RFC 4918 §14.24). A live property that fails has its own status. Find returns an error if
+// the name of a property is not an XML name.
 func (f *Finder) Find(b []byte, r *Resource, dead []Property) ([]byte, error) {
 	f.err = nil
 	for i := range f.groups {
@@ -127,10 +130,11 @@ func (f *Finder) Find(b []byte, r *Resource, dead []Property) ([]byte, error) {
 	return b, f.err
 }
 
-// Fail appends the propstat for a resource that cannot be described, as XML for multistatus.Writer.WriteBy: every property that
-// the query names has the status of e, with allprop and propname every live one that they would name (RFC 4918 §9.1: "If there
-// is an error retrieving a property, then a proper error result MUST be included"; §14.22). A status of the response itself
-// would say the same (§14.24), but clients that read a listing look for propstats alone.
+// Fail appends the propstat of a resource whose properties cannot be read, as XML for
+// multistatus.Writer.WriteBy. Each property that the query names has the status of e; for allprop
+// and propname, each live property (RFC 4918 §9.1: "If there is an error retrieving a property,
+// then a proper error result MUST be included"; §14.22). A DAV:status of the response would say the
+// same (§14.24), but clients read only the propstats of a listing.
 func (f *Finder) Fail(b []byte, e *multistatus.Error) ([]byte, error) {
 	b = multistatus.AppendPropstatStart(b)
 	var err error
@@ -147,7 +151,7 @@ func (f *Finder) Fail(b []byte, e *multistatus.Error) ([]byte, error) {
 	return multistatus.AppendPropstatEnd(b, e.Status, e.Condition, e.Description), nil
 }
 
-// all appends the dead properties, and says which of those asked for there are not.
+// all appends the dead properties, and reports the unknown names that r does not have as 404.
 func (f *Finder) all(b []byte, r *Resource, dead []Property) []byte {
 	for i := range dead {
 		if !f.isNamed(dead[i].XMLName) {
@@ -156,13 +160,13 @@ func (f *Finder) all(b []byte, r *Resource, dead []Property) []byte {
 	}
 	for _, n := range f.unknown {
 		if index(dead, n) < 0 {
-			f.name(http.StatusNotFound, n)
+			f.report(http.StatusNotFound, n)
 		}
 	}
 	return b
 }
 
-// named appends the properties that each resource is asked for.
+// named appends the asked properties of r, or adds them to the group of their status.
 func (f *Finder) named(b []byte, r *Resource, dead []Property) []byte {
 	for i := range f.asked {
 		a := &f.asked[i]
@@ -191,7 +195,8 @@ func (f *Finder) named(b []byte, r *Resource, dead []Property) []byte {
 	return b
 }
 
-// value appends the content of a live property: what Kept makes of a dead one, else what Append makes.
+// value appends the content of a live property: that of Kept if r has the dead property, else that
+// of Append.
 func (f *Finder) value(b []byte, r *Resource, a *asked, dead []Property) ([]byte, error) {
 	if len(dead) > 0 && a.live.Kept != nil {
 		if stored := index(dead, a.live.Kept.Name); stored >= 0 {
@@ -203,40 +208,42 @@ func (f *Finder) value(b []byte, r *Resource, a *asked, dead []Property) ([]byte
 	return a.append(b, r)
 }
 
-// other appends the element of a live property that has no content to show, or notes what has become of it. refused says that it has
-// one, which may not be read.
+// other appends the empty element of a live property without content, or reports its status.
+// refused says that it has content, which the policy does not let the user read.
 func (f *Finder) other(b []byte, r *Resource, a *asked, err error, refused bool) []byte {
 	switch {
-	case err == nil && (refused || !f.readable(r, a.name)): // noted
+	case err == nil && (refused || !f.readable(r, a.name)): // readable has reported it
 	case err == nil:
 		b = append(b, a.live.empty...)
 	case err != ErrUndefined && !errors.Is(err, ErrUndefined):
-		f.name(multistatus.StatusOf(err), a.name)
+		f.report(multistatus.StatusOf(err), a.name)
 	case !a.optional:
-		f.name(http.StatusNotFound, a.name)
+		f.report(http.StatusNotFound, a.name)
 	}
 	return b
 }
 
-// isNamed reports whether named answers for n: for each live property, but for a Stored Alias that was not included.
+// isNamed reports whether named handles n: any live property, except a Stored Alias that the query
+// does not name.
 func (f *Finder) isNamed(n xml.Name) bool {
 	l := f.registry.lookup(n)
 	return l != nil && (!l.Alias || !l.Stored || slices.ContainsFunc(f.asked, func(a asked) bool { return a.name == n }))
 }
 
-// readable asks the policy, and notes the property that may not be read. That it is there may be known (RFC 4918 §9.1.4).
+// readable reports whether the policy lets the user read the property, and otherwise reports its
+// status. Names are not secret (RFC 4918 §9.1.4).
 func (f *Finder) readable(r *Resource, n xml.Name) bool {
 	if f.policy == nil || f.kind == PropName {
 		return true
 	}
 	err := f.policy.CheckProperty(f.ctx, access.Read, r.Path, n)
 	if err != nil {
-		f.name(multistatus.StatusOf(err), n)
+		f.report(multistatus.StatusOf(err), n)
 	}
 	return err == nil
 }
 
-// dead appends a dead property.
+// dead appends a dead property, unless the policy refuses it.
 func (f *Finder) dead(b []byte, r *Resource, p *Property) []byte {
 	if !f.readable(r, p.XMLName) {
 		return b
@@ -251,9 +258,9 @@ func (f *Finder) dead(b []byte, r *Resource, p *Property) []byte {
 	return b
 }
 
-// name puts the name of a property that was not found into the propstat of its status.
-func (f *Finder) name(status int, n xml.Name) {
-	// Sorted, so that the answer for a resource does not depend on what was found before it.
+// report adds the name of a property to the propstat of its status.
+func (f *Finder) report(status int, n xml.Name) {
+	// Sorted, so that the response of a resource does not depend on the resources before it.
 	at := sort.Search(len(f.groups), func(i int) bool { return f.groups[i].status >= status })
 	if at == len(f.groups) || f.groups[at].status != status {
 		f.groups = slices.Insert(f.groups, at, group{status: status})
@@ -268,6 +275,7 @@ func (f *Finder) name(status int, n xml.Name) {
 	}
 }
 
+// index returns the index of the property with that name, or -1.
 func index(properties []Property, n xml.Name) int {
 	for i := range properties {
 		if properties[i].XMLName == n {
@@ -277,8 +285,9 @@ func index(properties []Property, n xml.Name) int {
 	return -1
 }
 
-// Dead reports whether the answer depends on dead properties: if not, Find may be given none.
-func (f *Finder) Dead() bool {
+// NeedsDead reports whether the response depends on dead properties. If not, callers may pass none
+// to Find.
+func (f *Finder) NeedsDead() bool {
 	return f.kind != Prop || slices.ContainsFunc(f.asked, func(a asked) bool {
 		return a.live == nil || a.live.Stored || a.live.Kept != nil
 	})

@@ -149,8 +149,9 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// A resource that cannot be described has one propstat: "If there is an error retrieving a property, then a proper error result
-// MUST be included in the response" (RFC 4918 §9.1), which is that of each property asked for (§14.22).
+// A resource that cannot be described has one propstat: "If there is an error retrieving a
+// property, then a proper error result MUST be included in the response" (RFC 4918 §9.1), which is
+// that of each property asked for (§14.22).
 func TestFail(t *testing.T) {
 	for _, tt := range []struct {
 		rule  string
@@ -204,8 +205,8 @@ func TestDead(t *testing.T) {
 		{props.AllProp, "", true}, {props.PropName, "", true},
 	} {
 		f := registry().NewFinder(t.Context(), props.Query{Kind: tt.kind, Names: names(tt.names)}, nil)
-		if got := f.Dead(); got != tt.want {
-			t.Errorf("Dead of %d %q = %v, want %v", tt.kind, tt.names, got, tt.want)
+		if got := f.NeedsDead(); got != tt.want {
+			t.Errorf("NeedsDead of %d %q = %v, want %v", tt.kind, tt.names, got, tt.want)
 		}
 	}
 }

@@ -5,73 +5,79 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"strings"
 
 	"dav207/server/multistatus"
 )
 
-// ErrUndefined is what Live.Append returns for a resource that does not have the property, such as
-// DAV:getcontentlength for a collection: it is then unknown there (404), and not named by allprop and propname.
+// ErrUndefined is returned by Live.Append for a resource without the property, such as
+// DAV:getcontentlength of a collection. PROPFIND then reports 404 for the name; allprop and
+// propname omit it.
 var ErrUndefined = errors.New("the property is not defined for this resource")
 
-// Live is a property whose value the server makes.
+// Live is a property whose value the server computes (RFC 4918 §4).
 type Live struct {
 	Name xml.Name
-	// Hidden leaves the property out of allprop: it is given when asked for by name (RFC 4918 §9.1, RFC 4331 §2).
+	// Hidden omits the property from allprop: only a query that names it gets it (RFC 4918 §9.1,
+	// RFC 4331 §2).
 	Hidden bool
-	// Alias leaves the property out of propname, too: it is another name for what stands there
-	// already. A Stored one is in both where a client has set it.
+	// Alias omits the property from allprop and propname: another property has the same value. If a
+	// client has set a Stored Alias, both list it.
 	Alias bool
-	// Append appends the content of the property, XML in which D is bound to DAV:, to b and returns it, or ErrUndefined.
-	// It is called for every member of a listing: it should not open the file. May be nil if Stored is set.
+	// Append appends the content of the property to b, or returns ErrUndefined. The content is XML
+	// in which the prefix D is bound to DAV:. Append is called for each member of a listing, so it
+	// should not open the file. It may be nil if Stored is set.
 	Append func(ctx context.Context, b []byte, r Resource) ([]byte, error)
-	// Prepare takes the place of Append where the resources of one answer share work. It is called once for each answer, and
-	// what it returns for one resource after another, never concurrently. It keeps nothing of r.
+	// Prepare, if not nil, is used instead of Append. It is called once for each response, and the
+	// function it returns once for each resource, never concurrently: so the resources of one
+	// response can share work. That function must not retain r.
 	Prepare func(ctx context.Context) AppendFunc
-	// Stored lets clients set the property: it is kept as a dead one then, and takes the place of what Append makes.
-	// Without it a change of the property is refused (403, cannot-modify-protected-property) unless Set is there.
+	// Stored lets clients set the property. The value is stored as a dead property, which is used
+	// instead of Append. A property that is not Stored and has no Set is protected: PROPPATCH
+	// reports 403, cannot-modify-protected-property.
 	Stored bool
-	// Kept, if not nil, is the dead or Stored property of another name that the value is taken
-	// from.
+	// Kept, if not nil, derives the value from a dead or Stored property of another name.
 	Kept *Kept
-	// Check, if not nil, refuses values that a Stored property cannot have (409).
+	// Check, if not nil, returns an error for a value that a Stored property cannot have (409).
 	Check func(value *Property) error
-	// Set, if not nil, is asked to change the property. It checks the value and changes nothing yet. apply is called once
-	// all other changes of the request are known to be possible, undo if one fails all the same. err refuses the value.
+	// Set, if not nil, prepares a change of the property. It checks the value and changes nothing.
+	// apply is called after all other changes of the request were checked, and undo if one of them
+	// fails later. An error refuses the value.
 	Set SetFunc
 }
 
-// Kept is how a property is kept under the name of another one. Where that has a value the
-// property has it, too, and what Live.Append makes otherwise.
+// Kept derives a live property from the dead property Name. A resource without that one has the
+// value of Live.Append.
 type Kept struct {
 	Name xml.Name
-	// Append appends the content of the property that is kept so, or returns b and false where
-	// that has no meaning here.
+	// Append appends the content derived from kept, or returns b and false if kept has no valid
+	// value.
 	Append func(b []byte, kept *Property) ([]byte, bool)
-	// Parse returns the content to keep for a value that a client sets, or refuses it (409).
-	// Without it the property is protected.
+	// Parse returns the content of the property Name for a value that a client sets, or an error
+	// (409). If it is nil the property is protected.
 	Parse func(value *Property) ([]byte, error)
 }
 
-// AppendFunc is what Live.Append is, within one answer.
+// AppendFunc is Live.Append within one response.
 type AppendFunc func(b []byte, r *Resource) ([]byte, error)
 
 // SetFunc prepares the change of a live property: see Live.Set.
 type SetFunc func(ctx context.Context, r Resource, value *Property) (apply, undo func() error, err error)
 
-// Registry holds the live properties in the order in which allprop gives them. Register everything before the first
-// use; after that it is safe for concurrent use.
+// Registry holds the live properties, in the order of allprop. Once all are registered it is safe
+// for concurrent use.
 type Registry struct {
 	live  []live
 	index map[xml.Name]int
 }
 
-// live is a registered property with its tags, which every resource of a listing has.
+// live is a registered property with its tags.
 type live struct {
 	Live
 	tags
 }
 
-// begin returns what appends the property in one answer, or nil where it has no value of its own.
+// begin returns the AppendFunc for one response, or nil if only clients give the property a value.
 func (l *live) begin(ctx context.Context) AppendFunc {
 	if l.Prepare != nil {
 		return l.Prepare(ctx)
@@ -87,7 +93,8 @@ func newLive(l Live) (live, error) {
 	return live{l, t}, err
 }
 
-// Register adds live properties. It panics where one of that name is there, or has no way to a value.
+// Register adds live properties. It panics if a name is registered already or is not an XML name,
+// or if a property has neither Append, Prepare nor Stored.
 func (g *Registry) Register(live ...Live) {
 	if g.index == nil {
 		g.index = make(map[xml.Name]int)
@@ -102,7 +109,7 @@ func (g *Registry) Register(live ...Live) {
 	}
 }
 
-// lookup returns the live property of that name, or nil.
+// lookup returns the live property with that name, or nil.
 func (g *Registry) lookup(n xml.Name) *live {
 	if i, ok := g.index[n]; ok {
 		return &g.live[i]
@@ -113,7 +120,22 @@ func (g *Registry) lookup(n xml.Name) *live {
 // DAV returns a name in the DAV: namespace.
 func DAV(local string) xml.Name { return xml.Name{Space: multistatus.Namespace, Local: local} }
 
-// Microsoft returns a name in the namespace of the properties that Windows keeps for a file.
+// Microsoft returns a name in the namespace of the properties that Windows sets on files.
 func Microsoft(local string) xml.Name {
 	return xml.Name{Space: "urn:schemas-microsoft-com:", Local: local}
+}
+
+// tags are the tags of a property without attributes, as multistatus.AppendProperty writes them.
+type tags struct{ start, end, empty string }
+
+// newTags returns an error if n is not an XML name.
+func newTags(n xml.Name) (tags, error) {
+	// "<>" cannot be a part of a tag.
+	whole, err := multistatus.AppendProperty(nil, &Property{XMLName: n, InnerXML: []byte("<>")})
+	if err != nil {
+		return tags{}, err
+	}
+	empty, err := multistatus.AppendProperty(nil, &Property{XMLName: n})
+	start, end, _ := strings.Cut(string(whole), "<>")
+	return tags{start, end, string(empty)}, err
 }

@@ -10,14 +10,14 @@ import (
 	"dav207/server/resource"
 )
 
-// Memory is a Store that lives as long as the process. The zero value is empty and ready for use.
+// Memory is a Store in memory. The zero value is empty and ready for use.
 type Memory struct {
-	mu     sync.RWMutex
-	root   node
-	moving map[resource.Path]resource.Path
+	mu    sync.RWMutex
+	root  node
+	moves map[resource.Path]resource.Path
 }
 
-// node is a resource in the tree of those that have properties, or have members that have.
+// node is a resource that has properties, or members that have.
 type node struct {
 	properties []Property // never changed in place: readers hold them without the lock
 	orphaned   time.Time
@@ -32,6 +32,7 @@ func (n *node) get() []Property {
 	return n.properties
 }
 
+// find returns the node of p, or nil.
 func (m *Memory) find(p resource.Path) *node {
 	n := &m.root
 	for s := range p.Segments() {
@@ -42,8 +43,8 @@ func (m *Memory) find(p resource.Path) *node {
 	return n
 }
 
-// put makes n the node at p, or removes what is there if n is nil or empty, with the nodes on the way that it was the
-// only reason for.
+// put stores n as the node of p. If n is nil or empty it removes the node of p, and then each
+// ancestor that is empty.
 func (m *Memory) put(p resource.Path, n *node) {
 	if n != nil && n.empty() {
 		n = nil
@@ -55,10 +56,10 @@ func (m *Memory) put(p resource.Path, n *node) {
 		m.root = *n
 		return
 	}
-	way := []*node{&m.root}
+	path := []*node{&m.root}
 	names := slices.Collect(p.Segments())
 	for _, s := range names[:len(names)-1] {
-		last := way[len(way)-1]
+		last := path[len(path)-1]
 		next := last.members[s]
 		if next == nil {
 			if n == nil {
@@ -67,15 +68,15 @@ func (m *Memory) put(p resource.Path, n *node) {
 			next = &node{}
 			last.add(s, next)
 		}
-		way = append(way, next)
+		path = append(path, next)
 	}
 	if n != nil {
-		way[len(way)-1].add(names[len(names)-1], n)
+		path[len(path)-1].add(names[len(names)-1], n)
 		return
 	}
 	for i := len(names) - 1; i >= 0; i-- {
-		delete(way[i].members, names[i])
-		if !way[i].empty() {
+		delete(path[i].members, names[i])
+		if !path[i].empty() {
 			return
 		}
 	}
@@ -90,7 +91,7 @@ func (n *node) add(name string, member *node) {
 
 func (n *node) empty() bool { return len(n.properties) == 0 && len(n.members) == 0 }
 
-// set gives one resource properties of its own; none removes the entry.
+// set replaces the properties of one resource. Its members keep theirs.
 func (m *Memory) set(p resource.Path, properties []Property) {
 	n := &node{properties: properties}
 	if old := m.find(p); old != nil {
@@ -113,7 +114,7 @@ func (m *Memory) Members(_ context.Context, p resource.Path) Members {
 	return memoryMembers{m, m.find(p)}
 }
 
-// memoryMembers are the members of a collection; its node is nil where it had none that have properties.
+// memoryMembers implements Members. collection is nil if no member had properties.
 type memoryMembers struct {
 	memory     *Memory
 	collection *node
@@ -151,7 +152,7 @@ func (m *Memory) All(_ context.Context, p resource.Path) iter.Seq2[Entry, error]
 	})
 }
 
-// yield gives out what collect finds, without holding anybody up meanwhile.
+// yield calls collect with the lock held, and yields its entries without it.
 func (m *Memory) yield(collect func() []Entry) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		m.mu.RLock()
@@ -196,16 +197,16 @@ func (m *Memory) apply(o Op) {
 		n := m.find(o.Src)
 		m.put(o.Src, nil)
 		m.put(o.Dst, n)
-		delete(m.moving, o.Src)
+		delete(m.moves, o.Src)
 	case Delete:
 		m.put(o.Path, nil)
 	case MoveIntent:
-		if m.moving == nil {
-			m.moving = make(map[resource.Path]resource.Path)
+		if m.moves == nil {
+			m.moves = make(map[resource.Path]resource.Path)
 		}
-		m.moving[o.Src] = o.Dst
+		m.moves[o.Src] = o.Dst
 	case MoveDone:
-		delete(m.moving, o.Src)
+		delete(m.moves, o.Src)
 	case Orphan:
 		if n := m.find(o.Path); n != nil {
 			n.orphaned = o.Since
@@ -218,7 +219,7 @@ func (m *Memory) Moves(context.Context) ([]MoveIntent, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	var out []MoveIntent
-	for src, dst := range m.moving {
+	for src, dst := range m.moves {
 		out = append(out, MoveIntent{src, dst})
 	}
 	return out, nil

@@ -9,21 +9,20 @@ import (
 	"dav207/server/multistatus"
 )
 
-// LastModified returns the time of the last modification as every answer gives it: Last-Modified,
-// DAV:getlastmodified (RFC 4918 §15.7 wants these to be the same), and what conditions by date are
-// compared with. The zero time means that none is given.
+// LastModified returns the modification time that responses have in Last-Modified and in
+// DAV:getlastmodified (RFC 4918 §15.7: they must be the same), and that conditional requests are
+// compared with. It returns the zero time if responses should have none.
 //
-// It is never later than now (RFC 9110 §8.8.2.1). A file whose own time is still to come has the
-// time of its last change instead, which stays the same until the file changes or that time has
-// passed. The time of the answer, which the RFC proposes, would be another one in each answer: no
-// condition that gives it back could ever hold.
+// It is never in the future (RFC 9110 §8.8.2.1). For a file whose modification time is in the
+// future it returns the change time (ctime), which is the same in each response. The RFC proposes
+// the time of the response: that one would differ each time, and no condition could match.
 func LastModified(info fs.FileInfo) time.Time {
 	var passed int64
 	return lastModifiedOf(info, &passed)
 }
 
-// lastModifiedOf is LastModified for many files: passed is a second that is known not to be in the
-// future.
+// lastModifiedOf is LastModified for the files of a listing. passed caches the last time read from
+// the clock, in seconds since 1970.
 func lastModifiedOf(info fs.FileInfo, passed *int64) time.Time {
 	t := info.ModTime()
 	if t.Unix() > *passed {
@@ -66,9 +65,9 @@ func Settable(t time.Time, err error) (time.Time, error) {
 	return t, nil
 }
 
-// ValidTime reports whether t can be given as an HTTP-date (RFC 9110 §5.6.7) and a date-time of RFC
-// 3339, whose years have four digits. The zero time, with all of its second, is that of a back end
-// that knows none: macOS cannot mount what shows it.
+// ValidTime reports whether t can be written as an HTTP-date (RFC 9110 §5.6.7) and as a date-time
+// (RFC 3339), whose years have four digits. It reports false for the zero time, which stands for an
+// unknown time: macOS does not mount a server that sends it.
 func ValidTime(t time.Time) bool {
 	const year1, year10000 = -62135596800, 253402300800
 	unix := t.Unix()

@@ -10,10 +10,10 @@ import (
 	"dav207/server/multistatus"
 )
 
-// Patch makes the changes to r in their order, all of them or none (RFC 4918 §9.2). It returns the propstats of the answer:
-// one 200 if everything was done, without a property if there was nothing to do; otherwise each property that could not be changed with its own status and all others
-// with 424. failed is for the log: why something went wrong that nobody refused, which the answer tells as a status from 500 on.
-// policy may be nil.
+// Patch applies changes to r in document order, all or none (RFC 4918 §9.2). It returns the
+// propstats of the response. If all succeed there is one with status 200. Otherwise each property
+// that cannot be changed has its own status, and all others have 424. failed is the first error
+// whose status is 500 or above, for the log. policy may be nil.
 func (g *Registry) Patch(ctx context.Context, store Store, policy access.PropertyPolicy, r Resource, changes []Change) (outcome []multistatus.Propstat, failed error) {
 	p := patch{changes: changes, errs: make([]error, len(changes))}
 	p.plan(ctx, g, policy, r)
@@ -23,17 +23,17 @@ func (g *Registry) Patch(ctx context.Context, store Store, policy access.Propert
 	return p.result(), p.cause()
 }
 
-// patch is a PROPPATCH under way.
+// patch is a PROPPATCH in progress.
 type patch struct {
 	changes []Change
-	errs    []error // why the change of that index cannot be made
+	errs    []error // of the change with that index
 	live    []liveChange
-	dead    []Change // under the names that they are kept by
+	dead    []Change // under the names that they are stored by
 	deadAt  []int    // the index of each of dead
 }
 
 type liveChange struct {
-	at          int
+	index       int
 	apply, undo func() error
 }
 
@@ -42,16 +42,16 @@ var errProtected = &multistatus.Error{
 	Condition: multistatus.Precondition(multistatus.CannotModifyProtectedProperty),
 }
 
-// wrongValue refuses a value (RFC 4918 §9.2.1) for the reason err, which may be nil, or a refusal
+// conflict refuses a value (RFC 4918 §9.2.1) for the reason err, which may be nil, or a refusal
 // already.
-func wrongValue(err error) error {
+func conflict(err error) error {
 	if err == nil || errors.As(err, new(*multistatus.Error)) {
 		return err
 	}
 	return &multistatus.Error{Status: http.StatusConflict, Err: err, Description: "The property cannot have this value."}
 }
 
-// plan finds out what can be changed, and changes nothing.
+// plan checks all changes, and changes nothing.
 func (p *patch) plan(ctx context.Context, g *Registry, policy access.PropertyPolicy, r Resource) {
 	for i := range p.changes {
 		c := &p.changes[i]
@@ -60,34 +60,39 @@ func (p *patch) plan(ctx context.Context, g *Registry, policy access.PropertyPol
 				continue
 			}
 		}
-		l := g.lookup(c.Property.XMLName)
-		switch {
-		case l != nil && l.Check != nil && !c.Remove && l.Check(&c.Property) != nil:
-			p.errs[i] = wrongValue(l.Check(&c.Property))
-		case l != nil && l.Kept != nil && l.Kept.Parse != nil:
-			kept := Change{Remove: c.Remove, Property: Property{XMLName: l.Kept.Name}}
-			if !c.Remove {
-				kept.Property.InnerXML, p.errs[i] = l.Kept.Parse(&c.Property)
-			}
-			p.errs[i] = wrongValue(p.errs[i])
-			p.dead, p.deadAt = append(p.dead, kept), append(p.deadAt, i)
-		case l == nil || l.Stored:
-			p.dead, p.deadAt = append(p.dead, *c), append(p.deadAt, i)
-		case l.Set == nil || c.Remove:
-			p.errs[i] = errProtected
-		default:
-			change := liveChange{at: i}
-			change.apply, change.undo, p.errs[i] = l.Set(ctx, r, &c.Property)
-			p.live = append(p.live, change)
-		}
+		p.planChange(ctx, i, g.lookup(c.Property.XMLName), r)
 	}
 }
 
-// apply makes the changes. If one fails, those made before it are taken back.
+// planChange checks the change with index i, of the live property l or, if l is nil, of a dead one.
+func (p *patch) planChange(ctx context.Context, i int, l *live, r Resource) {
+	c := &p.changes[i]
+	switch {
+	case l != nil && l.Check != nil && !c.Remove && l.Check(&c.Property) != nil:
+		p.errs[i] = conflict(l.Check(&c.Property))
+	case l != nil && l.Kept != nil && l.Kept.Parse != nil:
+		kept := Change{Remove: c.Remove, Property: Property{XMLName: l.Kept.Name}}
+		if !c.Remove {
+			kept.Property.InnerXML, p.errs[i] = l.Kept.Parse(&c.Property)
+		}
+		p.errs[i] = conflict(p.errs[i])
+		p.dead, p.deadAt = append(p.dead, kept), append(p.deadAt, i)
+	case l == nil || l.Stored:
+		p.dead, p.deadAt = append(p.dead, *c), append(p.deadAt, i)
+	case l.Set == nil || c.Remove:
+		p.errs[i] = errProtected
+	default:
+		change := liveChange{index: i}
+		change.apply, change.undo, p.errs[i] = l.Set(ctx, r, &c.Property)
+		p.live = append(p.live, change)
+	}
+}
+
+// apply applies the changes. If one fails, it undoes those before it.
 func (p *patch) apply(ctx context.Context, store Store, r Resource) {
 	done := 0
 	for _, c := range p.live {
-		if p.errs[c.at] = c.apply(); p.errs[c.at] != nil {
+		if p.errs[c.index] = c.apply(); p.errs[c.index] != nil {
 			break
 		}
 		done++
@@ -105,7 +110,7 @@ func (p *patch) apply(ctx context.Context, store Store, r Resource) {
 	for ; done > 0; done-- {
 		c := p.live[done-1]
 		if err := c.undo(); err != nil {
-			p.errs[c.at] = err
+			p.errs[c.index] = err
 		}
 	}
 }
@@ -119,7 +124,7 @@ func (p *patch) failed() bool {
 	return false
 }
 
-// cause returns the first failure that is ours.
+// cause returns the first error whose status is 500 or above.
 func (p *patch) cause() error {
 	for _, err := range p.errs {
 		if err != nil && multistatus.StatusOf(err) >= http.StatusInternalServerError {
@@ -129,7 +134,8 @@ func (p *patch) cause() error {
 	return nil
 }
 
-// result groups the names of the properties by what became of them, each once and in document order.
+// result groups the names of the properties by status, each once and in document order. A name that
+// was changed more than once has its first error.
 func (p *patch) result() []multistatus.Propstat {
 	failed := p.failed()
 	outcome := make(map[xml.Name]*multistatus.Error)
@@ -171,7 +177,7 @@ func (p *patch) result() []multistatus.Propstat {
 	return out
 }
 
-// same reports whether two conditions read alike, so that their properties can share a propstat.
+// same reports whether two properties with these conditions can share a propstat.
 func same(a, b *multistatus.Condition) bool {
 	if a == nil || b == nil {
 		return a == b

@@ -1,11 +1,11 @@
-// Package props knows the properties of resources: live ones, whose values the server makes, and dead ones, which
-// clients store (RFC 4918 §4).
+// Package props implements the properties of resources: live ones, whose values the server
+// computes, and dead ones, which clients set (RFC 4918 §4).
 //
-// A Registry holds the live properties, a Store the dead ones. A Finder answers PROPFIND for one resource after another
-// and tells for each property asked for what became of it: found, unknown, refused. Patch answers PROPPATCH: all or
-// nothing, in document order.
+// A Registry holds the live properties, a Store the dead ones. A Finder finds the properties of a
+// PROPFIND for one resource after another, with a status for each property. Registry.Patch applies
+// a PROPPATCH: all or nothing, in document order.
 //
-// The package knows no HTTP requests and opens no files.
+// The package handles no HTTP requests and opens no files.
 package props
 
 import (
@@ -21,91 +21,98 @@ import (
 	"dav207/server/resource"
 )
 
-// Resource is a resource that was looked at.
+// Resource is a resource that exists.
 type Resource struct {
 	Path resource.Path
 	Info fs.FileInfo
-	// Link says that the last segment of Path is a symbolic link, as a walk knows; Info is that of what it leads to.
+	// Link says that Path names a symbolic link, if the resource comes from a walk. Info is that of
+	// its target.
 	Link bool
 }
 
-// Property is one property: see multistatus.Property.
+// Property is a property with its value: see multistatus.Property.
 type Property = multistatus.Property
 
-// Change is one instruction of a PROPPATCH: to set a property or, if Remove, to remove the one of that name
-// (RFC 4918 §14.23, §14.26).
+// Change is one instruction of a PROPPATCH: it sets a property or, if Remove is true, removes the
+// one with that name (RFC 4918 §14.23, §14.26).
 type Change struct {
 	Remove   bool
 	Property Property
 }
 
-// Entry is what a Store has under one name.
+// Entry holds the properties that a Store has for one path.
 type Entry struct {
 	Path       resource.Path
 	Properties []Property
-	// Orphaned is when it was first seen that no resource has the name; zero for never.
+	// Orphaned is the time when the resource was first found missing; the zero time if it exists.
 	Orphaned time.Time
 }
 
-// Store keeps dead properties by the name of their resource. Package propstest holds the test that every implementation
-// must pass. Methods are safe for concurrent use; callers may keep what they return, and must not change it.
+// Store stores dead properties by the path of their resource. Each implementation must pass the
+// tests of package propstest. Methods are safe for concurrent use. Callers may retain results, but
+// must not modify them.
 //
-// A Store does not know which resources exist: the caller reports what becomes of them. A file that replaces another one
-// behind the server's back takes over its properties with its name, so that an editor that saves by renaming keeps them.
+// A Store does not know which resources exist: callers report copies, moves and deletions with
+// Update. A file that another program replaces keeps the properties of its path. So an editor that
+// saves by renaming does not lose them.
 type Store interface {
-	// Get returns the properties of one resource in the order in which they were first set; none is not an error.
+	// Get returns the properties of one resource, in the order in which they were first set. Having
+	// none is no error.
 	Get(ctx context.Context, p resource.Path) ([]Property, error)
-	// Members returns a reader of the properties of direct members of the collection p. The caller must close it.
+	// Members returns a reader of the properties of the direct members of p. Callers must close it.
 	Members(ctx context.Context, p resource.Path) Members
-	// All yields what is stored for p and everything below it, in any order. What changes meanwhile may or may not show.
-	// After an error nothing more comes.
+	// All yields the entries of p and of everything below it, in any order. Concurrent changes may
+	// or may not be seen. An error is the last that it yields.
 	All(ctx context.Context, p resource.Path) iter.Seq2[Entry, error]
-	// Patch applies the changes in their order, all or none. A property that is set again keeps its place. It fails
-	// where CheckQuota does. A durable store has made the outcome durable when it returns.
+	// Patch applies changes in order, all or none. A property that is set again keeps its place.
+	// Patch returns the error of CheckQuota. The changes are durable when it returns, if the store
+	// is.
 	Patch(ctx context.Context, p resource.Path, changes []Change) error
-	// Update applies the operations in their order, all or none, and durably like Patch. Where they change nothing it
-	// costs no more than a read.
+	// Update applies ops in order, all or none, and durably as Patch does. If they change nothing
+	// it is as fast as a read.
 	Update(ctx context.Context, ops ...Op) error
-	// Moves returns the moves that were announced with MoveIntent and not ended: those that an earlier process left
-	// unfinished, as long as no request is under way.
+	// Moves returns the moves with a MoveIntent that neither Move nor MoveDone has ended. While no
+	// request is running, they are those that an earlier process did not finish.
 	Moves(ctx context.Context) ([]MoveIntent, error)
 }
 
-// Members reads the properties of one member of a collection after another, in the order of their names: in one ordered
-// scan of the store, not one look-up for each. It is not safe for concurrent use.
+// Members reads the properties of the members of a collection, in the order of their names. It
+// makes one ordered scan of the store instead of one look-up for each member. It is not safe for
+// concurrent use.
 type Members interface {
-	// Get returns the properties of the member with this name, which must come after the name of the call before. The
-	// result is valid until the next call. What changed since Members was called may or may not show.
+	// Get returns the properties of the member with that name. It must be called in ascending byte
+	// order of names. The result is valid until the next call. Changes since Store.Members may or
+	// may not be seen.
 	Get(name string) ([]Property, error)
-	// Close releases the Members and what it returned.
+	// Close releases the reader. The results of Get are not valid after it.
 	Close()
 }
 
 // Op is one of Set, Move, Delete, MoveIntent, MoveDone and Orphan.
 type Op interface{ op() }
 
-// Set gives one resource, and not what is below it, these properties and no others.
+// Set replaces the properties of one resource. Those of its members stay.
 type Set struct {
 	Path       resource.Path
 	Properties []Property
 }
 
-// Move gives the tree at Dst the properties of the tree at Src, and no others; Src has none after it. It ends a MoveIntent.
+// Move replaces the properties of Dst and everything below it by those of Src and everything below
+// that. Src has none after it. It ends the MoveIntent of Src.
 type Move struct{ Src, Dst resource.Path }
 
 // Delete removes the properties of Path and of everything below it.
 type Delete struct{ Path resource.Path }
 
-// MoveIntent announces that the resources of the tree at Src are about to get names in the tree at Dst: if the process ends
-// before Move or MoveDone, the next one can find out how far it came. A store need not keep it where neither has
-// properties.
+// MoveIntent records that the tree at Src is about to be renamed to Dst. If the process is killed
+// before Move or MoveDone, Store.Moves of the next process returns it. A store may ignore it if
+// neither tree has properties.
 type MoveIntent struct{ Src, Dst resource.Path }
 
-// MoveDone ends a MoveIntent.
+// MoveDone ends the MoveIntent of Src. It moves no properties.
 type MoveDone struct{ Src resource.Path }
 
-// Orphan records since when no resource has the name of an entry; zero says that one has it. It has no effect where
-// nothing is stored.
+// Orphan sets Entry.Orphaned. It has no effect if nothing is stored for Path.
 type Orphan struct {
 	Path  resource.Path
 	Since time.Time
@@ -118,7 +125,7 @@ func (MoveIntent) op() {}
 func (MoveDone) op()   {}
 func (Orphan) op()     {}
 
-// The most that is kept for one resource: enough for any client, too little to fill the machine with.
+// The limits of CheckQuota for one resource.
 const (
 	maxProperties = 4096
 	maxBytes      = 4 << 20
@@ -126,8 +133,9 @@ const (
 
 var errQuota = errors.Join(errors.New("too many or too large properties"), syscall.EDQUOT)
 
-// CheckQuota fails where a PROPPATCH would leave a resource that has the properties before with more than 4096 of them, or more
-// than 4 MiB. That is a quota of ours and no full disk: the error wraps EDQUOT (RFC 4331 §6: quota-not-exceeded).
+// CheckQuota returns an error if a PROPPATCH that changes before to after exceeds the limits of one
+// resource: 4096 properties, or as many as it had, and 4 MiB. The error wraps syscall.EDQUOT, for
+// it is a quota and not a full disk (RFC 4331 §6: quota-not-exceeded).
 func CheckQuota(before, after []Property) error {
 	size := 0
 	for i := range after {
@@ -139,8 +147,8 @@ func CheckQuota(before, after []Property) error {
 	return nil
 }
 
-// Apply returns what properties become by changes. It is what Patch means, for implementations of Store; the arguments
-// are not changed.
+// Apply returns properties after changes, as Store.Patch must store them. It does not modify its
+// arguments.
 func Apply(properties []Property, changes []Change) []Property {
 	out := append(make([]Property, 0, len(properties)+len(changes)), properties...)
 	at := make(map[xml.Name]int, len(out))
@@ -153,10 +161,10 @@ func Apply(properties []Property, changes []Change) []Property {
 		i, exists := at[name]
 		switch {
 		case c.Remove && exists:
-			out[i].XMLName.Local = "" // no property has no name
+			out[i].XMLName.Local = "" // marks it as removed: no property has an empty name
 			delete(at, name)
 			removed = true
-		case c.Remove: // removing what is not there is no error (§14.23)
+		case c.Remove: // removing a property that does not exist is no error (§14.23)
 		case exists:
 			out[i] = c.Property
 		default:

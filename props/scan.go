@@ -6,19 +6,20 @@ import (
 	"dav207/server/resource"
 )
 
-// Scan reads the dead properties of one resource after another, in the order of a walk: a collection before its
-// members, siblings by name. A listing of a collection then costs one ordered scan of the store, not one look-up for
-// each member. It is not safe for concurrent use; Close ends it.
+// Scan reads the dead properties of one resource after another, in the order of a walk: a
+// collection before its members, siblings by name. A listing of a collection then takes one ordered
+// scan of the store instead of one look-up for each member. A Scan is not safe for concurrent use.
+// Callers must close it.
 //
-// What its methods return is good until the next call: the memory is used again.
+// Results are valid until the next call.
 type Scan struct {
 	ctx   context.Context
 	store Store
-	in    []scanned // the collections that the walk is in
+	in    []openCollection // the collections that the walk is in, outermost first
 }
 
-// scanned is a collection whose members are being scanned.
-type scanned struct {
+// openCollection is a collection whose members are being read.
+type openCollection struct {
 	path    resource.Path
 	members Members
 }
@@ -28,10 +29,10 @@ func NewScan(ctx context.Context, store Store) *Scan {
 	return &Scan{ctx: ctx, store: store}
 }
 
-// Root returns the properties of the resource at which the walk begins.
+// Root returns the properties of the root of the walk.
 func (s *Scan) Root(p resource.Path) ([]Property, error) { return s.store.Get(s.ctx, p) }
 
-// Member returns the properties of a resource that the walk came to below its beginning.
+// Member returns the properties of a resource below the root of the walk.
 func (s *Scan) Member(p resource.Path) ([]Property, error) {
 	collection := p.Parent()
 	if n := len(s.in); n == 0 || s.in[n-1].path != collection {
@@ -40,13 +41,13 @@ func (s *Scan) Member(p resource.Path) ([]Property, error) {
 	return s.in[len(s.in)-1].members.Get(p.Name())
 }
 
-// enter makes a collection the innermost one that the walk is in.
+// enter makes collection the innermost one of s.in.
 func (s *Scan) enter(collection resource.Path) {
 	for len(s.in) > 0 && !s.in[len(s.in)-1].path.Contains(collection) {
 		s.leave()
 	}
 	if len(s.in) == 0 || s.in[len(s.in)-1].path != collection {
-		s.in = append(s.in, scanned{collection, s.store.Members(s.ctx, collection)})
+		s.in = append(s.in, openCollection{collection, s.store.Members(s.ctx, collection)})
 	}
 }
 
@@ -55,7 +56,7 @@ func (s *Scan) leave() {
 	s.in = s.in[:len(s.in)-1]
 }
 
-// Close ends the scan.
+// Close releases the scan.
 func (s *Scan) Close() {
 	for len(s.in) > 0 {
 		s.leave()

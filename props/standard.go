@@ -12,9 +12,9 @@ import (
 	"dav207/server/davxml"
 )
 
-// Standard returns the live properties of RFC 4918 §15 that need no more than a look at the resource. etag appends the
-// entity tag of a file, setTime is the Set of DAV:getlastmodified, which is protected if it is nil. Those that speak of
-// locks are the server's to add.
+// Standard returns the live properties of RFC 4918 §15 except those of locks. etag appends the
+// entity tag of a file. setTime is the Live.Set of DAV:getlastmodified, which is protected if
+// setTime is nil.
 func Standard(etag func(ctx context.Context, b []byte, info fs.FileInfo) ([]byte, error), setTime SetFunc) []Live {
 	return append(creation(), []Live{
 		{Name: DAV("displayname"), Prepare: displayName, Stored: true, Check: onlyText}, // §15.2
@@ -42,7 +42,7 @@ func Standard(etag func(ctx context.Context, b []byte, info fs.FileInfo) ([]byte
 	}...)
 }
 
-// flag returns how Windows writes what is true or not.
+// flag returns a boolean as Windows writes it.
 func flag(is bool) byte {
 	if is {
 		return '1'
@@ -50,8 +50,8 @@ func flag(is bool) byte {
 	return '0'
 }
 
-// displayName is what some clients show instead of the last segment of the URL, so that is what it is until somebody
-// sets another. The root has none here: an empty one would be shown.
+// displayName is the last segment of the path until a client sets another value: some clients show
+// it instead of the URL. The root has none, for clients would show an empty name.
 func displayName(context.Context) AppendFunc {
 	return func(b []byte, r *Resource) ([]byte, error) {
 		if r.Path.IsRoot() {
@@ -61,7 +61,7 @@ func displayName(context.Context) AppendFunc {
 	}
 }
 
-// contentLength, like what else speaks of content, is undefined for collections.
+// contentLength is undefined for collections, as are contentType and entityTag.
 func contentLength(context.Context) AppendFunc {
 	return func(b []byte, r *Resource) ([]byte, error) {
 		if r.Info.IsDir() {
@@ -89,7 +89,7 @@ func entityTag(etag func(context.Context, []byte, fs.FileInfo) ([]byte, error)) 
 			from := len(b)
 			b, err := etag(ctx, b, r.Info)
 			for _, c := range b[from:] {
-				if c == '&' || c == '<' || c == '>' || c < ' ' || c > '~' { // no tag of our own back ends
+				if c == '&' || c == '<' || c == '>' || c < ' ' || c > '~' { // only of a back end of other authors
 					return davxml.EscapeText(b[:from], string(b[from:])), err
 				}
 			}
@@ -98,7 +98,7 @@ func entityTag(etag func(context.Context, []byte, fs.FileInfo) ([]byte, error)) 
 	}
 }
 
-// lastModified is undefined where LastModified knows none.
+// lastModified is undefined where LastModified returns the zero time.
 func lastModified(context.Context) AppendFunc {
 	dates := newHTTPDates()
 	var passed int64
@@ -111,10 +111,10 @@ func lastModified(context.Context) AppendFunc {
 	}
 }
 
-// text returns the content of a property that is text, without the white space around it.
+// text returns the content of a property, without surrounding white space.
 func text(value *Property) string { return strings.TrimSpace(string(value.InnerXML)) }
 
-// onlyText refuses elements in a property that is #PCDATA (RFC 4918 §17).
+// onlyText returns an error if a property of type #PCDATA has elements (RFC 4918 §17).
 func onlyText(value *Property) error {
 	if bytes.IndexByte(value.InnerXML, '<') >= 0 {
 		return errors.New("elements in a property that is text")
@@ -122,7 +122,8 @@ func onlyText(value *Property) error {
 	return nil
 }
 
-// languageTags accepts what can stand in a Content-Language header (RFC 9110 §8.5), since GET gives it there (RFC 4918 §15.3).
+// languageTags returns an error if the value cannot be that of a Content-Language header (RFC 9110
+// §8.5): GET sends it there (RFC 4918 §15.3).
 func languageTags(value *Property) error {
 	for tag := range bytes.SplitSeq(value.InnerXML, []byte{','}) {
 		if !languageTag.Match(bytes.TrimSpace(tag)) {

@@ -91,7 +91,7 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 		}
 		return finder.Find(b, &member, dead)
 	}
-	withDead := finder.Dead()
+	withDead := finder.NeedsDead()
 	var err error
 	root := true
 	for member, err = range h.listed(t).Walk(q.ctx, r, depth) {

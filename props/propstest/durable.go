@@ -9,9 +9,9 @@ import (
 	"dav207/server/resource"
 )
 
-// TestDurable runs the contract of props.Store against a durable one: as Test does, and then so that the store is closed
-// and opened again between a change and what is seen of it. open opens the store in dir, which is empty at first, and
-// returns how it is closed.
+// TestDurable tests the contract of a durable props.Store: as Test does, and then with a store that
+// is closed and reopened between each change and the next read. open opens the store in dir, which
+// is empty at first, and returns a function that closes it.
 func TestDurable(t *testing.T, open func(t *testing.T, dir string) (s props.Store, close func() error)) {
 	t.Run("open", func(t *testing.T) {
 		Test(t, func(t *testing.T) props.Store {
@@ -24,7 +24,7 @@ func TestDurable(t *testing.T, open func(t *testing.T, dir string) (s props.Stor
 			return s
 		})
 	})
-	t.Run("opened again", func(t *testing.T) {
+	t.Run("reopened", func(t *testing.T) {
 		contract(t, func(t *testing.T) props.Store {
 			dir := t.TempDir()
 			r := &reopened{t: t, open: func() (props.Store, func() error) { return open(t, dir) }}
@@ -39,8 +39,8 @@ func TestDurable(t *testing.T, open func(t *testing.T, dir string) (s props.Stor
 	})
 }
 
-// reopened is a store that is closed and opened again before it is asked for what was changed. It is not safe for
-// concurrent use.
+// reopened is a store that is closed and reopened between a change and the next read. It is not
+// safe for concurrent use.
 type reopened struct {
 	t       *testing.T
 	open    func() (props.Store, func() error)
@@ -49,6 +49,7 @@ type reopened struct {
 	changed bool
 }
 
+// store returns the store to read from.
 func (r *reopened) store() props.Store {
 	if r.changed {
 		if err := r.stop(); err != nil {

@@ -1,4 +1,4 @@
-// Package propstest holds the test that every props.Store must pass.
+// Package propstest tests implementations of props.Store.
 package propstest
 
 import (
@@ -16,18 +16,18 @@ import (
 	"dav207/server/resource"
 )
 
-// Test runs the contract of props.Store against stores that open returns: a new and empty one for each call.
+// Test tests the contract of props.Store. open must return a new, empty store for each call.
 func Test(t *testing.T, open func(t *testing.T) props.Store) {
 	contract(t, open)
 	t.Run("concurrent use", func(t *testing.T) { concurrent(t, open(t)) })
 }
 
-// contract is what must hold where one call comes after another.
+// contract tests what holds without concurrency.
 func contract(t *testing.T, open func(t *testing.T) props.Store) {
 	for _, tt := range []struct {
-		rule  string // what props.Store, or the section of RFC 4918 named, promises
-		steps string // one call a line, see run
-		want  string // what is stored afterwards, a resource a line
+		rule  string // from props.Store, or from RFC 4918 if it begins with a section
+		steps string // one call a line: see run
+		want  string // what is stored afterwards, one resource a line
 	}{
 		{"a resource has no properties at first", "", ""},
 		{"§9.2 properties are set", "set /a x=1 y=2", "/a x=1 y=2"},
@@ -36,16 +36,16 @@ func contract(t *testing.T, open func(t *testing.T) props.Store) {
 		{"§9.2 in their order: remove, then set", "set /a x=1\nset /a -x x=2", "/a x=2"},
 		{"§14.23 removing what is not there is no error", "set /a -x y=1", "/a y=1"},
 		{"a property that is set again keeps its place", "set /a x=1 y=2\nset /a x=3", "/a x=3 y=2"},
-		{"the root has properties, too", "set / x=1", "/ x=1"},
-		{"resources are told apart", "set /a x=1\nset /ab x=2\nset /a/b x=3", "/a x=1\n/a/b x=3\n/ab x=2"},
-		{"Delete takes everything below", "set /a x=1\nset /a/b x=2\nset /a/b/c x=3\nset /ab x=4\ndelete /a", "/ab x=4"},
+		{"the root can have properties", "set / x=1", "/ x=1"},
+		{"names with a common prefix are different resources", "set /a x=1\nset /ab x=2\nset /a/b x=3", "/a x=1\n/a/b x=3\n/ab x=2"},
+		{"Delete removes everything below", "set /a x=1\nset /a/b x=2\nset /a/b/c x=3\nset /ab x=4\ndelete /a", "/ab x=4"},
 		{"Delete of what has none", "delete /a", ""},
-		{"Delete of the root takes all", "set / x=1\nset /a x=2\ndelete /", ""},
+		{"Delete of the root removes all", "set / x=1\nset /a x=2\ndelete /", ""},
 		{"Set is for one resource", "set /a x=1\nset /a/b x=2\ncopy /a /c", "/a x=1\n/a/b x=2\n/c x=1"},
 		{"Set leaves no others", "set /a x=1\nset /c y=1\nset /c/d z=1\ncopy /a /c", "/a x=1\n/c x=1\n/c/d z=1"},
 		{"Set of none removes", "set /c y=1\ncopy /a /c", "/c"},
 		{"what was copied is a copy", "set /a x=1\ncopy /a /c\nset /c x=2", "/a x=1\n/c x=2"},
-		{"Move takes everything below", "set /a x=1\nset /a/b x=2\nset /ab x=3\nmove /a /c", "/ab x=3\n/c x=1\n/c/b x=2"},
+		{"Move moves everything below", "set /a x=1\nset /a/b x=2\nset /ab x=3\nmove /a /c", "/ab x=3\n/c x=1\n/c/b x=2"},
 		{"Move replaces the whole destination", "set /a x=1\nset /c y=1\nset /c/d z=1\nmove /a /c", "/c x=1"},
 		{"Move of none removes those of the destination", "set /c y=1\nset /c/d z=1\nmove /a /c", ""},
 		{"Move into another collection", "set /a x=1\nset /d/e y=1\nmove /a /d/a", "/d/a x=1\n/d/e y=1"},
@@ -70,10 +70,10 @@ func contract(t *testing.T, open func(t *testing.T) props.Store) {
 		})
 	}
 	t.Run("orphans", func(t *testing.T) { orphans(t, open(t)) })
-	t.Run("moves that have begun", func(t *testing.T) { moves(t, open(t)) })
-	t.Run("operations are applied all at once", func(t *testing.T) { together(t, open(t)) })
+	t.Run("moves in progress", func(t *testing.T) { moves(t, open(t)) })
+	t.Run("Update is atomic", func(t *testing.T) { atomic(t, open(t)) })
 	t.Run("Members in the order of a walk", func(t *testing.T) { members(t, open(t)) })
-	t.Run("values come back as they were", func(t *testing.T) { values(t, open(t)) })
+	t.Run("values are stored unchanged", func(t *testing.T) { values(t, open(t)) })
 	t.Run("1,000 properties on one resource", func(t *testing.T) { many(t, open(t)) })
 }
 
@@ -81,8 +81,8 @@ func prop(name, value string) props.Property {
 	return props.Property{XMLName: xml.Name{Space: "urn:t", Local: name}, InnerXML: []byte(value)}
 }
 
-// run makes one call: set PATH name=value -name …, copy SRC DST, move SRC DST, delete PATH, intent SRC DST, done SRC,
-// orphan PATH SECONDS.
+// run makes one call. step is one of: set PATH name=value -name …, copy SRC DST, move SRC DST,
+// delete PATH, intent SRC DST, done SRC, orphan PATH SECONDS.
 func run(t *testing.T, s props.Store, step string) {
 	t.Helper()
 	f := strings.Split(step, " ")
@@ -131,7 +131,7 @@ func run(t *testing.T, s props.Store, step string) {
 	}
 }
 
-// dump shows the properties of p and of everything below it: those of the names that the tests use.
+// dump returns the properties of p and of everything below it, for the names that the tests use.
 func dump(t *testing.T, s props.Store, p resource.Path) string {
 	t.Helper()
 	out := ""
@@ -164,8 +164,9 @@ func dump(t *testing.T, s props.Store, p resource.Path) string {
 	return out
 }
 
-// member calls look with what Members returns for p, which is valid only meanwhile.
-func member(t *testing.T, s props.Store, p resource.Path, look func([]props.Property)) {
+// member calls check with the properties that Members returns for p; they are valid only during the
+// call.
+func member(t *testing.T, s props.Store, p resource.Path, check func([]props.Property)) {
 	t.Helper()
 	m := s.Members(t.Context(), p.Parent())
 	defer m.Close()
@@ -173,9 +174,10 @@ func member(t *testing.T, s props.Store, p resource.Path, look func([]props.Prop
 	if err != nil {
 		t.Fatal(err)
 	}
-	look(ps)
+	check(ps)
 }
 
+// members tests that Members has the direct members of a collection alone.
 func members(t *testing.T, s props.Store) {
 	for _, p := range []string{"/c/b", "/c/a", "/c/a/deep", "/c", "/c!", "/c/a!", "/d/x"} {
 		run(t, s, "set "+p+" x=1")
@@ -209,9 +211,10 @@ func members(t *testing.T, s props.Store) {
 	if ps, err := m.Get("a"); err != nil || len(ps) != 1 {
 		t.Errorf("Members of /c: %v, %v", ps, err)
 	}
-	run(t, s, "delete /c") // an unfinished scan must not keep anybody waiting
+	run(t, s, "delete /c") // an unfinished scan must not block changes
 }
 
+// values tests that all fields of a property are stored.
 func values(t *testing.T, s props.Store) {
 	want := props.Property{
 		XMLName:  xml.Name{Space: "urn:é", Local: "été"},
@@ -241,6 +244,7 @@ func values(t *testing.T, s props.Store) {
 	}
 }
 
+// many tests the order of many properties.
 func many(t *testing.T, s props.Store) {
 	var changes []props.Change
 	for i := range 1000 {
@@ -266,7 +270,8 @@ func many(t *testing.T, s props.Store) {
 	}
 }
 
-// concurrent moves one tree to and fro while others read and write it: it must never be seen in two places, or lost.
+// concurrent moves a tree back and forth while other goroutines read it: its properties must not be
+// lost or duplicated.
 func concurrent(t *testing.T, s props.Store) {
 	run(t, s, "set /a/b x=0")
 	var wg sync.WaitGroup
@@ -291,7 +296,7 @@ func concurrent(t *testing.T, s props.Store) {
 		})
 	}
 	last := 0
-	for begin := time.Now(); last < 200 && time.Since(begin) < time.Second; { // a durable store waits for its disk each time
+	for begin := time.Now(); last < 200 && time.Since(begin) < time.Second; { // a durable store syncs each time
 		last++
 		run(t, s, "move /a /c")
 		run(t, s, fmt.Sprintf("set /c/b x=%d", last))
@@ -304,7 +309,7 @@ func concurrent(t *testing.T, s props.Store) {
 	}
 }
 
-// orphans records since when a resource is gone; what is set anew has never been.
+// orphans tests Orphan, and that a Patch resets Entry.Orphaned.
 func orphans(t *testing.T, s props.Store) {
 	orphaned := func() (out []string) {
 		for e, err := range s.All(t.Context(), resource.Root) {
@@ -337,7 +342,7 @@ func orphans(t *testing.T, s props.Store) {
 	}
 }
 
-// moves announces moves and ends them.
+// moves tests MoveIntent, MoveDone and Store.Moves.
 func moves(t *testing.T, s props.Store) {
 	pending := func() string {
 		moves, err := s.Moves(t.Context())
@@ -357,7 +362,7 @@ func moves(t *testing.T, s props.Store) {
 		{"intent /a/b /d", "/a/b>/d /a>/c"},
 		{"done /a/b", "/a>/c"},
 		{"move /a /c", ""},
-		{"intent /e /c/b", "/e>/c/b"}, // what is there is about to be replaced
+		{"intent /e /c/b", "/e>/c/b"}, // the destination has properties
 		{"move /e /c/b", ""},
 		{"done /e", ""},
 	} {
@@ -368,8 +373,8 @@ func moves(t *testing.T, s props.Store) {
 	}
 }
 
-// together applies several operations at once, of which later ones see what earlier ones did.
-func together(t *testing.T, s props.Store) {
+// atomic tests that later operations of one Update see the results of earlier ones.
+func atomic(t *testing.T, s props.Store) {
 	run(t, s, "set /a x=1")
 	run(t, s, "set /a/b x=2")
 	err := s.Update(t.Context(),

@@ -10,8 +10,9 @@ import (
 	"dav207/server/multistatus"
 )
 
-// What a Finder remembers of names must not show: each property is written as if it were the first one.
-func TestDeadNames(t *testing.T) {
+// A dead property does not depend on those that were written before it.
+// one.
+func TestDeadProperties(t *testing.T) {
 	g := registry()
 	f := g.NewFinder(t.Context(), props.Query{Kind: props.AllProp}, nil)
 	declared := property("urn:p", "p", "<p:x/>")
@@ -19,7 +20,7 @@ func TestDeadNames(t *testing.T) {
 	spoken := property("urn:z", "x", "X")
 	spoken.Lang = "de"
 	several := []props.Property{property("urn:z", "x", "X"), declared, property("urn:z", "x", ""), spoken, property("", "x", "X"), property("DAV:", "x", "X"), property("urn:z", "y", "Y")}
-	for i := range 100 { // more than are remembered
+	for i := range 100 {
 		several = append(several, property(fmt.Sprint("urn:", i), "x", "X"))
 	}
 	for range 2 {
