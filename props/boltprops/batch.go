@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// change is what one call makes of the state.
+// change is what one call changes in the state.
 type change struct {
 	apply func(*txn) error // may be called again, each time on another state
 	err   error            // the outcome, once done is closed
 	done  chan struct{}
 }
 
-// enqueue blocks until c is committed, or has failed. If ctx ends before the writer has c, nothing is changed.
+// enqueue blocks until c is committed or has failed. If ctx ends before writeChanges has received
+// c, c is not applied. It returns ErrClosed if the store is closed before that.
 func (s *Store) enqueue(ctx context.Context, c *change) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -31,11 +32,12 @@ func (s *Store) enqueue(ctx context.Context, c *change) error {
 	}
 }
 
-// writeChanges is the one goroutine that writes, until the store is closed. While it commits, callers of enqueue wait to
-// send their changes; the next commit has them all. Pending locks are a part of each commit. They are committed alone
-// where no change comes for s.delay.
+// writeChanges commits changes until the store is closed. No other goroutine writes to an open
+// file. While it commits, callers of enqueue wait; the next commit has all their changes. Each
+// commit has the pending locks as well. If no change comes within s.delay, they are committed
+// alone.
 //
-// bbolt's own Batch has every caller wait for a timer: with the shortest that groups, a PROPPATCH on one connection takes
+// bbolt's own Batch makes each caller wait for a timer: a PROPPATCH on one connection then takes
 // three times as long.
 func (s *Store) writeChanges() {
 	defer close(s.ended)
@@ -62,9 +64,9 @@ func (s *Store) writeChanges() {
 // maxCommit bounds the changes of one commit.
 const maxCommit = 256
 
-// collect returns first and the changes that wait to be sent.
+// collect returns first and the changes of all callers that wait.
 func (s *Store) collect(first *change) []*change {
-	runtime.Gosched() // lets callers send: four connections then share a commit by four, without it by three
+	runtime.Gosched() // four connections then share one commit; without it only three do
 	batch := []*change{first}
 	for len(batch) < maxCommit {
 		select {
@@ -77,7 +79,7 @@ func (s *Store) collect(first *change) []*change {
 	return batch
 }
 
-// commitBatch commits the pending locks and batch, and returns from their calls of enqueue.
+// commitBatch commits the pending locks and batch, and unblocks the callers of enqueue.
 func (s *Store) commitBatch(batch []*change) {
 	pending, c := s.pendingLocks()
 	if c != nil {

@@ -1,12 +1,13 @@
-// Package boltprops keeps dead properties and locks in one file (go.etcd.io/bbolt), so that they outlive the process.
+// Package boltprops stores dead properties and locks in one file, the state, with go.etcd.io/bbolt.
 //
-// A change is committed and synced when the call that makes it returns; callers who wait at the same time share a commit.
-// Locks are written a moment after they were granted, unless Options.SyncLocks wants them before. Whatever ends the process,
-// the file is what some commit left: all of it or nothing. One process has the file for writing; Open in another one returns
-// an error that names it.
+// When a call that changes properties returns, the change is committed and synced. Concurrent calls
+// share commits. Locks are written within 100 ms, or at once with Options.SyncLocks. A process that
+// is killed leaves the file as the last commit wrote it. Only one process can have the file open
+// for writing: Open in another one returns an *InUseError.
 //
-// The package does not look at the files whose properties it keeps, and repairs nothing. A file whose structure is damaged is
-// refused; an entry that is damaged fails the requests that need it.
+// The package does not access the files whose properties it stores, and repairs nothing. Open
+// returns a *DamagedError for a file whose structure is damaged. A damaged entry fails the calls
+// that need it.
 package boltprops
 
 import (
@@ -23,59 +24,60 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Options are how a Store is opened. The zero value has all the defaults.
+// Options are the options of Open. The zero value is the default.
 type Options struct {
-	// ReadOnly opens what is there without changing a byte, and fails with fs.ErrNotExist where nothing is. Many
-	// processes can do so at a time, while none has the file for writing. Changes fail with syscall.EROFS.
+	// ReadOnly opens an existing file without changing it; Open returns fs.ErrNotExist if there is
+	// none. Many processes can have it open so, but none for writing meanwhile. Changes return
+	// syscall.EROFS.
 	ReadOnly bool
-	// Lazy creates the file with the first change: until then the Store answers as an empty one. If it cannot be
-	// created, that change fails, and the next one tries again.
+	// Lazy delays the creation of the file until the first change. If it fails, that change fails,
+	// and the next one tries again.
 	Lazy bool
 	// NoFollow refuses a file, or a directory that the file is in, that is a symbolic link, whenever it became one: for a
 	// state among files that others can change. Else Open follows a link, and nothing does so later.
 	NoFollow bool
 	// SyncLocks has Settle wait until a lock is written, whatever becomes of it.
 	SyncLocks bool
-	// Owner is named to those who find the file in use, such as the address served.
+	// Owner describes this process in the InUseError of others, for example its address.
 	Owner  string
 	Logger *slog.Logger // nil discards
 }
 
-// Store is a props.Store and a locks.Journal in one file. It is safe for concurrent use. Once it is closed, all calls
-// fail with ErrClosed.
+// Store is a props.Store and a locks.Journal in one file. It is safe for concurrent use. After
+// Close all calls return ErrClosed.
 type Store struct {
 	file string
 	opts Options
 	log  *slog.Logger
 
-	dir    *os.Root                     // that of the file; nil as long as there is no state. Only the leader uses it
-	state  atomic.Pointer[state]        // nil as long as there is no file
-	broken atomic.Pointer[DamagedError] // why nothing can be written any more
-	dead   atomic.Pointer[DamagedError] // why nothing can be read any more
+	dir        *os.Root                     // that of the file; nil as long as there is no state. Only the leader uses it
+	state      atomic.Pointer[state]        // nil as long as there is no file
+	unwritable atomic.Pointer[DamagedError] // why nothing can be written any more
+	unreadable atomic.Pointer[DamagedError] // why nothing can be read any more
 
-	changes    chan *change // taken by writeChanges
-	generation atomic.Int64 // odd as long as what can be seen may not be durable
+	changes    chan *change // received by writeChanges
+	generation atomic.Int64 // odd while readers may see what is not durable
 
 	locks   lockJournal
-	delay   time.Duration // how long a lock waits for others before it is written
+	delay   time.Duration // how long a lock may be pending
 	closed  atomic.Bool
-	closing chan struct{} // closed with the store
-	ended   chan struct{} // closed when writeChanges has returned
+	closing chan struct{} // closed by Close
+	ended   chan struct{} // closed when writeChanges returns
 	close   func() error
-	commits atomic.Int64 // how many there were
+	commits atomic.Int64 // for tests: the number of commits
 }
 
-// state is a file that is open.
+// state is an open file.
 type state struct {
 	db          *bbolt.DB
-	owned       bool        // the owner is written down beside it
-	opened      fs.FileInfo // what had the name when it was opened
-	fileMissing bool        // the name has gone since, and the log says so; only the writer uses it
+	owned       bool        // the owner file was written
+	opened      fs.FileInfo // of the file when it was opened
+	fileMissing bool        // the file was removed or replaced, which was logged; used by writeChanges alone
 }
 
-// Open opens the state in file, or creates it with the directory it is in. It fails with a *InUseError where another
-// process has it, a *DamagedError where it cannot be used as it is, and a *NewerError where a later version wrote it.
-// Options may be nil.
+// Open opens the state in file, or creates it and its directory. It returns an *InUseError if
+// another process has it open, a *DamagedError if it is damaged, and a *NewerError if a later
+// version of the program wrote it. o may be nil.
 func Open(file string, o *Options) (*Store, error) {
 	if o == nil {
 		o = new(Options)
@@ -111,8 +113,9 @@ func Open(file string, o *Options) (*Store, error) {
 	return s, nil
 }
 
-// Close writes what waits to be written, and gives the file free. Its error is that of the locks which could not be
-// written, or of the file.
+// Close writes the pending locks and closes the file. Changes that still wait fail with ErrClosed.
+// Close returns an error if the locks cannot be written, or the file cannot be closed. Later calls
+// return the same.
 func (s *Store) Close() error { return s.close() }
 
 func (s *Store) shut() error {
@@ -128,8 +131,8 @@ func (s *Store) shut() error {
 	if st.owned && s.inPlace(st) {
 		s.dir.Remove(s.ownerFile()) // while the file is still ours: later it may be somebody else's
 	}
-	if s.broken.Load() != nil || s.dead.Load() != nil {
-		return err // the transaction that panicked has its locks for ever, and would keep us waiting
+	if s.unwritable.Load() != nil || s.unreadable.Load() != nil {
+		return err // bbolt's Close would block: a transaction that panicked holds its locks
 	}
 	if e := s.guarded(st.db.Close); err == nil {
 		err = e
@@ -137,8 +140,8 @@ func (s *Store) shut() error {
 	return err
 }
 
-// view runs look on what is stored, all of it as it was at one moment. Nothing that it is given may be kept.
-func (s *Store) view(ctx context.Context, look func(*txn) error) error {
+// view calls use with a read-only transaction, which is valid during the call alone.
+func (s *Store) view(ctx context.Context, use func(*txn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -147,7 +150,7 @@ func (s *Store) view(ctx context.Context, look func(*txn) error) error {
 	}
 	st := s.state.Load()
 	if st == nil {
-		return look(&txn{readOnly: true})
+		return use(&txn{readOnly: true})
 	}
 	return s.translate(s.read(st, func(tx *bbolt.Tx) error {
 		t, err := begin(tx)
@@ -155,13 +158,14 @@ func (s *Store) view(ctx context.Context, look func(*txn) error) error {
 			return err
 		}
 		t.readOnly = true
-		return look(t)
+		return use(t)
 	}))
 }
 
-func (s *Store) read(st *state, look func(*bbolt.Tx) error) error {
-	if dead := s.dead.Load(); dead != nil {
-		return dead
+// read is view without a txn.
+func (s *Store) read(st *state, use func(*bbolt.Tx) error) error {
+	if damaged := s.unreadable.Load(); damaged != nil {
+		return damaged
 	}
 	var tx *bbolt.Tx
 	panicked, err := s.attempt(func() (err error) {
@@ -169,10 +173,10 @@ func (s *Store) read(st *state, look func(*bbolt.Tx) error) error {
 			return err
 		}
 		defer tx.Rollback()
-		return look(tx)
+		return use(tx)
 	})
-	if panicked && tx == nil { // bbolt had locks that it never gives back
-		s.dead.Store(&DamagedError{s.file, errDamaged})
+	if panicked && tx == nil { // bbolt never releases its locks
+		s.unreadable.Store(&DamagedError{s.file, errDamaged})
 	}
 	return err
 }

@@ -364,7 +364,8 @@ func TestSlowConsumer(t *testing.T) {
 	}
 }
 
-// What a listing passes by costs nothing and hides nothing: names that are not asked for, and others that are not stored.
+// What a listing passes by costs nothing and hides nothing: names that are not asked for, and
+// others that are not stored.
 func TestMembersInBatches(t *testing.T) {
 	s := fresh(t)
 	const n = 5 * batchEntries

@@ -13,16 +13,18 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// bbolt trusts the pages that it maps: a wrong number in one leads it out of the file, which is a panic or a fault that this
-// package can catch in its own goroutine, or round in circles, which ends the process. bbolt's Check finds all of that, but
-// in a goroutine of its own, where no fault can be caught: so what it could stumble over is looked for before.
+// bbolt trusts the pages that it maps. A wrong number in a page makes it read beyond the file,
+// which is a panic or a fault that guarded can recover in its own goroutine, or recurse for ever,
+// which ends the process. bbolt's Check finds all damage, but in a goroutine of its own, where
+// faults cannot be recovered. So checkPages and checkKeys first find the damage that Check would
+// not survive.
 
-// checkedAlways bounds how large a file may be to be checked at each start: some 10 ms. A larger one is checked only where the
-// last process did not close it.
+// checkedAlways is the size up to which a file is checked at each start, which takes some 10 ms. A
+// larger file is checked only if the last process did not close it.
 const checkedAlways = 16 << 20
 
-// inspect returns the format of the file, and refuses one that is no state, is of a later version or is damaged. It does not
-// change the file.
+// inspect returns the format of the file. It returns an error if the file is no state, is of a
+// later version, or is damaged. It does not change the file.
 func (s *Store) inspect(info fs.FileInfo) (version int, err error) {
 	_, err = s.dir.Lstat(s.ownerFile())
 	closed := errors.Is(err, fs.ErrNotExist)
@@ -43,18 +45,18 @@ func (s *Store) inspect(info fs.FileInfo) (version int, err error) {
 			return s.check(tx, file)
 		})
 	})
-	if err == nil && oneMeta(file) {
+	if err == nil && damagedMeta(file) {
 		s.log.Warn("one of the two first pages of the state is damaged: what was changed last may be missing", "file", s.file)
 	}
 	if began {
 		s.guarded(db.Close)
 	} else {
-		file.Close() // bbolt may have kept locks that its Close would wait for
+		file.Close() // bbolt's Close may block
 	}
 	return version, err
 }
 
-// formatOf reads the header.
+// formatOf returns the format in the header, and checks that all buckets exist.
 func (s *Store) formatOf(tx *bbolt.Tx) (version int, err error) {
 	meta := tx.Bucket(metaBucket)
 	if meta == nil {
@@ -72,13 +74,14 @@ func (s *Store) formatOf(tx *bbolt.Tx) (version int, err error) {
 	return version, err
 }
 
+// wrong returns an error that wraps errDamaged.
 func wrong(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{errDamaged}, args...)...)
 }
 
-// oneMeta reports whether one of the two first pages of the file, which each commit writes in turn, is of no use. bbolt then
-// takes the other one without a word. Each ends with a checksum.
-func oneMeta(file *os.File) bool {
+// damagedMeta reports whether one of the two meta pages is damaged, which commits write in turn.
+// bbolt silently uses the other one, which may be older by one commit. Each ends with a checksum.
+func damagedMeta(file *os.File) bool {
 	const header, checked, size = 16, 56, 64
 	for page := range int64(2) {
 		var b [header + size]byte
@@ -94,7 +97,7 @@ func oneMeta(file *os.File) bool {
 	return false
 }
 
-// check returns what is wrong with the structure of the file.
+// check returns an error if the structure of the file is damaged. It logs damaged entries.
 func (s *Store) check(tx *bbolt.Tx, file *os.File) error {
 	if info, err := file.Stat(); err != nil {
 		return err
@@ -112,7 +115,7 @@ func (s *Store) check(tx *bbolt.Tx, file *os.File) error {
 		s.log.Warn("entries of the state are damaged: what needs them fails", "file", s.file, "entries", damaged)
 	}
 	var first error
-	for err := range tx.Check() { // all of them: its goroutine must have ended before the file is unmapped
+	for err := range tx.Check() { // to the end: its goroutine must end before the file is unmapped
 		if first == nil {
 			first = wrong("%v", err)
 		}
@@ -120,7 +123,8 @@ func (s *Store) check(tx *bbolt.Tx, file *os.File) error {
 	return first
 }
 
-// checkPages looks at all pages in their order in the file, and makes sure that the branches among them make no circle.
+// checkPages checks the headers of all pages, in the order of the file, and that no branch page is
+// its own ancestor. Overflow pages have no header, so the order cannot be another.
 func checkPages(tx *bbolt.Tx, file io.ReaderAt) error {
 	pages := int(tx.Size() / pageSize)
 	parents := make([]int, pages)
@@ -137,21 +141,8 @@ func checkPages(tx *bbolt.Tx, file io.ReaderAt) error {
 			return wrong("page %d", id)
 		case p.Type == "branch":
 			branches = append(branches, id)
-			// After the header of 16 bytes each element has 16: where its key is and how long, and the number of a page.
-			b := make([]byte, (p.OverflowCount+1)*pageSize)
-			if _, err := file.ReadAt(b, int64(id)*pageSize); err != nil {
+			if err := checkBranch(file, id, (p.OverflowCount+1)*pageSize, p.Count, parents); err != nil {
 				return err
-			}
-			for at := 16; at < 16+16*p.Count; at += 16 {
-				if at+16 > len(b) {
-					return wrong("page %d", id)
-				}
-				key, size := int(binary.NativeEndian.Uint32(b[at:])), int(binary.NativeEndian.Uint32(b[at+4:]))
-				child := binary.NativeEndian.Uint64(b[at+8:])
-				if at+key+size > len(b) || child < 2 || child >= uint64(pages) || parents[child] != 0 {
-					return wrong("page %d leads to page %d", id, child)
-				}
-				parents[child] = id
 			}
 		}
 		id += 1 + p.OverflowCount
@@ -166,8 +157,31 @@ func checkPages(tx *bbolt.Tx, file io.ReaderAt) error {
 	return nil
 }
 
-// checkKeys reads all keys and values: what lies outside of the file is a fault here, and not in the goroutine of Check. It
-// returns how many entries do not have their checksum, which is the trouble of those requests that need them.
+// checkBranch checks the elements of the branch page id, which is size bytes long, and sets the
+// parents of its child pages.
+func checkBranch(file io.ReaderAt, id, size, count int, parents []int) error {
+	b := make([]byte, size)
+	if _, err := file.ReadAt(b, int64(id)*pageSize); err != nil {
+		return err
+	}
+	// A header of 16 bytes, and for each element 16 bytes: offset and length of its key, and the
+	// number of the child page.
+	for at := 16; at < 16+16*count; at += 16 {
+		if at+16 > len(b) {
+			return wrong("page %d", id)
+		}
+		key, length := int(binary.NativeEndian.Uint32(b[at:])), int(binary.NativeEndian.Uint32(b[at+4:]))
+		child := binary.NativeEndian.Uint64(b[at+8:])
+		if at+key+length > len(b) || child < 2 || child >= uint64(len(parents)) || parents[child] != 0 {
+			return wrong("page %d leads to page %d", id, child)
+		}
+		parents[child] = id
+	}
+	return nil
+}
+
+// checkKeys reads all keys and values, so that one beyond the file is a fault in this goroutine. It
+// returns the number of entries with a wrong checksum: these fail only the calls that need them.
 func checkKeys(tx *bbolt.Tx) (damaged int, err error) {
 	err = tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
 		var last []byte

@@ -13,14 +13,14 @@ import (
 	"dav207/server/resource"
 )
 
-// Patch implements props.Store. It fails with syscall.EDQUOT where p would have more than 4096 properties or 4 MiB of
-// them, or where the disk is full.
+// Patch implements props.Store. It returns syscall.EDQUOT for more properties than props.CheckQuota
+// allows, and syscall.ENOSPC or syscall.EDQUOT if the disk is full.
 func (s *Store) Patch(ctx context.Context, p resource.Path, changes []props.Change) error {
 	c := &change{apply: func(t *txn) error { return t.patch(p, changes) }}
 	if s.opts.ReadOnly {
 		return s.change(ctx, c)
 	}
-	// It nearly always changes something: to look first would be to do the work twice.
+	// No read first, as s.change makes: a PROPPATCH nearly always changes something.
 	return s.enqueue(ctx, c)
 }
 
@@ -36,8 +36,8 @@ func (s *Store) Update(ctx context.Context, ops ...props.Op) error {
 	}})
 }
 
-// change makes c durable. What fails, or changes nothing, needs no commit: a look finds that out. But what is seen while a
-// commit is under way may not be durable yet.
+// change applies c durably. It first applies c to a read-only transaction: if c fails or changes
+// nothing, no commit is needed, unless the transaction may have read what is not durable yet.
 func (s *Store) change(ctx context.Context, c *change) error {
 	before := s.generation.Load()
 	switch err := s.view(ctx, c.apply); {
@@ -51,20 +51,21 @@ func (s *Store) change(ctx context.Context, c *change) error {
 	return s.enqueue(ctx, c)
 }
 
-// commit writes changes in one transaction as far as possible, and sets err of each. It changes the slice.
+// commit writes changes in one transaction if possible, and sets err of each. It modifies the
+// slice.
 func (s *Store) commit(changes []*change) {
 	for len(changes) > 0 {
 		failed, err := s.transact(changes)
 		var damaged *DamagedError
 		switch {
 		case failed >= 0:
-			// What it wrote was taken back, and with it what the others wrote. They go on without it.
+			// The whole transaction was rolled back. The others are tried again without it.
 			changes[failed].err = err
 			changes = slices.Delete(changes, failed, failed+1)
 			continue
 		case err != nil && len(changes) > 1 && (full(err) || errors.As(err, &damaged)):
-			// It may be due to one of them alone: to one that is too large for what is left of the disk, or that needs a
-			// damaged page.
+			// The cause may be one of them, which is too large for the disk or needs a damaged
+			// page: try each alone.
 			for _, c := range changes {
 				s.commit([]*change{c})
 			}
@@ -77,7 +78,8 @@ func (s *Store) commit(changes []*change) {
 	}
 }
 
-// ensure creates the file if a change needs it, and reports whether it is there.
+// ensure creates the file if one of changes needs it, and reports whether it exists. If not, it
+// sets err of each change.
 func (s *Store) ensure(changes []*change) bool {
 	if s.state.Load() != nil {
 		return true
@@ -90,7 +92,7 @@ func (s *Store) ensure(changes []*change) bool {
 	if !needed {
 		return false
 	}
-	err := nameless(s.open(true))
+	err := createError(s.open(true))
 	for _, c := range changes {
 		if errors.Is(c.err, errChange) {
 			c.err = err
@@ -99,11 +101,12 @@ func (s *Store) ensure(changes []*change) bool {
 	return err == nil
 }
 
-// transact applies changes in one transaction. If one of them fails when it has already changed something, nothing of the
-// transaction remains, and its index is returned with its error. One that fails before has its error in c.err.
+// transact applies changes in one transaction. If a change fails after it has written something,
+// transact rolls back and returns the index of the change and its error. If it fails before, the
+// others are committed and c.err is set. failed is -1 if err is about the whole transaction.
 func (s *Store) transact(changes []*change) (failed int, err error) {
-	if broken := cmp.Or(s.broken.Load(), s.dead.Load()); broken != nil {
-		return -1, broken
+	if damaged := cmp.Or(s.unwritable.Load(), s.unreadable.Load()); damaged != nil {
+		return -1, damaged
 	}
 	if !s.ensure(changes) {
 		return -1, nil
@@ -141,7 +144,8 @@ func (s *Store) transact(changes []*change) (failed int, err error) {
 	return -1, s.commitTx(st, tx)
 }
 
-// checkInPlace fails what would be written to a file that nobody finds again.
+// checkInPlace returns an error if the file was removed or replaced: nothing written to it could be
+// found again.
 func (s *Store) checkInPlace(st *state) error {
 	missing := !s.inPlace(st)
 	if missing && !st.fileMissing {
@@ -154,9 +158,10 @@ func (s *Store) checkInPlace(st *state) error {
 	return nil
 }
 
+// commitTx commits tx and keeps s.generation.
 func (s *Store) commitTx(st *state, tx *bbolt.Tx) error {
 	id := tx.ID()
-	if s.generation.Load()%2 == 0 { // else an earlier one failed, and yet can be seen
+	if s.generation.Load()%2 == 0 { // else an earlier commit failed whose changes can be read
 		s.generation.Add(1)
 	}
 	panicked, err := s.attempt(tx.Commit)
@@ -168,7 +173,7 @@ func (s *Store) commitTx(st *state, tx *bbolt.Tx) error {
 	if panicked {
 		s.rollback(tx, false)
 	}
-	// It can be seen when its last page was written, and the sync after that went wrong.
+	// If only the last sync failed, readers see the transaction, and it may not be durable.
 	seen := true
 	s.read(st, func(tx *bbolt.Tx) error {
 		seen = tx.ID() >= id
@@ -180,16 +185,16 @@ func (s *Store) commitTx(st *state, tx *bbolt.Tx) error {
 	return s.translate(err)
 }
 
-// rollback ends tx. If even that meets a damaged page, or one did before there was a transaction, its locks are never
-// given back: nothing can be written any more.
+// rollback ends tx. If that panics, or if stuck says that beginning it has, bbolt never releases
+// its locks: nothing can be written any more.
 func (s *Store) rollback(tx *bbolt.Tx, stuck bool) {
 	if tx != nil {
 		stuck, _ = s.attempt(func() error {
-			tx.Rollback() // it may have ended: that is all it can say
+			tx.Rollback() // the only error is that it has ended
 			return nil
 		})
 	}
 	if stuck {
-		s.broken.Store(&DamagedError{s.file, errDamaged})
+		s.unwritable.Store(&DamagedError{s.file, errDamaged})
 	}
 }

@@ -6,15 +6,15 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// wasteful reports whether a file is large, and most of it free: bbolt never gives back what it has grown to.
+// wasteful reports whether a file is large and mostly free: bbolt never shrinks its file.
 func wasteful(db *bbolt.DB, size int64) bool {
 	const large = 64 << 20
 	free := int64(db.Stats().FreePageN) * int64(db.Info().PageSize)
 	return runtime.GOOS != "windows" && size >= large && free > size/4*3
 }
 
-// compact copies the state into a new file, which takes the place of the old one. Both are locked: at no moment could another
-// process have the file.
+// compact copies the state to a temp file and renames that over the old one. Both are locked, so
+// that no other process can open either meanwhile.
 func (s *Store) compact(st *state) error {
 	temp := s.tempName()
 	db, file, err := s.bolt(temp, createNew)
@@ -28,7 +28,7 @@ func (s *Store) compact(st *state) error {
 		return err
 	}
 	err = s.guarded(func() error {
-		db.NoSync, db.NoGrowSync = true, true // once, at the end
+		db.NoSync, db.NoGrowSync = true, true // synced once, at the end
 		if err := bbolt.Compact(db, st.db, 16<<20); err != nil {
 			return err
 		}

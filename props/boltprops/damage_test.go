@@ -80,7 +80,8 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// Where one of the two meta pages is of no use, the other one is the state after the change before: the log says so.
+// Where one of the two meta pages is of no use, the other one is the state after the change before:
+// the log says so.
 func TestHalfDamaged(t *testing.T) {
 	whole, err := os.ReadFile(filled(t, 10))
 	if err != nil {
@@ -104,7 +105,8 @@ func TestHalfDamaged(t *testing.T) {
 
 const branchPage, leafPage = 1, 2
 
-// metaOf reads the number of the list of free pages and the number of pages from the meta page that counts.
+// metaOf reads the number of the list of free pages and the number of pages from the meta page that
+// counts.
 func metaOf(whole []byte) (freelist, pages int) {
 	last := uint64(0)
 	for page := range 2 {
@@ -129,8 +131,8 @@ func pageOf(t *testing.T, whole []byte, i int, flags uint16) int {
 	return 0
 }
 
-// A bit that is flipped anywhere is found at the start, fails those requests that need what it is in, or does not matter: it
-// never ends the process, and no wrong value is given out.
+// A bit that is flipped anywhere is found at the start, fails those requests that need what it is
+// in, or does not matter: it never ends the process, and no wrong value is given out.
 func TestFlippedBits(t *testing.T) {
 	t.Parallel()
 	whole, err := os.ReadFile(filled(t, 600))
@@ -209,7 +211,8 @@ func TestFlippedBits(t *testing.T) {
 	}
 }
 
-// A state that somebody removes or replaces while it is in use takes no changes that would be lost with it; the log says so once.
+// A state that somebody removes or replaces while it is in use takes no changes that would be lost
+// with it; the log says so once.
 func TestStateGone(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no file is removed there while it is open")

@@ -9,12 +9,12 @@ import (
 	"dav207/props"
 )
 
-// The header says no more than the format of the file.
+// The header holds the format of the file, and has no body.
 var headerKey = []byte("header")
 
 func encodeHeader() []byte { return seal(headerKey, newValue(0)) }
 
-// decodeHeader returns the format of the file.
+// decodeHeader returns the format of the file, which may be unknown.
 func decodeHeader(value []byte) (version int, err error) {
 	if !intact(headerKey, value) {
 		return 0, fmt.Errorf("header: %w", errDamaged)
@@ -22,15 +22,15 @@ func decodeHeader(value []byte) (version int, err error) {
 	return int(value[4]), nil
 }
 
-// record is what a value of the bucket of properties holds: a props.Entry but for its name.
+// record is a value of propsBucket: a props.Entry without its path.
 type record struct {
 	properties []props.Property
 	orphaned   time.Time
 }
 
-const orphaned = 1 // a flag: the time is there
+const orphaned = 1 // flag: Orphaned follows
 
-// encode makes the value of k.
+// encode returns e as the value of k.
 func (e *record) encode(k []byte) []byte {
 	size := 32
 	for i := range e.properties {
@@ -54,8 +54,8 @@ func (e *record) encode(k []byte) []byte {
 	return seal(k, b)
 }
 
-// decode reads the value of k. The contents of properties are part of value. n may be nil. The properties take the place
-// of those of into, which may be nil.
+// decode decodes the value of k. InnerXML of the properties is a part of value. n may be nil. The
+// properties are written over into, which may be nil.
 func decode(k, value []byte, n *names, into []props.Property) (e record, err error) {
 	body, err := unseal(k, value)
 	if err != nil {
@@ -75,7 +75,7 @@ func decode(k, value []byte, n *names, into []props.Property) (e record, err err
 			r.bytes()
 		}
 	}
-	const least = 5 // bytes of a property
+	const least = 5 // bytes of an encoded property
 	count := r.count(least)
 	e.properties = slices.Grow(into[:0], count)[:count]
 	for i := range e.properties {
@@ -86,7 +86,7 @@ func decode(k, value []byte, n *names, into []props.Property) (e record, err err
 			InnerXML: r.bytes(),
 		}
 	}
-	if count == 0 { // no entry is written without properties
+	if count == 0 { // an entry without properties is never written
 		r.fail()
 	}
 	if err := r.end(k); err != nil {

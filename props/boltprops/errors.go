@@ -14,13 +14,13 @@ import (
 	"dav207/server/multistatus"
 )
 
-// ErrClosed is what calls of a closed Store fail with. It is an fs.ErrClosed.
+// ErrClosed is returned by all calls of a closed Store. It wraps fs.ErrClosed.
 var ErrClosed = fmt.Errorf("state: %w", fs.ErrClosed)
 
-// InUseError says that another process has the file.
+// InUseError reports that another process has the file open.
 type InUseError struct {
 	File  string
-	Owner string // what that process says of itself; "" where it says nothing
+	Owner string // as that process has written it; "" if unknown
 }
 
 func (e *InUseError) Error() string {
@@ -31,7 +31,8 @@ func (e *InUseError) Error() string {
 	return fmt.Sprintf("state %s is in use by %s", e.File, who)
 }
 
-// As makes it 503 to a client, who may try again when the other process has ended.
+// As makes the error a *multistatus.Error with status 503: clients may try again when the other
+// process has ended.
 func (e *InUseError) As(target any) bool {
 	answer, ok := target.(**multistatus.Error)
 	if ok {
@@ -40,7 +41,7 @@ func (e *InUseError) As(target any) bool {
 	return ok
 }
 
-// DamagedError says that the file, or what was looked for in it, is not as it was written.
+// DamagedError reports that the file, or an entry of it, is not as it was written.
 type DamagedError struct {
 	File string
 	Err  error
@@ -52,7 +53,7 @@ func (e *DamagedError) Error() string {
 
 func (e *DamagedError) Unwrap() error { return e.Err }
 
-// NewerError says that a later version of the program wrote the file.
+// NewerError reports that a later version of the program wrote the file.
 type NewerError struct {
 	File         string
 	Format, Ours int
@@ -62,16 +63,18 @@ func (e *NewerError) Error() string {
 	return fmt.Sprintf("state %s has format %d, and this version knows no later one than %d: use the version that wrote it, or another file", e.File, e.Format, e.Ours)
 }
 
-// errDamaged is wrapped by what reading the file finds wrong; it becomes a DamagedError.
+// errDamaged is wrapped by all errors about damage. translate makes them a DamagedError.
 var errDamaged = errors.New("not as it was written")
 
-// guarded runs what touches pages of the file. A page that is damaged makes bbolt panic or leads it beyond the file,
-// and where somebody has cut the file short, reading it is a fault: these end the call, not the process.
+// guarded calls touch, which reads or writes pages of the file, and turns a panic or fault into a
+// DamagedError. bbolt panics on some damaged pages, and reads beyond the file for others. Reading a
+// file that was truncated is a fault.
 func (s *Store) guarded(touch func() error) error {
 	_, err := s.attempt(touch)
 	return err
 }
 
+// attempt is guarded that reports whether touch panicked.
 func (s *Store) attempt(touch func() error) (panicked bool, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -83,7 +86,7 @@ func (s *Store) attempt(touch func() error) (panicked bool, err error) {
 	return false, touch()
 }
 
-// translate makes of an error of bbolt's what our callers look for.
+// translate turns an error of bbolt into one that callers of the package can check.
 func (s *Store) translate(err error) error {
 	if err == nil {
 		return nil
@@ -97,7 +100,7 @@ func (s *Store) translate(err error) error {
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
 		return ErrClosed
 	}
-	// Where the file has to grow, bbolt keeps the text of an error alone.
+	// If bbolt fails to grow the file, its error has the text of the cause but does not wrap it.
 	for _, full := range noSpace {
 		if !errors.Is(err, full) && strings.HasSuffix(err.Error(), full.Error()) {
 			return errors.Join(err, full)
@@ -106,9 +109,10 @@ func (s *Store) translate(err error) error {
 	return err
 }
 
-// nameless keeps an error of creating the file from being taken for one about the resource that a request is for, which is
-// neither missing nor forbidden. What would be true of any file remains.
-func nameless(err error) error {
+// createError turns an error of creating the file into one that wraps neither fs.ErrNotExist nor
+// fs.ErrPermission: these would be taken for errors about the resource of the request. Errors that
+// do not depend on the file stay.
+func createError(err error) error {
 	var inUse *InUseError
 	if err == nil || full(err) || errors.Is(err, syscall.EROFS) || errors.As(err, &inUse) {
 		return err
@@ -118,7 +122,7 @@ func nameless(err error) error {
 
 var noSpace = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}
 
-// full reports whether err may be due to the size of what was to be written.
+// full reports whether err is about missing space: a smaller change may succeed.
 func full(err error) bool {
 	for _, e := range noSpace {
 		if errors.Is(err, e) {

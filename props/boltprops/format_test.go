@@ -19,7 +19,8 @@ import (
 	"dav207/server/resource"
 )
 
-// format1 returns a copy of a state that the first format wrote, with all that it had: identities of files, of two epochs.
+// format1 returns a copy of a state that the first format wrote, with all that it had: identities
+// of files, of two epochs.
 func format1(t *testing.T) string {
 	t.Helper()
 	packed, err := os.Open("testdata/format1.db.gz")
@@ -71,8 +72,9 @@ func stateOf(t *testing.T, s *Store) string {
 	return strings.Join(lines, "\n") + fmt.Sprint("\n", moves)
 }
 
-// A state of the first format keeps all that it has, by name: properties with identities of whatever files, orphans, moves and
-// locks. Where it may be written it gets the present format at once.
+// A state of the first format keeps all that it has, by name: properties with identities of
+// whatever files, orphans, moves and locks. Where it may be written it gets the present format at
+// once.
 func TestFirstFormat(t *testing.T) {
 	const want = "/ x=root\n/a x=1 y=2\n/a/b c x=below\n/gone x=orphan orphaned 1700000000000000005\n/no identity x=named\n" +
 		"/ä xde-CH=<q:e xmlns:q=\"urn:q\">é</q:e>\n[{/a /z}]"

@@ -14,7 +14,8 @@ import (
 	"dav207/server/resource"
 )
 
-// On a full disk a change fails with the error that becomes 507, alone and as a whole; once there is room again all is well.
+// On a full disk a change fails with the error that becomes 507, alone and as a whole; once there
+// is room again all is well.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {

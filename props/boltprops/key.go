@@ -8,20 +8,22 @@ import (
 	"dav207/server/resource"
 )
 
-// The key of an entry is the path of its parent, a NUL, and its name: "/a\x00b" for /a/b, "\x00b" for /b, and "\x00" for
-// the root. So the direct members of a collection stand together, in the order of their names, and its whole tree in
-// three ranges: its own key, those that begin with "/a\x00", and those that begin with "/a/". No path and no name has a NUL.
+// The key of an entry is the path of its parent, a NUL, and its name: "/a\x00b" for /a/b, "\x00b"
+// for /b, and "\x00" for the root. No path has a NUL. So the direct members of a collection are
+// adjacent and in the order of their names. A tree is in three ranges: for /a the key of /a itself,
+// the keys that begin with "/a\x00", and those that begin with "/a/".
 
-// text is p as it stands in keys: "" for the root.
-func text(p resource.Path) string {
+// prefix returns p as it begins the keys of its members: "" for the root.
+func prefix(p resource.Path) string {
 	if p.IsRoot() {
 		return ""
 	}
 	return p.String()
 }
 
+// key returns the key of p.
 func key(p resource.Path) []byte {
-	k := []byte(text(p))
+	k := []byte(prefix(p))
 	if len(k) == 0 {
 		return []byte{0}
 	}
@@ -29,38 +31,40 @@ func key(p resource.Path) []byte {
 	return k
 }
 
-// span is a range of keys; a nil end is none.
+// span is a range of keys, without to. If to is nil it has no end.
 type span struct{ from, to []byte }
 
-func beginningWith(prefix string) span {
-	s := span{from: []byte(prefix), to: []byte(prefix)}
+// beginningWith returns the span of the keys with that prefix.
+func beginningWith(start string) span {
+	s := span{from: []byte(start), to: []byte(start)}
 	s.to[len(s.to)-1]++ // a NUL or a slash
 	return s
 }
 
-// members is where the direct members of p are, and the root if p is that.
-func members(p resource.Path) span { return beginningWith(text(p) + "\x00") }
+// members returns the span of the direct members of p. That of the root has the root itself, too.
+func members(p resource.Path) span { return beginningWith(prefix(p) + "\x00") }
 
-// tree is where p is and everything below it.
+// tree returns the spans of p and of everything below it.
 func tree(p resource.Path) []span {
 	if p.IsRoot() {
 		return []span{{}}
 	}
 	own := key(p)
-	return []span{{own, after(own)}, members(p), beginningWith(text(p) + "/")}
+	return []span{{own, after(own)}, members(p), beginningWith(prefix(p) + "/")}
 }
 
-// after returns the first key that can follow k.
+// after returns the next possible key after k.
 func after(k []byte) []byte { return append(bytes.Clone(k), 0) }
 
+// has reports whether k, which is not before s.from, is in s. nil is not.
 func (s span) has(k []byte) bool { return k != nil && (s.to == nil || bytes.Compare(k, s.to) < 0) }
 
-// rebase returns the key under which that one of the tree at src stands in the tree at dst.
+// rebase returns k, a key of the tree at src, as the key of the same resource in the tree at dst.
 func rebase(k []byte, src, dst resource.Path) []byte {
 	if bytes.Equal(k, key(src)) {
 		return key(dst)
 	}
-	return append([]byte(text(dst)), k[len(text(src)):]...)
+	return append([]byte(prefix(dst)), k[len(prefix(src)):]...)
 }
 
 // pathOf returns the path whose key is k.

@@ -14,27 +14,28 @@ import (
 	"dav207/server/locks"
 )
 
-// maxPending is how many locks may wait to be written. So many come to wait only where the disk hangs.
+// maxPending is the limit of pending locks. It is reached only if the disk hangs.
 const maxPending = 1 << 17
 
 var errTooManyPending = errors.New("state: too many locks wait to be written")
 
-// lockJournal holds what is to be written of locks: each has an entry of its own, for a snapshot of 100,000 locks would take
-// 190 ms, during 100 of which no other lock could be granted, and one entry among them takes 0.5 ms.
+// lockJournal holds the changes of locks that are not written yet. Each lock is an entry of its
+// own, which takes 0.5 ms to write among 100,000 locks; a snapshot of all would take 190 ms.
 type lockJournal struct {
 	mu      sync.Mutex
 	pending map[string]*pendingLock // by token
-	err     error                   // why the last write of locks failed; nil if it did not
-	wake    chan struct{}           // has one when something came to be written
+	err     error                   // of the last write; nil if it succeeded
+	wake    chan struct{}           // has a value after a change
 }
 
-// pendingLock is a lock, or one to be removed where it has none.
+// pendingLock is a lock to be written. If lock is nil the token is to be removed.
 type pendingLock struct{ lock *locks.Lock }
 
-// Put implements locks.Journal. The lock is written a moment later; if that fails, the log says so.
+// Put implements locks.Journal. The lock is written within 100 ms. A failure is logged.
 func (s *Store) Put(l locks.Lock) error { return s.addPending(l.Token, &l) }
 
-// Delete implements locks.Journal in the same way. What cannot be removed is tried again with later changes.
+// Delete implements locks.Journal. The locks are removed within 100 ms. After a failure, the next
+// commit tries again.
 func (s *Store) Delete(tokens ...string) error {
 	for _, token := range tokens {
 		if err := s.addPending(strings.Clone(token), nil); err != nil {
@@ -44,6 +45,7 @@ func (s *Store) Delete(tokens ...string) error {
 	return nil
 }
 
+// addPending makes l, or the removal of token if l is nil, pending.
 func (s *Store) addPending(token string, l *locks.Lock) error {
 	if s.opts.ReadOnly {
 		return syscall.EROFS
@@ -57,7 +59,7 @@ func (s *Store) addPending(token string, l *locks.Lock) error {
 	if _, known := j.pending[token]; !known && len(j.pending) >= maxPending {
 		return errTooManyPending
 	}
-	j.pending[token] = &pendingLock{l} // what waited under this token is never written
+	j.pending[token] = &pendingLock{l} // replaces an earlier change of this lock
 	select {
 	case j.wake <- struct{}{}:
 	default:
@@ -65,12 +67,13 @@ func (s *Store) addPending(token string, l *locks.Lock) error {
 	return nil
 }
 
-// Flush returns when the changes that Put and Delete were called with are written, or could not be: then with the reason.
+// Flush blocks until the changes of earlier calls of Put and Delete are written. It returns an
+// error if they could not be.
 func (s *Store) Flush(ctx context.Context) error {
 	if err := ctx.Err(); err != nil || s.opts.ReadOnly {
 		return err
 	}
-	// Each commit writes what is pending.
+	// Each commit writes the pending locks.
 	err := s.enqueue(ctx, &change{apply: func(*txn) error { return nil }})
 	if err == nil {
 		err = s.locks.failed()
@@ -78,8 +81,8 @@ func (s *Store) Flush(ctx context.Context) error {
 	return err
 }
 
-// Settle implements locks.Settler. With Options.SyncLocks it flushes everything, and otherwise a new lock where it is
-// doubtful that it can be written at all: where there is no file yet, and where the last write failed.
+// Settle implements locks.Settler. With Options.SyncLocks it calls Flush. Without, it calls Flush
+// for a new lock that may fail to be written: if there is no file yet, or if the last write failed.
 func (s *Store) Settle(ctx context.Context, granted bool) error {
 	if s.opts.SyncLocks || granted && (s.state.Load() == nil || s.locks.failed() != nil) {
 		return s.Flush(ctx)
@@ -87,14 +90,14 @@ func (s *Store) Settle(ctx context.Context, granted bool) error {
 	return nil
 }
 
-// failed returns why the last write of locks failed; nil if it did not.
+// failed returns the error of the last write of locks; nil if it succeeded.
 func (j *lockJournal) failed() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.err
 }
 
-// pendingLocks returns the pending locks and a change that writes them; nil if there are none.
+// pendingLocks returns the pending locks and a change that writes them, or nil if there are none.
 func (s *Store) pendingLocks() (map[string]*pendingLock, *change) {
 	j := &s.locks
 	j.mu.Lock()
@@ -120,7 +123,9 @@ func (s *Store) pendingLocks() (map[string]*pendingLock, *change) {
 	}}
 }
 
-// wrotePending removes what was written, unless it changed meanwhile; what could not be written is tried with the next commit.
+// wrotePending ends a write of pending, which failed if err is not nil. It removes the written
+// locks from j.pending, except those that have changed since. After a failure all stay for the next
+// commit.
 func (s *Store) wrotePending(pending map[string]*pendingLock, err error) {
 	if err != nil {
 		s.log.Error("locks were not written: they are lost if the server ends now", "file", s.file, "locks", len(pending), "err", err)
@@ -138,8 +143,7 @@ func (s *Store) wrotePending(pending map[string]*pendingLock, err error) {
 	}
 }
 
-// Locks returns the locks that are stored, for locks.Table.Restore. One that is damaged is left out and removed: the log
-// says so.
+// Locks returns the stored locks, for locks.Table.Restore. Damaged ones are removed and logged.
 func (s *Store) Locks(ctx context.Context) ([]locks.Lock, error) {
 	var all []locks.Lock
 	var damaged []string
@@ -165,7 +169,7 @@ func (s *Store) Locks(ctx context.Context) ([]locks.Lock, error) {
 	if len(damaged) > 0 {
 		s.log.Error("locks are damaged and lost", "file", s.file, "locks", len(damaged))
 		if !s.opts.ReadOnly {
-			s.Delete(damaged...) // if not now, the next start does it
+			s.Delete(damaged...) // best effort: the next start tries again
 		}
 	}
 	return all, nil
@@ -174,10 +178,11 @@ func (s *Store) Locks(ctx context.Context) ([]locks.Lock, error) {
 const (
 	lockInfinite = 1 << iota
 	lockShared
-	lockOwner // there is one, be it empty
+	lockOwner // Owner is not nil, but may be empty
 	lockFlags = 1<<iota - 1
 )
 
+// encodeLock returns l as the value of its token.
 func encodeLock(l *locks.Lock) []byte {
 	flags := byte(0)
 	if l.Infinite {
@@ -200,7 +205,7 @@ func encodeLock(l *locks.Lock) []byte {
 	return seal([]byte(l.Token), b)
 }
 
-// decodeLock reads the value of the token k, and keeps nothing of it.
+// decodeLock decodes the value of the token k. The lock shares no memory with value.
 func decodeLock(k, value []byte) (locks.Lock, error) {
 	body, err := unseal(k, value)
 	if err != nil {
@@ -224,7 +229,7 @@ func decodeLock(k, value []byte) (locks.Lock, error) {
 	if err := r.end(k); err != nil {
 		return locks.Lock{}, err
 	}
-	if l.Root, err = canonical(root); err != nil || flags&^lockFlags != 0 {
+	if l.Root, err = parsePath(root); err != nil || flags&^lockFlags != 0 {
 		return locks.Lock{}, fmt.Errorf("lock %q: %w", k, errDamaged)
 	}
 	return l, nil

@@ -116,7 +116,8 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// What cannot be written is said, and tried again with what comes later: a lock that was given up must not come back.
+// What cannot be written is said, and tried again with what comes later: a lock that was given up
+// must not come back.
 func TestJournalFails(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "no", "dir")
 	s, err := Open(filepath.Join(dir, "state"), &Options{Lazy: true})
@@ -186,8 +187,8 @@ func TestSettle(t *testing.T) {
 	settle(s, false, 2)
 }
 
-// Who cannot make the file, because somebody else has it or there is no place for it, hears of it, and not that a resource is
-// missing or forbidden.
+// Who cannot make the file, because somebody else has it or there is no place for it, hears of it,
+// and not that a resource is missing or forbidden.
 func TestSettleFails(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state")
 	one, two := start(t, file, &Options{Lazy: true}), start(t, file, &Options{Lazy: true})

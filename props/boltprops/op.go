@@ -8,6 +8,7 @@ import (
 	"dav207/server/resource"
 )
 
+// apply applies one operation.
 func (t *txn) apply(o props.Op) error {
 	switch o := o.(type) {
 	case props.Set:
@@ -16,13 +17,13 @@ func (t *txn) apply(o props.Op) error {
 		if err := t.move(o.Src, o.Dst); err != nil {
 			return err
 		}
-		return t.endMove(o.Src)
+		return t.deleteMoveIntent(o.Src)
 	case props.Delete:
 		return t.delete(o.Path)
 	case props.MoveIntent:
-		return t.announce(o)
+		return t.putMoveIntent(o)
 	case props.MoveDone:
-		return t.endMove(o.Src)
+		return t.deleteMoveIntent(o.Src)
 	case props.Orphan:
 		return t.orphan(o)
 	}
@@ -51,11 +52,11 @@ func (t *txn) move(src, dst resource.Path) error {
 	if src == dst {
 		return nil
 	}
-	moved := t.collect(src) // either may be below the other: nothing is removed before all of it is in hand
+	moved := t.collect(src) // read before any change: src or dst may be below the other
 	for i, e := range moved {
 		k := rebase(e.key, src, dst)
 		value := bytes.Clone(e.value)
-		if intact(e.key, value) { // else it stays what it is, damaged: the others are not held up by it
+		if intact(e.key, value) { // a damaged entry is moved as it is
 			seal(k, value)
 		}
 		if err := t.remove(t.props, e.key); err != nil {
@@ -74,23 +75,25 @@ func (t *txn) move(src, dst resource.Path) error {
 	return nil
 }
 
-func movingKey(p resource.Path) []byte { return []byte(p.String()) }
+// movesKey returns the key of the intent to move p.
+func movesKey(p resource.Path) []byte { return []byte(p.String()) }
 
-func (t *txn) announce(s props.MoveIntent) error {
-	k, b := movingKey(s.Src), t.bucket(movingBucket)
-	if get(b, k) == nil && !t.any(s.Src) && !t.any(s.Dst) {
-		return nil // nothing of ours can get lost on that way
+// putMoveIntent stores m. It ignores m if neither tree has properties.
+func (t *txn) putMoveIntent(m props.MoveIntent) error {
+	k, b := movesKey(m.Src), t.bucket(movesBucket)
+	if get(b, k) == nil && !t.hasProps(m.Src) && !t.hasProps(m.Dst) {
+		return nil // there are no properties to lose
 	}
-	return t.put(b, k, seal(k, appendString(newValue(64), s.Dst.String())))
+	return t.put(b, k, seal(k, appendString(newValue(64), m.Dst.String())))
 }
 
-func (t *txn) endMove(src resource.Path) error {
-	return t.remove(t.bucket(movingBucket), movingKey(src))
+func (t *txn) deleteMoveIntent(src resource.Path) error {
+	return t.remove(t.bucket(movesBucket), movesKey(src))
 }
 
-// announced returns the moves that were announced, by their source.
-func (t *txn) announced() ([]props.MoveIntent, error) {
-	b := t.bucket(movingBucket)
+// moveIntents returns the stored intents, in the order of their sources.
+func (t *txn) moveIntents() ([]props.MoveIntent, error) {
+	b := t.bucket(movesBucket)
 	if b == nil {
 		return nil, nil
 	}
@@ -105,8 +108,8 @@ func (t *txn) announced() ([]props.MoveIntent, error) {
 		if err := r.end(k); err != nil {
 			return err
 		}
-		src, err1 := canonical(string(k))
-		dst, err2 := canonical(name)
+		src, err1 := parsePath(string(k))
+		dst, err2 := parsePath(name)
 		if err1 != nil || err2 != nil {
 			return fmt.Errorf("move of %q: %w", k, errDamaged)
 		}
@@ -116,8 +119,8 @@ func (t *txn) announced() ([]props.MoveIntent, error) {
 	return moves, err
 }
 
-// canonical returns the path that was written as name.
-func canonical(name string) (resource.Path, error) {
+// parsePath parses a path that was written with Path.String.
+func parsePath(name string) (resource.Path, error) {
 	p, err := resource.Clean(name)
 	if err != nil || p.String() != name {
 		return resource.Path{}, errDamaged

@@ -14,10 +14,10 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// lockTimeout is how long Open waits for a file that is in use: another process may be about to close it.
+// lockTimeout is how long Open waits for a file that another process has locked.
 const lockTimeout = 150 * time.Millisecond
 
-// pageSize is the same on every machine.
+// pageSize of the file does not depend on the machine.
 const pageSize = 4 << 10
 
 // createNew is how a temp file is opened: no link is followed that somebody may have put there.
@@ -182,8 +182,8 @@ func (s *Store) openExisting(info fs.FileInfo) (*state, error) {
 	return st, nil
 }
 
-// upgrade marks a file of an earlier format as one of this: then an earlier version of the program refuses it. Its entries
-// are read as they are, and written in this format when they change.
+// upgrade sets the format in the header, so that earlier versions of the program refuse the file.
+// Entries are read in their format, and written in the new one when they change.
 func (s *Store) upgrade(db *bbolt.DB) error {
 	err := s.translate(s.guarded(func() error { return db.Update(putHeader) }))
 	if full(err) {
@@ -196,10 +196,11 @@ func (s *Store) upgrade(db *bbolt.DB) error {
 
 func putHeader(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(headerKey, encodeHeader()) }
 
-// errFileMissing is the failure of what would be written to a file that nobody finds again.
+// errFileMissing is returned by changes after the file was removed or replaced.
 var errFileMissing = errors.New("state: its file was removed or replaced while it was in use")
 
-// inPlace reports whether the file that is open still has its name, as far as can be told.
+// inPlace reports whether the open file still has its name. If that cannot be checked it returns
+// true.
 func (s *Store) inPlace(st *state) bool {
 	if s.opts.NoFollow && linked(filepath.Dir(s.file)) {
 		return false
@@ -211,7 +212,7 @@ func (s *Store) inPlace(st *state) bool {
 	return os.SameFile(st.opened, now)
 }
 
-// initialise makes a state of a new file.
+// initialise creates the buckets and the header.
 func initialise(db *bbolt.DB) error {
 	return db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range buckets {
@@ -230,8 +231,8 @@ func (s *Store) bolt(name string, flag int) (db *bbolt.DB, file *os.File, err er
 		Timeout:  lockTimeout,
 		ReadOnly: readOnly,
 		PageSize: pageSize,
-		// The list of free pages is written with each commit, although that costs a page or more: without it a start,
-		// and each commit that fails, would read the whole file.
+		// Each commit writes the list of free pages, which takes a page or more. Without it each
+		// start, and each commit that fails, would read the whole file.
 		NoFreelistSync:  false,
 		PreLoadFreelist: true,                  // here, where a damaged one can be caught
 		FreelistType:    bbolt.FreelistMapType, // does not get slower with the number of free pages
@@ -263,8 +264,8 @@ func (s *Store) bolt(name string, flag int) (db *bbolt.DB, file *os.File, err er
 	return nil, nil, wrong("%v", err)
 }
 
-// create makes an empty state under another name, and then gives it its own: whenever it is cut short, the file is
-// there as a whole or not at all. If somebody else was faster, theirs stays.
+// create creates an empty state as a temp file and links it to its name, so that the file is
+// complete whenever it exists. If another process has created it meanwhile, that one stays.
 func (s *Store) create() error {
 	s.cleanTemp()
 	temp := s.tempName()

@@ -19,7 +19,7 @@ func (s *Store) ownerFile() string  { return s.base() + ".owner" }
 func (s *Store) tempPrefix() string { return s.base() + ".new-" }
 func (s *Store) tempName() string   { return s.tempPrefix() + rand.Text() }
 
-// cleanTemp removes temp files that a killed process has left. One that is in use is younger than a minute.
+// cleanTemp removes temp files of killed processes: those older than a minute.
 func (s *Store) cleanTemp() {
 	d, err := s.dir.Open(".")
 	if err != nil {
@@ -37,8 +37,8 @@ func (s *Store) cleanTemp() {
 	}
 }
 
-// writeOwner writes down who has the file. It is for people, and tells the next start whether this process closed the file:
-// where it cannot be written nothing is lost.
+// writeOwner writes the owner file, and reports whether it could. Its text is for people. If it
+// exists at the next start, this process did not close the state.
 func (s *Store) writeOwner() bool {
 	host, err := os.Hostname()
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *Store) writeOwner() bool {
 	return f.Close() == nil
 }
 
-// readOwner returns what the owner says of itself, fit for a terminal.
+// readOwner returns the text of the owner file, printable characters alone; "" if there is none.
 func (s *Store) readOwner() string {
 	if info, err := s.dir.Lstat(s.ownerFile()); err != nil || !info.Mode().IsRegular() {
 		return ""

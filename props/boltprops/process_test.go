@@ -29,7 +29,8 @@ func TestMain(m *testing.M) {
 	case "":
 		flag.Parse()
 		if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() && os.Getenv("TMPDIR") == "" && flag.Lookup("test.bench").Value.String() == "" {
-			// Memory, which a sync costs nothing: no test here takes the power away, and hundreds of commits would wait for the disk.
+			// Memory, which a sync costs nothing: no test here takes the power away, and hundreds
+			// of commits would wait for the disk.
 			os.Setenv("TMPDIR", "/dev/shm")
 		}
 		os.Exit(m.Run())
@@ -55,8 +56,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// patchForEver says what was acknowledged: each of eight sets its own property to one number after another, and a tree is moved
-// to and fro.
+// patchForEver says what was acknowledged: each of eight sets its own property to one number after
+// another, and a tree is moved to and fro.
 func patchForEver(file string) {
 	s, err := Open(file, nil)
 	if err != nil {
@@ -82,7 +83,8 @@ func patchForEver(file string) {
 	}
 }
 
-// child starts this binary in a mode, and returns its output after the first line, which must begin with want.
+// child starts this binary in a mode, and returns its output after the first line, which must begin
+// with want.
 func child(t *testing.T, mode, file, want string) (*exec.Cmd, *bufio.Reader) {
 	t.Helper()
 	exe, err := os.Executable()

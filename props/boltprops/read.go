@@ -31,7 +31,7 @@ func (s *Store) All(ctx context.Context, p resource.Path) iter.Seq2[props.Entry,
 		var b batch
 		for _, in := range tree(p) {
 			for b.more = true; b.more; in = b.rest {
-				b.data = make([]byte, 0, len(b.data)) // the last one stays with its entries
+				b.data = make([]byte, 0, len(b.data)) // callers retain parts of the last one
 				if err := s.fill(ctx, &b, in); err != nil {
 					yield(props.Entry{}, err)
 					return
@@ -50,31 +50,31 @@ func (s *Store) All(ctx context.Context, p resource.Path) iter.Seq2[props.Entry,
 // Moves implements props.Store.
 func (s *Store) Moves(ctx context.Context) (moves []props.MoveIntent, err error) {
 	err = s.view(ctx, func(t *txn) error {
-		moves, err = t.announced()
+		moves, err = t.moveIntents()
 		return err
 	})
 	return moves, err
 }
 
-// What is copied in one transaction. A consumer may take its time: a transaction that waited for it would keep the file
-// from growing, and its old pages from being used again.
+// The limits of a batch, which is copied in one transaction. A transaction that waited for a slow
+// consumer would keep the file from growing, and free pages from being reused.
 const (
 	batchEntries = 256
 	batchBytes   = 32 << 10
 )
 
-// batch is a part of a span, copied.
+// batch is a copy of a part of a span.
 type batch struct {
 	data []byte
-	ends [][2]int // of the key and of the value in data, one entry after another
-	rest span     // what comes after it
+	ends [][2]int // offsets in data of the ends of each key and of its value
+	rest span     // what follows it in the span
 	more bool
 }
 
-// fill copies the begin of a span. It uses the memory that b has.
+// fill copies the beginning of in to b, and reuses the memory of b.
 func (s *Store) fill(ctx context.Context, b *batch, in span) error {
 	return s.view(ctx, func(t *txn) error {
-		b.data, b.ends, b.more = b.data[:0], b.ends[:0], false // anew, should it be called again
+		b.data, b.ends, b.more = b.data[:0], b.ends[:0], false // view may call this more than once
 		if t.props == nil {
 			return nil
 		}
@@ -91,7 +91,7 @@ func (s *Store) fill(ctx context.Context, b *batch, in span) error {
 	})
 }
 
-// pair returns the key and the value of the entry with that index.
+// pair returns the key and the value of entry i.
 func (b *batch) pair(i int) (k, value []byte) {
 	begin := 0
 	if i > 0 {
@@ -101,6 +101,7 @@ func (b *batch) pair(i int) (k, value []byte) {
 	return b.data[begin:middle:middle], b.data[middle:end:end]
 }
 
+// entry decodes entry i.
 func (b *batch) entry(i int, n *names) (props.Entry, error) {
 	k, value := b.pair(i)
 	e, err := decode(k, value, n, nil)

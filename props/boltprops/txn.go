@@ -14,25 +14,26 @@ import (
 
 // The buckets of the file.
 var (
-	metaBucket   = []byte("meta")   // headerKey: the format
-	propsBucket  = []byte("props")  // key: record
-	movingBucket = []byte("moving") // the path of the source: that of the destination
-	locksBucket  = []byte("locks")  // the token: lock
+	metaBucket  = []byte("meta")   // headerKey: the format
+	propsBucket = []byte("props")  // key: record
+	movesBucket = []byte("moving") // the path of the source: that of the destination
+	locksBucket = []byte("locks")  // the token: lock
 )
 
-var buckets = [][]byte{metaBucket, propsBucket, movingBucket, locksBucket}
+var buckets = [][]byte{metaBucket, propsBucket, movesBucket, locksBucket}
 
-// errChange is what a read-only one ends with where something would be changed.
+// errChange is returned by the first change in a read-only txn.
 var errChange = errors.New("something would be changed")
 
-// txn is one look at the state, or one commit. Where there is no file its buckets are nil, and empty.
+// txn is a transaction. If there is no file its buckets are nil and it has no entries.
 type txn struct {
 	tx       *bbolt.Tx
 	props    *bbolt.Bucket
-	readOnly bool // the first change that would be made ends it with errChange
+	readOnly bool // the first change returns errChange
 	writes   int
 }
 
+// begin returns a txn on tx.
 func begin(tx *bbolt.Tx) (*txn, error) {
 	t := &txn{tx: tx, props: tx.Bucket(propsBucket)}
 	if t.props == nil {
@@ -41,7 +42,7 @@ func begin(tx *bbolt.Tx) (*txn, error) {
 	return t, nil
 }
 
-// bucket returns another bucket than that of properties.
+// bucket returns a bucket, or nil if there is no file.
 func (t *txn) bucket(name []byte) *bbolt.Bucket {
 	if t.tx == nil {
 		return nil
@@ -49,7 +50,7 @@ func (t *txn) bucket(name []byte) *bbolt.Bucket {
 	return t.tx.Bucket(name)
 }
 
-// get returns what b has under k, as long as the transaction lasts, or nil.
+// get returns the value of k, valid during the transaction, or nil.
 func get(b *bbolt.Bucket, k []byte) []byte {
 	if b == nil {
 		return nil
@@ -57,6 +58,7 @@ func get(b *bbolt.Bucket, k []byte) []byte {
 	return b.Get(k)
 }
 
+// put stores value, unless k has it already.
 func (t *txn) put(b *bbolt.Bucket, k, value []byte) error {
 	if old := get(b, k); old != nil && bytes.Equal(old, value) {
 		return nil
@@ -71,6 +73,7 @@ func (t *txn) put(b *bbolt.Bucket, k, value []byte) error {
 	return b.Put(k, value)
 }
 
+// remove deletes k if it exists.
 func (t *txn) remove(b *bbolt.Bucket, k []byte) error {
 	if get(b, k) == nil {
 		return nil
@@ -82,11 +85,11 @@ func (t *txn) remove(b *bbolt.Bucket, k []byte) error {
 	return b.Delete(k)
 }
 
-// pair is a key with its value, as they stand in the file.
+// pair is a key and its value, valid during the transaction.
 type pair struct{ key, value []byte }
 
-// collect returns the entries of p and everything below it, in the order of keys. Where t is read-only it returns one at
-// most: the first change ends it.
+// collect returns the entries of p and of everything below it, to be changed. If t is read-only it
+// returns at most one: the first change ends t.
 func (t *txn) collect(p resource.Path) []pair {
 	if t.props == nil {
 		return nil
@@ -103,7 +106,8 @@ func (t *txn) collect(p resource.Path) []pair {
 	return found
 }
 
-func (t *txn) any(p resource.Path) bool {
+// hasProps reports whether p or anything below it has properties.
+func (t *txn) hasProps(p resource.Path) bool {
 	if t.props == nil {
 		return false
 	}
@@ -114,7 +118,7 @@ func (t *txn) any(p resource.Path) bool {
 	})
 }
 
-// entry returns what is stored for p, as long as the transaction lasts; nil for nothing.
+// entry returns the entry of p, valid during the transaction, or nil.
 func (t *txn) entry(p resource.Path) (*record, error) {
 	k := key(p)
 	value := get(t.props, k)
@@ -133,7 +137,7 @@ func (t *txn) store(p resource.Path, e *record) error {
 	return t.put(t.props, k, e.encode(k))
 }
 
-// set gives one resource properties of its own; none removes the entry.
+// set replaces the properties of one resource. Without properties it removes the entry.
 func (t *txn) set(p resource.Path, properties []props.Property) error {
 	if len(properties) == 0 {
 		return t.remove(t.props, key(p))
