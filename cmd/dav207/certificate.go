@@ -12,35 +12,36 @@ import (
 	"time"
 )
 
-// certificate is a certificate and its key in two files, or in one. They are read again when they change; while they cannot
-// be used, or do not fit together yet, the old ones are.
+// certificate is a TLS certificate and its key, from two files or one. It rereads the files when
+// they change. While they are not valid, or do not match each other, it keeps the previous
+// certificate.
 type certificate struct {
 	certFile, keyFile string
 	log               *slog.Logger
 	current           atomic.Pointer[tls.Certificate]
 
-	mu        sync.Mutex // held by the one handshake that looks at the files; others do not wait for it
-	looked    time.Time
-	cert, key []byte // what was read last, good or not
+	mu        sync.Mutex // held by the handshake that checks the files; others do not wait for it
+	checked   time.Time
+	cert, key []byte // contents read last, valid or not
 }
 
-// lookEvery is how often the files are looked at.
-const lookEvery = 2 * time.Second
+// checkEvery is the least time between two checks of the files.
+const checkEvery = 2 * time.Second
 
-// openCertificate reads the files.
+// openCertificate reads the files. It returns an error if they are not valid.
 func openCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
-	c := &certificate{certFile: certFile, keyFile: keyFile, log: log, looked: time.Now()}
+	c := &certificate{certFile: certFile, keyFile: keyFile, log: log, checked: time.Now()}
 	if _, err := c.read(); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// get is for tls.Config.
+// get implements tls.Config.GetCertificate.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if c.mu.TryLock() {
-		if now := time.Now(); now.Sub(c.looked) >= lookEvery {
-			c.looked = now
+		if now := time.Now(); now.Sub(c.checked) >= checkEvery {
+			c.checked = now
 			if changed, err := c.read(); err != nil && changed {
 				c.log.Error("the certificate stays as it was", slog.Any("err", err))
 			} else if changed {
@@ -52,7 +53,8 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current.Load(), nil
 }
 
-// read replaces the certificate by that of the files. changed is false if there is nothing new to say.
+// read reads the files and replaces the certificate. changed is false if the contents are those of
+// the last call: then err has been reported already.
 func (c *certificate) read() (changed bool, err error) {
 	cert, _, certErr := readFile(c.certFile)
 	key, _, keyErr := readFile(c.keyFile)
@@ -82,21 +84,21 @@ func (c *certificate) read() (changed bool, err error) {
 // leaf returns the certificate itself.
 func (c *certificate) leaf() *x509.Certificate { return c.current.Load().Leaf }
 
-// config returns how to speak TLS with the certificate.
+// config returns a TLS configuration with the certificate.
 func (c *certificate) config() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
 }
 
-// tlsOptions are the flags that say with which certificate.
+// tlsOptions are the flags of TLS.
 type tlsOptions struct {
 	cert, key  string
 	selfSigned bool
 }
 
-// given reports whether the server is to speak TLS.
+// given reports whether the flags ask for TLS.
 func (o *tlsOptions) given() bool { return o.selfSigned || o.cert != "" }
 
-// check finds mistakes on the command line.
+// check returns a usageError for flags that exclude each other.
 func (o *tlsOptions) check() error {
 	switch {
 	case o.selfSigned && (o.cert != "" || o.key != ""):
@@ -107,7 +109,7 @@ func (o *tlsOptions) check() error {
 	return nil
 }
 
-// open returns the certificate, nil for none, and what people have to know of it.
+// open returns the certificate, or nil without TLS, and instructions for the user.
 func (o *tlsOptions) open(addr string, public publicURLs, log *slog.Logger) (*certificate, string, error) {
 	switch {
 	case o.selfSigned:

@@ -33,8 +33,8 @@ func writeCertificate(t testing.TB, dir, host string) (cert, key string) {
 	return cert, key
 }
 
-// shown returns the certificate that a server shows.
-func shown(t testing.TB, base string, config *tls.Config) (*x509.Certificate, error) {
+// serverCertificate returns the certificate of a server.
+func serverCertificate(t testing.TB, base string, config *tls.Config) (*x509.Certificate, error) {
 	t.Helper()
 	u, err := url.Parse(base)
 	if err != nil {
@@ -48,7 +48,7 @@ func shown(t testing.TB, base string, config *tls.Config) (*x509.Certificate, er
 	return conn.ConnectionState().PeerCertificates[0], nil
 }
 
-// trusting returns a client that takes any certificate, and speaks HTTP/2 where it can.
+// trusting returns a client that accepts any certificate, and uses HTTP/2 if it can.
 func trusting(t testing.TB, config *tls.Config) *http.Client {
 	tr := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
 	t.Cleanup(tr.CloseIdleConnections)
@@ -72,7 +72,7 @@ func TestServeTLS(t *testing.T) {
 	if resp.ProtoMajor != 2 || resp.StatusCode != 200 {
 		t.Errorf("GET = %s %s, want 200 over HTTP/2", resp.Proto, resp.Status)
 	}
-	if _, err := shown(t, s.base, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil {
+	if _, err := serverCertificate(t, s.base, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil {
 		t.Error("TLS 1.1 is spoken")
 	}
 	if code, body := do(t, "GET", strings.Replace(s.base, "https", "http", 1), ""); code != 400 || !strings.Contains(body, "HTTPS") {
@@ -86,7 +86,7 @@ func TestServeTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := func() string {
-		c, err := shown(t, s.base, insecure)
+		c, err := serverCertificate(t, s.base, insecure)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestServeTLS(t *testing.T) {
 	eventually(t, "the key that is gone is noticed", func() bool { return name() == "two.example" && strings.Count(s.stderr.String(), trouble) == 2 })
 }
 
-// configDir gives the command a directory of its own to keep a certificate in.
+// configDir sets a temporary directory as the user's configuration directory.
 func configDir(t *testing.T) string {
 	t.Helper()
 	home := t.TempDir()
@@ -135,7 +135,7 @@ func TestServeSelfSigned(t *testing.T) {
 		if !pool.AppendCertsFromPEM(text) || strings.Contains(string(text), "KEY") {
 			t.Fatalf("%s = %s, want a certificate alone", file, text)
 		}
-		c, err := shown(t, s.base, &tls.Config{RootCAs: pool}) // a client that trusts it
+		c, err := serverCertificate(t, s.base, &tls.Config{RootCAs: pool}) // a client that trusts it
 		if err != nil {
 			t.Fatalf("%s: %v", s.base, err)
 		}
@@ -191,7 +191,7 @@ func TestServeSelfSigned(t *testing.T) {
 	}
 }
 
-// A certificate is replaced long before it ends, and by no process twice.
+// A certificate is replaced long before it expires, and only once by concurrent processes.
 func TestKeepSelfSigned(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	file := filepath.Join(dir, "key")

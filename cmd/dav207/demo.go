@@ -43,6 +43,7 @@ often as you like.
 	},
 }
 
+// demo runs the command.
 func demo(ctx context.Context, addr string, stdout, stderr io.Writer) error {
 	log := newLogger(stderr, "text", "info")
 	defer ignoreHangup(log)()
@@ -70,8 +71,8 @@ func demo(ctx context.Context, addr string, stdout, stderr io.Writer) error {
 // boxes is the namespace of the properties in the example of RFC 4918 §9.1.3.
 const boxes = "http://ns.example.com/boxschema/"
 
-// newDemo makes the tree, and what goes wrong in it. Each step has a collection of its own, and none needs what another
-// changes.
+// newDemo creates the tree and its failures. Each step uses a collection of its own, so that the
+// steps do not depend on each other.
 func newDemo(ctx context.Context) (*faultfs.FS, *server.Options, error) {
 	tree := fsbackend.Memory()
 	for _, name := range []string{
@@ -117,7 +118,7 @@ func newDemo(ctx context.Context) (*faultfs.FS, *server.Options, error) {
 		return nil, nil, err
 	}
 
-	const always = math.MaxUint32 * time.Second // the longest there is (RFC 4918 §10.7)
+	const always = math.MaxUint32 * time.Second // the longest timeout (RFC 4918 §10.7)
 	table := locks.New(&locks.Options{MaxTimeout: always})
 	for _, name := range []string{"/locked/delete/taken.txt", "/locked/lock/taken.txt", "/locked/file.txt"} {
 		if _, err := table.Create(locks.Lock{Root: resource.Must(name), Principal: "somebody else", Timeout: always}); err != nil {
@@ -127,7 +128,7 @@ func newDemo(ctx context.Context) (*faultfs.FS, *server.Options, error) {
 	return files, &server.Options{Props: store, Locks: table, Policy: boxPolicy{}}, nil
 }
 
-// boxPolicy refuses what the example of RFC 4918 §9.1.3 refuses: two properties.
+// boxPolicy refuses access to two properties, as in the example of RFC 4918 §9.1.3.
 type boxPolicy struct{}
 
 // Check implements access.Policy.

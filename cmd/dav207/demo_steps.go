@@ -11,8 +11,8 @@ type demoStep struct {
 	path    string
 }
 
-// demoSteps are the commands in the order in which they are printed. None of the properties that they ask for
-// depends on the time.
+// demoSteps are the commands in the order of printing. No property in them depends on the time, for
+// the tests compare the responses.
 var demoSteps = []demoStep{
 	{
 		about:   "PROPFIND of one file: properties that are there, that may not be read, that do not exist (RFC 4918 §9.1.3)",

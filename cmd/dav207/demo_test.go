@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// demoAnswers are what each step of the demonstration shows: the status, and the statuses in the body in their order.
+// demoAnswers are what each step of the demonstration shows: the status, and the statuses in the
+// body in their order.
 var demoAnswers = []string{
 	"207: 200 403 404",
 	"207: 200 404 200 403 200",

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// help writes what a command can do, or which commands there are.
+// help writes the help of the command args[0], or the list of commands if args is empty.
 func help(w io.Writer, args []string) error {
 	switch len(args) {
 	case 0:

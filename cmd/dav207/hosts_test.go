@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// A page that has its own name lead to this server (DNS rebinding) reaches nothing, where no password would keep it out.
+// A web page whose host name resolves to this server (DNS rebinding) gets 421 if there is no
+// password.
 func TestServeRefusesOtherHosts(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "users")
 	writeUsers(t, file, "ann", annHash)
@@ -63,7 +64,7 @@ func TestFlagsGivenTwice(t *testing.T) {
 	}
 }
 
-// What is printed for an address that stands for all of a machine's is one that others can use.
+// For an unspecified address the URL printed has one that other machines can use.
 func TestAddressForOthers(t *testing.T) {
 	cidr := func(s string) net.Addr {
 		ip, n, err := net.ParseCIDR(s)

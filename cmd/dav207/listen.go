@@ -15,7 +15,7 @@ import (
 	"dav207/server/resource"
 )
 
-// listen opens the address of --addr.
+// listen listens on the address of --addr. Its errors say what the user can do.
 func listen(ctx context.Context, addr string) (net.Listener, error) {
 	_, port, err := net.SplitHostPort(addr)
 	if err == nil {
@@ -41,7 +41,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return nil, fmt.Errorf("cannot listen on %s: %w; choose another with --addr", addr, cause(err))
 }
 
-// What Windows says for EADDRINUSE and EADDRNOTAVAIL, which package syscall does not know as such there.
+// Windows returns these for EADDRINUSE and EADDRNOTAVAIL, which package syscall does not map.
 const (
 	wsaeaddrinuse    = syscall.Errno(10048)
 	wsaeaddrnotavail = syscall.Errno(10049)
@@ -51,7 +51,8 @@ func isWindows(err error, code syscall.Errno) bool {
 	return runtime.GOOS == "windows" && errors.Is(err, code)
 }
 
-// cause returns what is at the bottom of an error of net or os, which repeat the address or the name.
+// cause returns the innermost wrapped error. The errors of net and os around it repeat the address
+// or the name.
 func cause(err error) error {
 	for {
 		inner := errors.Unwrap(err)
@@ -62,9 +63,9 @@ func cause(err error) error {
 	}
 }
 
-// baseURL is the URL of the root of the server, for people: with the host that they gave, the port that
-// is open, and a slash at the end. Where they gave none, or the address that stands for all of this
-// machine's, it has one that other machines can use. Nothing in it means anything to a shell.
+// baseURL returns the URL of the root of the server, to be printed. It ends with a slash. It has
+// the host of addr and the port of ln. If addr has no host or an unspecified address, it has an
+// address that other machines can use. Characters that are special in a shell are escaped.
 func baseURL(scheme, addr string, ln net.Listener, mapping resource.Mapping) string {
 	host, _, _ := net.SplitHostPort(addr)
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
@@ -76,8 +77,8 @@ func baseURL(scheme, addr string, ln net.Listener, mapping resource.Mapping) str
 	return root.String() + shellSafe.Replace(mapping.Href(resource.Root, true))
 }
 
-// addressForOthers returns the first address that other machines can use, of IPv4 if there is one, and
-// 127.0.0.1 where there is none.
+// addressForOthers returns the first address that other machines can use, preferably of IPv4, or
+// 127.0.0.1 if there is none.
 func addressForOthers(addrs []net.Addr) string {
 	found := "127.0.0.1"
 	for _, a := range addrs {
@@ -93,10 +94,10 @@ func addressForOthers(addrs []net.Addr) string {
 	return found
 }
 
-// shellSafe escapes what URLs and shells both have a use for.
+// shellSafe escapes the characters of URLs that are special in a shell.
 var shellSafe = strings.NewReplacer("!", "%21", "$", "%24", "(", "%28", ")", "%29", "*", "%2A", ";", "%3B")
 
-// loopback reports whether only this machine reaches ln.
+// loopback reports whether only this machine can connect to ln.
 func loopback(ln net.Listener) bool {
 	a, ok := ln.Addr().(*net.TCPAddr)
 	return ok && a.IP.IsLoopback()

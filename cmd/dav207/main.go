@@ -1,14 +1,14 @@
-// Command dav207 serves a directory with WebDAV (RFC 4918), and says of every resource that a request touched what
-// became of it.
+// Command dav207 serves a directory with WebDAV (RFC 4918), and reports the outcome for every
+// resource that a request touched.
 //
 //	dav207 serve [DIR]        serves a directory, by default the current one
 //	dav207 passwd FILE NAME   gives a user a password
 //	dav207 demo               shows each kind of multistatus on a tree in which things go wrong on purpose
-//	dav207 version            says what was built, and with which Go
-//	dav207 help [NAME]        says what a command can do
+//	dav207 version            prints the version, and that of Go
+//	dav207 help [NAME]        describes a command and its flags
 //
-// What it prints for people goes to standard output, the log to standard error. The exit status is 0 when all went
-// well, 2 where the command line was wrong, 1 for every other failure.
+// It prints to standard output and logs to standard error. The exit status is 0 for success, 2 for
+// a wrong command line, and 1 for every other failure.
 package main
 
 import (
@@ -27,7 +27,7 @@ import (
 
 func main() {
 	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2) // room for both, so that a quick second one is not lost
+	signals := make(chan os.Signal, 2) // room for both signals, so that a quick second one is not lost
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
@@ -38,24 +38,25 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// The values that the process ends with.
+// The exit statuses of the process.
 const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
 )
 
-// command is what stands after "dav207" on the command line.
+// command is a subcommand of dav207.
 type command struct {
 	name  string
-	args  string // as help shows them
+	args  string // as help prints them
 	about string // one line
-	more  string // what help for this command says besides
-	// flags returns the command's flags and what to do once they are parsed, which ends when ctx does.
+	more  string // printed by the help of this command
+	// flags returns the command's flags, and a function that runs the command after they were
+	// parsed, until ctx ends.
 	flags func() (*pflag.FlagSet, func(ctx context.Context, args []string, stdout, stderr io.Writer) error)
 }
 
-// commands returns every command but help, which speaks of the others.
+// commands returns every command except help.
 func commands() []command {
 	return []command{serveCommand, passwdCommand, demoCommand, versionCommand}
 }
@@ -65,7 +66,7 @@ type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// run is the whole program but for the signals, which end ctx.
+// run runs the program and returns its exit status. A signal ends ctx.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		fmt.Fprintln(stderr, `dav207: say what to do, such as "dav207 serve DIR"; "dav207 help" lists the commands`)
@@ -95,7 +96,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exit(stderr, "help "+name, err)
 }
 
-// parseOnce parses a command line on which each flag stands once, unless its values are collected.
+// parseOnce parses a command line. A flag that is given twice is an error, unless it collects
+// values.
 func parseOnce(flags *pflag.FlagSet, args []string) error {
 	seen := map[string]bool{}
 	return flags.ParseAll(args, func(f *pflag.Flag, value string) error {
@@ -107,6 +109,7 @@ func parseOnce(flags *pflag.FlagSet, args []string) error {
 	})
 }
 
+// lookup returns the command with that name.
 func lookup(name string) (command, bool) {
 	for _, c := range commands() {
 		if c.name == name {
@@ -116,7 +119,7 @@ func lookup(name string) (command, bool) {
 	return command{}, false
 }
 
-// exit says in one line why the program ends, and returns the value it ends with.
+// exit prints err, if not nil, in one line, and returns the exit status.
 func exit(stderr io.Writer, help string, err error) int {
 	if err == nil {
 		return exitOK
@@ -129,7 +132,8 @@ func exit(stderr io.Writer, help string, err error) int {
 	return exitFailure
 }
 
-// oneLine keeps what stands in an argument or a file name from writing lines of its own, or to the terminal.
+// oneLine replaces characters that are not printable, so that arguments and file names cannot add
+// lines or control the terminal.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -139,7 +143,7 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// newFlags returns the flags of a command, which print nothing themselves.
+// newFlags returns an empty set of flags, which prints nothing itself.
 func newFlags(name string) *pflag.FlagSet {
 	flags := pflag.NewFlagSet(name, pflag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -148,11 +152,11 @@ func newFlags(name string) *pflag.FlagSet {
 	return flags
 }
 
-// choice is a flag that takes one of a few words, the first of which is the default.
+// choice is a flag that accepts one of several words. The first is the default.
 type choice struct {
 	words   []string
 	value   string
-	removed map[string]string // words of an earlier version, and what to use instead
+	removed map[string]string // words that were removed, with what to use instead
 }
 
 func newChoice(words ...string) *choice { return &choice{words: words, value: words[0]} }
@@ -160,7 +164,7 @@ func newChoice(words ...string) *choice { return &choice{words: words, value: wo
 // String implements pflag.Value.
 func (c *choice) String() string { return c.value }
 
-// Type implements pflag.Value: it is what help shows.
+// Type implements pflag.Value. Help prints it.
 func (c *choice) Type() string { return strings.Join(c.words, "|") }
 
 // Set implements pflag.Value.
@@ -177,13 +181,13 @@ func (c *choice) Set(s string) error {
 	return fmt.Errorf("must be %s", strings.Join(c.words, " or "))
 }
 
-// removed makes a flag of an earlier version an error that says what to use instead.
+// removed adds a flag that was removed: it is an error that says what to use instead.
 func removed(flags *pflag.FlagSet, name, instead string) {
 	flags.Var(removedFlag(instead), name, "")
 	flags.MarkHidden(name)
 }
 
-// removedFlag is the text that says what to use instead.
+// removedFlag is a flag that was removed. Its text says what to use instead.
 type removedFlag string
 
 // String implements pflag.Value.

@@ -41,7 +41,7 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// instance is a command under way that serves.
+// instance is a running command that serves.
 type instance struct {
 	base           string // the URL of the root
 	stdout, stderr buffer
@@ -49,7 +49,7 @@ type instance struct {
 	code           chan int
 }
 
-// startCommand runs a command that serves, and waits until it has said where.
+// startCommand runs a command that serves, and waits until it has printed its URL.
 func startCommand(t *testing.T, args ...string) *instance {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// mountHints returns one line for each system on how to mount the server at base, which ends in a slash.
+// mountHints returns, for each client system, a line on how to mount the server at base, which ends
+// with a slash.
 func mountHints(base string) string {
 	rest := strings.TrimPrefix(base, "http")
 	return fmt.Sprintf(`  Windows     net use * %s

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What is for some clients only reaches the handler.
+// Options for single clients reach the handler.
 func TestServeForClients(t *testing.T) {
 	const quota = `<propfind xmlns="DAV:"><prop><quota-available-bytes/></prop></propfind>`
 	for _, tt := range []struct {

@@ -4,5 +4,5 @@ package main
 
 import "os"
 
-// sameOwner has nothing to do: here a new file is as its directory says.
+// sameOwner does nothing: new files inherit the permissions of their directory.
 func sameOwner(*os.File, os.FileInfo) error { return nil }

@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// sameOwner gives a new file the owner of the one that it replaces: a server that could read that must be able to go on.
+// sameOwner gives f the owner of the file that it will replace, so that the same server can read
+// it.
 func sameOwner(f *os.File, old os.FileInfo) error {
 	info, err := f.Stat()
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,8 +35,9 @@ there; a running server notices the change. To take a user away, remove the line
 	},
 }
 
+// passwd runs the command.
 func passwd(ctx context.Context, file, name string, stdin *os.File, stdout, stderr io.Writer) error {
-	// Tried on nothing, so that nobody is asked for a password in vain.
+	// Checks the name before it asks for the password.
 	if _, err := middleware.SetUser(nil, name, ""); err != nil {
 		return usagef("%q is not a name for a user: %w", name, err)
 	}
@@ -56,8 +56,8 @@ func passwd(ctx context.Context, file, name string, stdin *os.File, stdout, stde
 	return nil
 }
 
-// askPassword reads a password: from a terminal twice, without showing it; from anything else one
-// line. A signal ends it and restores the terminal.
+// askPassword reads a password: from a terminal twice, without showing it, otherwise one line. When
+// ctx ends it restores the terminal and returns errInterrupted.
 func askPassword(ctx context.Context, name string, stdin *os.File, stderr io.Writer) (string, error) {
 	fd := int(stdin.Fd())
 	if !term.IsTerminal(fd) {
@@ -75,7 +75,7 @@ func askPassword(ctx context.Context, name string, stdin *os.File, stderr io.Wri
 	}{stdin, stderr}, "")
 	ask := func(prompt string) (string, error) {
 		text, err := wait(ctx, func() (string, error) { return terminal.ReadPassword(prompt) })
-		if err == io.EOF { // Ctrl-C and Ctrl-D: they are no signals in raw mode
+		if err == io.EOF { // Ctrl-C or Ctrl-D: no signals in raw mode
 			fmt.Fprint(stderr, "\r\n")
 			err = errInterrupted
 		}
@@ -94,8 +94,8 @@ func askPassword(ctx context.Context, name string, stdin *os.File, stderr io.Wri
 
 var errInterrupted = errors.New("ended by a signal: nothing was changed")
 
-// wait returns what read returns, or errInterrupted if ctx ends first: a read from a terminal cannot
-// be ended.
+// wait returns the results of read, or errInterrupted if ctx ends first. read goes on then, for a
+// read from a terminal cannot be cancelled.
 func wait(ctx context.Context, read func() (string, error)) (string, error) {
 	type result struct {
 		text string
@@ -114,7 +114,7 @@ func wait(ctx context.Context, read func() (string, error)) (string, error) {
 	}
 }
 
-// readLine reads a line without its end. Its bound is far above that of a password.
+// readLine reads a line, without its end, of at most the size of r's buffer.
 func readLine(r *bufio.Reader) (string, error) {
 	text, err := r.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
@@ -126,41 +126,28 @@ func readLine(r *bufio.Reader) (string, error) {
 	return strings.TrimRight(string(text), "\r\n"), nil
 }
 
-// How long another process may take with a file.
+// changeFile waits this long for another process.
 const (
 	changeTries = 100
 	changePause = 50 * time.Millisecond
 )
 
-// changeFile replaces the content of a file, or makes one, that only its owner can read. Whoever reads it sees the old
-// content or the new. Two that change it at once wait for each other.
+// changeFile replaces the content of a file, or creates the file, readable by its owner alone. It
+// writes a temp file and renames it, so that readers see the old content or the new. The temp file
+// is a lock, too: another process that changes the file waits for it.
 func changeFile(ctx context.Context, file string, change func(old []byte) ([]byte, error)) (err error) {
 	if real, err := filepath.EvalSymlinks(file); err == nil {
-		file = real // a link stays one
+		file = real // replaces the target of a link, not the link
 	}
-	aside := file + ".new"
-	var f *os.File
-	for try := 1; ; try++ {
-		f, err = os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if !errors.Is(err, fs.ErrExist) {
-			break
-		}
-		if try == changeTries {
-			return fmt.Errorf("%q is there, so another process changes %q: if there is none, remove it", aside, file)
-		}
-		select {
-		case <-ctx.Done():
-			return errInterrupted
-		case <-time.After(changePause):
-		}
-	}
+	temp := file + ".new"
+	f, err := createTemp(ctx, temp, file)
 	if err != nil {
-		return fileError("write", file, err)
+		return err
 	}
 	defer func() {
 		f.Close()
 		if err != nil {
-			os.Remove(aside)
+			os.Remove(temp)
 		}
 	}()
 	old, info, err := readFile(file)
@@ -175,16 +162,10 @@ func changeFile(ctx context.Context, file string, change func(old []byte) ([]byt
 		err = sameOwner(f, info)
 	}
 	if err == nil {
-		_, err = io.Copy(f, bytes.NewReader(text))
+		err = writeSynced(f, text)
 	}
 	if err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = f.Close()
-	}
-	if err == nil {
-		err = os.Rename(aside, file)
+		err = os.Rename(temp, file)
 	}
 	if err != nil {
 		return fileError("write", file, err)
@@ -192,7 +173,39 @@ func changeFile(ctx context.Context, file string, change func(old []byte) ([]byt
 	return nil
 }
 
-// readFile reads a file of which the whole is needed. What is none is not opened: a pipe would wait for its other end.
+// createTemp creates the temp file of file. It waits while another process has it.
+func createTemp(ctx context.Context, temp, file string) (*os.File, error) {
+	for try := 1; ; try++ {
+		f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		switch {
+		case err == nil:
+			return f, nil
+		case !errors.Is(err, fs.ErrExist):
+			return nil, fileError("write", file, err)
+		case try == changeTries:
+			return nil, fmt.Errorf("%q is there, so another process changes %q: if there is none, remove it", temp, file)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errInterrupted
+		case <-time.After(changePause):
+		}
+	}
+}
+
+// writeSynced writes text to f, syncs and closes it. After an error f may be open.
+func writeSynced(f *os.File, text []byte) error {
+	_, err := f.Write(text)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = f.Close()
+	}
+	return err
+}
+
+// readFile reads a regular file. It does not open others: opening a pipe would block.
 func readFile(name string) ([]byte, os.FileInfo, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -205,7 +218,7 @@ func readFile(name string) ([]byte, os.FileInfo, error) {
 	return text, info, err
 }
 
-// fileError says what cannot be done with a file, and what helps.
+// fileError returns an error that says what cannot be done with a file, and what to do about it.
 func fileError(what, name string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && what == "write":

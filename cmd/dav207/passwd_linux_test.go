@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal returns the two ends of a terminal: the one at which a person sits, and the one of the program.
+// terminal returns the two ends of a terminal: the one at which a person sits, and the one of the
+// program.
 func terminal(t *testing.T) (person, program *os.File) {
 	t.Helper()
 	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -76,7 +77,7 @@ func TestPasswdTerminal(t *testing.T) {
 	}
 }
 
-// Whoever presses Ctrl-C instead of typing a password gets the terminal back as it was.
+// Ctrl-C at the password prompt restores the terminal.
 func TestPasswdTerminalSignal(t *testing.T) {
 	person, program := terminal(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -9,7 +9,8 @@ import (
 	"dav207/server/resource"
 )
 
-// publicURLs is a flag that collects URLs under which clients reach the root of the tree by way of a proxy.
+// publicURLs is a flag that collects the URLs of the root of the tree as clients use them, behind a
+// proxy.
 type publicURLs []*url.URL
 
 // String implements pflag.Value.
@@ -21,6 +22,7 @@ func (p *publicURLs) String() string {
 	return strings.Join(all, " ")
 }
 
+// collects lets parseOnce accept more than one.
 func (p *publicURLs) collects() {}
 
 // Type implements pflag.Value.
@@ -47,7 +49,7 @@ func (p *publicURLs) Set(s string) error {
 	return nil
 }
 
-// base returns the URL that clients use, in the form of baseURL, or what stands for none.
+// base returns the first URL in the form of baseURL, or none if there is no URL.
 func (p publicURLs) base(none string) string {
 	if len(p) == 0 {
 		return none
@@ -68,6 +70,7 @@ func (p *proxies) String() string {
 	return strings.Join(all, " ")
 }
 
+// collects lets parseOnce accept more than one.
 func (p *proxies) collects() {}
 
 // Type implements pflag.Value.
@@ -77,7 +80,7 @@ func (p *proxies) Type() string { return "IP|CIDR" }
 func (p *proxies) Set(s string) error {
 	addr, err := netip.ParseAddr(s)
 	if err == nil && addr.Zone() == "" {
-		addr = addr.Unmap() // as the server does with the addresses that it sees
+		addr = addr.Unmap() // as the server does with addresses of clients
 		*p = append(*p, netip.PrefixFrom(addr, addr.BitLen()))
 		return nil
 	}

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// The URL that clients use behind a proxy stands in hrefs, in Destination, and in what is printed for people.
+// The URL that clients use behind a proxy stands in hrefs, in Destination, and in what is printed
+// for people.
 func TestServePublicURL(t *testing.T) {
 	s := startCommand(t, "serve", "--memory", "--addr", "127.0.0.1:0",
 		"--public-url", "https://example.com/my files/$", "--public-url", "http://intern.example/my%20files/$/")

@@ -26,8 +26,8 @@ var documents = []string{"../../README.md", "README.md", "../../server/README.md
 // guide is the page on the command.
 const guide = "README.md"
 
-// volatile is what differs from run to run in the answers that README.md shows, and nothing else may: times, entity
-// tags, lock tokens. Each match is replaced before answers are compared.
+// volatile is what differs from run to run in the answers that README.md shows, and nothing else
+// may: times, entity tags, lock tokens. Each match is replaced before answers are compared.
 var volatile = []struct {
 	pattern     *regexp.Regexp
 	replacement string
@@ -50,8 +50,8 @@ type exchange struct {
 	from, to        int // the lines of the answer
 }
 
-// exchanges returns the curl commands of a text in Markdown: lines that begin with "$ curl " in a fenced block of
-// kind console, each with the lines up to the next command or the end of the block.
+// exchanges returns the curl commands of a text in Markdown: lines that begin with "$ curl " in a
+// fenced block of kind console, each with the lines up to the next command or the end of the block.
 func exchanges(lines []string) []exchange {
 	var out []exchange
 	console, open := false, -1
@@ -77,8 +77,8 @@ func exchanges(lines []string) []exchange {
 	return out
 }
 
-// TestReadme runs every curl command of the documents as it stands, in its order, against "dav207 serve --memory" (port
-// 8080 there) and "dav207 demo" (port 8207 there), and compares the answers.
+// TestReadme runs every curl command of the documents as it stands, in its order, against "dav207
+// serve --memory" (port 8080 there) and "dav207 demo" (port 8207 there), and compares the answers.
 func TestReadme(t *testing.T) {
 	for _, program := range []string{"sh", "curl"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -143,7 +143,7 @@ func shell(t *testing.T, command string) string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Dir = t.TempDir()
-	// Neither a proxy nor the settings of whoever runs the test.
+	// Neither a proxy nor the settings of the user who runs the test.
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "SystemRoot=" + os.Getenv("SystemRoot")}
 	out, err := cmd.CombinedOutput()
 	if err != nil {

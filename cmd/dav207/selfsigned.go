@@ -25,15 +25,16 @@ import (
 	"time"
 )
 
-// How long a certificate of ours is good, and how long before its end another is made. Apple's systems refuse what is good for
-// more than 825 days.
+// A certificate is valid for selfSignedLife, and is replaced selfSignedRenew before it expires.
+// Apple's systems refuse certificates that are valid for more than 825 days.
 const (
 	selfSignedLife  = 800 * 24 * time.Hour
 	selfSignedRenew = 200 * 24 * time.Hour
 )
 
-// openSelfSigned returns the certificate of earlier times, so that clients that were told to trust it still do, or makes one:
-// at first, when it nears its end, and when it does not name what --addr does.
+// openSelfSigned returns the stored certificate, which clients may trust already, and instructions
+// for the user. It makes a new one if there is none, if it is about to expire, or if it does not
+// have the names of the server.
 func openSelfSigned(addr string, public publicURLs, log *slog.Logger) (*certificate, string, error) {
 	config, err := os.UserConfigDir()
 	if err != nil {
@@ -49,7 +50,7 @@ func openSelfSigned(addr string, public publicURLs, log *slog.Logger) (*certific
 	if err != nil {
 		return nil, "", err
 	}
-	// What people give to clients; the key stays where it is.
+	// The file for clients has the certificate without the key.
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.leaf().Raw})
 	if old, _, err := readFile(certFile); err != nil || !bytes.Equal(old, text) {
 		if err := os.WriteFile(certFile, text, 0o644); err != nil {
@@ -59,8 +60,9 @@ func openSelfSigned(addr string, public publicURLs, log *slog.Logger) (*certific
 	return c, trustHints(certFile, c.leaf()), nil
 }
 
-// selfSignedNames returns what a certificate must name, and what it may name besides: the addresses of this machine change,
-// and for that alone clients should not have to be told anew.
+// selfSignedNames returns the names that a certificate must have, and addresses of this machine
+// that it may have. The addresses change, which alone is no reason for a new certificate that
+// clients would have to trust again.
 func selfSignedNames(addr string, public publicURLs) (must, may []string) {
 	must = []string{"localhost", "127.0.0.1", "::1"}
 	if name, err := os.Hostname(); err == nil {
@@ -85,7 +87,7 @@ func selfSignedNames(addr string, public publicURLs) (must, may []string) {
 	return usableNames(must), usableNames(may)
 }
 
-// usableNames returns those that can stand in a certificate, in one form and once.
+// usableNames returns the names that are valid in a certificate, normalised and without duplicates.
 func usableNames(names []string) []string {
 	var out []string
 	for _, n := range names {
@@ -101,11 +103,13 @@ func usableNames(names []string) []string {
 	return out
 }
 
+// notInHost reports whether r is not valid in a host name.
 func notInHost(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == '_')
 }
 
-// keepSelfSigned sees to it that there is a certificate with its key in a file.
+// keepSelfSigned creates the certificate and its key in file, or replaces one that is about to
+// expire or lacks names.
 func keepSelfSigned(dir, file string, must, may []string, now time.Time) error {
 	text, _, err := readFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -122,13 +126,13 @@ func keepSelfSigned(dir, file string, must, may []string, now time.Time) error {
 		}
 		named := namesOf(pair.Leaf)
 		missing := slices.ContainsFunc(must, func(n string) bool { return !slices.Contains(named, n) })
-		// One that was made for the loopback address would not do for others.
+		// A certificate with loopback addresses alone is not enough if the server has others.
 		reachable := slices.DeleteFunc(slices.Clone(may), isLoopback)
 		missing = missing || len(reachable) > 0 && !slices.ContainsFunc(reachable, func(n string) bool { return slices.Contains(named, n) })
 		if !missing && now.Before(pair.Leaf.NotAfter.Add(-selfSignedRenew)) {
 			return nil
 		}
-		may = append(named, may...) // by which others know this machine
+		may = append(named, may...) // names that clients may use
 	}
 	const most = 100
 	names := usableNames(append(slices.Clone(must), may...))
@@ -138,7 +142,7 @@ func keepSelfSigned(dir, file string, must, may []string, now time.Time) error {
 	}
 	return changeFile(context.Background(), file, func(old []byte) ([]byte, error) {
 		if !bytes.Equal(old, text) {
-			return old, nil // another process was quicker: its certificate is good for both, or made anew at the next start
+			return old, nil // another process has replaced it: that one is used
 		}
 		return fresh, nil
 	})
@@ -149,6 +153,7 @@ func isLoopback(name string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
+// namesOf returns the host names and addresses of c.
 func namesOf(c *x509.Certificate) []string {
 	names := slices.Clone(c.DNSNames)
 	for _, ip := range c.IPAddresses {
@@ -157,7 +162,8 @@ func namesOf(c *x509.Certificate) []string {
 	return names
 }
 
-// makeSelfSigned returns a certificate and its key. It can vouch for nothing but this server: it is no authority.
+// makeSelfSigned returns a certificate and its key in PEM. It is no certificate authority: it is
+// valid for this server alone.
 func makeSelfSigned(names []string, now time.Time) ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -196,7 +202,8 @@ func makeSelfSigned(names []string, now time.Time) ([]byte, error) {
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...), nil
 }
 
-// trustHints says what the certificate is, and how each system is told to trust it.
+// trustHints returns the fingerprint of the certificate, and a command for each client system to
+// trust it.
 func trustHints(file string, leaf *x509.Certificate) string {
 	var sum []string
 	for _, b := range sha256.Sum256(leaf.Raw) {

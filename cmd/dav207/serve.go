@@ -60,6 +60,7 @@ period to finish, and a second signal ends at once. Nothing outside of DIR can b
 	},
 }
 
+// serveOptions are the flags of the command.
 type serveOptions struct {
 	addr, prefix            string
 	public                  publicURLs
@@ -75,6 +76,7 @@ type serveOptions struct {
 	grace, silence          time.Duration
 }
 
+// run runs the command.
 func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	log := newLogger(stderr, o.format.value, o.level.value)
 	defer ignoreHangup(log)()
@@ -123,21 +125,27 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 			mode += ", behind a proxy at " + public
 		}
 		fmt.Fprintf(stdout, "dav207 serves %s at %s%s\n%s%s", dav.what, base, mode, mountHints(public), trust)
-		switch {
-		case loopback(ln):
-		case users == nil:
-			log.Warn("no password is asked for: whoever reaches this address can "+o.change(), slog.String("addr", o.addr))
-		case cert == nil:
-			log.Warn("passwords cross the network as they are", slog.String("addr", o.addr))
-		}
-		if cert != nil && !o.memory && outside(dir, "the key", cert.keyFile) != nil {
-			log.Warn("clients can read the key of the certificate, for it is in the directory that is served", slog.String("file", cert.keyFile))
-		}
+		o.warn(log, ln, dir, cert)
 		return nil
 	})
 }
 
-// check finds what is wrong with the command line, and returns how URLs map to the tree.
+// warn logs what is unsafe about the address and the certificate, which may be nil.
+func (o *serveOptions) warn(log *slog.Logger, ln net.Listener, dir string, cert *certificate) {
+	switch {
+	case loopback(ln):
+	case o.users == "":
+		log.Warn("no password is asked for: anybody who reaches this address can "+o.change(), slog.String("addr", o.addr))
+	case cert == nil:
+		log.Warn("passwords cross the network as they are", slog.String("addr", o.addr))
+	}
+	if cert != nil && !o.memory && outside(dir, "the key", cert.keyFile) != nil {
+		log.Warn("clients can read the key of the certificate, for it is in the directory that is served", slog.String("file", cert.keyFile))
+	}
+}
+
+// check returns the mapping of URLs to the tree, or a usageError for wrong flags or arguments. It
+// is one list of rules, with no other branches.
 func (o *serveOptions) check(args []string) (resource.Mapping, error) {
 	mapping, err := resource.NewMapping(o.prefix)
 	switch {
@@ -163,7 +171,7 @@ func (o *serveOptions) check(args []string) (resource.Mapping, error) {
 	return mapping, err
 }
 
-// change says what clients can do.
+// change returns what clients can do, for messages.
 func (o *serveOptions) change() string {
 	if o.readOnly {
 		return "read it"
@@ -171,7 +179,8 @@ func (o *serveOptions) change() string {
 	return "read and change it"
 }
 
-// show returns the whole name of a directory for people.
+// show returns the absolute path of a file for messages, quoted if it has characters that are not
+// printable.
 func show(dir string) string {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
@@ -182,7 +191,7 @@ func show(dir string) string {
 	return dir
 }
 
-// newLogger returns a log in one of the formats, from one of the levels on.
+// newLogger returns a logger with a format of --log and a level of --log-level.
 func newLogger(w io.Writer, format, level string) *slog.Logger {
 	var opts slog.HandlerOptions
 	var least slog.Level

@@ -18,11 +18,11 @@ import (
 	"dav207/server/resource"
 )
 
-// site is a handler on its way to the network.
+// site serves a handler on a listener.
 type site struct {
 	handler http.Handler
 	log     *slog.Logger
-	grace   time.Duration // how long running requests have once ctx ends
+	grace   time.Duration // how long running requests may take after ctx ends
 	tls     *tls.Config   // nil for none
 	login   bool          // the handler asks for a password
 	public  publicURLs
@@ -49,7 +49,8 @@ func ignoreHangup(log *slog.Logger) (stop func()) {
 	}
 }
 
-// ownHosts refuses requests for hosts that are none of the server's, where nobody logs in.
+// ownHosts returns a handler that refuses requests for other hosts, if the server asks for no
+// password.
 func (s *site) ownHosts(addr string, ln net.Listener) http.Handler {
 	if s.login {
 		return s.handler
@@ -62,8 +63,9 @@ func (s *site) ownHosts(addr string, ln net.Listener) http.Handler {
 	return middleware.Hosts(opts)(s.handler)
 }
 
-// start listens, lets say tell people so, and serves until ctx ends. An error of say keeps it from serving.
-func (s *site) start(ctx context.Context, addr string, mapping resource.Mapping, say func(base string, ln net.Listener) error) error {
+// start listens, calls announce, and serves until ctx ends. If announce returns an error, start
+// returns it and does not serve.
+func (s *site) start(ctx context.Context, addr string, mapping resource.Mapping, announce func(base string, ln net.Listener) error) error {
 	ln, err := listen(ctx, addr)
 	if err != nil && ctx.Err() != nil {
 		return nil // a signal came first
@@ -75,7 +77,7 @@ func (s *site) start(ctx context.Context, addr string, mapping resource.Mapping,
 	if s.tls != nil {
 		scheme = "https"
 	}
-	if err := say(baseURL(scheme, addr, ln, mapping), ln); err != nil {
+	if err := announce(baseURL(scheme, addr, ln, mapping), ln); err != nil {
 		ln.Close()
 		return err
 	}
@@ -83,11 +85,11 @@ func (s *site) start(ctx context.Context, addr string, mapping resource.Mapping,
 	return s.serve(ctx, ln)
 }
 
-// cleanup is how long requests that were cut have to take away what they left half done.
+// cleanup is how long serve waits for cancelled requests to remove their temp files.
 const cleanup = 2 * time.Second
 
-// serve answers on ln until ctx ends. Then it stops listening and lets running requests finish for the grace period. What
-// still runs after it is cut, which is an error.
+// serve serves on ln until ctx ends. Then it stops listening and waits for running requests for the
+// grace period. It cancels those that are still running and returns an error.
 func (s *site) serve(ctx context.Context, ln net.Listener) error {
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
@@ -101,14 +103,14 @@ func (s *site) serve(ctx context.Context, ln net.Listener) error {
 		}),
 		BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
-		// Uploads and downloads take what they take, so nothing bounds a whole request: the server sets deadlines
-		// for the bodies that it reads at once.
+		// Uploads and downloads may take any time, so there is no timeout for a whole request. The
+		// server sets deadlines for the bodies that it reads at once.
 		ReadHeaderTimeout:            10 * time.Second,
 		IdleTimeout:                  time.Minute,
 		MaxHeaderBytes:               64 << 10,
-		DisableGeneralOptionsHandler: true, // "OPTIONS *" is asked of a WebDAV server, too
-		// With TLS clients may choose HTTP/2, where one connection carries many requests. Who is silent for long is asked whether
-		// he is still there.
+		DisableGeneralOptionsHandler: true, // the handler answers "OPTIONS *"
+		// With TLS clients may choose HTTP/2, where one connection carries many requests. Idle
+		// connections are pinged.
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 64, SendPingTimeout: 30 * time.Second},
 	}
 	ended := make(chan error, 1)

@@ -18,7 +18,7 @@ import (
 // epoch is a time before this process.
 func epoch() time.Time { return time.Unix(1_000_000_000, 0) }
 
-// eventually waits until something is so.
+// eventually waits until a condition holds.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !so(); time.Sleep(5 * time.Millisecond) {
@@ -28,7 +28,8 @@ func eventually(t *testing.T, what string, so func() bool) {
 	}
 }
 
-// process is the command as a process of its own, with an upload of which the server has begun to read the body.
+// process is the command as a process of its own, with an upload of which the server has begun to
+// read the body.
 type process struct {
 	cmd    *exec.Cmd
 	stderr buffer
@@ -73,7 +74,7 @@ func startProcess(t *testing.T, grace string, flags ...string) *process {
 	return p
 }
 
-// stopping sends the first signal and waits until the process says that it got it.
+// stopping sends the first signal and waits until the process has logged it.
 func (p *process) stopping(t *testing.T, sig os.Signal) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(sig); err != nil {

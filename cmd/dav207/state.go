@@ -16,17 +16,18 @@ import (
 	"dav207/server/resource"
 )
 
-// inMemory is the --state that ends with the process.
+// inMemory is the value of --state that keeps the state in memory.
 const inMemory = "memory"
 
-// state is what a server knows besides the files.
+// state holds the properties and locks of a server.
 type state struct {
 	props props.Store
 	locks *locks.Table
-	// alone says that no other server has these files: the state of this tree is ours alone.
-	alone    bool
-	readOnly bool             // what is kept cannot be changed
-	file     *boltprops.Store // nil for none
+	// exclusive says that the state file existed and is locked by this process, so that no other
+	// one serves these files.
+	exclusive bool
+	readOnly  bool             // properties cannot be changed
+	file      *boltprops.Store // nil for none
 }
 
 func (s *state) Close() error {
@@ -38,77 +39,92 @@ func (s *state) Close() error {
 
 func memoryState() *state { return &state{props: &props.Memory{}, locks: locks.New(nil)} }
 
-// openState opens what is known of the files in dir.
+// openState opens the state of the files in dir.
 func (o *serveOptions) openState(ctx context.Context, dir string, log *slog.Logger) (*state, error) {
 	if o.state == inMemory {
 		return memoryState(), nil
 	}
-	file := filepath.Join(dir, resource.StateName, "state.db")
-	own := o.state == "" // in the directory itself
-	if own {
-		for _, p := range []string{filepath.Dir(file), file} { // nobody but this server makes one, and it makes no link
-			if fi, err := os.Lstat(p); err == nil && fi.Mode().Type() == fs.ModeSymlink {
-				return nil, fmt.Errorf("%s is a symbolic link, which is not followed: remove it, or %s", show(p), elsewhere)
-			}
-		}
-	}
-	if !own {
-		file = o.state
-		if err := outside(dir, "--state", file); err != nil {
-			return nil, err
-		}
-	}
-	if err := o.usable(dir, file); err != nil {
+	file, err := o.stateFile(dir)
+	if err != nil {
 		return nil, err
 	}
-	_, err := os.Stat(file)
-	there := err == nil
-	if own && !there && !o.readOnly && !writable(dir) && !writable(filepath.Dir(file)) {
+	_, err = os.Stat(file)
+	exists := err == nil
+	if o.state == "" && !exists && !o.readOnly && !writable(dir) && !writable(filepath.Dir(file)) {
 		log.Warn("the directory cannot be written to: properties and locks end with this process", slog.String("dir", dir))
 		return memoryState(), nil
 	}
-	options := &boltprops.Options{ReadOnly: o.readOnly, Lazy: true, NoFollow: own, SyncLocks: o.fsync, Logger: log,
+	store, readOnly, err := o.openStore(dir, file, log)
+	if readOnly && errors.Is(err, fs.ErrNotExist) {
+		return memoryState(), nil // no state, and none may be created
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &state{props: store, file: store, exclusive: exists, readOnly: readOnly}
+	if s.readOnly {
+		s.locks = locks.New(nil)
+	} else {
+		s.locks = locks.New(&locks.Options{Journal: store})
+	}
+	stored, err := store.Locks(ctx)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	for _, l := range s.locks.Restore(stored) {
+		log.Debug("a lock has ended meanwhile", slog.String("name", l.Root.String()))
+	}
+	return s, nil
+}
+
+// stateFile returns the file of --state, or the default one in dir. It returns an error if the file
+// cannot be used.
+func (o *serveOptions) stateFile(dir string) (string, error) {
+	file := filepath.Join(dir, resource.StateName, "state.db")
+	if o.state != "" {
+		file = o.state
+		if err := outside(dir, "--state", file); err != nil {
+			return "", err
+		}
+		return file, o.usable(dir, file)
+	}
+	for _, p := range []string{filepath.Dir(file), file} { // a link is not made by this server
+		if fi, err := os.Lstat(p); err == nil && fi.Mode().Type() == fs.ModeSymlink {
+			return "", fmt.Errorf("%s is a symbolic link, which is not followed: remove it, or %s", show(p), elsewhere)
+		}
+	}
+	return file, o.usable(dir, file)
+}
+
+// openStore opens the state file. If the default file cannot be written to, it opens it read-only
+// and logs a warning. Its errors say what the user can do, except fs.ErrNotExist of a file that is
+// opened read-only.
+func (o *serveOptions) openStore(dir, file string, log *slog.Logger) (store *boltprops.Store, readOnly bool, err error) {
+	options := &boltprops.Options{ReadOnly: o.readOnly, Lazy: true, NoFollow: o.state == "", SyncLocks: o.fsync, Logger: log,
 		Owner: fmt.Sprintf("dav207 serve %s, asked to listen on %s", show(dir), o.addr)}
-	store, err := boltprops.Open(file, options)
-	if own && !options.ReadOnly && (errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) && !writable(dir)) {
+	store, err = boltprops.Open(file, options)
+	if o.state == "" && !options.ReadOnly && (errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) && !writable(dir)) {
 		log.Warn("the state cannot be written to: properties and locks are shown as they were kept, properties cannot be changed, "+
 			"and new locks end with this process", slog.String("file", file), slog.Any("err", cause(err)))
 		options.ReadOnly = true
 		store, err = boltprops.Open(file, options)
 	}
 	switch inUse := (*boltprops.InUseError)(nil); {
-	case err == nil:
-	case options.ReadOnly && errors.Is(err, fs.ErrNotExist):
-		return memoryState(), nil // nothing is known, and nothing will be
 	case errors.As(err, &inUse):
-		return nil, fmt.Errorf("%w: stop it, or give --state another file", err)
+		err = fmt.Errorf("%w: stop it, or give --state another file", err)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("not allowed to use the state %s: change its permissions, or %s", show(file), elsewhere)
+		err = fmt.Errorf("not allowed to use the state %s: change its permissions, or %s", show(file), elsewhere)
 	case errors.Is(err, syscall.EROFS):
-		return nil, fmt.Errorf("the state %s cannot be written to: %w; %s", show(file), cause(err), elsewhere)
-	default:
-		return nil, err
+		err = fmt.Errorf("the state %s cannot be written to: %w; %s", show(file), cause(err), elsewhere)
 	}
-	s := &state{props: store, file: store, alone: there, readOnly: options.ReadOnly}
-	if s.readOnly {
-		s.locks = locks.New(nil)
-	} else {
-		s.locks = locks.New(&locks.Options{Journal: store})
-	}
-	kept, err := store.Locks(ctx)
-	if err != nil {
-		return nil, errors.Join(err, store.Close())
-	}
-	for _, l := range s.locks.Restore(kept) {
-		log.Debug("a lock has ended meanwhile", slog.String("name", l.Root.String()))
-	}
-	return s, nil
+	return store, options.ReadOnly, err
 }
 
-// elsewhere is what can be done about a state that cannot be used.
+// elsewhere is the advice for a state that cannot be used.
 const elsewhere = `give --state another file or "memory"`
 
-// usable says what is wrong with a state that cannot be read, or where there is none that could not be made when it is needed.
+// usable returns an error that says what to do if the state cannot be read, or if it does not exist
+// and cannot be created later. It is one list of cases, each with a message of its own.
 func (o *serveOptions) usable(dir, file string) error {
 	own, holds := o.state == "", filepath.Dir(file)
 	info, err := os.Stat(file)
@@ -127,7 +143,7 @@ func (o *serveOptions) usable(dir, file string) error {
 	}
 	info, err = os.Stat(holds)
 	if errors.Is(err, fs.ErrNotExist) && own {
-		return nil // it is made with the state
+		return nil // created with the state
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

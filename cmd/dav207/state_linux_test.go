@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// On a disk that is mounted read-only properties and locks are shown as they were kept, and a change is refused as such.
+// On a disk that is mounted read-only properties and locks are shown as they were kept, and a
+// change is refused as such.
 func TestStateOnReadOnlyMount(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {

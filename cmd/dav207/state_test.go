@@ -18,7 +18,7 @@ const (
 	takeLock = `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`
 )
 
-// serving runs the command on dir, lets use ask it things, and stops it.
+// serving runs the command on dir, calls use with it, and stops it.
 func serving(t *testing.T, dir string, use func(base string), args ...string) (stderr string) {
 	t.Helper()
 	s := startCommand(t, append([]string{"serve", dir, "--addr", "127.0.0.1:0"}, args...)...)
@@ -39,7 +39,7 @@ func has(t *testing.T, url, ask, text string) bool {
 	return strings.Contains(body, text)
 }
 
-// mark makes /f with a property and a lock.
+// mark creates /f with a property and a lock.
 func mark(t *testing.T) func(base string) {
 	return func(base string) {
 		do(t, "PUT", base+"f", "content")
@@ -52,7 +52,7 @@ func mark(t *testing.T) func(base string) {
 	}
 }
 
-// Properties and locks outlive the process, in the directory itself or in a file of one's choice.
+// Properties and locks are kept across restarts, in the directory itself or in the file of --state.
 func TestStateIsKept(t *testing.T) {
 	for _, elsewhere := range []bool{false, true} {
 		dir := t.TempDir()
@@ -98,7 +98,7 @@ func TestStateIsKept(t *testing.T) {
 	}
 }
 
-// A whole tree that was copied or restored keeps its properties.
+// A copy of the whole directory has its properties.
 func TestStateOfCopiedTree(t *testing.T) {
 	dir, copied := t.TempDir(), filepath.Join(t.TempDir(), "copy")
 	serving(t, dir, mark(t))
@@ -112,7 +112,8 @@ func TestStateOfCopiedTree(t *testing.T) {
 	})
 }
 
-// Two servers on one directory, as long as there is no state: the second one grants no lock that the first does not know.
+// Two servers on one directory, as long as there is no state: the second one grants no lock that
+// the first does not know.
 func TestStateOfTwo(t *testing.T) {
 	dir := t.TempDir()
 	serving(t, dir, func(first string) {
@@ -143,7 +144,7 @@ func TestStateInMemory(t *testing.T) {
 	})
 }
 
-// Who cannot have the state says so in one line, and the files are as they were.
+// A command that cannot use the state exits with one line, and changes no files.
 func TestStateRefused(t *testing.T) {
 	dir := t.TempDir()
 	serving(t, dir, mark(t))
@@ -177,7 +178,7 @@ func TestStateRefused(t *testing.T) {
 	refused(t, 1, "keep it elsewhere", "serve", dir, "--state", filepath.Join(dir, "sub", "..", "x"))
 }
 
-// A state that cannot be made when it is needed is refused at the start, with a word on what to do.
+// A state that cannot be created later is refused at the start, with a line that says what to do.
 func TestStateOfNoUse(t *testing.T) {
 	elsewhere := t.TempDir()
 	file, broken := filepath.Join(elsewhere, "file"), filepath.Join(elsewhere, "link")

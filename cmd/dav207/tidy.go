@@ -11,19 +11,19 @@ import (
 )
 
 const (
-	// sweepAgain is when what was too young for the first look at the tree is old enough.
+	// sweepAgain is when temp files that were too young for the first sweep are old enough.
 	sweepAgain = 70 * time.Second
-	// purgeEvery is how often properties are looked for whose resource is gone.
+	// purgeEvery is how often properties without a resource are purged.
 	purgeEvery = time.Hour
-	// orphaned is how long properties are kept whose resource is gone: a directory that was moved away for a while, or is
-	// not mounted yet, has them again when it is back.
+	// orphaned is how long properties without a resource are kept: a directory that is moved away
+	// for a while, or not mounted yet, does not lose them.
 	orphaned = 24 * time.Hour
 )
 
-// tidy does, in the background, what earlier processes left undone when they were killed, and takes away the properties
-// of what was removed behind the server's back. alone says that no other process serves these files. The function it
-// returns ends that.
-func tidy(ctx context.Context, disk *fsbackend.Disk, handler *server.Handler, alone bool, log *slog.Logger) (end func()) {
+// tidy cleans up in the background: temp files and locks that killed processes have left, and
+// properties of resources that other programs have removed. exclusive says that no other process
+// serves these files. Callers must call end, which blocks until tidy has stopped.
+func tidy(ctx context.Context, disk *fsbackend.Disk, handler *server.Handler, exclusive bool, log *slog.Logger) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var done sync.WaitGroup
 	wait := func(d time.Duration) bool {
@@ -41,17 +41,17 @@ func tidy(ctx context.Context, disk *fsbackend.Disk, handler *server.Handler, al
 	}
 	done.Go(func() {
 		sweep := disk.Sweep
-		if alone {
+		if exclusive {
 			sweep = disk.SweepAlone
 		}
 		for {
 			failed("cannot look everywhere for what broken uploads left", sweep(ctx, func(name string) {
 				log.Info("cleaned up after a process that was killed", slog.String("name", name))
 			}))
-			if alone || !wait(sweepAgain) {
+			if exclusive || !wait(sweepAgain) {
 				break
 			}
-			alone = true // the second time is the last one
+			exclusive = true // only once more
 		}
 		failed("cannot end the locks of what is gone", handler.DropStaleLocks(ctx))
 		for ok := wait(time.Minute); ok; ok = wait(purgeEvery) {

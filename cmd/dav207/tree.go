@@ -12,14 +12,14 @@ import (
 	"dav207/server"
 )
 
-// served is a tree with what serves it.
+// served is a handler with its tree.
 type served struct {
 	handler *server.Handler
-	what    string // for people
+	what    string // for messages
 	close   func() error
 }
 
-// openTree opens what is to be served, with what is known of it.
+// openTree opens dir, or the tree in memory, with its state.
 func (o *serveOptions) openTree(ctx context.Context, dir string, log *slog.Logger) (*served, error) {
 	opts := &server.Options{Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies,
 		DenyInfinity: o.infinity.value == "deny", HideJunk: o.junk.value == "hide", NoMacQuota: o.noMacQuota, Silence: o.silence, ReadOnly: o.readOnly, Logger: log}
@@ -45,10 +45,10 @@ func (o *serveOptions) openTree(ctx context.Context, dir string, log *slog.Logge
 	s := &served{handler: server.New(disk, opts), what: show(dir)}
 	end := func() {}
 	if !o.readOnly && !kept.readOnly {
-		if err := s.handler.RecoverMoves(ctx); err != nil { // with what is there it can be served, and room be made
+		if err := s.handler.RecoverMoves(ctx); err != nil { // served nevertheless, so that clients can free space
 			log.Error("properties are not where their files were moved to: free some space, and start again", slog.Any("err", err))
 		}
-		end = tidy(ctx, disk, s.handler, kept.alone, log)
+		end = tidy(ctx, disk, s.handler, kept.exclusive, log)
 	}
 	s.close = func() error {
 		end()
@@ -57,9 +57,9 @@ func (o *serveOptions) openTree(ctx context.Context, dir string, log *slog.Logge
 	return s, nil
 }
 
-// openDisk opens the directory that is to be served.
+// openDisk opens the directory dir. Its errors say what the user can do.
 func openDisk(dir string) (*fsbackend.Disk, error) {
-	// Looked at first: opening a pipe would wait for its other end.
+	// Checked first: opening a pipe would block.
 	fi, err := os.Stat(dir)
 	if err == nil && !fi.IsDir() {
 		return nil, fmt.Errorf("%q is not a directory: give the directory that holds it", dir)

@@ -12,7 +12,7 @@ import (
 	"dav207/server/middleware"
 )
 
-// openUsers reads the file of --users, nil for none.
+// openUsers reads the file of --users. It returns nil if file is empty.
 func openUsers(file string, log *slog.Logger) (*middleware.Users, error) {
 	if file == "" {
 		return nil, nil
@@ -30,21 +30,22 @@ func openUsers(file string, log *slog.Logger) (*middleware.Users, error) {
 	return users, nil
 }
 
-// outside makes sure that a file is not in the directory that is served, where clients could read it and write their own.
+// outside returns an error if file is in the served directory, where clients could read or replace
+// it.
 func outside(dir, flag, file string) error {
 	served, err := os.Stat(dir)
 	if err != nil || file == "" {
-		return nil // others say what is wrong with it
+		return nil // reported elsewhere
 	}
 	abs, err := filepath.Abs(file)
 	if err != nil {
 		return nil
 	}
-	// Where the name is, which may be a link, and what it leads to.
+	// Both the file itself, which may be a link, and its target.
 	names := []string{abs}
 	if real, err := filepath.EvalSymlinks(abs); err == nil {
 		names = append(names, real)
-	} else if real, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil { // it is yet to be made
+	} else if real, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil { // the file does not exist yet
 		names = append(names, filepath.Join(real, filepath.Base(abs)))
 	}
 	for _, name := range names {
@@ -60,7 +61,8 @@ func outside(dir, flag, file string) error {
 	return nil
 }
 
-// exposed says why this server should not be reached from other machines as it is, nil if nothing speaks against it.
+// exposed returns an error if other machines can reach the server without a password, or with
+// passwords that cross the network unencrypted, and the flags do not allow that.
 func (o *serveOptions) exposed(ln net.Listener) error {
 	proxied := len(o.proxies) > 0
 	for _, u := range o.public {
@@ -70,7 +72,7 @@ func (o *serveOptions) exposed(ln net.Listener) error {
 	case loopback(ln) || proxied:
 		return nil
 	case o.users == "" && !o.anonymous:
-		return usagef("whoever reaches %s could %s without a password: give --users FILE, or --anonymous if that is meant", o.addr, o.change())
+		return usagef("anybody who reaches %s could %s without a password: give --users FILE, or --anonymous if that is meant", o.addr, o.change())
 	case o.users != "" && !o.tls.given() && !o.insecureBasic:
 		return usagef("passwords would cross the network to %s as they are: give --tls-self-signed, or --tls-cert and --tls-key, "+
 			"or --insecure-basic if nobody else listens", o.addr)

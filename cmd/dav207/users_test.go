@@ -78,7 +78,7 @@ func TestServeUsers(t *testing.T) {
 	}
 }
 
-// What may be reached from other machines, and what is said of it.
+// Which addresses are refused, and which get a warning.
 func TestServeExposed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "users")
 	writeUsers(t, file, "ann", annHash)
@@ -87,7 +87,7 @@ func TestServeExposed(t *testing.T) {
 		args []string
 		warn string // "" for none
 	}{
-		{[]string{"--anonymous"}, "no password is asked for: whoever reaches this address can read and change it"},
+		{[]string{"--anonymous"}, "no password is asked for: anybody who reaches this address can read and change it"},
 		{[]string{"--anonymous", "--read-only"}, "can read it"},
 		{[]string{"--trusted-proxy", "192.0.2.1"}, "no password is asked for"},
 		{[]string{"--users", file, "--insecure-basic"}, "passwords cross the network as they are"},

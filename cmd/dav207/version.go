@@ -25,7 +25,7 @@ var versionCommand = command{
 	},
 }
 
-// version describes the source: the version of the module, and the commit where the build knows it.
+// version returns the version of the module, and the commit if the build has recorded it.
 func version(info *debug.BuildInfo) string {
 	if info == nil {
 		return "(unknown)"

@@ -4,7 +4,8 @@ package main
 
 import "os"
 
-// writable reports whether files can be made in a directory, as far as the system tells before one is.
+// writable reports whether files can be created in a directory, without creating one. Here that is
+// a guess.
 func writable(dir string) bool {
 	fi, err := os.Stat(dir)
 	return err == nil && fi.IsDir()
