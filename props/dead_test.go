@@ -11,7 +11,6 @@ import (
 )
 
 // A dead property does not depend on those that were written before it.
-// one.
 func TestDeadProperties(t *testing.T) {
 	g := registry()
 	f := g.NewFinder(t.Context(), props.Query{Kind: props.AllProp}, nil)

@@ -21,7 +21,7 @@ func property(space, local, value string) props.Property {
 	return props.Property{XMLName: xml.Name{Space: space, Local: local}, InnerXML: []byte(value)}
 }
 
-// propertyRules refuses what it names.
+// propertyRules refuses the properties that it names.
 type propertyRules struct {
 	access.Policy
 	deny map[string]error
@@ -181,7 +181,7 @@ func TestFail(t *testing.T) {
 	}
 }
 
-// What is found for one resource must not depend on what was found before it.
+// The properties found for a resource must not depend on the resources before it.
 func TestFindIsDeterministic(t *testing.T) {
 	query := props.Query{Names: names("z:q a z:x")}
 	g := registry()

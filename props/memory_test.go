@@ -16,7 +16,8 @@ func TestMemory(t *testing.T) {
 	propstest.Test(t, func(*testing.T) props.Store { return &props.Memory{} })
 }
 
-// What a store cannot hold is refused as a whole (RFC 4918 §9.2), with the error that becomes 507.
+// A PROPPATCH beyond the limits is refused as a whole (RFC 4918 §9.2), with the error that becomes
+// 507.
 func TestMemoryLimits(t *testing.T) {
 	p := resource.Must("/p")
 	for _, tt := range []struct {

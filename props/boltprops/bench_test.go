@@ -56,7 +56,7 @@ func large(tb testing.TB, n int) *Store {
 	return s
 }
 
-// listed are members as a listing finds them.
+// listed returns the names of members in the order of a listing.
 func listed(n int) []string {
 	members := make([]string, n)
 	for i := range members {
@@ -122,7 +122,7 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
-// The start of an ordinary state is not to be felt, and that of a large one hardly.
+// BenchmarkOpen opens states of several sizes.
 func BenchmarkOpen(b *testing.B) {
 	for _, n := range []int{1000, 30_000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -139,7 +139,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// A listing must not notice how many there are: nothing is made for one member.
+// A listing must not allocate for each member.
 func TestAllocations(t *testing.T) {
 	const n = 1000
 	s := large(t, n)

@@ -40,7 +40,7 @@ func TestContractLazy(t *testing.T) {
 	})
 }
 
-// start opens a store that ends with the test.
+// start opens a store, which is closed at the end of the test.
 func start(t testing.TB, file string, o *Options) *Store {
 	t.Helper()
 	s, err := Open(file, o)
@@ -85,7 +85,8 @@ func value(t testing.TB, s *Store, p resource.Path) string {
 	return string(got[0].InnerXML)
 }
 
-// RFC 4918 §9.2: what cannot be held is refused as a whole, with the error that becomes 507.
+// RFC 4918 §9.2: a PROPPATCH beyond the limits is refused as a whole, with the error that becomes
+// 507.
 func TestLimits(t *testing.T) {
 	s := fresh(t)
 	many := make([]props.Change, 4097)
@@ -115,7 +116,7 @@ func TestLimits(t *testing.T) {
 
 func make200(c byte) []byte { return slices.Repeat([]byte{c}, 200) }
 
-// Those who wait while others are written share the next commit.
+// Changes that wait for a commit share the next one.
 func TestGroupCommit(t *testing.T) { synctest.Test(t, testGroupCommit) }
 
 func testGroupCommit(t *testing.T) {
@@ -153,7 +154,7 @@ func testGroupCommit(t *testing.T) {
 	}
 }
 
-// Clients that each wait for an answer before they come again share commits all the same.
+// Clients that wait for each response before the next request share commits.
 func TestClosedLoop(t *testing.T) {
 	s := fresh(t)
 	const clients, rounds = 4, 50
@@ -223,7 +224,7 @@ func TestOneFailsAlone(t *testing.T) {
 	}
 }
 
-// What changes nothing costs no commit.
+// A change that changes nothing needs no commit.
 func TestNoCommitForNothing(t *testing.T) {
 	s := fresh(t)
 	patch(t, s, at("/a"), set("x", "1"))
@@ -309,7 +310,7 @@ func TestCancelled(t *testing.T) {
 		t.Errorf("Patch: got %v, want %v", err, context.Canceled)
 	}
 
-	// A call that waits for others ends with its context, and has changed nothing.
+	// A call that waits for a commit returns when its context ends, and has changed nothing.
 	ctx, cancel = context.WithCancel(t.Context())
 	hold, held := make(chan struct{}), make(chan struct{})
 	go s.enqueue(t.Context(), &change{apply: func(*txn) error { close(held); <-hold; return nil }})
@@ -324,7 +325,7 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// A consumer that takes its time keeps nobody from writing, and the file from growing.
+// A slow consumer does not block changes, nor make the file grow.
 func TestSlowConsumer(t *testing.T) {
 	s := fresh(t)
 	const n = 3*batchEntries + 1
@@ -364,8 +365,7 @@ func TestSlowConsumer(t *testing.T) {
 	}
 }
 
-// What a listing passes by costs nothing and hides nothing: names that are not asked for, and
-// others that are not stored.
+// A listing finds each name, whichever names it skips and whichever are not stored.
 func TestMembersInBatches(t *testing.T) {
 	s := fresh(t)
 	const n = 5 * batchEntries
@@ -393,7 +393,7 @@ func TestMembersInBatches(t *testing.T) {
 	}
 }
 
-// A batch begins where the listing is: what is stored before and between costs nothing.
+// A batch begins at the name that is asked for: large entries are not read for others.
 func TestMembersOfLargeEntries(t *testing.T) {
 	s := fresh(t)
 	big := strings.Repeat("x", 1<<20)

@@ -46,7 +46,7 @@ func TestCodec(t *testing.T) {
 	}
 }
 
-// FuzzDecode gives the decoders what no checksum has kept away.
+// FuzzDecode passes arbitrary bodies with a valid checksum to the decoders.
 func FuzzDecode(f *testing.F) {
 	k := []byte("k")
 	for _, e := range samples {

@@ -17,7 +17,7 @@ import (
 	"dav207/server/resource"
 )
 
-// What cannot be a state is refused at the start, with a word on what to do, and is not touched.
+// Open refuses a file that is no state, says what to do, and does not change it.
 func TestDamaged(t *testing.T) {
 	whole, err := os.ReadFile(filled(t, 3000))
 	if err != nil {
@@ -80,8 +80,8 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// Where one of the two meta pages is of no use, the other one is the state after the change before:
-// the log says so.
+// If one of the two meta pages is damaged, the state is that of the other one, and a warning is
+// logged.
 func TestHalfDamaged(t *testing.T) {
 	whole, err := os.ReadFile(filled(t, 10))
 	if err != nil {
@@ -131,8 +131,8 @@ func pageOf(t *testing.T, whole []byte, i int, flags uint16) int {
 	return 0
 }
 
-// A bit that is flipped anywhere is found at the start, fails those requests that need what it is
-// in, or does not matter: it never ends the process, and no wrong value is given out.
+// A flipped bit is found by Open, fails the calls that need its entry, or has no effect. It never
+// ends the process, and no call returns a wrong value.
 func TestFlippedBits(t *testing.T) {
 	t.Parallel()
 	whole, err := os.ReadFile(filled(t, 600))
@@ -211,8 +211,7 @@ func TestFlippedBits(t *testing.T) {
 	}
 }
 
-// A state that somebody removes or replaces while it is in use takes no changes that would be lost
-// with it; the log says so once.
+// If the file is removed or replaced while it is open, changes fail, which is logged once.
 func TestStateGone(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no file is removed there while it is open")
@@ -253,7 +252,7 @@ func TestStateGone(t *testing.T) {
 	}
 }
 
-// Damage that comes while the file is in use: what needs it fails, the process goes on.
+// Damage while the file is open fails the calls that need it. The process goes on.
 func TestDamagedWhileOpen(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a file that is mapped cannot be cut short there")

@@ -19,8 +19,7 @@ import (
 	"dav207/server/resource"
 )
 
-// format1 returns a copy of a state that the first format wrote, with all that it had: identities
-// of files, of two epochs.
+// format1 returns a copy of a state of format 1, with identities of files of two generations.
 func format1(t *testing.T) string {
 	t.Helper()
 	packed, err := os.Open("testdata/format1.db.gz")
@@ -43,7 +42,7 @@ func format1(t *testing.T) string {
 	return file
 }
 
-// stateOf describes all that s holds.
+// stateOf returns everything in s as text.
 func stateOf(t *testing.T, s *Store) string {
 	t.Helper()
 	var lines []string
@@ -127,7 +126,7 @@ func TestFirstFormat(t *testing.T) {
 	}
 }
 
-// What no version has written is damage.
+// A value of an unknown form is damaged.
 func TestFormatZero(t *testing.T) {
 	k := []byte("k")
 	value := (&record{properties: []props.Property{prop("x", "1")}}).encode(k)

@@ -14,8 +14,8 @@ import (
 	"dav207/server/resource"
 )
 
-// On a full disk a change fails with the error that becomes 507, alone and as a whole; once there
-// is room again all is well.
+// On a full disk a change fails as a whole, with the error that becomes 507, and others do not fail
+// with it. When there is space again, changes succeed.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
@@ -60,7 +60,7 @@ func TestFullDisk(t *testing.T) {
 	if err := s.Update(t.Context(), props.Delete{Path: resource.Must("/none")}); err != nil {
 		t.Errorf("what changes nothing: %v", err)
 	}
-	// A large one does not take a small one down with it.
+	// A large change does not fail a small one in the same commit.
 	small := at("/0")
 	errs := commitTogether(s,
 		func(t *txn) error { return t.patch(at("/large"), set("x", strings.Repeat("x", 1<<20))) },
@@ -84,7 +84,7 @@ func TestFullDisk(t *testing.T) {
 	check("opened again")
 	s.Close()
 
-	// Where not even the first page has room, nothing half-made remains.
+	// If there is no space for the first page, no file remains.
 	if err := os.WriteFile(ballast, make([]byte, 3<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("filling the disk: %v", err)
 	}

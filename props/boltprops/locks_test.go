@@ -27,7 +27,7 @@ var (
 	_ locks.Settler = (*Store)(nil)
 )
 
-// Locks come back with all that was known of them (RFC 4918 §6, §14.17).
+// Locks are restored with all their fields (RFC 4918 §6, §14.17).
 func TestJournal(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state")
 	s := start(t, file, &Options{Lazy: true})
@@ -66,7 +66,7 @@ func TestJournal(t *testing.T) {
 	}
 }
 
-// A table that is restored holds what the one before held.
+// A restored table has the locks of the previous one.
 func TestRestore(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state")
 	s := start(t, file, nil)
@@ -116,8 +116,8 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// What cannot be written is said, and tried again with what comes later: a lock that was given up
-// must not come back.
+// A failed write is logged, and tried again with the next commit: a lock that was removed must not
+// come back.
 func TestJournalFails(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "no", "dir")
 	s, err := Open(filepath.Join(dir, "state"), &Options{Lazy: true})
@@ -145,7 +145,7 @@ func TestJournalFails(t *testing.T) {
 	}
 }
 
-// A lock is answered when it is sure that it can be written; with SyncLocks, when it is.
+// Settle returns when a lock can be written; with SyncLocks, when it is written.
 func TestSettle(t *testing.T) {
 	written := func(s *Store) (n int) {
 		t.Helper()
@@ -187,8 +187,8 @@ func TestSettle(t *testing.T) {
 	settle(s, false, 2)
 }
 
-// Who cannot make the file, because somebody else has it or there is no place for it, hears of it,
-// and not that a resource is missing or forbidden.
+// Settle returns an error if the file cannot be created or is in use, and not one that says that a
+// resource is missing or forbidden.
 func TestSettleFails(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state")
 	one, two := start(t, file, &Options{Lazy: true}), start(t, file, &Options{Lazy: true})

@@ -86,7 +86,7 @@ func TestLazy(t *testing.T) {
 	}
 }
 
-// Whoever was slower to create the file than another one does not write to theirs.
+// A process whose file another one has created first does not write to it.
 func TestLazyTwice(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state")
 	one, two := start(t, file, &Options{Lazy: true}), start(t, file, &Options{Lazy: true})
@@ -158,7 +158,7 @@ func TestNewer(t *testing.T) {
 	}
 }
 
-// A file of bbolt's that is somebody else's.
+// A bbolt file of another program.
 func TestForeign(t *testing.T) {
 	file := filename(t)
 	db, err := bbolt.Open(file, 0o600, nil)
@@ -179,7 +179,7 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// What a creation has left that was cut short goes with the next start.
+// Open removes temp files of killed processes.
 func TestCleanTemp(t *testing.T) {
 	file := filename(t)
 	s := start(t, file, nil)
@@ -205,7 +205,7 @@ func TestCleanTemp(t *testing.T) {
 	}
 }
 
-// A large file that is mostly free is written anew at the start, and keeps all that is in it.
+// Open compacts a large file that is mostly free, and keeps its entries.
 func TestCompact(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no file is replaced there while it is open")

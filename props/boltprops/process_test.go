@@ -20,7 +20,7 @@ import (
 	"dav207/server/resource"
 )
 
-// This binary is started again as another process on the same state.
+// The tests start this binary as another process on the same state.
 const childEnv = "DAV207_BOLTPROPS_CHILD"
 
 func TestMain(m *testing.M) {
@@ -56,8 +56,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// patchForEver says what was acknowledged: each of eight sets its own property to one number after
-// another, and a tree is moved to and fro.
+// patchForEver prints each acknowledged change: eight goroutines set a property each to increasing
+// numbers, and another moves a tree back and forth.
 func patchForEver(file string) {
 	s, err := Open(file, nil)
 	if err != nil {
@@ -145,7 +145,7 @@ func TestInUseInThisProcess(t *testing.T) {
 	patch(t, s, at("/a"), set("x", "1"))
 }
 
-// Those that only read do not keep each other out, but a writer.
+// Processes that open the file read-only exclude a writer, but not each other.
 func TestReaders(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state")
 	s := start(t, file, nil)
@@ -159,7 +159,7 @@ func TestReaders(t *testing.T) {
 	one.Close()
 }
 
-// A process that is killed at any moment leaves all that it acknowledged, and nothing by halves.
+// A process that is killed loses no acknowledged change, and leaves no partial one.
 func TestKilled(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state")
 	total := 0
@@ -204,7 +204,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// A creation that is cut short leaves nothing that would be in the way.
+// A process that is killed while it creates the file does not block the next one.
 func TestKilledWhileCreating(t *testing.T) {
 	dir := t.TempDir()
 	for round := range 5 {
@@ -224,7 +224,7 @@ func TestKilledWhileCreating(t *testing.T) {
 	}
 }
 
-// Many who create the same file at the same time agree on one.
+// Processes that create the same file concurrently use the same one.
 func TestCreateTogether(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state")
 	var wg sync.WaitGroup
