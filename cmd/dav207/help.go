@@ -9,11 +9,11 @@ import (
 func help(w io.Writer, args []string) error {
 	switch len(args) {
 	case 0:
-		fmt.Fprint(w, "dav207 is a WebDAV server that says of every resource a request touched what became of it.\n\n")
+		fmt.Fprint(w, "dav207 is a WebDAV server that reports the outcome for every resource that a request touched.\n\n")
 		for _, c := range commands() {
 			fmt.Fprintf(w, "  %-26s %s\n", "dav207 "+c.name+c.args, c.about)
 		}
-		fmt.Fprintf(w, "  %-26s %s\n", "dav207 help [NAME]", "say what a command can do, with its flags")
+		fmt.Fprintf(w, "  %-26s %s\n", "dav207 help [NAME]", "describe a command and its flags")
 		return nil
 	case 1:
 		c, ok := lookup(args[0])

@@ -69,7 +69,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // run runs the program and returns its exit status. A signal ends ctx.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
-		fmt.Fprintln(stderr, `dav207: say what to do, such as "dav207 serve DIR"; "dav207 help" lists the commands`)
+		fmt.Fprintln(stderr, `dav207: no command given: use one such as "dav207 serve DIR"; "dav207 help" lists the commands`)
 		return exitUsage
 	}
 	name, args := args[0], args[1:]

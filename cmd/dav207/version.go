@@ -12,7 +12,7 @@ import (
 
 var versionCommand = command{
 	name:  "version",
-	about: "say what was built, and with which Go",
+	about: "print the version, and that of Go",
 	flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
 		return newFlags("version"), func(_ context.Context, args []string, stdout, _ io.Writer) error {
 			if len(args) > 0 {
