@@ -65,6 +65,13 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("entry: %+v comes back as %+v, %v", e, again, err)
 			}
 		}
+		var last lastEntry
+		for range 2 {
+			member, memberErr := decode(k, value(), nil, &last)
+			if (err == nil) != (memberErr == nil) || err == nil && !reflect.DeepEqual(member, e) {
+				t.Errorf("entry: %+v, %v; after another one: %+v, %v", e, err, member, memberErr)
+			}
+		}
 		l, err := decodeLock(k, value())
 		switch {
 		case err != nil && !errors.Is(err, errDamaged):

@@ -20,9 +20,9 @@ type memberReader struct {
 	next   int // index in batch of the next entry
 
 	// Buffers, reused for each member.
-	from       []byte
-	names      names
-	properties []props.Property
+	from  []byte
+	names names
+	last  lastEntry
 }
 
 // readers holds closed readers: without their buffers a listing with two dead properties on each
@@ -44,8 +44,7 @@ func (m *memberReader) Get(name string) ([]props.Property, error) {
 		for ; m.next < len(m.batch.ends); m.next++ {
 			k, value := m.batch.pair(m.next)
 			if found := k[m.prefix:]; string(found) == name {
-				e, err := decode(k, value, &m.names, m.properties)
-				m.properties = e.properties
+				e, err := decode(k, value, &m.names, &m.last)
 				return e.properties, m.store.translate(err)
 			} else if string(found) > name {
 				return nil, nil
@@ -64,7 +63,7 @@ func (m *memberReader) Get(name string) ([]props.Property, error) {
 
 // Close implements props.Members.
 func (m *memberReader) Close() {
-	if cap(m.batch.data) > 4*batchBytes || len(m.properties) > maxNames {
+	if cap(m.batch.data) > 4*batchBytes || len(m.last.properties) > maxNames {
 		return // its buffers are large
 	}
 	m.store, m.ctx, m.span = nil, nil, span{}
