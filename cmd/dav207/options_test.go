@@ -32,7 +32,7 @@ func TestServeForClients(t *testing.T) {
 			}
 			code, body := do(t, "PROPFIND", s.base, quota, "Depth", "0", "User-Agent", "WebDAVFS/3.0.0 (03008000) Darwin/24.4.0 (arm64)")
 			if got := strings.Contains(body, "200 OK"); code != 207 || got != tt.quota {
-				t.Errorf("quota is told: %v, want %v\n%d %s", got, tt.quota, code, body)
+				t.Errorf("quota is shown: %v, want %v\n%d %s", got, tt.quota, code, body)
 			}
 		})
 	}
