@@ -63,7 +63,7 @@ func (h *Handler) lock(q *request) error {
 	if err != nil {
 		return h.lockError(q, err)
 	}
-	if err := h.locks.Settle(q.ctx, true); err != nil {
+	if err := h.locks.Sync(q.ctx, true); err != nil {
 		h.locks.Unlock(granted.Token)
 		return err
 	}
@@ -270,7 +270,7 @@ func (h *Handler) refresh(q *request) error {
 		} else if err != nil {
 			return err
 		}
-		if err := h.locks.Settle(q.ctx, false); err != nil {
+		if err := h.locks.Sync(q.ctx, false); err != nil {
 			return err
 		}
 		return h.sayLock(q, http.StatusOK)

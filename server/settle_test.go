@@ -24,7 +24,7 @@ type unsure struct {
 func (*unsure) Put(locks.Lock) error   { return nil }
 func (*unsure) Delete(...string) error { return nil }
 
-func (u *unsure) Settle(_ context.Context, granted bool) error {
+func (u *unsure) Sync(_ context.Context, granted bool) error {
 	u.calls = append(u.calls, granted)
 	return u.fail
 }
@@ -36,7 +36,7 @@ func (u *unsure) Flush(context.Context) error {
 
 // A lock whose resource went behind the server's back has ended for good before something new has the name: after a crash
 // nobody would know why it is there.
-func TestEndIsFlushed(t *testing.T) {
+func TestStaleLockIsFlushed(t *testing.T) {
 	journal := &unsure{}
 	files := fsbackend.Memory()
 	h := New(fsbackend.New(files), &Options{Locks: locks.New(&locks.Options{Journal: journal})})
@@ -51,7 +51,7 @@ func TestEndIsFlushed(t *testing.T) {
 }
 
 // A lock that cannot be recorded was not granted, and leaves nothing (RFC 4918 §9.10.1: 507 is among the answers).
-func TestLockIsSettled(t *testing.T) {
+func TestLockIsSynced(t *testing.T) {
 	journal := &unsure{}
 	table := locks.New(&locks.Options{Journal: journal})
 	h := New(fsbackend.New(fsbackend.Memory()), &Options{Locks: table})
@@ -70,7 +70,7 @@ func TestLockIsSettled(t *testing.T) {
 		err    error
 		status int
 	}{{syscall.ENOSPC, 507}, {errors.New("no"), 500}} {
-		journal.fail = fmt.Errorf("settling: %w", tt.err)
+		journal.fail = fmt.Errorf("sync: %w", tt.err)
 		if got := do("LOCK", "/f", wanted); got.StatusCode != tt.status || got.Header.Get("Lock-Token") != "" {
 			t.Errorf("%v: LOCK = %s, want %d", tt.err, got.Status, tt.status)
 		}
@@ -96,6 +96,6 @@ func TestLockIsSettled(t *testing.T) {
 		t.Errorf("UNLOCK = %s", got.Status)
 	}
 	if got := fmt.Sprint(journal.calls); got != "[true false false false]" {
-		t.Errorf("the journal was asked to settle %s: want a new lock, and changes of it", got)
+		t.Errorf("Sync was called with %s, want a new lock, and changes of it", got)
 	}
 }

@@ -26,7 +26,7 @@ func (h *Handler) unlock(q *request) error {
 	} else if err != nil {
 		return err
 	}
-	if err := h.locks.Settle(q.ctx, false); err != nil {
+	if err := h.locks.Sync(q.ctx, false); err != nil {
 		return err // it has ended, and may be back after a restart
 	}
 	q.w.WriteHeader(http.StatusNoContent)

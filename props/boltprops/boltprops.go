@@ -36,7 +36,7 @@ type Options struct {
 	// NoFollow refuses a file, or a directory that the file is in, that is a symbolic link, whenever it became one: for a
 	// state among files that others can change. Else Open follows a link, and nothing does so later.
 	NoFollow bool
-	// SyncLocks has Settle wait until a lock is written, whatever becomes of it.
+	// SyncLocks makes Sync wait until a lock is written, whatever becomes of it.
 	SyncLocks bool
 	// Owner describes this process in the InUseError of others, for example its address.
 	Owner  string

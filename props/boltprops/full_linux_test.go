@@ -95,7 +95,7 @@ func TestFullDisk(t *testing.T) {
 	if err := lazy.Patch(t.Context(), small, set("x", "1")); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("creating: got %v, want %v", err, syscall.ENOSPC)
 	}
-	if err := errors.Join(lazy.Put(someLocks[0]), lazy.Settle(t.Context(), true)); !errors.Is(err, syscall.ENOSPC) {
+	if err := errors.Join(lazy.Put(someLocks[0]), lazy.Sync(t.Context(), true)); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("a lock: got %v, want %v", err, syscall.ENOSPC)
 	}
 	os.Remove(ballast)

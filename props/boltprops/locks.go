@@ -81,9 +81,9 @@ func (s *Store) Flush(ctx context.Context) error {
 	return err
 }
 
-// Settle implements locks.Settler. With Options.SyncLocks it calls Flush. Without, it calls Flush
+// Sync implements locks.Syncer. With Options.SyncLocks it calls Flush. Without, it calls Flush
 // for a new lock that may fail to be written: if there is no file yet, or if the last write failed.
-func (s *Store) Settle(ctx context.Context, granted bool) error {
+func (s *Store) Sync(ctx context.Context, granted bool) error {
 	if s.opts.SyncLocks || granted && (s.state.Load() == nil || s.locks.failed() != nil) {
 		return s.Flush(ctx)
 	}

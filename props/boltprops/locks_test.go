@@ -24,7 +24,7 @@ import (
 
 var (
 	_ locks.Journal = (*Store)(nil)
-	_ locks.Settler = (*Store)(nil)
+	_ locks.Syncer  = (*Store)(nil)
 )
 
 // Locks are restored with all their fields (RFC 4918 §6, §14.17).
@@ -145,8 +145,8 @@ func TestJournalFails(t *testing.T) {
 	}
 }
 
-// Settle returns when a lock can be written; with SyncLocks, when it is written.
-func TestSettle(t *testing.T) {
+// Sync returns when a lock can be written; with SyncLocks, when it is written.
+func TestSync(t *testing.T) {
 	written := func(s *Store) (n int) {
 		t.Helper()
 		all, err := s.Locks(t.Context())
@@ -155,9 +155,9 @@ func TestSettle(t *testing.T) {
 		}
 		return len(all)
 	}
-	settle := func(s *Store, granted bool, want int) {
+	mustSync := func(s *Store, granted bool, want int) {
 		t.Helper()
-		if err := s.Settle(t.Context(), granted); err != nil {
+		if err := s.Sync(t.Context(), granted); err != nil {
 			t.Fatal(err)
 		}
 		if got := written(s); got != want {
@@ -168,35 +168,35 @@ func TestSettle(t *testing.T) {
 	s := start(t, file, &Options{Lazy: true})
 	s.delay = time.Hour
 	s.Put(someLocks[0])
-	settle(s, true, 1) // the file had to be made
+	mustSync(s, true, 1) // the file had to be made
 	s.Put(someLocks[1])
-	settle(s, true, 1)
+	mustSync(s, true, 1)
 	s.Delete(someLocks[1].Token)
-	settle(s, false, 1)
+	mustSync(s, false, 1)
 	s.locks.err = errTooManyPending // the last time
 	s.Put(someLocks[2])
-	settle(s, false, 1)
-	settle(s, true, 2)
+	mustSync(s, false, 1)
+	mustSync(s, true, 2)
 	s.Close()
 
 	s = start(t, file, &Options{SyncLocks: true})
 	s.delay = time.Hour
 	s.Put(someLocks[1])
-	settle(s, true, 3)
+	mustSync(s, true, 3)
 	s.Delete(someLocks[0].Token)
-	settle(s, false, 2)
+	mustSync(s, false, 2)
 }
 
-// Settle returns an error if the file cannot be created or is in use, and not one that says that a
+// Sync returns an error if the file cannot be created or is in use, and not one that says that a
 // resource is missing or forbidden.
-func TestSettleFails(t *testing.T) {
+func TestSyncFails(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state")
 	one, two := start(t, file, &Options{Lazy: true}), start(t, file, &Options{Lazy: true})
-	if err := errors.Join(one.Put(someLocks[0]), one.Settle(t.Context(), true)); err != nil {
+	if err := errors.Join(one.Put(someLocks[0]), one.Sync(t.Context(), true)); err != nil {
 		t.Fatal(err)
 	}
 	two.Put(someLocks[0])
-	if err := two.Settle(t.Context(), true); multistatus.StatusOf(err) != 503 {
+	if err := two.Sync(t.Context(), true); multistatus.StatusOf(err) != 503 {
 		t.Errorf("the second server: got %v, want a InUseError, which is 503", err)
 	}
 	two.Delete(someLocks[0].Token)
@@ -204,7 +204,7 @@ func TestSettleFails(t *testing.T) {
 		t.Errorf("a lock that was taken back: %v", err)
 	}
 	nowhere := start(t, filepath.Join(t.TempDir(), "no", "dir", "state"), &Options{Lazy: true})
-	for _, err := range []error{nowhere.Patch(t.Context(), at("/a"), set("x", "1")), errors.Join(nowhere.Put(someLocks[0]), nowhere.Settle(t.Context(), true))} {
+	for _, err := range []error{nowhere.Patch(t.Context(), at("/a"), set("x", "1")), errors.Join(nowhere.Put(someLocks[0]), nowhere.Sync(t.Context(), true))} {
 		if multistatus.StatusOf(err) != 500 {
 			t.Errorf("in no directory: got %v, want what is 500", err)
 		}

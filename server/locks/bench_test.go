@@ -7,16 +7,16 @@ import (
 	"dav207/server/resource"
 )
 
-// BenchmarkHeld shows that a call costs the same whatever is locked elsewhere. The locks held elsewhere are
-// in as many collections of a hundred.
-func BenchmarkHeld(b *testing.B) {
+// BenchmarkOtherLocks shows that the cost of a call does not depend on the number of other locks.
+// Those are in collections of a hundred each.
+func BenchmarkOtherLocks(b *testing.B) {
 	for _, held := range []int{10, 100_000} {
 		table := New(&Options{MaxLocks: 1 << 20, MaxLocksPerPrincipal: 1 << 20})
 		for i := range held {
 			create(b, table, fmt.Sprintf("/home/c%d/f%d X", i/100, i%100))
 		}
 		root := resource.Must("/home/me/notes/file")
-		wish := Lock{Root: root, Owner: []byte("<D:href>me</D:href>")}
+		request := Lock{Root: root, Owner: []byte("<D:href>me</D:href>")}
 		run := func(name string, loop func(b *testing.B)) {
 			b.Run(fmt.Sprintf("%s/%d", name, held), func(b *testing.B) {
 				b.ReportAllocs()
@@ -25,7 +25,7 @@ func BenchmarkHeld(b *testing.B) {
 		}
 		run("CreateUnlock", func(b *testing.B) {
 			for b.Loop() {
-				l, err := table.Create(wish)
+				l, err := table.Create(request)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -34,7 +34,7 @@ func BenchmarkHeld(b *testing.B) {
 				}
 			}
 		})
-		l, err := table.Create(wish)
+		l, err := table.Create(request)
 		if err != nil {
 			b.Fatal(err)
 		}

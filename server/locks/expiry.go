@@ -2,33 +2,33 @@ package locks
 
 import "time"
 
-// entry is a lock with its places in the table.
+// entry is a lock with its position in the tree and in the heap.
 type entry struct {
 	Lock
 	node  *node
-	index int // in the schedule
+	index int // in Table.expiry
 }
 
 func (e *entry) expired(now time.Time) bool { return !now.Before(e.Expires) }
 
-// schedule is a heap (container/heap) of the locks, the next to expire first.
-type schedule []*entry
+// expiryHeap implements heap.Interface. The next lock to expire is the first.
+type expiryHeap []*entry
 
-func (s schedule) Len() int           { return len(s) }
-func (s schedule) Less(i, j int) bool { return s[i].Expires.Before(s[j].Expires) }
+func (s expiryHeap) Len() int           { return len(s) }
+func (s expiryHeap) Less(i, j int) bool { return s[i].Expires.Before(s[j].Expires) }
 
-func (s schedule) Swap(i, j int) {
+func (s expiryHeap) Swap(i, j int) {
 	s[i], s[j] = s[j], s[i]
 	s[i].index, s[j].index = i, j
 }
 
-func (s *schedule) Push(x any) {
+func (s *expiryHeap) Push(x any) {
 	e := x.(*entry)
 	e.index = len(*s)
 	*s = append(*s, e)
 }
 
-func (s *schedule) Pop() any {
+func (s *expiryHeap) Pop() any {
 	old := *s
 	last := len(old) - 1
 	e := old[last]

@@ -11,13 +11,13 @@ import (
 
 func TestTimeouts(t *testing.T) {
 	for _, tt := range []struct {
-		rule       string
-		o          Options
-		wish, want time.Duration
+		rule          string
+		o             Options
+		request, want time.Duration
 	}{
 		{"default", Options{}, 0, time.Hour},
-		{"default for a negative wish", Options{}, -1, time.Hour},
-		{"as wished", Options{}, 3 * time.Minute, 3 * time.Minute},
+		{"default for a negative timeout", Options{}, -1, time.Hour},
+		{"as requested", Options{}, 3 * time.Minute, 3 * time.Minute},
 		{"rounded up to seconds", Options{}, 1500 * time.Millisecond, 2 * time.Second},
 		{"never below one second", Options{}, 1, time.Second},
 		{"default maximum", Options{}, Infinite, 24 * time.Hour},
@@ -31,35 +31,35 @@ func TestTimeouts(t *testing.T) {
 			var c clock
 			tt.o.Now = c.now
 			table := New(&tt.o)
-			l, err := table.Create(Lock{Timeout: tt.wish})
+			l, err := table.Create(Lock{Timeout: tt.request})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if l.Timeout != tt.want || !l.Expires.Equal(c.now().Add(tt.want)) {
 				t.Errorf("Create: got %v until %v, want %v", l.Timeout, l.Expires, tt.want)
 			}
-			l, err = table.Refresh(l.Token, tt.wish)
+			l, err = table.Refresh(l.Token, tt.request)
 			if err != nil || l.Timeout != tt.want {
 				t.Errorf("Refresh: got %v, %v, want %v", l.Timeout, err, tt.want)
 			}
 			c.advance(tt.want - 1)
 			if _, ok := table.Lookup(l.Token); !ok {
-				t.Error("gone before its time")
+				t.Error("expired too early")
 			}
 			if got := FormatTimeout(table.Remaining(l)); got != "Second-1" {
 				t.Errorf("remaining: got %s, want Second-1", got)
 			}
 			c.advance(1)
 			if _, ok := table.Lookup(l.Token); ok {
-				t.Error("there after its time")
+				t.Error("not expired in time")
 			}
 		})
 	}
 }
 
-// TestExpiry asks every method about a lock on /a/b just before and just when its time is over.
+// TestExpiry calls each method one nanosecond before a lock on /a/b expires, and when it expires.
 func TestExpiry(t *testing.T) {
-	verdict := func(err error) string {
+	outcome := func(err error) string {
 		var conflict *ConflictError
 		switch {
 		case err == nil:
@@ -76,9 +76,9 @@ func TestExpiry(t *testing.T) {
 		ask           func(table *Table, token string) string
 		before, after string
 	}{
-		{"6.6 Create", func(x *Table, _ string) string { _, err := x.Create(parse("/a/b/c X")); return verdict(err) }, "conflict", "done"},
-		{"6.6 Refresh", func(x *Table, token string) string { _, err := x.Refresh(token, 0); return verdict(err) }, "done", "no such lock"},
-		{"6.6 Unlock", func(x *Table, token string) string { return verdict(x.Unlock(token)) }, "done", "no such lock"},
+		{"6.6 Create", func(x *Table, _ string) string { _, err := x.Create(parse("/a/b/c X")); return outcome(err) }, "conflict", "done"},
+		{"6.6 Refresh", func(x *Table, token string) string { _, err := x.Refresh(token, 0); return outcome(err) }, "done", "no such lock"},
+		{"6.6 Unlock", func(x *Table, token string) string { return outcome(x.Unlock(token)) }, "done", "no such lock"},
 		{"6.6 Lookup", func(x *Table, token string) string { _, ok := x.Lookup(token); return fmt.Sprint(ok) }, "true", "false"},
 		{"6.6 Covering", func(x *Table, _ string) string { return describe(x.Covering(resource.Must("/a/b/c"))) }, "/a/b Xi", ""},
 		{"6.6 Below", func(x *Table, _ string) string { return describe(x.Below(resource.Root)) }, "/a/b Xi, /long X", "/long X"},
@@ -99,7 +99,7 @@ func TestExpiry(t *testing.T) {
 				if got := tt.ask(table, l.Token); got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
-				verify(t, table)
+				checkInvariants(t, table)
 			})
 		}
 	}
@@ -126,7 +126,7 @@ func TestRefresh(t *testing.T) {
 		t.Errorf("got %d locks, want the refreshed one only", table.Len())
 	}
 	if got, _ = table.Refresh(l.Token, 0); got.Timeout != 2*time.Minute {
-		t.Errorf("§7.7 no wish keeps the timeout: got %v, want 2m", got.Timeout)
+		t.Errorf("§7.7 no request keeps the timeout: got %v, want 2m", got.Timeout)
 	}
-	verify(t, table)
+	checkInvariants(t, table)
 }

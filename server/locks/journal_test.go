@@ -11,22 +11,22 @@ import (
 	"dav207/server/resource"
 )
 
-// memory is a journal that can be made to fail.
-type memory struct {
+// memJournal is a Journal in memory. Its methods return fail, and change nothing while it is set.
+type memJournal struct {
 	locks map[string]Lock
 	fail  error
 }
 
-func newMemory() *memory { return &memory{locks: make(map[string]Lock)} }
+func newMemJournal() *memJournal { return &memJournal{locks: make(map[string]Lock)} }
 
-func (m *memory) Put(l Lock) error {
+func (m *memJournal) Put(l Lock) error {
 	if m.fail == nil {
 		m.locks[l.Token] = l
 	}
 	return m.fail
 }
 
-func (m *memory) Delete(tokens ...string) error {
+func (m *memJournal) Delete(tokens ...string) error {
 	if m.fail == nil {
 		for _, token := range tokens {
 			delete(m.locks, token)
@@ -35,8 +35,8 @@ func (m *memory) Delete(tokens ...string) error {
 	return m.fail
 }
 
-// sameAs checks that the journal holds what the table holds, in its present state.
-func (m *memory) sameAs(t *testing.T, table *Table) {
+// mustEqual fails the test unless the journal holds the locks of the table in their current state.
+func (m *memJournal) mustEqual(t *testing.T, table *Table) {
 	t.Helper()
 	if got, want := len(m.locks), table.Len(); got != want {
 		t.Fatalf("the journal has %d locks, want %d", got, want)
@@ -50,33 +50,33 @@ func (m *memory) sameAs(t *testing.T, table *Table) {
 
 func TestJournal(t *testing.T) {
 	var c clock
-	j := newMemory()
+	j := newMemJournal()
 	table := New(&Options{Now: c.now, Journal: j})
 	a, b := create(t, table, "/a X"), create(t, table, "/b X")
 	create(t, table, "/c/d X")
-	j.sameAs(t, table)
+	j.mustEqual(t, table)
 	c.advance(time.Minute)
 	if _, err := table.Refresh(a.Token, 2*time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	j.sameAs(t, table)
+	j.mustEqual(t, table)
 	if err := table.Unlock(b.Token); err != nil {
 		t.Fatal(err)
 	}
-	j.sameAs(t, table)
+	j.mustEqual(t, table)
 	table.Remove(resource.Must("/c"))
-	j.sameAs(t, table)
+	j.mustEqual(t, table)
 	create(t, table, "/e X")
 	c.advance(time.Hour)
 	if table.Len() != 1 {
 		t.Fatalf("got %d locks, want the refreshed one", table.Len())
 	}
-	j.sameAs(t, table)
+	j.mustEqual(t, table)
 }
 
 func TestJournalFails(t *testing.T) {
 	var c clock
-	j := newMemory()
+	j := newMemJournal()
 	table := New(&Options{Now: c.now, Journal: j})
 	a := create(t, table, "/a X")
 	create(t, table, "/b/c X")
@@ -99,46 +99,46 @@ func TestJournalFails(t *testing.T) {
 	}
 	j.fail = nil
 	if len(j.locks) != 2 {
-		t.Fatalf("the journal has %d locks, want 2: it could not forget", len(j.locks))
+		t.Fatalf("the journal has %d locks, want 2: its Delete failed", len(j.locks))
 	}
 	create(t, table, "/e X")
-	j.sameAs(t, table)
+	j.mustEqual(t, table)
 }
 
-// halfway is a journal that writes and then says that it could not.
-type halfway struct{ *memory }
+// writesThenFails is a Journal whose Put stores the lock and then returns an error.
+type writesThenFails struct{ *memJournal }
 
-func (h halfway) Put(l Lock) error {
-	h.memory.Put(l)
+func (h writesThenFails) Put(l Lock) error {
+	h.memJournal.Put(l)
 	return syscall.EIO
 }
 
-func TestJournalFailsHalfway(t *testing.T) {
-	j := halfway{newMemory()}
+func TestJournalWritesThenFails(t *testing.T) {
+	j := writesThenFails{newMemJournal()}
 	table := New(&Options{Journal: j})
 	if _, err := table.Create(parse("/a X")); !errors.Is(err, syscall.EIO) {
 		t.Errorf("got %v, want %v", err, syscall.EIO)
 	}
 	if len(j.locks) != 0 {
-		t.Error("a lock that nobody was given would come back after a restart")
+		t.Error("a lock that was not granted would be restored at the next start")
 	}
 }
 
-// TestJournalFailsForLong bounds what is remembered for a journal that forgets nothing.
-func TestJournalFailsForLong(t *testing.T) {
-	j := newMemory()
+// TestUndeletedIsBounded: the table keeps at most MaxLocks tokens that a journal failed to delete.
+func TestUndeletedIsBounded(t *testing.T) {
+	j := newMemJournal()
 	table := New(&Options{Journal: j, MaxLocks: 10})
 	for range 100 {
 		j.fail = nil
-		table.owed = nil
+		table.undeleted = nil
 		create(t, table, "/a X")
 		j.fail = syscall.EIO
-		table.owed = append(table.owed, make([]string, 30)...)
+		table.undeleted = append(table.undeleted, make([]string, 30)...)
 		table.Remove(resource.Root)
-		if len(table.owed) > 10 {
-			t.Fatalf("%d tokens are owed, want no more than 10", len(table.owed))
+		if len(table.undeleted) > 10 {
+			t.Fatalf("%d undeleted tokens, want no more than 10", len(table.undeleted))
 		}
-		if last := table.owed[len(table.owed)-1]; last == "" {
+		if last := table.undeleted[len(table.undeleted)-1]; last == "" {
 			t.Fatal("the latest token was dropped, want the oldest to go")
 		}
 	}
@@ -152,7 +152,7 @@ func TestRestore(t *testing.T) {
 		l.Token, l.Timeout, l.Expires = token, timeout, at.Add(left)
 		return l
 	}
-	j := newMemory()
+	j := newMemJournal()
 	all := []Lock{
 		lock("1", "/a Xi", time.Hour, time.Minute),
 		lock("2", "/b X", time.Hour, 0),               // expired
@@ -181,12 +181,12 @@ func TestRestore(t *testing.T) {
 	if _, err := table.Create(parse("/g X")); !errors.Is(err, ErrTooMany) {
 		t.Errorf("the bounds hold for new ones: got %v, want %v", err, ErrTooMany)
 	}
-	verify(t, table)
+	checkInvariants(t, table)
 }
 
-// TestRestoreReal does it with the real clock, whose monotonic reading does not survive being written down.
-func TestRestoreReal(t *testing.T) {
-	j := newMemory()
+// TestRestoreWithSystemClock uses time.Now, whose monotonic reading a journal does not store.
+func TestRestoreWithSystemClock(t *testing.T) {
+	j := newMemJournal()
 	before := New(&Options{Journal: j})
 	l := create(t, before, "/a X")
 	l.Expires = l.Expires.Round(0).UTC()
@@ -196,5 +196,5 @@ func TestRestoreReal(t *testing.T) {
 	if got, err := after.Refresh(l.Token, 0); err != nil || got.Token != l.Token {
 		t.Errorf("got %v, %v, want the same lock", got, err)
 	}
-	verify(t, after)
+	checkInvariants(t, after)
 }

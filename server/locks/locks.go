@@ -1,11 +1,12 @@
-// Package locks holds the write locks of a server: which resource each one covers, and until when (RFC 4918 §6, §7).
+// Package locks holds the write locks of a server: which resources each one covers, and until when
+// (RFC 4918 §6, §7).
 //
-// A Table never holds two locks that conflict, and never reports one whose time is over. What a call costs depends on
-// the depth of the path and on the locks that the answer is about, not on how many are held elsewhere. A Journal
-// makes the locks survive a restart.
+// A Table never holds two conflicting locks and never returns an expired one. The cost of a call
+// depends on the depth of the path and on the number of locks returned, not on the number of other
+// locks. A Journal makes the locks survive a restart.
 //
-// It does not judge requests. Whether a token was submitted, by its creator and for a resource in its scope, and
-// whether a resource exists at all, is for the caller to ask; Lock has what is needed to answer.
+// The package does not evaluate requests. The caller checks that the resource exists and that the
+// request submitted the token of a lock that covers it, as that lock's creator.
 package locks
 
 import (
@@ -19,18 +20,18 @@ import (
 	"dav207/server/resource"
 )
 
-// Lock is one write lock, as it stood when it was asked for. It is a copy: whoever has it may keep and change it.
+// Lock is a copy of one write lock, which the caller may keep and change.
 type Lock struct {
 	Token     string        // a URN of a random UUID, unique and unguessable (RFC 4918 §6.5)
-	Root      resource.Path // what the LOCK request was for: DAV:lockroot
+	Root      resource.Path // the target of the LOCK request: DAV:lockroot
 	Infinite  bool          // Depth: infinity, else 0
 	Shared    bool          // the scope is shared, else exclusive
-	Principal string        // the creator, "" where nobody was authenticated
+	Principal string        // the creator, "" if not authenticated
 	Timeout   time.Duration // as granted, in whole seconds
 	Expires   time.Time     // from this moment on the lock does not exist
 
-	// The content of DAV:owner with its attributes and its language, as the client sent them. They are given back
-	// as they are (RFC 4918 §14.17); this package does not look into them. A nil Owner means that there was none.
+	// The content, attributes and language of DAV:owner as the client sent them. They are returned
+	// unchanged (RFC 4918 §14.17). A nil Owner means that the request had none.
 	Owner     []byte
 	OwnerAttr []xml.Attr
 	OwnerLang string
@@ -55,63 +56,69 @@ func (l Lock) ownerSize() int {
 	return n
 }
 
-// Journal writes down what a Table holds, so that Restore can bring it back. The calls come one at a time, in the
-// order in which the table changed, and while the table is locked: they must be quick and must not call the table. A
-// journal that writes a moment late and then fails has to say so itself; the lock is lost at the next start.
+// Journal stores the locks of a Table, so that Restore can load them. The table makes one call at a
+// time, in the order of its changes, while it holds its mutex. The methods must be quick and must
+// not call the table. A journal that writes after it returned logs its own write errors; a lock
+// that was not written is lost at the next start.
 type Journal interface {
-	// Put stores a new lock, or a refreshed one under the token it had. The lock is granted only if it returns nil.
-	// It may keep what it is given.
+	// Put stores a new lock, or replaces the one with the same token by its refreshed state. The
+	// lock is granted only if Put returns nil. The journal may keep the Lock.
 	Put(Lock) error
-	// Delete forgets tokens, some of which may be unknown to it. The slice must not be kept.
+	// Delete removes tokens, some of which it may not know. It must not keep the slice.
 	Delete(tokens ...string) error
 }
 
-// Settler is what a Journal may be besides, if it writes late.
-type Settler interface {
-	// Settle returns when what Put and Delete were told of is written as far as the journal wants it to be before a request is
-	// answered, or could not be: then with the reason. granted says that a new lock is among it. Many calls may come at a time.
-	Settle(ctx context.Context, granted bool) error
-	// Flush is Settle for what must be written whatever the journal wants.
+// Syncer is an optional interface of a Journal that writes after Put and Delete returned. Its
+// methods are safe for concurrent use.
+type Syncer interface {
+	// Sync blocks until earlier calls of Put and Delete are as durable as the journal requires
+	// before a request is answered. It returns the error if a write failed. granted reports that
+	// a new lock is among the changes.
+	Sync(ctx context.Context, granted bool) error
+	// Flush blocks until all earlier changes are written, or returns the error.
 	Flush(ctx context.Context) error
 }
 
-// maxShared bounds the locks that cover one resource: DAV:lockdiscovery tells of all of them, for each member of a listing.
+// maxShared bounds the locks that cover one resource: DAV:lockdiscovery lists them all, for each
+// member of a listing.
 const maxShared = 16
 
 // Options are the limits of a Table. The zero value has all the defaults.
 type Options struct {
 	Now            func() time.Time // the clock, safe for concurrent use; time.Now by default
-	MaxTimeout     time.Duration    // the longest that is granted; 24 hours by default, at most 2^32-1 seconds (RFC 4918 §10.7)
-	DefaultTimeout time.Duration    // what is granted where none was asked for; one hour by default
+	MaxTimeout     time.Duration    // 24 hours by default, at most 2^32-1 seconds (RFC 4918 §10.7)
+	DefaultTimeout time.Duration    // granted if the client asks for none; one hour by default
 
-	// MaxLocks bounds the locks of all principals, 100,000 by default. MaxLocksPerPrincipal bounds those of one,
-	// 1,000 by default; those who are not authenticated share a quarter of MaxLocks.
+	// MaxLocks bounds the locks of all principals, 100,000 by default. MaxLocksPerPrincipal bounds
+	// those of one, 1,000 by default. All clients that are not authenticated together may hold
+	// MaxLocks/4, or MaxLocksPerPrincipal if that is more.
 	MaxLocks, MaxLocksPerPrincipal int
-	// MaxOwner bounds the bytes of Owner, OwnerAttr and OwnerLang of one lock, 2 KiB by default. Without it the bound
-	// on the number of locks would be none on the memory they take.
+	// MaxOwner bounds the bytes of Owner, OwnerAttr and OwnerLang of one lock, 2 KiB by default.
+	// With MaxLocks it bounds the memory of the table.
 	MaxOwner int
 
 	Journal Journal // nil: the locks end with the process
 }
 
 var (
-	// ErrNoSuchLock says that no lock has this token: it never had, was unlocked, or its time is over.
+	// ErrNoSuchLock reports that no lock has this token: it is unknown, unlocked or expired.
 	ErrNoSuchLock = errors.New("no such lock")
-	// ErrTooMany is wrapped where a new lock would be one more than MaxLocks or MaxLocksPerPrincipal allow.
+	// ErrTooMany reports that a new lock would exceed MaxLocks, MaxLocksPerPrincipal, or 16 locks
+	// that cover one resource.
 	ErrTooMany = errors.New("too many locks")
-	// ErrOwnerTooLarge says that DAV:owner is larger than MaxOwner.
+	// ErrOwnerTooLarge reports that DAV:owner is larger than MaxOwner.
 	ErrOwnerTooLarge = errors.New("lock owner too large")
 )
 
-// ConflictError says that a lock cannot be granted because of those that exist (RFC 4918 §6.1, §9.10.5).
+// ConflictError reports that existing locks conflict with a new one (RFC 4918 §6.1, §9.10.5).
 type ConflictError struct {
-	Root resource.Path // of the lock that was refused
-	// Locks are all that stand in the way: first those that cover Root, outermost first, then those whose root
-	// lies below it, in path order. Shared locks may have one root in common.
+	Root resource.Path // of the new lock
+	// Locks are all conflicting locks: first those that cover Root, outermost first, then those
+	// whose root is below it, in path order. Several shared locks may have the same root.
 	Locks []Lock
 }
 
-// Error names the first conflicting root, for the log. It holds no token.
+// Error names the first conflicting root. It contains no token and may be logged.
 func (e *ConflictError) Error() string {
 	if len(e.Locks) == 0 {
 		return fmt.Sprintf("locking %s: conflicting lock", e.Root)
@@ -119,11 +126,12 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("locking %s: %d conflicting, first at %s", e.Root, len(e.Locks), e.Locks[0].Root)
 }
 
-// Covering returns those of e.Locks that cover Root: the resource itself is locked, 423 with no-conflicting-lock.
+// Covering returns those of e.Locks that cover Root. The answer to them is 423 with
+// no-conflicting-lock (RFC 4918 §9.10.6).
 func (e *ConflictError) Covering() []Lock { return e.Locks[:e.split()] }
 
-// Below returns those of e.Locks whose root is a member of Root, at any depth: they are what a depth-infinity lock
-// answers a 207 for (RFC 4918 §9.10.3).
+// Below returns those of e.Locks whose root is a member of Root, at any depth. The answer to a LOCK
+// with depth infinity lists them in a 207 (RFC 4918 §9.10.3).
 func (e *ConflictError) Below() []Lock { return e.Locks[e.split():] }
 
 func (e *ConflictError) split() int {

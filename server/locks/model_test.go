@@ -12,22 +12,22 @@ import (
 	"dav207/server/resource"
 )
 
-// verify checks what must always be true of the inside of a table.
-func verify(t testing.TB, table *Table) {
+// checkInvariants checks the internal data structures of a table.
+func checkInvariants(t testing.TB, table *Table) {
 	t.Helper()
 	seen := 0
 	var check func(n *node, path string) (count, exclusive int)
 	check = func(n *node, path string) (count, exclusive int) {
 		path += n.label
-		if n.parent != nil && n.own() == 0 && len(n.children) < 2 {
-			t.Fatalf("the node at %q is of no use", path)
+		if n.parent != nil && n.ownCount() == 0 && len(n.children) < 2 {
+			t.Fatalf("the node at %q should have been pruned", path)
 		}
 		if n.children != nil && len(n.children) == 0 {
 			t.Fatalf("the node at %q keeps an empty map", path)
 		}
-		for _, e := range append(slices.Clone(n.infinite), n.single...) {
-			if key(e.Root) != path || e.node != n || table.token[e.Token] != e || table.next[e.index] != e {
-				t.Fatalf("the lock of %s at %q is not where it says", e.Root, path)
+		for _, e := range append(slices.Clone(n.infinite), n.depthZero...) {
+			if key(e.Root) != path || e.node != n || table.byToken[e.Token] != e || table.expiry[e.index] != e {
+				t.Fatalf("the lock of %s at %q is indexed wrongly", e.Root, path)
 			}
 			seen++
 			count++
@@ -37,7 +37,7 @@ func verify(t testing.TB, table *Table) {
 		}
 		for name, child := range n.children {
 			if child.parent != n || firstSegment(child.label) != name {
-				t.Fatalf("the child %q of %q does not belong there", name, path)
+				t.Fatalf("the child %q of %q has the wrong parent or key", name, path)
 			}
 			c, x := check(child, path)
 			count, exclusive = count+c, exclusive+x
@@ -49,27 +49,27 @@ func verify(t testing.TB, table *Table) {
 	}
 	check(table.root, "")
 	held := 0
-	for _, n := range table.held {
+	for _, n := range table.perPrincipal {
 		held += n
 	}
-	if seen != len(table.token) || seen != len(table.next) || seen != held {
-		t.Fatalf("%d in the tree, %d tokens, %d in the schedule, %d of principals", seen, len(table.token), len(table.next), held)
+	if seen != len(table.byToken) || seen != len(table.expiry) || seen != held {
+		t.Fatalf("%d in the tree, %d tokens, %d in the heap, %d of principals", seen, len(table.byToken), len(table.expiry), held)
 	}
-	for i := 1; i < len(table.next); i++ {
-		if table.next.Less(i, (i-1)/2) {
-			t.Fatal("the schedule is no heap")
+	for i := 1; i < len(table.expiry); i++ {
+		if table.expiry.Less(i, (i-1)/2) {
+			t.Fatal("the heap property does not hold")
 		}
 	}
 }
 
-// model is a table that looks at every lock every time.
+// model is a table that compares every lock on each call.
 type model struct{ held []Lock } // in order of creation
 
 func (m *model) expire(now time.Time) {
 	m.held = slices.DeleteFunc(m.held, func(l Lock) bool { return !l.Expires.After(now) })
 }
 
-// ordered returns what keep says, as the table orders it.
+// ordered returns the locks for which keep returns true, in the order of the table.
 func (m *model) ordered(keep func(Lock) bool) (found []Lock) {
 	for _, l := range m.held {
 		if keep(l) {
@@ -109,8 +109,9 @@ func tokens(locks []Lock) (all []string) {
 	return all
 }
 
-// TestAgainstModel plays random calls to a table and to the model, and compares all that can be asked. The journal fails
-// now and then, and must hold the same whenever it does not.
+// TestAgainstModel makes random calls to a table and to the model and compares all results. The
+// journal fails at random; after a call that succeeds it must hold the same locks.
+
 func TestAgainstModel(t *testing.T) {
 	names := []string{"a", "b", "a!", "ab", "a b", "\xff", "é", "A"}
 	for seed := range uint64(30) {
@@ -124,7 +125,7 @@ func TestAgainstModel(t *testing.T) {
 		}
 		var c clock
 		var m model
-		j := newMemory()
+		j := newMemJournal()
 		table := New(&Options{Now: c.now, Journal: j})
 		same := func(what string, got, want []Lock) {
 			t.Helper()
@@ -207,22 +208,22 @@ func TestAgainstModel(t *testing.T) {
 			if got, want := table.Len(), len(m.held); got != want {
 				t.Fatalf("seed %d: Len = %d, want %d", seed, got, want)
 			}
-			verify(t, table)
-			if j.fail = nil; len(table.owed) == 0 {
-				j.sameAs(t, table)
+			checkInvariants(t, table)
+			if j.fail = nil; len(table.undeleted) == 0 {
+				j.mustEqual(t, table)
 			}
 		}
 		again := New(&Options{Now: c.now})
 		if dropped := again.Restore(m.held); dropped != nil {
-			t.Fatalf("seed %d: a table did not take back its own locks: %s", seed, describe(dropped))
+			t.Fatalf("seed %d: Restore dropped locks of the table: %s", seed, describe(dropped))
 		}
 		same("restored", again.Below(resource.Root), m.below(resource.Root))
-		verify(t, again)
+		checkInvariants(t, again)
 	}
 }
 
-// TestDeep has roots so deep that a node for each segment would be felt.
-func TestDeep(t *testing.T) {
+// TestDeepRoots locks roots so deep that one node for each segment would make it slow.
+func TestDeepRoots(t *testing.T) {
 	table := New(&Options{MaxLocksPerPrincipal: 10_000})
 	p := resource.Root
 	for range 3000 {
@@ -241,5 +242,5 @@ func TestDeep(t *testing.T) {
 	if got := len(table.Remove(middle)); got != 1501 {
 		t.Errorf("removed: got %d, want 1501", got)
 	}
-	verify(t, table)
+	checkInvariants(t, table)
 }

@@ -11,67 +11,68 @@ import (
 	"dav207/server/resource"
 )
 
-// Table holds locks. It is safe for concurrent use. A lock whose time is over vanishes with the next call of any
-// method; there is no goroutine to stop.
+// Table holds locks. It is safe for concurrent use. Each call first removes the expired locks;
+// there is no goroutine to stop.
 type Table struct {
-	now                      func() time.Time
-	maxTimeout, defaultGrant time.Duration
-	maxLocks, maxPer         int
-	maxOwner                 int
-	journal                  Journal
+	now                        func() time.Time
+	maxTimeout, defaultTimeout time.Duration
+	maxLocks, maxPerPrincipal  int
+	maxOwnerBytes              int
+	journal                    Journal
 
-	mu    sync.Mutex
-	root  *node
-	token map[string]*entry
-	next  schedule
-	held  map[string]int // by principal
-	most  int            // of the locks since clear
-	owed  []string       // tokens that the journal failed to forget, although their locks are gone
+	mu           sync.Mutex
+	root         *node
+	byToken      map[string]*entry
+	expiry       expiryHeap
+	perPrincipal map[string]int // the number of locks
+	peak         int            // the largest number of locks since reset
+	undeleted    []string       // tokens of removed locks that the journal failed to delete
 }
 
-// New returns an empty table. Options may be nil.
+// New returns an empty table. o may be nil.
 func New(o *Options) *Table {
 	if o == nil {
 		o = new(Options)
 	}
 	t := &Table{
-		now:          o.Now,
-		maxTimeout:   or(o.MaxTimeout, 24*time.Hour),
-		defaultGrant: or(o.DefaultTimeout, time.Hour),
-		maxLocks:     or(o.MaxLocks, 100_000),
-		maxPer:       or(o.MaxLocksPerPrincipal, 1_000),
-		maxOwner:     or(o.MaxOwner, 2<<10),
-		journal:      o.Journal,
+		now:             o.Now,
+		maxTimeout:      orDefault(o.MaxTimeout, 24*time.Hour),
+		defaultTimeout:  orDefault(o.DefaultTimeout, time.Hour),
+		maxLocks:        orDefault(o.MaxLocks, 100_000),
+		maxPerPrincipal: orDefault(o.MaxLocksPerPrincipal, 1_000),
+		maxOwnerBytes:   orDefault(o.MaxOwner, 2<<10),
+		journal:         o.Journal,
 	}
 	if t.now == nil {
 		t.now = time.Now
 	}
 	t.maxTimeout = min(max(t.maxTimeout.Truncate(time.Second), time.Second), maxSeconds*time.Second)
-	t.clear()
+	t.reset()
 	return t
 }
 
-func or[T int | time.Duration](v, preset T) T {
+func orDefault[T int | time.Duration](v, standard T) T {
 	if v > 0 {
 		return v
 	}
-	return preset
+	return standard
 }
 
-// clear starts anew, because neither maps nor slices shrink by themselves.
-func (t *Table) clear() {
-	t.root, t.token, t.held, t.next, t.most = new(node), make(map[string]*entry), make(map[string]int), nil, 0
+// reset empties the table and releases its memory: maps do not shrink.
+func (t *Table) reset() {
+	t.root, t.expiry, t.peak = new(node), nil, 0
+	t.byToken, t.perPrincipal = make(map[string]*entry), make(map[string]int)
 }
 
-// cleared is clear where the last lock is gone, and there were many.
-func (t *Table) cleared() {
-	if len(t.token) == 0 && t.most > fewLocks {
-		t.clear()
+// resetAbove is the number of locks above which an emptied table releases its memory.
+const resetAbove = 256
+
+// shrink calls reset if the table is empty and once held many locks.
+func (t *Table) shrink() {
+	if len(t.byToken) == 0 && t.peak > resetAbove {
+		t.reset()
 	}
 }
-
-// fewLocks need little memory even when they are gone.
-const fewLocks = 256
 
 // newToken returns a random UUID (version 4) as a URN (RFC 4918 §6.5, RFC 9562 §5.4).
 func newToken() string {
@@ -82,101 +83,102 @@ func newToken() string {
 	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// Create grants a new lock and returns it with its Token, Timeout and Expires filled in. What l.Timeout asks for is
-// clamped to between one second and the table's MaxTimeout and rounded up to whole seconds; 0 or less asks for the default.
+// Create grants a new lock and returns it with Token, Timeout and Expires set. It rounds l.Timeout
+// up to whole seconds and clamps it to between one second and MaxTimeout; 0 or less stands for
+// DefaultTimeout.
 //
-// It fails with a *ConflictError, ErrTooMany, ErrOwnerTooLarge, or with what the journal returned; then nothing has
-// changed. A lock of depth 0 on a collection does not conflict with one on a member of it: that the collection is
-// locked against new members (RFC 4918 §7.4) is a matter of the request that creates one.
+// The error is a *ConflictError, ErrTooMany, ErrOwnerTooLarge or that of the journal; then the
+// table is unchanged. A lock of depth 0 on a collection does not conflict with one on a member. The
+// request that adds a member has to check the collection's lock (RFC 4918 §7.4).
 func (t *Table) Create(l Lock) (Lock, error) {
-	if l.ownerSize() > t.maxOwner {
+	if l.ownerSize() > t.maxOwnerBytes {
 		return Lock{}, ErrOwnerTooLarge
 	}
 	l = l.clone()
 	l.Token = newToken()
-	l.Timeout = t.grant(l.Timeout)
+	l.Timeout = t.clampTimeout(l.Timeout)
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := t.sweep()
+	now := t.expire()
 	if conflict := t.conflict(l); conflict != nil {
 		return Lock{}, conflict
 	}
-	if len(t.token) >= t.maxLocks {
-		return Lock{}, fmt.Errorf("%w: %d are held", ErrTooMany, len(t.token))
+	if len(t.byToken) >= t.maxLocks {
+		return Lock{}, fmt.Errorf("%w: %d are held", ErrTooMany, len(t.byToken))
 	}
-	per := t.maxPer
+	per := t.maxPerPrincipal
 	if l.Principal == "" {
 		per = max(per, t.maxLocks/4)
 	}
-	if n := t.held[l.Principal]; n >= per {
+	if n := t.perPrincipal[l.Principal]; n >= per {
 		return Lock{}, fmt.Errorf("%w: %q holds %d", ErrTooMany, l.Principal, n)
 	}
-	if t.crowded(l) {
-		return Lock{}, fmt.Errorf("%w: on one resource, with a new one on %s", ErrTooMany, l.Root)
+	if t.overShared(l) {
+		return Lock{}, fmt.Errorf("%w: %s or a member has %d", ErrTooMany, l.Root, maxShared)
 	}
 	l.Expires = now.Add(l.Timeout)
-	if err := t.write(l); err != nil {
-		t.forget([]string{l.Token}) // it may have been written all the same
+	if err := t.record(l); err != nil {
+		t.unrecord([]string{l.Token}) // a failed write may have stored it
 		return Lock{}, err
 	}
 	t.insert(l)
 	return l.clone(), nil
 }
 
-// Settle is to be called before a change is answered, and granted says that it was Create: it waits for a journal that is a
-// Settler. If it fails the change may not outlive the process; the table has it all the same, and whoever made a lock takes
-// it back with Unlock.
-func (t *Table) Settle(ctx context.Context, granted bool) error {
-	s, ok := t.journal.(Settler)
+// Sync calls the journal's Sync if it is a Syncer. The caller calls it before it answers a request
+// that changed a lock; granted reports that the change was Create. After an error the change is
+// still in the table but may not survive a restart. The caller of Create then calls Unlock.
+func (t *Table) Sync(ctx context.Context, granted bool) error {
+	s, ok := t.journal.(Syncer)
 	if !ok {
 		return nil
 	}
-	if err := s.Settle(ctx, granted); err != nil {
+	if err := s.Sync(ctx, granted); err != nil {
 		return fmt.Errorf("lock journal: %w", err)
 	}
 	return nil
 }
 
-// Flush waits until all changes are written, or could not be: that is the journal's to say. It is for locks that end without a
-// request of their holder, who would not know why they are back after the process was killed.
+// Flush calls the journal's Flush if it is a Syncer; the journal reports its errors itself. It is
+// for locks that end without an UNLOCK of their owner: an owner does not expect them after a crash.
 func (t *Table) Flush(ctx context.Context) {
-	if s, ok := t.journal.(Settler); ok {
+	if s, ok := t.journal.(Syncer); ok {
 		_ = s.Flush(ctx)
 	}
 }
 
-// Refresh restarts the time of a lock and returns it as it is now (RFC 4918 §7.7). 0 or less asks for the timeout it
-// had; otherwise d is treated as by Create. It fails with ErrNoSuchLock, or with what the journal returned; then the
-// lock is what it was.
+// Refresh restarts the timeout of a lock and returns the refreshed lock (RFC 4918 §9.10.2). If d is
+// 0 or less the lock keeps its Timeout; otherwise Refresh treats d as Create does. The error is
+// ErrNoSuchLock or that of the journal; then the lock is unchanged.
 func (t *Table) Refresh(token string, d time.Duration) (Lock, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := t.sweep()
-	e := t.token[token]
+	now := t.expire()
+	e := t.byToken[token]
 	if e == nil {
 		return Lock{}, ErrNoSuchLock
 	}
 	l := e.Lock
 	if d > 0 {
-		l.Timeout = t.grant(d)
+		l.Timeout = t.clampTimeout(d)
 	}
 	l.Expires = now.Add(l.Timeout)
-	if err := t.write(l); err != nil {
+	if err := t.record(l); err != nil {
 		return Lock{}, err
 	}
 	e.Lock = l
-	heap.Fix(&t.next, e.index)
+	heap.Fix(&t.expiry, e.index)
 	return l.clone(), nil
 }
 
-// Unlock ends a lock (RFC 4918 §9.11). It fails with ErrNoSuchLock, or with what the journal returned; then the lock
-// is still held, since one that came back after a restart was not deleted entirely.
+// Unlock removes a lock (RFC 4918 §9.11). The error is ErrNoSuchLock or that of the journal; then
+// the lock is still held, because it would be restored at the next start.
 func (t *Table) Unlock(token string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.sweep()
-	e := t.token[token]
+	t.expire()
+	e := t.byToken[token]
 	if e == nil {
 		return ErrNoSuchLock
 	}
@@ -185,16 +187,17 @@ func (t *Table) Unlock(token string) error {
 			return fmt.Errorf("lock journal: %w", err)
 		}
 	}
-	t.take(e)
+	t.remove(e)
 	return nil
 }
 
-// Remove ends the locks on p and on everything below it, because no resource is there any more (RFC 4918 §6.1,
-// point 8; §7.6), and returns them in path order. A journal that fails is asked again with the next change.
+// Remove removes the locks on p and below it, after the resource was deleted or moved (RFC 4918
+// §6.1 point 8, §7.6), and returns them in path order. If the journal fails, the table retries with
+// its next change.
 func (t *Table) Remove(p resource.Path) []Lock {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.sweep()
+	t.expire()
 	sub, _ := t.root.locate(key(p), nil)
 	if sub == nil || sub.count == 0 {
 		return nil
@@ -202,126 +205,127 @@ func (t *Table) Remove(p resource.Path) []Lock {
 	removed := make([]Lock, 0, sub.count)
 	tokens := make([]string, 0, sub.count)
 	sub.walk(false, func(e *entry) {
-		removed = append(removed, e.Lock) // nobody else has it any more: no copy
+		removed = append(removed, e.Lock) // no clone: the table drops e
 		tokens = append(tokens, e.Token)
-		t.unlist(e)
+		t.unindex(e)
 	})
 	if parent := sub.parent; parent != nil {
-		parent.adjust(-sub.count, -sub.exclusive)
+		parent.addCounts(-sub.count, -sub.exclusive)
 		sub.detach()
-		parent.tidy()
+		parent.prune()
 	}
-	if len(t.token) == 0 {
-		t.clear()
+	if len(t.byToken) == 0 {
+		t.reset()
 	}
-	t.forget(tokens)
+	t.unrecord(tokens)
 	return removed
 }
 
-// Lookup returns the lock that has this token.
+// Lookup returns the lock with this token.
 func (t *Table) Lookup(token string) (Lock, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.sweep()
-	e := t.token[token]
+	t.expire()
+	e := t.byToken[token]
 	if e == nil {
 		return Lock{}, false
 	}
 	return e.clone(), true
 }
 
-// Covering returns the locks that cover p: those with p as their root, and those of infinite depth on a collection that
-// contains it. The outermost comes first.
+// Covering returns the locks that cover p, outermost first: those with infinite depth on a
+// collection that contains p, then those with p as their root.
 func (t *Table) Covering(p resource.Path) []Lock {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.sweep()
+	t.expire()
 	var found []Lock
 	t.covering(p, false, func(e *entry) { found = append(found, e.clone()) })
 	return found
 }
 
-// Below returns the locks whose root lies below p, in path order. Those of p itself are not among them.
+// Below returns the locks whose root is strictly below p, in path order.
 func (t *Table) Below(p resource.Path) []Lock {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.sweep()
+	t.expire()
 	var found []Lock
 	t.below(p, false, func(e *entry) { found = append(found, e.clone()) })
 	return found
 }
 
-// AnyBelow reports whether Below would return any, at the cost of walking down to p.
+// AnyBelow reports whether Below would return a lock. It does not visit the locks below p.
 func (t *Table) AnyBelow(p resource.Path) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.token) == 0 {
-		return false // without a look at the clock: this is asked for every member of a listing
+	if len(t.byToken) == 0 {
+		return false // without reading the clock: a listing calls this for every member
 	}
-	t.sweep()
+	t.expire()
 	sub, exact := t.root.locate(key(p), nil)
-	return sub != nil && (!exact || sub.count > sub.own())
+	return sub != nil && (!exact || sub.count > sub.ownCount())
 }
 
 // Len returns the number of locks.
 func (t *Table) Len() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.token) > 0 {
-		t.sweep()
+	if len(t.byToken) > 0 {
+		t.expire()
 	}
-	return len(t.token)
+	return len(t.byToken)
 }
 
-// Remaining returns how long l has left by the clock of the table, for DAV:timeout (RFC 4918 §14.29). It does not ask
-// whether l still exists.
+// Remaining returns the time until l expires by the clock of the table, at least 0, for DAV:timeout
+// (RFC 4918 §14.29). It does not check that the table still holds l.
 func (t *Table) Remaining(l Lock) time.Duration { return max(l.Expires.Sub(t.now()), 0) }
 
-// Restore takes back locks that a journal kept, before any request is served. It returns those that it did not take,
-// which the journal is told to forget: without a token, expired, in conflict with one before them, or doubled. The bounds
-// on numbers do not apply: these locks were granted. No lock gets more time than its timeout, whatever the clock
-// did meanwhile.
+// Restore adds locks that a journal stored; call it before the first request. It returns those that
+// it dropped, and deletes them from the journal: locks without a token, expired, in conflict with
+// an earlier one in the slice, or with the token of one. The bounds on numbers do not apply to
+// locks that were granted before. No lock expires later than its Timeout from now, even if the
+// clock was set back.
 func (t *Table) Restore(locks []Lock) (dropped []Lock) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := t.sweep()
+	now := t.expire()
 	for _, l := range locks {
 		l = l.clone()
-		l.Timeout = t.grant(l.Timeout)
+		l.Timeout = t.clampTimeout(l.Timeout)
 		left := min(l.Expires.Sub(now), l.Timeout)
-		if l.Token == "" || t.token[l.Token] != nil || left <= 0 || t.conflict(l) != nil {
+		if l.Token == "" || t.byToken[l.Token] != nil || left <= 0 || t.conflict(l) != nil {
 			dropped = append(dropped, l)
 			continue
 		}
-		// Counted from now, all times in the schedule come from one clock: those from the journal lack its monotonic
-		// reading, and the two kinds together have no order.
+		// Expires from the journal has no monotonic clock reading. The heap needs times that all
+		// have one, since comparisons of both kinds are not transitive.
 		l.Expires = now.Add(left)
 		t.insert(l)
 	}
 	var tokens []string
 	for _, l := range dropped {
-		if t.token[l.Token] == nil {
+		if t.byToken[l.Token] == nil {
 			tokens = append(tokens, l.Token)
 		}
 	}
-	t.forget(tokens)
+	t.unrecord(tokens)
 	return dropped
 }
 
-// grant decides how long a lock is given, in whole seconds: what FormatTimeout then says of it is exact.
-func (t *Table) grant(wish time.Duration) time.Duration {
-	if wish <= 0 {
-		wish = t.defaultGrant
+// clampTimeout returns the timeout to grant, in whole seconds, so that FormatTimeout is exact.
+func (t *Table) clampTimeout(requested time.Duration) time.Duration {
+	if requested <= 0 {
+		requested = t.defaultTimeout
 	}
-	if wish >= t.maxTimeout {
+	if requested >= t.maxTimeout {
 		return t.maxTimeout
 	}
-	return (wish + time.Second - 1).Truncate(time.Second)
+	return (requested + time.Second - 1).Truncate(time.Second)
 }
 
-// What follows wants t.mu.
+// The callers of the methods below hold t.mu.
 
-// conflict returns nil where l can be granted.
+// conflict returns a *ConflictError if a lock conflicts with l, else nil.
 func (t *Table) conflict(l Lock) error {
 	var found []Lock
 	collect := func(e *entry) { found = append(found, e.clone()) }
@@ -335,26 +339,26 @@ func (t *Table) conflict(l Lock) error {
 	return &ConflictError{Root: l.Root, Locks: found}
 }
 
-// crowded reports whether a resource would be covered by more than maxShared locks with l: its root, or one that is locked
-// below. Only shared locks can be that many.
-func (t *Table) crowded(l Lock) bool {
+// overShared reports whether more than maxShared locks would cover one resource with l: its root,
+// or the root of a lock below. It is called after conflict returned nil, so all of them are shared.
+func (t *Table) overShared(l Lock) bool {
 	full := func(p resource.Path) bool {
 		n := 0
 		t.covering(p, false, func(*entry) { n++ })
 		return n >= maxShared
 	}
-	crowded := full(l.Root)
+	over := full(l.Root)
 	if l.Infinite && l.Shared {
-		t.below(l.Root, false, func(e *entry) { crowded = crowded || full(e.Root) })
+		t.below(l.Root, false, func(e *entry) { over = over || full(e.Root) })
 	}
-	return crowded
+	return over
 }
 
 func (t *Table) covering(p resource.Path, exclusiveOnly bool, visit func(*entry)) {
 	sub, exact := t.root.locate(key(p), func(above *node) {
 		for _, e := range above.infinite {
 			if exclusiveOnly && e.Shared {
-				break // as in walkOwn
+				break // see walkOwn
 			}
 			visit(e)
 		}
@@ -375,68 +379,69 @@ func (t *Table) below(p resource.Path, exclusiveOnly bool, visit func(*entry)) {
 
 func (t *Table) insert(l Lock) {
 	e := &entry{Lock: l}
-	t.root.make(key(l.Root)).add(e)
-	heap.Push(&t.next, e)
-	t.token[l.Token] = e
-	t.most = max(t.most, len(t.token))
-	t.held[l.Principal]++
+	t.root.getOrCreate(key(l.Root)).add(e)
+	heap.Push(&t.expiry, e)
+	t.byToken[l.Token] = e
+	t.peak = max(t.peak, len(t.byToken))
+	t.perPrincipal[l.Principal]++
 }
 
-// take removes one lock.
-func (t *Table) take(e *entry) {
-	t.unlist(e)
+// remove removes one lock from the table, but not from the journal.
+func (t *Table) remove(e *entry) {
+	t.unindex(e)
 	e.node.remove(e)
-	e.node.tidy()
-	t.cleared()
+	e.node.prune()
+	t.shrink()
 }
 
-// unlist removes a lock from everywhere but the tree.
-func (t *Table) unlist(e *entry) {
-	heap.Remove(&t.next, e.index)
-	delete(t.token, e.Token)
-	if t.held[e.Principal]--; t.held[e.Principal] == 0 {
-		delete(t.held, e.Principal)
+// unindex removes a lock from the token map, the expiry heap and the count of its principal.
+func (t *Table) unindex(e *entry) {
+	heap.Remove(&t.expiry, e.index)
+	delete(t.byToken, e.Token)
+	if t.perPrincipal[e.Principal]--; t.perPrincipal[e.Principal] == 0 {
+		delete(t.perPrincipal, e.Principal)
 	}
 }
 
-// sweep removes the locks whose time is over and returns the time.
-func (t *Table) sweep() time.Time {
+// expire removes the expired locks and returns the current time.
+func (t *Table) expire() time.Time {
 	now := t.now()
 	var tokens []string
-	for len(t.next) > 0 && t.next[0].expired(now) {
-		tokens = append(tokens, t.next[0].Token)
-		t.take(t.next[0])
+	for len(t.expiry) > 0 && t.expiry[0].expired(now) {
+		tokens = append(tokens, t.expiry[0].Token)
+		t.remove(t.expiry[0])
 	}
 	if tokens != nil {
-		t.forget(tokens)
+		t.unrecord(tokens)
 	}
 	return now
 }
 
-// write puts l into the journal.
-func (t *Table) write(l Lock) error {
+// record stores l in the journal.
+func (t *Table) record(l Lock) error {
 	if t.journal == nil {
 		return nil
 	}
 	if err := t.journal.Put(l.clone()); err != nil {
 		return fmt.Errorf("lock journal: %w", err)
 	}
-	t.forget(nil)
+	t.unrecord(nil)
 	return nil
 }
 
-// forget removes tokens from the journal. Their locks are gone in any case: what fails is owed.
-func (t *Table) forget(tokens []string) {
+// unrecord deletes tokens from the journal, with those that it failed to delete before.
+func (t *Table) unrecord(tokens []string) {
 	if t.journal == nil {
 		return
 	}
-	t.owed = append(t.owed, tokens...)
-	if len(t.owed) == 0 {
+	t.undeleted = append(t.undeleted, tokens...)
+	if len(t.undeleted) == 0 {
 		return
 	}
-	if t.journal.Delete(t.owed...) == nil {
-		t.owed = nil
-	} else if excess := len(t.owed) - t.maxLocks; excess > 0 {
-		t.owed = append([]string(nil), t.owed[excess:]...) // the oldest expire soonest, and Restore drops them then
+	if t.journal.Delete(t.undeleted...) == nil {
+		t.undeleted = nil
+	} else if excess := len(t.undeleted) - t.maxLocks; excess > 0 {
+		// Bounds the memory. The oldest expire first, and Restore drops expired locks.
+		t.undeleted = append([]string(nil), t.undeleted[excess:]...)
 	}
 }

@@ -14,19 +14,20 @@ import (
 	"dav207/server/resource"
 )
 
-// clock is a time that passes when a test says so.
+// clock is a clock that a test advances.
 type clock struct{ ns atomic.Int64 }
 
 func (c *clock) now() time.Time          { return time.Unix(1_700_000_000, 0).Add(time.Duration(c.ns.Load())) }
 func (c *clock) advance(d time.Duration) { c.ns.Add(int64(d)) }
 
-// parse makes a lock of a short form: the path, then X or S for the scope, then i for infinite depth.
+// parse returns the Lock that s describes: the path, then X (exclusive) or S (shared), then i for
+// depth infinity.
 func parse(s string) Lock {
 	path, kind, _ := strings.Cut(s, " ")
 	return Lock{Root: resource.Must(path), Shared: kind[0] == 'S', Infinite: strings.HasSuffix(kind, "i")}
 }
 
-// describe is the reverse for what a table returned.
+// describe returns the reverse of parse for several locks.
 func describe(locks []Lock) string {
 	var all []string
 	for _, l := range locks {
@@ -55,7 +56,7 @@ func TestConflicts(t *testing.T) {
 	for _, tt := range []struct {
 		rule            string
 		held, new       string
-		covering, below string // what stands in the way
+		covering, below string // the conflicting locks
 	}{
 		{"9.10.5 none", "", "/a X", "", ""},
 		{"9.10.5 shared, then shared", "/a S", "/a S", "", ""},
@@ -74,7 +75,7 @@ func TestConflicts(t *testing.T) {
 		{"7.4 infinity over a locked member", "/a/b/c X", "/a Xi", "", "/a/b/c X"},
 		{"7.4 infinity, shared, over a locked member", "/a/b/c X", "/a Si", "", "/a/b/c X"},
 		{"7.4 infinity over shared members", "/a/b S, /a/c S", "/a Si", "", ""},
-		{"7.4 every member that stands in the way, in path order", "/a/c X, /a/b/z S, /a/b S, /ab X, /a!/b X", "/a Xi", "", "/a/b S, /a/b/z S, /a/c X"},
+		{"7.4 every conflicting member, in path order", "/a/c X, /a/b/z S, /a/b S, /ab X, /a!/b X", "/a Xi", "", "/a/b S, /a/b/z S, /a/c X"},
 		{"7.4 only the exclusive ones for a shared lock", "/a/c X, /a/b/z S, /a/b S, /a/b/y X", "/a Si", "", "/a/b/y X, /a/c X"},
 		{"7.4 covering and below", "/ Si, /a S, /a/b S, /a/c Si", "/a Xi", "/ Si, /a S", "/a/b S, /a/c Si"},
 		{"7.4 below a shared depth 0 of the same root", "/a S, /a/b X", "/a Si", "", "/a/b X"},
@@ -115,7 +116,7 @@ func TestConflicts(t *testing.T) {
 					t.Errorf("the message %q holds a token", err)
 				}
 			}
-			verify(t, table)
+			checkInvariants(t, table)
 		})
 	}
 }
@@ -187,7 +188,7 @@ func TestRemove(t *testing.T) {
 			if got := describe(all); got != tt.left {
 				t.Errorf("left: got %q, want %q", got, tt.left)
 			}
-			verify(t, table)
+			checkInvariants(t, table)
 		})
 	}
 }
@@ -221,7 +222,7 @@ func TestBelow(t *testing.T) {
 func TestLimits(t *testing.T) {
 	var c clock
 	table := New(&Options{Now: c.now, MaxLocks: 5, MaxLocksPerPrincipal: 3, MaxOwner: 10})
-	take := func(who string, n int) error {
+	lock := func(who string, n int) error {
 		_, err := table.Create(Lock{Root: resource.Must(fmt.Sprint(who, n)), Principal: who, Timeout: time.Minute})
 		return err
 	}
@@ -229,16 +230,16 @@ func TestLimits(t *testing.T) {
 		who  string
 		want error
 	}{{"a", nil}, {"a", nil}, {"a", nil}, {"a", ErrTooMany}, {"", nil}, {"b", nil}, {"b", ErrTooMany}, {"c", ErrTooMany}} {
-		if err := take(tt.who, n); !errors.Is(err, tt.want) {
+		if err := lock(tt.who, n); !errors.Is(err, tt.want) {
 			t.Errorf("lock %d, of %q: got %v, want %v", n, tt.who, err, tt.want)
 		}
 	}
 	var conflict *ConflictError
-	if err := take("a", 0); !errors.As(err, &conflict) {
+	if err := lock("a", 0); !errors.As(err, &conflict) {
 		t.Errorf("a conflict in a full table: got %v, want a ConflictError", err)
 	}
 	c.advance(time.Minute)
-	if err := take("a", 9); err != nil {
+	if err := lock("a", 9); err != nil {
 		t.Errorf("after the others expired: got %v", err)
 	}
 	owner := Lock{Owner: []byte("12345"), OwnerLang: "en", OwnerAttr: []xml.Attr{{Name: xml.Name{Local: "a"}, Value: "xy"}}}
@@ -259,26 +260,26 @@ func TestCopies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spoil := func(l Lock) {
+	mutate := func(l Lock) {
 		if string(l.Owner) != "<D:href>me</D:href>" || l.OwnerAttr[0].Value != "v" {
 			t.Errorf("owner: got %q %q", l.Owner, l.OwnerAttr)
 		}
 		l.Owner[0], l.OwnerAttr[0].Value = '!', "!"
 	}
-	spoil(created)
-	spoil(mine)
+	mutate(created)
+	mutate(mine)
 	refreshed, _ := table.Refresh(created.Token, 0)
-	spoil(refreshed)
+	mutate(refreshed)
 	found, _ := table.Lookup(created.Token)
-	spoil(found)
-	spoil(table.Covering(p)[0])
-	spoil(table.Below(resource.Root)[0])
+	mutate(found)
+	mutate(table.Covering(p)[0])
+	mutate(table.Below(resource.Root)[0])
 	var conflict *ConflictError
 	if _, err = table.Create(Lock{Root: p}); !errors.As(err, &conflict) {
 		t.Fatal(err)
 	}
-	spoil(conflict.Locks[0])
-	spoil(table.Remove(p)[0])
+	mutate(conflict.Locks[0])
+	mutate(table.Remove(p)[0])
 }
 
 func TestCovers(t *testing.T) {
@@ -294,8 +295,9 @@ func TestCovers(t *testing.T) {
 	}
 }
 
-// TestConcurrent takes exclusive locks that overlap from many goroutines: no two of them may be granted at a time.
-func TestConcurrent(t *testing.T) {
+// TestConcurrentExclusive requests overlapping exclusive locks from many goroutines: at most one
+// may be granted at a time.
+func TestConcurrentExclusive(t *testing.T) {
 	table := New(nil)
 	held := make(map[string]*atomic.Int32)
 	roots := []string{"/a", "/a/b", "/a/b/c"}
@@ -338,11 +340,11 @@ func TestConcurrent(t *testing.T) {
 	if granted.Load() == 0 || table.Len() != 0 {
 		t.Errorf("%d granted, %d left, want some and none", granted.Load(), table.Len())
 	}
-	verify(t, table)
+	checkInvariants(t, table)
 }
 
-// The bound on the locks that cover one resource is for new ones: those that are held can be refreshed.
-func TestRefreshAtTheBound(t *testing.T) {
+// maxShared bounds new locks only: existing ones can be refreshed.
+func TestRefreshAtMaxShared(t *testing.T) {
 	table := New(nil)
 	above, err := table.Create(Lock{Root: resource.Must("/a"), Infinite: true, Shared: true})
 	if err != nil {

@@ -7,23 +7,22 @@ import (
 	"time"
 )
 
-// Infinite asks for a lock that does not expire. No Table grants that: it is as good as the longest there is.
+// Infinite requests a lock that does not expire. A Table grants its MaxTimeout instead.
 const Infinite time.Duration = math.MaxInt64
 
-// maxSeconds is the largest value that a timeout may have on the wire (RFC 4918 §10.7).
+// maxSeconds is the largest value of the header (RFC 4918 §10.7).
 const maxSeconds = math.MaxUint32
 
-// ParseTimeout returns what the Timeout header of a LOCK request asks for: the first of its TimeTypes that it
-// understands, in any mix of case. A number of seconds beyond 2^32-1 is Infinite, and Second-0 is one second, the
-// shortest there is. What it does not understand it passes over; if nothing is left, or there is no header, it
-// returns 0, which stands for the default.
+// ParseTimeout returns the first valid TimeType in the lines of a Timeout header, in any case. More
+// than 2^32-1 seconds are Infinite, and Second-0 is one second. If there is no valid one it returns
+// 0, for which a Table grants the default.
 //
-// There is no error, since "the server is not required to honor or even consider these requests" (RFC 4918 §10.7) and the
-// response says what was granted: a client with a strange wish gets its lock.
+// It returns no error: "the server is not required to honor or even consider these requests"
+// (RFC 4918 §10.7), and the response contains the timeout that was granted.
 func ParseTimeout(header []string) time.Duration {
 	for _, line := range header {
-		for wish := range strings.SplitSeq(line, ",") {
-			if d := parseTimeType(strings.Trim(wish, " \t")); d > 0 {
+		for timeType := range strings.SplitSeq(line, ",") {
+			if d := parseTimeType(strings.Trim(timeType, " \t")); d > 0 {
 				return d
 			}
 		}
@@ -31,7 +30,7 @@ func ParseTimeout(header []string) time.Duration {
 	return 0
 }
 
-// parseTimeType returns 0 for what is not a TimeType.
+// parseTimeType returns 0 if s is not a TimeType.
 func parseTimeType(s string) time.Duration {
 	if strings.EqualFold(s, "Infinite") {
 		return Infinite
@@ -53,8 +52,9 @@ func parseTimeType(s string) time.Duration {
 	return time.Duration(max(n, 1)) * time.Second
 }
 
-// FormatTimeout returns d as a TimeType (RFC 4918 §10.7), such as "Second-3600". Seconds are rounded up and at
-// least one, because clients take Second-0 for a lock that they have lost; what a number may not say is "Infinite".
+// FormatTimeout returns d as a TimeType (RFC 4918 §10.7), such as "Second-3600". It rounds up to
+// whole seconds, at least one, because clients take Second-0 for an expired lock. More than 2^32-1
+// seconds are "Infinite".
 func FormatTimeout(d time.Duration) string {
 	n := int64(d / time.Second)
 	if d%time.Second > 0 {

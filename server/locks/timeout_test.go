@@ -25,7 +25,7 @@ func TestParseTimeout(t *testing.T) {
 		{"RFC 2616 §2.1 literals in any case", []string{"INFINITE"}, Infinite},
 		{"RFC 2616 §2.1 empty elements of a list", []string{" , ,\tSecond-5 ,"}, 5 * time.Second},
 		{"10.7 lines are one list", []string{"Extend-5", "Second-7"}, 7 * time.Second},
-		{"10.7 unknown forms are passed over", []string{"Extend-5, Second-x, Second--1, Second-7"}, 7 * time.Second},
+		{"10.7 unknown forms are skipped", []string{"Extend-5, Second-x, Second--1, Second-7"}, 7 * time.Second},
 		{"10.7 no LWS within", []string{"Second- 5"}, 0},
 		{"10.7 a sign is no digit", []string{"Second-+5"}, 0},
 		{"10.7 overflow with garbage behind", []string{"Second-99999999999999999999999999x"}, 0},
@@ -66,7 +66,7 @@ func TestFormatTimeout(t *testing.T) {
 func FuzzParseTimeout(f *testing.F) {
 	for _, s := range []string{"", "Infinite", "Second-1", "Second-0", "Infinite, Second-4100000000", "Second-99999999999999999999",
 		"Second--1", "second-7,x", ",,", "Second-\xff",
-		"Second-180", "Second-600", "Second-1800", "Second-3600", "Second-4100000000"} { // as clients send it
+		"Second-180", "Second-600", "Second-1800", "Second-3600", "Second-4100000000"} { // sent by clients
 		f.Add(s, "")
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {

@@ -7,18 +7,19 @@ import (
 	"dav207/server/resource"
 )
 
-// node is a place in the tree of lock roots. Chains of segments without a lock or a fork are one node, so the
-// memory of the tree grows with the number of locks and not with the depth of their roots: below the topmost node,
-// each one has locks of its own or at least two children.
+// node is a node of a compressed trie (radix tree) of lock roots, keyed by path segments. Each node
+// but the topmost has locks or at least two children, so the memory grows with the number of locks
+// and not with the depth of their roots.
 type node struct {
 	parent   *node
-	label    string           // "/a/b": the segments that lead here from parent; "" for the topmost
-	children map[string]*node // by the first segment of their labels; nil without any
-	infinite []*entry         // the locks with their root here, oldest first
-	single   []*entry         // the same of depth 0, apart: nothing below needs to look at them
+	label    string           // "/a/b": the segments between parent and this node; "" for the topmost
+	children map[string]*node // by the first segment of their labels; nil if there are none
+
+	// The locks with their root here, oldest first. Those of depth 0 do not cover what is below.
+	infinite, depthZero []*entry
 
 	count     int // the locks here and below
-	exclusive int // those of them that are exclusive
+	exclusive int // the exclusive ones among them
 }
 
 // key returns p in the form of labels: "" for the root.
@@ -38,14 +39,14 @@ func firstSegment(s string) string {
 	return s
 }
 
-// cutSegments removes prefix from s where s has it as whole segments.
+// cutSegments removes prefix from s. ok reports whether s begins with it, as whole segments.
 func cutSegments(s, prefix string) (rest string, ok bool) {
 	rest, ok = strings.CutPrefix(s, prefix)
 	return rest, ok && (rest == "" || rest[0] == '/')
 }
 
-// common returns the segments that both begin with.
-func common(a, b string) string {
+// commonSegments returns the longest common prefix of whole segments.
+func commonSegments(a, b string) string {
 	n, end := min(len(a), len(b)), 0
 	for i := 0; ; i++ {
 		if (i == len(a) || a[i] == '/') && (i == len(b) || b[i] == '/') {
@@ -57,8 +58,8 @@ func common(a, b string) string {
 	}
 }
 
-// locate calls visit for every node properly above path, outermost first. It returns the topmost node at or below path,
-// and whether it is at path.
+// locate calls visit, unless it is nil, for every node strictly above path, outermost first. It
+// returns the topmost node at or below path, nil if there is none, and whether it is at path.
 func (n *node) locate(path string, visit func(*node)) (sub *node, exact bool) {
 	for rest := path; rest != ""; {
 		if visit != nil {
@@ -80,8 +81,8 @@ func (n *node) locate(path string, visit func(*node)) (sub *node, exact bool) {
 	return n, true
 }
 
-// make returns the node at path, after making it where it was missing.
-func (n *node) make(path string) *node {
+// getOrCreate returns the node at path. It splits the label of an existing node if necessary.
+func (n *node) getOrCreate(path string) *node {
 	for rest := path; rest != ""; {
 		child := n.children[firstSegment(rest)]
 		if child == nil {
@@ -89,7 +90,7 @@ func (n *node) make(path string) *node {
 			n.attach(child)
 			return child
 		}
-		shared := common(child.label, rest)
+		shared := commonSegments(child.label, rest)
 		if len(shared) < len(child.label) {
 			fork := &node{label: shared, count: child.count, exclusive: child.exclusive}
 			n.attach(fork)
@@ -113,49 +114,52 @@ func (n *node) attach(child *node) {
 func (n *node) detach() {
 	delete(n.parent.children, firstSegment(n.label))
 	if len(n.parent.children) == 0 {
-		n.parent.children = nil // a map does not shrink
+		n.parent.children = nil // maps do not shrink
 	}
 }
 
-// add and remove keep the counts and nothing else of the tree.
+// list returns the list of n that e belongs to.
+func (n *node) list(e *entry) *[]*entry {
+	if e.Infinite {
+		return &n.infinite
+	}
+	return &n.depthZero
+}
+
 func (n *node) add(e *entry) {
 	e.node = n
-	if e.Infinite {
-		n.infinite = append(n.infinite, e)
-	} else {
-		n.single = append(n.single, e)
-	}
-	exclusive := 0
-	if !e.Shared {
-		exclusive = 1
-	}
-	n.adjust(1, exclusive)
+	list := n.list(e)
+	*list = append(*list, e)
+	n.addCounts(1, e.exclusive())
 }
 
+// remove leaves n in the tree even if it is empty: see prune.
 func (n *node) remove(e *entry) {
-	same := func(o *entry) bool { return o == e }
-	if e.Infinite {
-		n.infinite = slices.DeleteFunc(n.infinite, same)
-	} else {
-		n.single = slices.DeleteFunc(n.single, same)
-	}
-	exclusive := 0
-	if !e.Shared {
-		exclusive = -1
-	}
-	n.adjust(-1, exclusive)
+	list := n.list(e)
+	*list = slices.DeleteFunc(*list, func(o *entry) bool { return o == e })
+	n.addCounts(-1, -e.exclusive())
 }
 
-func (n *node) adjust(count, exclusive int) {
+// exclusive returns 1 for an exclusive lock, else 0.
+func (e *entry) exclusive() int {
+	if e.Shared {
+		return 0
+	}
+	return 1
+}
+
+// addCounts adds to the counts of n and of all nodes above it.
+func (n *node) addCounts(count, exclusive int) {
 	for ; n != nil; n = n.parent {
 		n.count += count
 		n.exclusive += exclusive
 	}
 }
 
-// tidy removes n, or joins it to its only child, where nothing needs it any more.
-func (n *node) tidy() {
-	for n.parent != nil && len(n.infinite)+len(n.single) == 0 && len(n.children) < 2 {
+// prune removes n if it has no locks and fewer than two children, after joining its label to that
+// of an only child. It continues with the parent.
+func (n *node) prune() {
+	for n.parent != nil && len(n.infinite)+len(n.depthZero) == 0 && len(n.children) < 2 {
 		parent := n.parent
 		n.detach()
 		for _, child := range n.children {
@@ -166,11 +170,11 @@ func (n *node) tidy() {
 	}
 }
 
-// own is the number of locks that have their root here.
-func (n *node) own() int { return len(n.infinite) + len(n.single) }
+// ownCount returns the number of locks that have their root here.
+func (n *node) ownCount() int { return len(n.infinite) + len(n.depthZero) }
 
-// walk calls visit for the locks here and below, in path order. With exclusiveOnly it leaves the shared ones out, and
-// does not enter what holds no others.
+// walk calls visit for the locks here and below, in path order. With exclusiveOnly it skips the
+// shared ones, and nodes that hold only shared ones.
 func (n *node) walk(exclusiveOnly bool, visit func(*entry)) {
 	if exclusiveOnly && n.exclusive == 0 {
 		return
@@ -180,10 +184,10 @@ func (n *node) walk(exclusiveOnly bool, visit func(*entry)) {
 }
 
 func (n *node) walkOwn(exclusiveOnly bool, visit func(*entry)) {
-	for _, of := range [...][]*entry{n.infinite, n.single} {
-		for _, e := range of {
+	for _, list := range [...][]*entry{n.infinite, n.depthZero} {
+		for _, e := range list {
 			if exclusiveOnly && e.Shared {
-				break // an exclusive lock would be alone here: its root has room for no other
+				break // an exclusive lock conflicts with any other on the same root
 			}
 			visit(e)
 		}
@@ -191,7 +195,7 @@ func (n *node) walkOwn(exclusiveOnly bool, visit func(*entry)) {
 }
 
 func (n *node) walkBelow(exclusiveOnly bool, visit func(*entry)) {
-	if n.count == n.own() || exclusiveOnly && n.exclusive == 0 {
+	if n.count == n.ownCount() || exclusiveOnly && n.exclusive == 0 {
 		return
 	}
 	names := make([]string, 0, len(n.children))
