@@ -97,7 +97,7 @@ func (f *Finder) ask(n xml.Name, l *live, optional bool) {
 	f.asked = append(f.asked, a)
 }
 
-// Find appends the propstats of r to b, as XML for multistatus.Writer.WriteBy: one for each status,
+// Find appends the propstats of r to b, as XML for multistatus.Writer.WriteFunc: one for each status,
 // in ascending order. dead holds r's dead properties. There is always at least one propstat, be it
 // empty (RFC 4918 §14.24). A live property that fails has its own status. Find returns an error if
 // the name of a property is not an XML name.
@@ -131,7 +131,7 @@ func (f *Finder) Find(b []byte, r *Resource, dead []Property) ([]byte, error) {
 }
 
 // Fail appends the propstat of a resource whose properties cannot be read, as XML for
-// multistatus.Writer.WriteBy. Each property that the query names has the status of e; for allprop
+// multistatus.Writer.WriteFunc. Each property that the query names has the status of e; for allprop
 // and propname, each live property (RFC 4918 §9.1: "If there is an error retrieving a property,
 // then a proper error result MUST be included"; §14.22). A DAV:status of the response would say the
 // same (§14.24), but clients read only the propstats of a listing.

@@ -81,7 +81,7 @@ func (h *Handler) outside(q *request, whole resource.Path) error {
 	}
 	for _, p := range way {
 		step := &props.Resource{Path: p, Info: wayInfo(p.Name())}
-		err := out.WriteBy(func(b []byte) []byte { return resource.Mapping{}.AppendHref(b, p, true) },
+		err := out.WriteFunc(func(b []byte) []byte { return resource.Mapping{}.AppendHref(b, p, true) },
 			func(b []byte) ([]byte, error) { return finder.Find(b, step, nil) })
 		if err != nil {
 			return giveUp(out, err)

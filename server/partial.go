@@ -19,12 +19,12 @@ const patience = 15 * time.Second
 // release is called when others need wait no more.
 func (h *Handler) partial(q *request, release func(), operation func(tree.Report) error) (done bool, err error) {
 	out := multistatus.NewWriter(q.w)
-	out.Hurry(patience) // others may be waiting for these resources
+	out.SetWriteTimeout(patience) // others may be waiting for these resources
 	report := func(p resource.Path, collection bool, err error) {
 		h.warnMember(q, p, err)
 		q.waiting.watch(out, func() {
 			out.Write(failure(h.hrefs(q.ctx).Href(p, collection), err)) // Close returns the error
-			out.Tick()
+			out.FlushIfStale()
 		})
 	}
 	err = operation(report)
@@ -38,7 +38,7 @@ func (h *Handler) partial(q *request, release func(), operation func(tree.Report
 		return false, giveUp(out, err)
 	}
 	release()
-	out.Hurry(0)
+	out.SetWriteTimeout(0)
 	if err := out.Close(); err != nil {
 		return false, abort(err)
 	}

@@ -114,10 +114,10 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 		}
 		root = false
 		if err == nil {
-			err = out.WriteBy(appendHref, appendFound)
+			err = out.WriteFunc(appendHref, appendFound)
 		}
 		if err == nil {
-			err = out.Tick()
+			err = out.FlushIfStale()
 		}
 		if err != nil {
 			return giveUp(out, err)

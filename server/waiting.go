@@ -92,7 +92,7 @@ func (w *waiting) beat() {
 	w.timer.Reset(w.every)
 	switch {
 	case w.out != nil && w.out.Started():
-		w.out.Beat() // Close returns the error
+		w.out.KeepAlive() // Close returns the error
 	case w.interim > 0:
 		w.interim--
 		w.w.WriteHeader(http.StatusProcessing)

@@ -11,27 +11,27 @@ import (
 )
 
 const (
-	header = `<?xml version="1.0" encoding="utf-8"?>` + "\n"
-	open   = header + `<D:multistatus xmlns:D="DAV:">`
-	end    = `</D:multistatus>`
+	xmlDeclaration = `<?xml version="1.0" encoding="utf-8"?>` + "\n"
+	documentStart  = xmlDeclaration + `<D:multistatus xmlns:D="DAV:">`
+	documentEnd    = `</D:multistatus>`
 
 	responseStart = `<D:response><D:href>`
 	hrefEnd       = `</D:href>`
 	responseEnd   = `</D:response>`
 )
 
-// AppendError appends the body of an error response: a DAV:error with c in it (§16).
+// AppendError appends the body of an error response: a DAV:error that contains c (§16).
 func AppendError(b []byte, c *Condition) []byte {
-	b = append(b, header...)
+	b = append(b, xmlDeclaration...)
 	b = append(b, `<D:error xmlns:D="DAV:">`...)
 	b = appendCondition(b, c)
 	return append(b, `</D:error>`...)
 }
 
-// AppendProp appends a document whose root is a DAV:prop with these properties: the body of a successful LOCK
-// (§9.10.1). It fails where a property's name is not an XML name.
+// AppendProp appends a document whose root is a DAV:prop with these properties: the body of a
+// successful LOCK (§9.10.1). It returns an error if the name of a property is not an XML name.
 func AppendProp(b []byte, properties ...Property) ([]byte, error) {
-	b = append(b, header...)
+	b = append(b, xmlDeclaration...)
 	b = append(b, `<D:prop xmlns:D="DAV:">`...)
 	for i := range properties {
 		var err error
@@ -63,22 +63,24 @@ func appendResponse(b []byte, r *Response) ([]byte, error) {
 		}
 		b = AppendPropstatEnd(b, ps.Status, ps.Error, ps.Description)
 	}
-	b = appendReason(b, r.Error, r.Description)
+	b = appendErrorAndDescription(b, r.Error, r.Description)
 	return append(b, responseEnd...), nil
 }
 
-// AppendPropstatStart appends the beginning of a DAV:propstat, for its properties to follow: see AppendProperty.
+// AppendPropstatStart appends the beginning of a DAV:propstat. The caller appends the properties
+// with AppendProperty, then calls AppendPropstatEnd.
 func AppendPropstatStart(b []byte) []byte { return append(b, `<D:propstat><D:prop>`...) }
 
-// AppendPropstatEnd appends what follows the properties of a DAV:propstat. c may be nil, and description empty.
+// AppendPropstatEnd appends the status and the end of a DAV:propstat. c may be nil and description
+// empty.
 func AppendPropstatEnd(b []byte, status int, c *Condition, description string) []byte {
 	b = append(b, `</D:prop>`...)
 	b = appendStatus(b, status)
-	b = appendReason(b, c, description)
+	b = appendErrorAndDescription(b, c, description)
 	return append(b, `</D:propstat>`...)
 }
 
-// appendStatus writes the whole status line, which §14.28 wants and some clients insist on.
+// appendStatus appends a complete status line (§14.28): some clients require the reason phrase.
 func appendStatus(b []byte, status int) []byte {
 	if status == http.StatusOK {
 		return append(b, `<D:status>HTTP/1.1 200 OK</D:status>`...)
@@ -90,7 +92,7 @@ func appendStatus(b []byte, status int) []byte {
 	return append(b, `</D:status>`...)
 }
 
-func appendReason(b []byte, c *Condition, description string) []byte {
+func appendErrorAndDescription(b []byte, c *Condition, description string) []byte {
 	if c != nil {
 		b = append(b, `<D:error>`...)
 		b = appendCondition(b, c)
@@ -121,8 +123,8 @@ func appendCondition(b []byte, c *Condition) []byte {
 	return appendEnd(b, tag, c.Name)
 }
 
-// AppendProperty appends the element of one property, for where the prefix D is bound to DAV:. It fails where the name
-// is not an XML name.
+// AppendProperty appends the element of one property, for a document that binds the prefix D to
+// DAV:. It returns an error if the name is not an XML name.
 func AppendProperty(b []byte, p *Property) ([]byte, error) {
 	if !validName(p.XMLName.Local) {
 		return b, fmt.Errorf("multistatus: %q is not the name of an XML element", p.XMLName.Local)
@@ -143,7 +145,7 @@ func AppendProperty(b []byte, p *Property) ([]byte, error) {
 		case a.Name.Space == "":
 			b = append(b, a.Name.Local...)
 		default:
-			q := declared(p.Attr, a.Name.Space)
+			q := boundPrefix(p.Attr, a.Name.Space)
 			if q == "" {
 				q = "a" + strconv.Itoa(i)
 				b = append(b, `xmlns:`...)
@@ -168,8 +170,8 @@ func AppendProperty(b []byte, p *Property) ([]byte, error) {
 	return appendEnd(b, prefix, p.XMLName), nil
 }
 
-// appendName appends the qualified name of a start tag, after its '<', and the declaration of its namespace
-// where it needs one. It returns the prefix for the end tag.
+// appendName appends the qualified name of a start tag, after its '<', and the declaration of its
+// namespace unless D, xml or attr binds it. It returns the prefix for the end tag.
 func appendName(b []byte, n xml.Name, attr []xml.Attr) ([]byte, string) {
 	switch n.Space {
 	case Namespace:
@@ -181,13 +183,13 @@ func appendName(b []byte, n xml.Name, attr []xml.Attr) ([]byte, string) {
 		b = append(b, `xml:`...)
 		return append(b, n.Local...), "xml"
 	}
-	if prefix := declared(attr, n.Space); prefix != "" {
+	if prefix := boundPrefix(attr, n.Space); prefix != "" {
 		b = append(b, prefix...)
 		b = append(b, ':')
 		return append(b, n.Local...), prefix
 	}
 	prefix := "ns"
-	for i := 1; taken(attr, prefix); i++ {
+	for i := 1; bindsPrefix(attr, prefix); i++ {
 		prefix = "ns" + strconv.Itoa(i)
 	}
 	b = append(b, prefix...)
@@ -212,8 +214,8 @@ func appendEnd(b []byte, prefix string, n xml.Name) []byte {
 
 const xmlNamespace = "http://www.w3.org/XML/1998/namespace"
 
-// declared returns the prefix that attr binds to the namespace, or "".
-func declared(attr []xml.Attr, namespace string) string {
+// boundPrefix returns the prefix that attr or the document binds to the namespace, or "".
+func boundPrefix(attr []xml.Attr, namespace string) string {
 	if namespace == Namespace {
 		return "D"
 	}
@@ -228,7 +230,8 @@ func declared(attr []xml.Attr, namespace string) string {
 	return ""
 }
 
-func taken(attr []xml.Attr, prefix string) bool {
+// bindsPrefix reports whether attr declares the prefix.
+func bindsPrefix(attr []xml.Attr, prefix string) bool {
 	for _, a := range attr {
 		if a.Name.Space == "xmlns" && a.Name.Local == prefix {
 			return true
@@ -237,8 +240,8 @@ func taken(attr []xml.Attr, prefix string) bool {
 	return false
 }
 
-// validName keeps a caller's mistake from making the document ill-formed: it refuses what could end a tag. What
-// clients send was held against the full grammar when it was parsed.
+// validName reports whether s can be written as a name without making the document ill-formed. It
+// is a cheap check for names that callers pass; davxml checks those of clients by the full grammar.
 func validName(s string) bool {
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {

@@ -11,17 +11,19 @@ import (
 	"dav207/server/davxml"
 )
 
-// ErrInvalid is wrapped by the errors of Decode and DecodeError for a document that is XML and does not mean what its
-// place asks for.
+// ErrInvalid reports that a document is well-formed XML but not a valid multistatus or DAV:error.
+// Errors of Decode and DecodeError wrap it.
 var ErrInvalid = errors.New("not a valid multistatus")
 
-// Decode reads the body of a 207 (§14.16) and returns its responses in document order, for clients and for tests. A
-// response that gives one status to several hrefs becomes one Response for each of them.
+// Decode reads the body of a 207 (§14.16) and returns its responses in document order. It returns
+// one Response for each href of a response with several.
 //
-// It is strict about what a client would otherwise have to guess: a response without href or outcome, with two of
-// them, a status that is no status line, a property given twice are ErrInvalid. Elements it does not know are passed over
-// (§17), and so are DAV:location, what follows the first condition of a DAV:error, and the responsedescription of the whole
-// document. XML that is no XML is davxml.ErrMalformed, and other errors are those of r, which is what bounds the size.
+// The error wraps ErrInvalid if a response has no href, not exactly one of status and propstat, an
+// invalid status line, or a property twice. It is one of davxml.Parse if the body is not
+// well-formed, or that of r. Decode does not limit the size: the caller limits r.
+//
+// Decode ignores unknown elements (§17), DAV:location, all conditions of a DAV:error but the first,
+// and the responsedescription of the document.
 func Decode(r io.Reader) ([]Response, error) {
 	root, err := davxml.Parse(r, unbounded)
 	if err != nil {
@@ -42,7 +44,8 @@ func Decode(r io.Reader) ([]Response, error) {
 	return out, nil
 }
 
-// DecodeError reads the body of an error response, a DAV:error (§16), and returns its first condition.
+// DecodeError reads the body of an error response, a DAV:error (§16), and returns its first
+// condition. Its errors are those of Decode.
 func DecodeError(r io.Reader) (*Condition, error) {
 	root, err := davxml.Parse(r, unbounded)
 	if err != nil {
@@ -54,7 +57,7 @@ func DecodeError(r io.Reader) (*Condition, error) {
 	return decodeCondition(root)
 }
 
-// unbounded lets a listing be as long as it is: whoever has r bounds it.
+// unbounded does not limit the number of elements: the caller limits the size of the body.
 var unbounded = &davxml.Limits{Elements: math.MaxInt}
 
 func dav(local string) xml.Name { return xml.Name{Space: Namespace, Local: local} }
@@ -63,66 +66,91 @@ func invalidf(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
 }
 
-// decodeResponse appends what a DAV:response says (§14.24): (href*, status) or (href, propstat+).
+// outcome is the content that DAV:response and DAV:propstat have in common.
+type outcome struct {
+	status      int
+	condition   *Condition
+	description string
+	seen        map[xml.Name]bool
+}
+
+// decode decodes c, a child of the DAV: element parent, and ignores c if it is none of an outcome.
+func (o *outcome) decode(parent string, c *davxml.Element) (err error) {
+	switch c.Name {
+	case dav("status"):
+		o.status, err = decodeStatus(c)
+	case dav("error"):
+		o.condition, err = decodeCondition(c)
+	case dav("responsedescription"):
+		o.description = c.Text()
+	default:
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return o.once(parent, c.Name)
+}
+
+// once returns an error if it was called before with the same child.
+func (o *outcome) once(parent string, child xml.Name) error {
+	if o.seen[child] {
+		return invalidf("a %s has two DAV:%s", parent, child.Local)
+	}
+	if o.seen == nil {
+		o.seen = make(map[xml.Name]bool)
+	}
+	o.seen[child] = true
+	return nil
+}
+
+// decodeResponse decodes a DAV:response (§14.24), either (href*, status) or (href, propstat+), and
+// appends one Response for each href.
 func decodeResponse(out []Response, e *davxml.Element) ([]Response, error) {
-	var r Response
+	var o outcome
 	var hrefs []string
-	var err error
-	seen := make(map[xml.Name]bool)
+	var propstats []Propstat
 	for _, c := range e.Children {
+		var err error
 		switch c.Name {
 		case dav("href"):
-			href, err := decodeHref(c)
-			if err != nil {
-				return nil, err
-			}
+			var href string
+			href, err = decodeHref(c)
 			hrefs = append(hrefs, href)
-			continue
 		case dav("propstat"):
-			ps, err := decodePropstat(c)
-			if err != nil {
-				return nil, err
-			}
-			r.Propstat = append(r.Propstat, ps)
-			continue
-		case dav("status"):
-			r.Status, err = decodeStatus(c)
-		case dav("error"):
-			r.Error, err = decodeCondition(c)
-		case dav("responsedescription"):
-			r.Description = c.Text()
+			var ps Propstat
+			ps, err = decodePropstat(c)
+			propstats = append(propstats, ps)
 		default:
-			continue
+			err = o.decode("response", c)
 		}
 		if err != nil {
 			return nil, err
 		}
-		if seen[c.Name] {
-			return nil, invalidf("a response has two DAV:%s", c.Name.Local)
-		}
-		seen[c.Name] = true
 	}
 	switch {
 	case len(hrefs) == 0:
 		return nil, invalidf("a response has no href")
-	case r.Status == 0 && len(r.Propstat) == 0:
+	case o.status == 0 && len(propstats) == 0:
 		return nil, invalidf("the response for %s has neither status nor propstat", hrefs[0])
-	case r.Status != 0 && len(r.Propstat) > 0:
+	case o.status != 0 && len(propstats) > 0:
 		return nil, invalidf("the response for %s has both status and propstat", hrefs[0])
-	case len(hrefs) > 1 && len(r.Propstat) > 0:
+	case len(hrefs) > 1 && len(propstats) > 0:
 		return nil, invalidf("a response with propstats has %d hrefs", len(hrefs))
 	}
-	if err := distinct(hrefs[0], r.Propstat); err != nil {
+	if err := checkUnique(hrefs[0], propstats); err != nil {
 		return nil, err
 	}
-	for _, r.Href = range hrefs {
-		out = append(out, r)
+	for _, href := range hrefs {
+		out = append(out, Response{Href: href, Status: o.status, Propstat: propstats,
+			Error: o.condition, Description: o.description})
 	}
 	return out, nil
 }
 
-// distinct checks that no property has two outcomes: "the property may only show up once" (§9.1).
-func distinct(href string, propstats []Propstat) error {
+// checkUnique returns an error if a property occurs twice: "the property may only show up once"
+// (§9.1).
+func checkUnique(href string, propstats []Propstat) error {
 	seen := make(map[xml.Name]bool)
 	for _, ps := range propstats {
 		for _, p := range ps.Prop {
@@ -135,38 +163,28 @@ func distinct(href string, propstats []Propstat) error {
 	return nil
 }
 
-// decodePropstat reads a DAV:propstat (§14.22).
+// decodePropstat decodes a DAV:propstat (§14.22).
 func decodePropstat(e *davxml.Element) (Propstat, error) {
-	var ps Propstat
-	var err error
-	seen := make(map[xml.Name]bool)
+	var o outcome
+	var properties []Property
 	for _, c := range e.Children {
-		switch c.Name {
-		case dav("prop"):
+		var err error
+		if c.Name == dav("prop") {
 			for _, p := range c.Children {
-				ps.Prop = append(ps.Prop, decodeProperty(p))
+				properties = append(properties, decodeProperty(p))
 			}
-		case dav("status"):
-			ps.Status, err = decodeStatus(c)
-		case dav("error"):
-			ps.Error, err = decodeCondition(c)
-		case dav("responsedescription"):
-			ps.Description = c.Text()
-		default:
-			continue
+			err = o.once("propstat", c.Name)
+		} else {
+			err = o.decode("propstat", c)
 		}
 		if err != nil {
-			return ps, err
+			return Propstat{}, err
 		}
-		if seen[c.Name] {
-			return ps, invalidf("a propstat has two DAV:%s", c.Name.Local)
-		}
-		seen[c.Name] = true
 	}
-	if !seen[dav("prop")] || !seen[dav("status")] {
-		return ps, invalidf("a propstat lacks its prop or its status")
+	if !o.seen[dav("prop")] || !o.seen[dav("status")] {
+		return Propstat{}, invalidf("a propstat lacks its prop or its status")
 	}
-	return ps, nil
+	return Propstat{Prop: properties, Status: o.status, Error: o.condition, Description: o.description}, nil
 }
 
 func decodeProperty(e *davxml.Element) Property {
@@ -175,7 +193,7 @@ func decodeProperty(e *davxml.Element) Property {
 	return p
 }
 
-// decodeCondition reads what a DAV:error holds (§14.5).
+// decodeCondition decodes the first condition in a DAV:error (§14.5).
 func decodeCondition(e *davxml.Element) (*Condition, error) {
 	if len(e.Children) == 0 {
 		return nil, invalidf("a DAV:error names no condition")
@@ -205,7 +223,7 @@ func decodeHref(e *davxml.Element) (string, error) {
 
 const whiteSpace = " \t\r\n"
 
-// decodeStatus reads a status line (§14.28), such as "HTTP/1.1 200 OK".
+// decodeStatus decodes a status line (§14.28), such as "HTTP/1.1 200 OK".
 func decodeStatus(e *davxml.Element) (int, error) {
 	line := strings.Trim(e.Text(), whiteSpace)
 	version, rest, _ := strings.Cut(line, " ")

@@ -47,7 +47,7 @@ func TestDecode(t *testing.T) {
 			<error><no-conflicting-lock><href>/c/1</href><href>/c/2</href></no-conflicting-lock></error></response></multistatus>`,
 			[]multistatus.Response{{Href: "/c/", Status: 423,
 				Error: multistatus.Precondition(multistatus.NoConflictingLock, "/c/1", "/c/2")}}},
-		{"17 what is unknown is passed over", `<multistatus xmlns="DAV:" xmlns:x="x:"><x:y/><response><href>/a</href>
+		{"17 unknown elements are ignored", `<multistatus xmlns="DAV:" xmlns:x="x:"><x:y/><response><href>/a</href>
 			<x:status>HTTP/1.1 200 OK</x:status><location><href>/z</href></location><status>HTTP/1.0 299 Fine</status></response>
 			<responsedescription>all</responsedescription></multistatus>`, []multistatus.Response{{Href: "/a", Status: 299}}},
 	} {
@@ -63,7 +63,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-func TestDecodeRefuses(t *testing.T) {
+func TestDecodeInvalid(t *testing.T) {
 	in := func(response string) string {
 		return `<multistatus xmlns="DAV:"><response>` + response + `</response></multistatus>`
 	}
@@ -121,7 +121,8 @@ func TestDecodeError(t *testing.T) {
 	}
 }
 
-// FuzzDecode feeds what a hostile server could send. What is accepted must come back the same from a Writer.
+// FuzzDecode decodes arbitrary bodies. A Writer must write what was decoded so that Decode returns
+// the same.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`<d:multistatus xmlns:d="DAV:"><d:response><d:href>/a</d:href><d:status>HTTP/1.1 423 Locked</d:status>` +
 		`<d:error><d:lock-token-submitted><d:href>/a</d:href></d:lock-token-submitted></d:error></d:response></d:multistatus>`))
@@ -157,14 +158,14 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		if len(first) == 0 {
-			return // a Writer says nothing about nothing
+			return // a Writer sends nothing without a Response
 		}
 		written := write(t, first)
 		again, err := multistatus.Decode(bytes.NewReader(written))
 		if err != nil {
 			t.Fatalf("%v\n via %s", err, written)
 		}
-		// As documents, for prefixes may be others.
+		// Prefixes may differ.
 		got, gotErr := xmltest.Canonical(write(t, again))
 		want, wantErr := xmltest.Canonical(written)
 		if got != want || gotErr != nil || wantErr != nil {
@@ -178,7 +179,7 @@ func write(t *testing.T, responses []multistatus.Response) []byte {
 	w := multistatus.NewWriter(rec)
 	for i := range responses {
 		if err := w.Write(&responses[i]); err != nil {
-			t.Fatalf("what was decoded cannot be written: %v\n%+v", err, responses[i])
+			t.Fatalf("Write of a decoded response: %v\n%+v", err, responses[i])
 		}
 	}
 	if err := w.Close(); err != nil {
@@ -187,12 +188,12 @@ func write(t *testing.T, responses []multistatus.Response) []byte {
 	return rec.Body.Bytes()
 }
 
-// equal is reflect.DeepEqual, but that an empty value is as good as none.
+// equal is reflect.DeepEqual that treats empty slices as nil.
 func equal(a, b []multistatus.Response) bool {
-	return reflect.DeepEqual(normal(a), normal(b))
+	return reflect.DeepEqual(normalize(a), normalize(b))
 }
 
-func normal(in []multistatus.Response) []multistatus.Response {
+func normalize(in []multistatus.Response) []multistatus.Response {
 	out := append([]multistatus.Response{}, in...)
 	for i := range out {
 		out[i].Propstat = append([]multistatus.Propstat{}, out[i].Propstat...)

@@ -10,15 +10,15 @@ import (
 	"syscall"
 )
 
-// Error is a failure that knows how to appear on the wire, made where the reason is known.
+// Error is an error with the status and the DAV:error that a client gets for it.
 type Error struct {
 	Status      int
 	Condition   *Condition // the body, or the DAV:error of a response; nil for none
-	Description string     // for people; sent to the client
-	Err         error      // the cause; for the log, never sent
+	Description string     // human-readable; sent to the client
+	Err         error      // the cause, for the log; never sent
 }
 
-// Error describes the failure for the log.
+// Error returns the text for the log, with the cause. Do not send it to clients.
 func (e *Error) Error() string {
 	s := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
 	if e.Condition != nil {
@@ -36,7 +36,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// statuses maps what file systems answer; the first match counts.
+// statuses maps the errors of file systems to statuses; the first match counts.
 var statuses = []struct {
 	err    error
 	status int
@@ -45,12 +45,12 @@ var statuses = []struct {
 	{syscall.EDQUOT, http.StatusInsufficientStorage},
 	{syscall.EFBIG, http.StatusRequestEntityTooLarge},
 	{syscall.EROFS, http.StatusForbidden},
-	{syscall.EBUSY, http.StatusForbidden},     // a mount point, a running program: not now and not for this client
-	{syscall.ENOTEMPTY, http.StatusForbidden}, // a collection that holds what is not served
+	{syscall.EBUSY, http.StatusForbidden},     // a mount point or a running program
+	{syscall.ENOTEMPTY, http.StatusForbidden}, // a collection with members that are not served
 	{syscall.ENAMETOOLONG, http.StatusRequestURITooLong},
 	{syscall.ENOTDIR, http.StatusNotFound}, // a file has no members
 	{syscall.EISDIR, http.StatusMethodNotAllowed},
-	{syscall.ELOOP, http.StatusNotFound}, // links that lead nowhere
+	{syscall.ELOOP, http.StatusNotFound}, // a cycle of symbolic links
 	{syscall.EMFILE, http.StatusServiceUnavailable},
 	{syscall.ENFILE, http.StatusServiceUnavailable},
 	{fs.ErrNotExist, http.StatusNotFound},
@@ -60,11 +60,11 @@ var statuses = []struct {
 	{errors.ErrUnsupported, http.StatusNotImplemented},
 	{io.ErrUnexpectedEOF, http.StatusBadRequest}, // the request's body ended early
 	{context.DeadlineExceeded, http.StatusServiceUnavailable},
-	{context.Canceled, http.StatusBadRequest}, // the client is gone, or has ended its side of the connection
+	{context.Canceled, http.StatusBadRequest}, // the client closed its side of the connection
 }
 
-// StatusOf returns the status that tells the truth about err: that of an *Error in its chain, else what the errors of
-// io/fs and of the operating system mean to a client, else 500. For nil it is 200.
+// StatusOf returns the status for err: that of an *Error in its chain, else the one for the io/fs
+// or system error in it, else 500. For nil it returns 200.
 func StatusOf(err error) int {
 	if err == nil {
 		return http.StatusOK
@@ -72,8 +72,8 @@ func StatusOf(err error) int {
 	return AsError(err).Status
 }
 
-// AsError returns the *Error in err's chain, or makes one with the status that StatusOf describes and, where space ran out,
-// the condition of RFC 4331 §6. It returns nil for nil.
+// AsError returns the *Error in err's chain. If there is none it returns a new one with the status
+// that StatusOf documents and, for 507, the condition of RFC 4331 §6. It returns nil for nil.
 func AsError(err error) *Error {
 	if err == nil {
 		return nil
@@ -91,7 +91,7 @@ func AsError(err error) *Error {
 			break
 		}
 	}
-	if fullVolume(err) {
+	if isDiskFull(err) {
 		e.Status = http.StatusInsufficientStorage
 	}
 	if e.Status == http.StatusInsufficientStorage {
@@ -103,8 +103,8 @@ func AsError(err error) *Error {
 	return e
 }
 
-// Failure returns the Response that says that the resource at href failed with err: the (href, status) form, the
-// condition kept.
+// Failure returns a Response with the status and the condition of err for the resource at href. err
+// must not be nil.
 func Failure(href string, err error) Response {
 	e := AsError(err)
 	return Response{Href: href, Status: e.Status, Error: e.Condition, Description: e.Description}

@@ -2,4 +2,5 @@
 
 package multistatus
 
-func fullVolume(error) bool { return false }
+// isDiskFull is for Windows: elsewhere a full volume is syscall.ENOSPC or EDQUOT.
+func isDiskFull(error) bool { return false }

@@ -11,9 +11,9 @@ import (
 	"dav207/server/multistatus"
 )
 
-// A handler of one's own that does something to several resources, and says of each that failed why.
+// A handler that processes several resources and reports the error of each that failed.
 func ExampleWriter() {
-	archive := func(name string) error { // what the handler is about
+	archive := func(name string) error { // the operation of the handler
 		switch name {
 		case "/mail/2":
 			return &fs.PathError{Op: "open", Path: "/home/joe/mail/2", Err: fs.ErrPermission}
@@ -27,15 +27,15 @@ func ExampleWriter() {
 		for _, name := range r.URL.Query()["name"] {
 			if err := archive(name); err != nil {
 				response := multistatus.Failure(name, err)
-				out.Write(&response) // an error stays, and Close returns it
+				out.Write(&response) // Close returns the error
 			}
 		}
 		if !out.Started() {
-			w.WriteHeader(http.StatusNoContent) // nothing failed: a 207 would say less
+			w.WriteHeader(http.StatusNoContent) // nothing failed
 			return
 		}
 		if out.Close() != nil {
-			panic(http.ErrAbortHandler) // a cut connection is honest, half an answer is not
+			panic(http.ErrAbortHandler) // the client must not take a part for all
 		}
 	})
 
@@ -64,7 +64,7 @@ func ExampleWriter() {
 	// </D:multistatus>
 }
 
-// The properties of one resource: those that are there beside one that may not be seen (RFC 4918 §9.1.3).
+// The properties of one resource; one of them is forbidden (RFC 4918 §9.1.3).
 func ExampleResponse_properties() {
 	w := httptest.NewRecorder()
 	out := multistatus.NewWriter(w)
@@ -74,7 +74,7 @@ func ExampleResponse_properties() {
 		return p
 	}
 	author := name("author")
-	author.InnerXML = []byte("J. J. Johnson") // XML: what is text must be escaped
+	author.InnerXML = []byte("J. J. Johnson") // XML: the caller escapes text
 	err := out.Write(&multistatus.Response{
 		Href: "/file",
 		Propstat: []multistatus.Propstat{

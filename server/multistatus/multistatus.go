@@ -1,13 +1,14 @@
-// Package multistatus is the vocabulary in which a WebDAV server says what became of each resource: the responses,
-// property groups and conditions of RFC 4918 §13, §14 and §16, and a Writer that streams them as a 207.
+// Package multistatus has the types of a 207 (Multi-Status) response and of its parts (RFC 4918
+// §13, §14, §16), and a Writer that streams them. Section numbers in this package are those of RFC
+// 4918.
 //
-// A Writer never answers 207 for nothing: as long as no Response was written the caller is free to send a plain status,
-// which is what §9.6.1 and §9.8.3 want where the Request-URI alone failed. What it writes is well-formed whatever the
-// names and values are, and the same responses give the same bytes: the prefix D is bound to DAV: on the root element and
-// never rebound, every other namespace is declared where it is used.
+// A Writer sends nothing before the first Response. Until then the caller may send a plain status,
+// as §9.6.1 and §9.8.3 require if only the Request-URI failed. The output is well-formed for any
+// names and values, and deterministic: the root element binds the prefix D to DAV:, no element
+// rebinds it, and every other namespace is declared on the element that uses it.
 //
-// The package knows no files and no methods. It can be used alone, by any handler that has to answer for more than one
-// resource.
+// The package does not depend on file systems or methods. Any handler that answers for more than
+// one resource can use it.
 package multistatus
 
 import "encoding/xml"
@@ -20,15 +21,15 @@ type Property struct {
 	XMLName xml.Name
 	// Lang is the value of xml:lang, "" for none (§4.3).
 	Lang string
-	// Attr holds further attributes of the element, and the namespace declarations that InnerXML relies on, as
-	// encoding/xml reads them: {Space: "xmlns", Local: prefix}.
+	// Attr holds the other attributes of the element, and the namespace declarations that InnerXML
+	// needs, as encoding/xml represents them: {Space: "xmlns", Local: prefix}.
 	Attr []xml.Attr
-	// InnerXML is the content: well-formed, with no other prefix than D, for DAV:, those declared in Attr, and those it
-	// declares itself.
+	// InnerXML is the content. It must be well-formed, and may use the prefix D for DAV:, those
+	// declared in Attr, and those that it declares itself.
 	InnerXML []byte
 }
 
-// Size returns about how many bytes the property takes, written out or kept.
+// Size returns the approximate size of the property in bytes, in memory or as XML.
 func (p *Property) Size() int {
 	n := len(p.XMLName.Space) + len(p.XMLName.Local) + len(p.Lang) + len(p.InnerXML)
 	for _, a := range p.Attr {
@@ -42,25 +43,26 @@ type Propstat struct {
 	Prop        []Property
 	Status      int
 	Error       *Condition // nil for none
-	Description string     // for people; "" for none
+	Description string     // human-readable; "" for none
 }
 
-// Response is the outcome for one resource (§14.24): either a Status or one or more Propstats, never both.
+// Response is the outcome for one resource (§14.24). It has either a Status or Propstats, never
+// both.
 type Response struct {
-	Href        string // escaped, with a slash at the end of a collection's (§8.3)
+	Href        string // percent-encoded; that of a collection ends with a slash (§8.3)
 	Status      int
 	Propstat    []Propstat
 	Error       *Condition // nil for none
-	Description string     // for people; "" for none
+	Description string     // human-readable; "" for none
 }
 
 // Condition is a precondition or postcondition that did not hold (§16), the content of a DAV:error.
 type Condition struct {
 	Name  xml.Name
-	Hrefs []string // the resources it speaks of, escaped; nil for none
+	Hrefs []string // the resources that it names, percent-encoded; nil for none
 }
 
-// Precondition returns the condition of that name in the DAV: namespace.
+// Precondition returns the condition with this name in the DAV: namespace.
 func Precondition(name string, hrefs ...string) *Condition {
 	return &Condition{Name: xml.Name{Space: Namespace, Local: name}, Hrefs: hrefs}
 }

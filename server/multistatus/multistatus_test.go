@@ -33,13 +33,13 @@ func TestStatusOf(t *testing.T) {
 		{syscall.ENAMETOOLONG, 414, ""},
 		{syscall.EMFILE, 503, ""},
 		{syscall.EIO, 500, ""},
-		{errors.New("whatever"), 500, ""},
+		{errors.New("unknown"), 500, ""},
 		{&http.MaxBytesError{Limit: 1}, 413, ""},
 		{io.ErrUnexpectedEOF, 400, ""},
 		{context.Canceled, 400, ""},
 		{errors.ErrUnsupported, 501, ""},
 		{fmt.Errorf("wrapped: %w", &Error{Status: 423, Condition: Precondition(LockTokenSubmitted)}), 423, LockTokenSubmitted},
-		{&Error{Status: 409, Err: fs.ErrNotExist}, 409, ""}, // who knows better comes first
+		{&Error{Status: 409, Err: fs.ErrNotExist}, 409, ""}, // the outer Error counts
 	} {
 		if got := StatusOf(tt.err); got != tt.status {
 			t.Errorf("StatusOf(%v) = %d, want %d", tt.err, got, tt.status)
@@ -93,27 +93,27 @@ func TestWriter(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if _, err := davxml.Parse(bytes.NewReader(rec.Body.Bytes()), nil); err != nil {
-		t.Errorf("our own reader says %v", err)
+		t.Errorf("davxml.Parse: %v", err)
 	}
 	if rec.Code != 207 || rec.Header().Get("Content-Type") != "application/xml; charset=utf-8" || rec.Header().Get("Content-Length") != fmt.Sprint(len(want)) {
 		t.Errorf("status %d, header %v", rec.Code, rec.Header())
 	}
 }
 
-// As long as nothing was written a plain status is free to be sent (§9.6.1, §9.8.3).
-func TestWriterNothing(t *testing.T) {
+// Before the first Write a handler can send a plain status (§9.6.1, §9.8.3).
+func TestWriterUnused(t *testing.T) {
 	rec := httptest.NewRecorder()
 	w := NewWriter(rec)
-	if w.Started() || w.Close() != nil || w.Tick() != nil || len(rec.Header()) > 0 || rec.Body.Len() > 0 {
+	if w.Started() || w.Close() != nil || w.FlushIfStale() != nil || len(rec.Header()) > 0 || rec.Body.Len() > 0 {
 		t.Error("something was sent")
 	}
 	w.Write(&Response{Href: "/", Status: 404})
 	if !w.Started() || w.Sent() || !w.Discard() || w.Started() || w.Close() != nil || rec.Body.Len() > 0 {
-		t.Error("what is not sent yet can be taken back")
+		t.Error("Discard must work before anything was sent")
 	}
 }
 
-// Memory does not grow with the answer: it leaves in pieces, and then there is no way back.
+// The Writer sends long documents in pieces; then Discard is no longer possible.
 func TestWriterStreams(t *testing.T) {
 	rec := httptest.NewRecorder()
 	w := NewWriter(rec)
@@ -122,35 +122,35 @@ func TestWriterStreams(t *testing.T) {
 		if err := w.Write(&r); err != nil {
 			t.Fatal(err)
 		}
-		if len(w.buf) > sendAt {
-			t.Fatalf("%d bytes are held", len(w.buf))
+		if len(w.buf) > bufferSize {
+			t.Fatalf("%d bytes are buffered", len(w.buf))
 		}
 	}
 	if !w.Sent() || w.Discard() {
-		t.Error("what was sent cannot be taken back")
+		t.Error("Discard must fail after something was sent")
 	}
 	if w.Close() != nil || !strings.HasSuffix(rec.Body.String(), "</D:multistatus>") || rec.Header().Get("Content-Length") != "" {
 		t.Error("the end is missing")
 	}
 }
 
-// Clients give up on a server that is silent.
-func TestWriterTick(t *testing.T) {
+// Some clients close the connection when they receive nothing for half a minute.
+func TestWriterFlushIfStale(t *testing.T) {
 	rec := httptest.NewRecorder()
 	w := NewWriter(rec)
 	now := time.Duration(0)
 	w.now = func() time.Duration { return now }
 	w.Write(&Response{Href: "/", Status: 404})
-	if w.Tick(); rec.Flushed {
+	if w.FlushIfStale(); rec.Flushed {
 		t.Error("sent at once")
 	}
-	now += silence
-	if err := w.Tick(); err != nil || !rec.Flushed || rec.Body.Len() == 0 {
-		t.Errorf("not sent after %v: %v", silence, err)
+	now += maxSilence
+	if err := w.FlushIfStale(); err != nil || !rec.Flushed || rec.Body.Len() == 0 {
+		t.Errorf("not sent after %v: %v", maxSilence, err)
 	}
 }
 
-func TestWriterRefuses(t *testing.T) {
+func TestWriterInvalid(t *testing.T) {
 	for _, r := range []Response{
 		{Href: "/"},
 		{Href: "/", Status: 200, Propstat: []Propstat{{Status: 200}}},
@@ -169,7 +169,7 @@ type brokenWriter struct{ *httptest.ResponseRecorder }
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 
-func TestWriterFails(t *testing.T) {
+func TestWriterConnectionLost(t *testing.T) {
 	w := NewWriter(brokenWriter{httptest.NewRecorder()})
 	w.Write(&Response{Href: "/", Status: 404})
 	if err := w.Close(); !errors.Is(err, syscall.EPIPE) {
@@ -179,7 +179,7 @@ func TestWriterFails(t *testing.T) {
 
 func TestAppendError(t *testing.T) {
 	got := string(AppendError(nil, &Condition{Name: xml.Name{Space: "urn:x", Local: "c"}, Hrefs: []string{"/a"}}))
-	want := header + `<D:error xmlns:D="DAV:"><ns:c xmlns:ns="urn:x"><D:href>/a</D:href></ns:c></D:error>`
+	want := xmlDeclaration + `<D:error xmlns:D="DAV:"><ns:c xmlns:ns="urn:x"><D:href>/a</D:href></ns:c></D:error>`
 	if got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -9,45 +9,44 @@ import (
 )
 
 const (
-	// sendAt is how many bytes are gathered before they are handed to the connection.
-	sendAt = 128 << 10
-	// silence is the longest a started answer keeps what it has to itself: clients give up on a server that is
-	// silent for half a minute.
-	silence = 2 * time.Second
+	// bufferSize is the number of buffered bytes from which on Write sends them.
+	bufferSize = 128 << 10
+	// maxSilence is how long FlushIfStale leaves output in the buffer. Some clients close the
+	// connection when they receive nothing for half a minute.
+	maxSilence = 2 * time.Second
 )
 
-// Writer streams a 207 Multi-Status. The zero value is not usable; see NewWriter. It is not safe for concurrent use.
+// Writer streams a 207 Multi-Status. NewWriter creates one. It is not safe for concurrent use.
 type Writer struct {
-	w       http.ResponseWriter
-	buf     []byte
-	pooled  *[]byte // where buf came from
-	started bool
-	sent    bool
-	err     error
-	last    time.Duration        // when something left, or the document began
-	now     func() time.Duration // since some moment
-	// patience is how long a client may still take to read; 0 is for ever.
-	patience time.Duration
+	w            http.ResponseWriter
+	buf          []byte
+	pooled       *[]byte // from buffers
+	started      bool
+	sent         bool
+	err          error
+	lastSent     time.Duration        // the time of the last send, or of the start of the document
+	now          func() time.Duration // monotonic
+	writeTimeout time.Duration        // what is left of it; 0 for none
 }
 
-// NewWriter returns a Writer on w. Nothing is sent before the first Write or Begin.
+// NewWriter returns a Writer on w. It sends nothing before the first Write or Begin.
 func NewWriter(w http.ResponseWriter) *Writer {
 	began := time.Now()
 	return &Writer{w: w, now: func() time.Duration { return time.Since(began) }}
 }
 
-// Hurry bounds the time that a client may take to read, from now on and in all: for a handler that holds others up. After it
-// Write fails. 0 takes the bound away.
-func (w *Writer) Hurry(patience time.Duration) { w.patience = patience }
+// SetWriteTimeout bounds the total time that all later writes may block because the client does not
+// read. Then Write returns an error. 0 removes the bound. Handlers that hold locks set it.
+func (w *Writer) SetWriteTimeout(d time.Duration) { w.writeTimeout = d }
 
-// Started reports whether Write or Begin was called: false means that the handler may still answer with a plain status.
+// Started reports whether Write or Begin was called. If not, the handler may send a plain status.
 func (w *Writer) Started() bool { return w.started }
 
-// Sent reports whether a part of the answer has left for the client. Until then Discard takes everything back.
+// Sent reports whether a part of the response was sent. Until then Discard is possible.
 func (w *Writer) Sent() bool { return w.sent }
 
-// Discard forgets what was written, so that another status can be sent. It reports false, and does nothing, once a
-// part has left for the client.
+// Discard drops what was written, so that the handler can send another status. If a part was
+// already sent it changes nothing and returns false.
 func (w *Writer) Discard() bool {
 	if w.sent {
 		return false
@@ -56,16 +55,17 @@ func (w *Writer) Discard() bool {
 	return true
 }
 
-// Begin commits the answer to 207, as the first Write does: a multistatus may hold no response (§14.16).
+// Begin starts the 207 without a Response: a multistatus may be empty (§14.16).
 func (w *Writer) Begin() {
 	if w.err == nil {
 		w.start()
 	}
 }
 
-// Write adds one response; the first one commits the answer to 207. The Writer keeps nothing of r. After an error, which
-// means that the client is gone or that r cannot be written as XML, the answer cannot be completed: end the connection with
-// panic(http.ErrAbortHandler), for a well-formed half-truth would be worse.
+// Write appends one response; the first one starts the 207. The Writer does not keep r. It returns
+// an error if the connection is lost or r cannot be written as XML. Then the document cannot be
+// completed, and the handler has to abort the connection with panic(http.ErrAbortHandler), so that
+// the client does not take a part of the responses for all.
 func (w *Writer) Write(r *Response) error {
 	if w.err != nil {
 		return w.err
@@ -74,12 +74,13 @@ func (w *Writer) Write(r *Response) error {
 	if w.buf, w.err = appendResponse(w.buf, r); w.err != nil {
 		return w.err
 	}
-	return w.written()
+	return w.sendIfFull()
 }
 
-// WriteBy is Write for a response that is appended: by href, which appends what stands in its DAV:href, escaped, and then by
-// propstats, with AppendPropstatStart, AppendProperty and AppendPropstatEnd. An error of propstats is as one of Write.
-func (w *Writer) WriteBy(href func(b []byte) []byte, propstats func(b []byte) ([]byte, error)) error {
+// WriteFunc is Write for a response that the caller appends to the buffer as XML. href appends the
+// escaped content of DAV:href. propstats appends the propstats, with AppendPropstatStart,
+// AppendProperty and AppendPropstatEnd. An error of propstats has the same effect as one of Write.
+func (w *Writer) WriteFunc(href func(b []byte) []byte, propstats func(b []byte) ([]byte, error)) error {
 	if w.err != nil {
 		return w.err
 	}
@@ -90,7 +91,7 @@ func (w *Writer) WriteBy(href func(b []byte) []byte, propstats func(b []byte) ([
 		return w.err
 	}
 	w.buf = append(w.buf, responseEnd...)
-	return w.written()
+	return w.sendIfFull()
 }
 
 func (w *Writer) start() {
@@ -101,35 +102,35 @@ func (w *Writer) start() {
 		w.pooled = buffers.Get().(*[]byte)
 		w.buf = *w.pooled
 	}
-	w.buf = append(w.buf[:0], open...)
-	w.started, w.last = true, w.now()
+	w.buf = append(w.buf[:0], documentStart...)
+	w.started, w.lastSent = true, w.now()
 }
 
-func (w *Writer) written() error {
-	if len(w.buf) >= sendAt {
+func (w *Writer) sendIfFull() error {
+	if len(w.buf) >= bufferSize {
 		return w.send(false)
 	}
 	return nil
 }
 
-// buffers are those of Writers that are done.
+// buffers are the buffers of closed Writers.
 var buffers = sync.Pool{New: func() any {
-	b := make([]byte, 0, sendAt+sendAt/4)
+	b := make([]byte, 0, bufferSize+bufferSize/4)
 	return &b
 }}
 
-// Tick lets time pass: it sends what has been held back for too long. Handlers whose work is slow call it between
-// resources.
-func (w *Writer) Tick() error {
-	if !w.started || len(w.buf) == 0 || w.now()-w.last < silence {
+// FlushIfStale flushes output that the Writer has buffered for 2 s or more. Handlers whose work may be
+// slow call it after each resource.
+func (w *Writer) FlushIfStale() error {
+	if !w.started || len(w.buf) == 0 || w.now()-w.lastSent < maxSilence {
 		return w.err
 	}
 	return w.send(true)
 }
 
-// Beat keeps an answer that has been started from falling silent: it sends what is held back, or else white space, which
-// means nothing there.
-func (w *Writer) Beat() error {
+// KeepAlive flushes the buffer of a started response. If it is empty KeepAlive sends a line feed, which
+// is insignificant between responses. Before the first Write or Begin it does nothing.
+func (w *Writer) KeepAlive() error {
 	if w.err != nil || !w.started {
 		return w.err
 	}
@@ -139,17 +140,18 @@ func (w *Writer) Beat() error {
 	return w.send(true)
 }
 
-// Close ends the document. It writes nothing unless Write or Begin was called.
+// Close ends the document and sends the rest. It sends nothing unless Write or Begin was called. It
+// returns the first error of the Writer.
 func (w *Writer) Close() error {
 	if w.err != nil || !w.started {
 		return w.err
 	}
-	w.buf = append(w.buf, end...)
+	w.buf = append(w.buf, documentEnd...)
 	if !w.sent {
 		w.w.Header().Set("Content-Length", strconv.Itoa(len(w.buf)))
 	}
 	err := w.send(false)
-	if cap(w.buf) <= 2*sendAt {
+	if cap(w.buf) <= 2*bufferSize {
 		*w.pooled = w.buf[:0]
 		buffers.Put(w.pooled)
 	}
@@ -157,7 +159,7 @@ func (w *Writer) Close() error {
 	return err
 }
 
-var errClosed = errors.New("multistatus: the document has ended")
+var errClosed = errors.New("multistatus: Writer is closed")
 
 func (w *Writer) send(flush bool) error {
 	if !w.sent {
@@ -167,18 +169,18 @@ func (w *Writer) send(flush bool) error {
 	}
 	rc := http.NewResponseController(w.w)
 	began := time.Now()
-	if w.patience > 0 {
-		rc.SetWriteDeadline(began.Add(w.patience)) // not supported by every ResponseWriter
+	if w.writeTimeout > 0 {
+		rc.SetWriteDeadline(began.Add(w.writeTimeout)) // not supported by every ResponseWriter
 	}
 	_, w.err = w.w.Write(w.buf)
 	if w.err == nil && flush {
 		w.err = rc.Flush()
 	}
-	if w.patience > 0 {
+	if w.writeTimeout > 0 {
 		rc.SetWriteDeadline(time.Time{})
-		w.patience = max(w.patience-time.Since(began), time.Millisecond)
+		w.writeTimeout = max(w.writeTimeout-time.Since(began), time.Millisecond)
 	}
-	w.buf, w.last = w.buf[:0], w.now()
+	w.buf, w.lastSent = w.buf[:0], w.now()
 	return w.err
 }
 
