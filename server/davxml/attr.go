@@ -8,10 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// normalizeAttrs goes through a start tag once more, for what encoding/xml does not do: it takes attributes that no white
-// space separates (XML 1.0 production [40]), character references to surrogates, and it keeps the literal tabs and
-// line ends in values that §3.3.3 turns into spaces, while those written as references stay what they are.
-func normalizeAttrs(raw []byte, attrs []xml.Attr) error {
+// checkAndNormalizeAttrs checks and completes what encoding/xml read from the start tag raw. The
+// decoder accepts attributes without white space between them (XML 1.0 production [40]) and
+// character references to surrogates. It keeps literal tabs and line ends in values, which XML 1.0
+// §3.3.3 replaces by spaces; those written as character references stay.
+func checkAndNormalizeAttrs(raw []byte, attrs []xml.Attr) error {
 	if len(attrs) == 0 {
 		return nil
 	}
@@ -19,7 +20,7 @@ func normalizeAttrs(raw []byte, attrs []xml.Attr) error {
 		return errors.New("a reference to half a surrogate pair")
 	}
 	for i := range attrs {
-		// The decoder has read the tag: what is looked for is there.
+		// The decoder has parsed the tag, so there is a '=' and a quoted value.
 		raw = raw[bytes.IndexByte(raw, '=')+1:]
 		raw = bytes.TrimLeft(raw, " \t\r\n")
 		quote := raw[0]
@@ -28,27 +29,27 @@ func normalizeAttrs(raw []byte, attrs []xml.Attr) error {
 			return errors.New("no white space between attributes")
 		}
 		if bytes.ContainsAny(value, "\t\r\n") {
-			attrs[i].Value = normalize(value, attrs[i].Value)
+			attrs[i].Value = normalizeValue(value, attrs[i].Value)
 		}
 	}
 	return nil
 }
 
-// normalize replaces the characters of value that stand literally as white space in raw, the source of value, by spaces.
-func normalize(raw []byte, value string) string {
+// normalizeValue replaces literal white space in value by spaces. raw is the source of value.
+func normalizeValue(raw []byte, value string) string {
 	var b strings.Builder
 	b.Grow(len(value))
 	for i := 0; i < len(raw); i++ {
 		size := 1
 		switch c := raw[i]; c {
 		case '\r':
-			if i+1 < len(raw) && raw[i+1] == '\n' { // one line end, and one in value
+			if i+1 < len(raw) && raw[i+1] == '\n' { // one character in value
 				i++
 			}
 			b.WriteByte(' ')
 		case '\t', '\n':
 			b.WriteByte(' ')
-		case '&': // every reference stands for one character
+		case '&': // a reference is one character in value
 			i += bytes.IndexByte(raw[i:], ';')
 			_, size = utf8.DecodeRuneInString(value)
 			b.WriteString(value[:size])

@@ -10,16 +10,16 @@ import (
 	"unicode/utf8"
 )
 
-// declaration is XML 1.0 production [23].
-var declaration = regexp.MustCompile(`^<\?xml` +
+// xmlDeclaration is XML 1.0 production [23].
+var xmlDeclaration = regexp.MustCompile(`^<\?xml` +
 	`[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"1\.0"|'1\.0')` +
 	`(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(?:"([A-Za-z][A-Za-z0-9._-]*)"|'([A-Za-z][A-Za-z0-9._-]*)'))?` +
 	`(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:"(?:yes|no)"|'(?:yes|no)'))?` +
 	`[ \t\r\n]*\?>`)
 
-// foreign are the first bytes of documents in encodings that are told by them and not read here (XML 1.0 appendix F):
-// UTF-32, UTF-16 without the byte order mark that it must have (§4.3.3), EBCDIC.
-var foreign = []string{"\xff\xfe\x00\x00", "\x00\x00\xfe\xff", "<\x00", "\x00<", "\x00\x00\x00<", "\x4c\x6f\xa7\x94"}
+// unsupportedStarts are the first bytes of documents in UTF-32, in UTF-16 without the required byte
+// order mark (XML 1.0 §4.3.3), and in EBCDIC (XML 1.0 appendix F).
+var unsupportedStarts = []string{"\xff\xfe\x00\x00", "\x00\x00\xfe\xff", "<\x00", "\x00<", "\x00\x00\x00<", "\x4c\x6f\xa7\x94"}
 
 const (
 	bomUTF8    = "\xef\xbb\xbf"
@@ -27,23 +27,24 @@ const (
 	bomUTF16BE = "\xfe\xff"
 )
 
-// decode returns the document in UTF-8, without byte order mark and XML declaration, and without the white space in front of that
-// which some clients send: XML 1.0 production [22] has none there, but it cannot mean anything else.
-func decode(body []byte) ([]byte, error) {
-	for _, f := range foreign {
+// toUTF8 returns the document in UTF-8, without byte order mark and XML declaration. It accepts
+// white space before the declaration, which XML 1.0 production [22] does not allow but some clients
+// send.
+func toUTF8(body []byte) ([]byte, error) {
+	for _, f := range unsupportedStarts {
 		if bytes.HasPrefix(body, []byte(f)) {
 			return nil, fmt.Errorf("%w: neither UTF-8 nor UTF-16 with a byte order mark", ErrCharset)
 		}
 	}
-	var wide bool
+	var isUTF16 bool
 	var err error
 	switch {
 	case bytes.HasPrefix(body, []byte(bomUTF16LE)):
-		wide = true
-		body, err = fromUTF16(body[2:], binary.LittleEndian)
+		isUTF16 = true
+		body, err = decodeUTF16(body[2:], binary.LittleEndian)
 	case bytes.HasPrefix(body, []byte(bomUTF16BE)):
-		wide = true
-		body, err = fromUTF16(body[2:], binary.BigEndian)
+		isUTF16 = true
+		body, err = decodeUTF16(body[2:], binary.BigEndian)
 	default:
 		body = bytes.TrimPrefix(body, []byte(bomUTF8))
 	}
@@ -56,30 +57,30 @@ func decode(body []byte) ([]byte, error) {
 	if len(body) < 6 || string(body[:5]) != "<?xml" || !isSpace(body[5:6]) {
 		return body, nil
 	}
-	m := declaration.FindSubmatch(body)
+	m := xmlDeclaration.FindSubmatch(body)
 	if m == nil {
 		return nil, malformed(0, "the XML declaration")
 	}
 	rest := body[len(m[0]):]
 	if name := string(m[1]) + string(m[2]); name != "" {
-		if err := checkEncoding(name, wide, rest); err != nil {
+		if err := checkEncoding(name, isUTF16, rest); err != nil {
 			return nil, err
 		}
 	}
 	return rest, nil
 }
 
-// checkEncoding compares the declared encoding with the one found: to be in another than declared is a fatal error
+// checkEncoding compares the declared encoding with the actual one: a difference is a fatal error
 // (XML 1.0 §4.3.3).
-func checkEncoding(name string, wide bool, rest []byte) error {
+func checkEncoding(name string, isUTF16 bool, rest []byte) error {
 	var fits bool
 	switch strings.ToLower(name) {
 	case "utf-8":
-		fits = !wide
+		fits = !isUTF16
 	case "us-ascii":
-		fits = !wide && bytes.IndexFunc(rest, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+		fits = !isUTF16 && bytes.IndexFunc(rest, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 	case "utf-16":
-		fits = wide
+		fits = isUTF16
 	default:
 		return fmt.Errorf("%w: %.40q", ErrCharset, name)
 	}
@@ -89,9 +90,9 @@ func checkEncoding(name string, wide bool, rest []byte) error {
 	return nil
 }
 
-// fromUTF16 is stricter than golang.org/x/text, which replaces what is not UTF-16 by U+FFFD: XML 1.0 §4.3.3 makes it
-// a fatal error.
-func fromUTF16(b []byte, order binary.ByteOrder) ([]byte, error) {
+// decodeUTF16 returns an error for invalid UTF-16, as XML 1.0 §4.3.3 requires. golang.org/x/text
+// would replace it by U+FFFD.
+func decodeUTF16(b []byte, order binary.ByteOrder) ([]byte, error) {
 	if len(b)%2 != 0 {
 		return nil, malformed(0, "half a UTF-16 code unit")
 	}
@@ -112,8 +113,8 @@ func fromUTF16(b []byte, order binary.ByteOrder) ([]byte, error) {
 	return out, nil
 }
 
-// space is white space: production [3], which is not that of Unicode.
+// space is the white space of XML 1.0 production [3], a subset of that of Unicode.
 const space = " \t\r\n"
 
-// isSpace reports whether b has nothing but white space.
+// isSpace reports whether b consists of white space.
 func isSpace(b []byte) bool { return len(bytes.TrimLeft(b, space)) == 0 }

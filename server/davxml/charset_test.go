@@ -12,7 +12,7 @@ import (
 
 func utf16LE(s string) []byte { return toUTF16(s, binary.LittleEndian) }
 
-// toUTF16 writes s with a byte order mark.
+// toUTF16 returns s in UTF-16 with a byte order mark.
 func toUTF16(s string, order binary.AppendByteOrder) []byte {
 	b := order.AppendUint16(nil, 0xFEFF)
 	for _, u := range utf16.Encode([]rune(s)) {

@@ -9,18 +9,21 @@ import (
 	"unicode/utf8"
 )
 
-// Content returns what e holds so that it means the same (RFC 4918 §4.3, prefixes included) in another element of
-// another document, provided that this element gets the attributes attr and that around inner the prefix D is bound to
-// "DAV:", no other prefix but those in attr is bound, and there is no default namespace.
+// Content returns the content of e in a form that means the same in another document (RFC 4918
+// §4.3, prefixes included). The other document must write inner in an element that has the
+// attributes attr, must bind the prefix D to "DAV:" and no other prefix but those in attr, and must
+// have no default namespace.
 //
-// attr holds first the attributes of e with their expanded names, all but xml:lang (see Lang), then the namespace
-// declarations that inner and the attributes need, as {Name: {Space: "xmlns", Local: prefix}, Value: namespace name},
-// sorted by prefix. An attribute in NamespaceXML is to be written with the prefix xml, one in NamespaceDAV with D; for
-// any other namespace there is a declaration in attr. inner holds the children and the character data.
+// attr holds first the attributes of e except xml:lang (see Lang), with their expanded names. Then
+// follow the namespace declarations that inner and the attributes need, as {Name: {Space: "xmlns",
+// Local: prefix}, Value: namespace name}, sorted by prefix. Write an attribute in NamespaceXML with
+// the prefix xml and one in NamespaceDAV with D; attr has a declaration for any other namespace.
+// inner holds the children and the character data.
 //
-// A prefix is declared when it occurs before a colon anywhere, since a value may be a QName. The prefix D is never
-// declared: one that the client bound to something else becomes D_, its D_ becomes D__, and so on. Within values
-// such a prefix is not renamed: a QName there that used it no longer means what it did.
+// Content declares every prefix that occurs before a colon in text or in a value, because that may
+// be a QName. It never declares D: if the client bound D to another namespace it becomes D_, D_
+// becomes D__, and so on. Content does not rename them in text and values, so a QName that uses
+// such a prefix loses its meaning.
 func (e *Element) Content() (attr []xml.Attr, inner []byte) {
 	inner = e.appendContent(nil)
 	for _, a := range e.Attr {
@@ -31,29 +34,29 @@ func (e *Element) Content() (attr []xml.Attr, inner []byte) {
 	return append(attr, e.declarations(inner)...), inner
 }
 
-// declarations returns those of the bindings in scope on e that inner or the attributes of e refer to.
+// declarations returns the bindings in scope on e that inner or the attributes of e use.
 func (e *Element) declarations(inner []byte) (attr []xml.Attr) {
 	if e.scope == nil {
 		return nil
 	}
-	mentioned := make(map[string]bool)
-	mention(mentioned, inner)
+	used := make(map[string]bool)
+	addPrefixes(used, inner)
 	for i, a := range e.Attr {
-		mentioned[e.attrPrefix[i]] = true
-		mention(mentioned, []byte(a.Value))
+		used[e.attrPrefix[i]] = true
+		addPrefixes(used, []byte(a.Value))
 	}
-	if len(mentioned) == 0 {
+	if len(used) == 0 {
 		return nil
 	}
 	seen := make(map[string]bool)
 	for s := e.scope; s != nil; s = s.outer {
 		for _, b := range s.bindings {
 			out := outPrefix(b.prefix, b.uri)
-			if !mentioned[b.prefix] && (out == b.prefix || !mentioned[out]) || seen[b.prefix] {
+			if !used[b.prefix] && (out == b.prefix || !used[out]) || seen[b.prefix] {
 				continue
 			}
 			seen[b.prefix] = true
-			if b.prefix == "" || b.isD() || e.scope.lookup(b.prefix) != b.uri {
+			if b.prefix == "" || b.bindsDToDAV() || e.scope.lookup(b.prefix) != b.uri {
 				continue
 			}
 			attr = append(attr, xml.Attr{Name: xml.Name{Space: "xmlns", Local: out}, Value: b.uri})
@@ -63,16 +66,16 @@ func (e *Element) declarations(inner []byte) (attr []xml.Attr) {
 	return attr
 }
 
-// mention adds what stands before a colon in text and may be a prefix. It knows nothing of the vocabulary, which can
-// be any that has QNames, XPath for one; taking too many for prefixes does no harm.
-func mention(prefixes map[string]bool, text []byte) {
+// addPrefixes adds each NCName before a colon in text to prefixes. It may be a prefix: the
+// vocabulary is unknown and may have QNames or XPath. An unnecessary declaration is harmless.
+func addPrefixes(prefixes map[string]bool, text []byte) {
 	for {
 		before, after, found := bytes.Cut(text, []byte{':'})
 		if !found {
 			return
 		}
 		name := before[bytes.LastIndexFunc(before, func(r rune) bool { return !isNameRune(r) })+1:]
-		for len(name) > 0 && !utf8.RuneStart(name[0]) { // the rest of the character before
+		for len(name) > 0 && !utf8.RuneStart(name[0]) { // trailing bytes of a character
 			name = name[1:]
 		}
 		if name = bytes.TrimLeft(name, "0123456789.-"); len(name) > 0 && !prefixes[string(name)] {
@@ -82,7 +85,7 @@ func mention(prefixes map[string]bool, text []byte) {
 	}
 }
 
-// isNameRune is true at least for the characters of an NCName (XML 1.0 appendix B).
+// isNameRune returns true for at least the characters of an NCName (XML 1.0 appendix B).
 func isNameRune(r rune) bool {
 	switch r {
 	case '_', '-', '.', '\u00B7', '\u0387', '\u212E':
@@ -91,13 +94,14 @@ func isNameRune(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsNumber(r)
 }
 
-// appendContent writes what is inside of e. It keeps a stack of its own: how deep it goes is up to the client.
+// appendContent appends the content of e as XML. It uses an explicit stack, because the client
+// chooses the depth.
 func (e *Element) appendContent(dst []byte) []byte {
 	type frame struct {
 		e    *Element
-		next int // child
+		next int // the index of the next child
 	}
-	dst = EscapeText(dst, e.head)
+	dst = EscapeText(dst, e.text)
 	for stack := []frame{{e: e}}; ; {
 		top := &stack[len(stack)-1]
 		if top.next == len(top.e.Children) {
@@ -114,24 +118,24 @@ func (e *Element) appendContent(dst []byte) []byte {
 		top.next++
 		dst = append(dst, '<')
 		dst = c.appendName(dst)
-		if len(stack) == 1 && c.inherits {
+		if len(stack) == 1 && c.needsDefault {
 			if uri := c.scope.lookup(""); uri != "" {
 				dst = appendAttr(dst, "", "xmlns", uri)
 			}
 		}
 		dst = c.appendAttrs(dst)
-		if len(c.Children) == 0 && c.head == "" {
+		if len(c.Children) == 0 && c.text == "" {
 			dst = append(dst, "/>"...)
 			dst = EscapeText(dst, c.tail)
 			continue
 		}
 		dst = append(dst, '>')
-		dst = EscapeText(dst, c.head)
+		dst = EscapeText(dst, c.text)
 		stack = append(stack, frame{e: c})
 	}
 }
 
-// appendName writes the name of e as the client did.
+// appendName appends the name of e with the client's prefix.
 func (e *Element) appendName(dst []byte) []byte {
 	if e.prefix != "" {
 		dst = append(append(dst, outPrefix(e.prefix, e.Name.Space)...), ':')
@@ -139,13 +143,13 @@ func (e *Element) appendName(dst []byte) []byte {
 	return append(dst, e.Name.Local...)
 }
 
-// appendAttrs writes the declarations and the attributes of e.
+// appendAttrs appends the namespace declarations and the attributes of e.
 func (e *Element) appendAttrs(dst []byte) []byte {
-	for _, b := range e.own() {
+	for _, b := range e.bindingsHere() {
 		switch {
 		case b.prefix == "":
 			dst = appendAttr(dst, "", "xmlns", b.uri)
-		case !b.isD():
+		case !b.bindsDToDAV():
 			dst = appendAttr(dst, "xmlns", outPrefix(b.prefix, b.uri), b.uri)
 		}
 	}
@@ -164,13 +168,14 @@ func appendAttr(dst []byte, prefix, local, value string) []byte {
 	return append(EscapeAttr(dst, value), '"')
 }
 
-// isD reports whether b is what every document of ours declares.
-func (b binding) isD() bool { return b.prefix == "D" && b.uri == NamespaceDAV }
+// bindsDToDAV reports whether b is the binding that every document of this server declares.
+func (b binding) bindsDToDAV() bool { return b.prefix == "D" && b.uri == NamespaceDAV }
 
-// outPrefix returns what a prefix bound to uri is called in our documents. Different ones stay different: all of D, D_,
-// D__ and so on move on by one, save the D that is ours.
+// outPrefix returns the prefix to write for a client's prefix that is bound to uri. Different
+// prefixes stay different: D, D_, D__ and so on each get one more underscore, unless D is bound to
+// DAV:.
 func outPrefix(prefix, uri string) string {
-	if strings.HasPrefix(prefix, "D") && strings.Trim(prefix[1:], "_") == "" && !(binding{prefix, uri}).isD() {
+	if strings.HasPrefix(prefix, "D") && strings.Trim(prefix[1:], "_") == "" && !(binding{prefix, uri}).bindsDToDAV() {
 		return prefix + "_"
 	}
 	return prefix

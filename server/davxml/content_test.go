@@ -9,8 +9,8 @@ import (
 	"dav207/server/davxml"
 )
 
-// contents are documents whose element called x, at any depth, has this content. attr is written as embed would.
-var contents = []struct{ rule, body, attr, inner string }{
+// contentTests are documents with an element x, at any depth, and its Content. embed formats attr.
+var contentTests = []struct{ rule, body, attr, inner string }{
 	{"§4.3 text", `<x>a&lt;b&#xD;c"d'</x>`, ``, `a&lt;b&#xD;c"d'`},
 	{"§4.3 white space is significant", "<x> \n<y> </y>\t</x>", ``, " \n<y> </y>\t"},
 	{"§4.3 [attributes] of the property", `<x a="1" xml:lang="en" b="2"/>`, `{"" "a"}="1" {"" "b"}="2"`, ``},
@@ -60,7 +60,7 @@ var contents = []struct{ rule, body, attr, inner string }{
 	{"high characters", `<x>&#65536;</x>`, ``, "\U00010000"},
 }
 
-// find returns the first element called x.
+// find returns the first element x.
 func find(e *davxml.Element) *davxml.Element {
 	if e.Name.Local == "x" {
 		return e
@@ -75,7 +75,7 @@ func find(e *davxml.Element) *davxml.Element {
 
 // RFC 4918 §4.3.
 func TestContent(t *testing.T) {
-	for _, tt := range contents {
+	for _, tt := range contentTests {
 		t.Run(tt.rule, func(t *testing.T) {
 			root, err := davxml.Parse(strings.NewReader(tt.body), nil)
 			if err != nil {
@@ -97,9 +97,10 @@ func TestContent(t *testing.T) {
 	}
 }
 
-// What Content gives is the same after it was stored and sent to a client that sends it back, prefixes included.
-func TestContentIsStable(t *testing.T) {
-	for _, b := range bodies {
+// The result of Content stays the same when it is stored, sent to a client and sent back (RFC 4918
+// §4.3).
+func TestContentRoundTrip(t *testing.T) {
+	for _, b := range clientBodies {
 		e, err := davxml.Parse(strings.NewReader(b.body), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -116,7 +117,7 @@ func TestContentIsStable(t *testing.T) {
 }
 
 // A declaration in attr cannot be forged by an attribute of the client.
-func TestContentAttrIsUnambiguous(t *testing.T) {
+func TestContentForgedDeclaration(t *testing.T) {
 	e, err := davxml.Parse(strings.NewReader(`<x xmlns:p="urn:xmlns" p:D="v" xmlnsD="w"/>`), nil)
 	if err != nil {
 		t.Fatal(err)

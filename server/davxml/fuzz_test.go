@@ -13,19 +13,20 @@ import (
 	"dav207/server/davxml"
 )
 
-// FuzzParse: whatever the bytes are, Parse returns one of its errors, or something that Content can give back.
+// FuzzParse: for arbitrary bodies Parse returns one of its errors, or a tree whose Content
+// round-trips.
 func FuzzParse(f *testing.F) {
-	for _, b := range bodies {
+	for _, b := range clientBodies {
 		f.Add([]byte(b.body))
 		f.Add(utf16LE(b.body))
 	}
-	for _, tt := range refused {
+	for _, tt := range malformedBodies {
 		f.Add([]byte(tt.body))
 	}
-	for _, tt := range accepted {
+	for _, tt := range validBodies {
 		f.Add([]byte(tt.body))
 	}
-	for _, tt := range contents {
+	for _, tt := range contentTests {
 		f.Add([]byte(tt.body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -46,12 +47,13 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzContent: the same round trip for documents that are made to confuse prefixes. Each byte is a step in writing one.
+// FuzzContent checks the round trip of documents with conflicting prefixes. Each byte is an
+// instruction to write one.
 func FuzzContent(f *testing.F) {
 	f.Add([]byte{1, 9, 17, 33, 65, 0})
 	f.Add([]byte("\x10\x21\x32\x43\x54\x65\x76\x07\x18\x29\x3a"))
 	f.Fuzz(func(t *testing.T, steps []byte) {
-		doc := confusing(steps)
+		doc := randomBindings(steps)
 		root, err := davxml.Parse(strings.NewReader(doc), nil)
 		if err != nil {
 			if !errors.Is(err, davxml.ErrMalformed) {
@@ -63,8 +65,9 @@ func FuzzContent(f *testing.F) {
 	})
 }
 
-// confusing writes a document whose tags match, and that binds few prefixes to few namespaces in many ways.
-func confusing(steps []byte) string {
+// confusing writes a document whose tags match, and that binds few prefixes to few namespaces in
+// many ways.
+func randomBindings(steps []byte) string {
 	prefixes := []string{"D", "D_", "d", "D__", "p", ""}
 	uris := []string{"DAV:", "u", "v", "", "u"}
 	qualify := func(n byte, local string) string {
@@ -73,7 +76,7 @@ func confusing(steps []byte) string {
 		}
 		return local
 	}
-	// Every prefix is bound at the root, so that most documents are right.
+	// The root binds every prefix, so that most documents are well-formed.
 	doc := `<r xmlns:D="u" xmlns:D_="v" xmlns:d="DAV:" xmlns:D__="DAV:" xmlns:p="w">`
 	var open []string
 	tag := ""
@@ -125,7 +128,7 @@ func confusing(steps []byte) string {
 	return doc + "</r>"
 }
 
-// FuzzEscape: what is escaped reads back as itself, save for what XML cannot carry.
+// FuzzEscape: Parse returns what was escaped, with U+FFFD for characters that XML forbids.
 func FuzzEscape(f *testing.F) {
 	for _, s := range []string{"", "plain", "a<b>&c\"'", "]]>", "\r\n\t", "\x00\x1f\x7f", "\xff\xed\xa0\x80", "\uFFFE\uFFFF\U00010000"} {
 		f.Add(s)
@@ -153,7 +156,7 @@ func FuzzEscape(f *testing.F) {
 	})
 }
 
-// checkTree checks the round trip of root and of some of what is in it.
+// checkTree checks the round trip of root and of some of its descendants.
 func checkTree(t *testing.T, root *davxml.Element) {
 	t.Helper()
 	todo := []*davxml.Element{root}
@@ -164,7 +167,7 @@ func checkTree(t *testing.T, root *davxml.Element) {
 	}
 }
 
-// checkRoundTrip puts what e holds into another document and compares the infosets.
+// checkRoundTrip writes the Content of e into another document and compares the infosets.
 func checkRoundTrip(t *testing.T, e *davxml.Element) {
 	t.Helper()
 	doc := embed(t, e)
@@ -177,7 +180,7 @@ func checkRoundTrip(t *testing.T, e *davxml.Element) {
 	}
 }
 
-// embed is the writer that Content describes.
+// embed writes the Content of e as its doc comment requires.
 func embed(t *testing.T, e *davxml.Element) string {
 	t.Helper()
 	attr, inner := e.Content()
@@ -210,8 +213,8 @@ func embed(t *testing.T, e *davxml.Element) string {
 	return string(append(b, "</D:x>"...))
 }
 
-// infoset writes down what RFC 4918 §4.3 wants preserved. Of the outermost element that is not the name, and xml:lang
-// counts as scope and not as an attribute.
+// infoset returns a text form of what RFC 4918 §4.3 requires to be preserved. It leaves out the
+// name of the outermost element. Its xml:lang is in the scope and not among the attributes.
 func infoset(e *davxml.Element, outermost bool) string {
 	var b strings.Builder
 	if !outermost {

@@ -20,7 +20,7 @@ func attrs(format string, n int) string {
 	return b.String()
 }
 
-// Each body is at the limit, and over it with one more (RFC 4918 §8.2: servers may refuse questionable requests).
+// Each body is at the limit; one more of the same exceeds it (RFC 4918 §8.2).
 func TestLimits(t *testing.T) {
 	small := &davxml.Limits{Depth: 3, Attrs: 3, Elements: 5, Name: 8}
 	for _, tt := range []struct {
@@ -58,8 +58,9 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// A short body must not make Content write much: each of these would be given its namespace name once more.
-func TestContentDoesNotGrow(t *testing.T) {
+// Content must not return much more than the body had: each of these elements needs its namespace
+// name repeated.
+func TestContentSizeIsBounded(t *testing.T) {
 	uri := strings.Repeat("u", 4000)
 	for _, body := range []string{
 		`<x:a xmlns:x="x" xmlns="` + uri + `">` + strings.Repeat("<b/>", 40_000) + `</x:a>`,
@@ -68,22 +69,21 @@ func TestContentDoesNotGrow(t *testing.T) {
 		e, err := davxml.Parse(strings.NewReader(body), nil)
 		if !errors.Is(err, davxml.ErrMalformed) {
 			_, inner := e.Content()
-			t.Errorf("a body of %d bytes holds %d bytes, error %v, want ErrMalformed", len(body), len(inner), err)
+			t.Errorf("a body of %d bytes has %d bytes of content, error %v, want ErrMalformed", len(body), len(inner), err)
 		}
 	}
-	// The same elements where the name needs to be written once.
+	// The same elements with the name written once.
 	body := `<x:a xmlns:x="x"><b xmlns="` + uri[:300] + `">` + strings.Repeat("<b/>", 40_000) + `</b></x:a>`
 	e, err := davxml.Parse(strings.NewReader(body), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, inner := e.Content(); len(inner) > len(body) {
-		t.Errorf("a body of %d bytes holds %d bytes", len(body), len(inner))
+		t.Errorf("a body of %d bytes has %d bytes of content", len(body), len(inner))
 	}
 }
 
-// Time grows with the size of a body, whatever is in it, and not with its square: then eight times the size would take
-// 64 times as long.
+// Parsing takes linear time: with quadratic time eight times the size would take 64 times as long.
 func TestTimeIsLinear(t *testing.T) {
 	none := &davxml.Limits{Depth: 1 << 30, Attrs: 1 << 30, Elements: 1 << 30, Name: 1 << 30}
 	for name, body := range map[string]func(n int) string{

@@ -8,17 +8,17 @@ import (
 	"unicode/utf8"
 )
 
-// binding is a namespace declaration; prefix "" is the default namespace.
+// binding is a namespace declaration. The prefix "" is the default namespace.
 type binding struct{ prefix, uri string }
 
-// scope holds the declarations of one element and leads to those around it. Elements without declarations share that
-// of their parent.
+// scope is a linked list of the declarations of an element and of its ancestors. Elements without
+// declarations share the scope of their parent.
 type scope struct {
 	outer    *scope
 	bindings []binding
 }
 
-// lookup returns what prefix is bound to, "" if nothing. Limits.Attrs bounds how long it takes.
+// lookup returns the namespace name of prefix, or "". Limits.Attrs bounds the time.
 func (s *scope) lookup(prefix string) string {
 	for ; s != nil; s = s.outer {
 		for _, b := range s.bindings {
@@ -30,16 +30,16 @@ func (s *scope) lookup(prefix string) string {
 	return ""
 }
 
-// own returns the declarations that stand on e itself.
-func (e *Element) own() []binding {
-	if !e.declares {
+// bindingsHere returns the declarations on e itself.
+func (e *Element) bindingsHere() []binding {
+	if !e.bindsHere {
 		return nil
 	}
 	return e.scope.bindings
 }
 
-func (e *Element) declaresDefault() bool {
-	for _, b := range e.own() {
+func (e *Element) bindsDefault() bool {
+	for _, b := range e.bindingsHere() {
 		if b.prefix == "" {
 			return true
 		}
@@ -47,8 +47,8 @@ func (e *Element) declaresDefault() bool {
 	return false
 }
 
-// declare enters the namespace declarations among attrs.
-func (p *parser) declare(e *Element, attrs []xml.Attr) error {
+// bind adds the namespace declarations among attrs to the scope.
+func (p *parser) bind(e *Element, attrs []xml.Attr) error {
 	var own []binding
 	for _, a := range attrs {
 		var b binding
@@ -63,7 +63,7 @@ func (p *parser) declare(e *Element, attrs []xml.Attr) error {
 		if err := p.checkBinding(b); err != nil {
 			return err
 		}
-		if b.prefix != "xml" { // bound everywhere, declared or not
+		if b.prefix != "xml" { // always bound
 			own = append(own, b)
 		}
 	}
@@ -73,15 +73,16 @@ func (p *parser) declare(e *Element, attrs []xml.Attr) error {
 	if p.inScope += len(own); p.inScope > p.limits.Attrs {
 		return errors.New("too many namespace declarations in scope")
 	}
-	e.scope, e.declares = &scope{outer: e.scope, bindings: own}, true
+	e.scope, e.bindsHere = &scope{outer: e.scope, bindings: own}, true
 	for _, b := range own {
 		p.bound[b.prefix] = append(p.bound[b.prefix], b.uri)
 	}
 	return nil
 }
 
-func (p *parser) undeclare(e *Element) {
-	for _, b := range e.own() {
+// unbind removes the declarations on e from the scope, at its end tag.
+func (p *parser) unbind(e *Element) {
+	for _, b := range e.bindingsHere() {
 		p.inScope--
 		if s := p.bound[b.prefix]; len(s) > 1 {
 			p.bound[b.prefix] = s[:len(s)-1]
@@ -91,7 +92,7 @@ func (p *parser) undeclare(e *Element) {
 	}
 }
 
-// checkBinding applies the constraints of Namespaces in XML §3 and §5.
+// checkBinding checks the constraints of Namespaces in XML §3 and §5.
 func (p *parser) checkBinding(b binding) error {
 	if b.prefix != "" {
 		if err := p.checkLocal(b.prefix); err != nil {
@@ -104,14 +105,15 @@ func (p *parser) checkBinding(b binding) error {
 	case b.prefix == "xmlns":
 		return errors.New("the prefix xmlns is declared")
 	case (b.prefix == "xml") != (b.uri == NamespaceXML):
-		return errors.New("the prefix xml and its namespace belong together")
+		return errors.New("the prefix xml or its namespace is bound to another")
 	case b.uri == namespaceXMLNS:
-		return errors.New("something is bound to the namespace of xmlns")
+		return errors.New("a prefix is bound to the namespace of xmlns")
 	case b.uri == "" && b.prefix != "":
-		return fmt.Errorf("the prefix %.40q is undeclared, as only Namespaces 1.1 allows", b.prefix)
+		return fmt.Errorf("a declaration that removes the prefix %.40q, which needs Namespaces 1.1", b.prefix)
 	case b.uri == "xmlns":
-		// Not forbidden, but a relative reference, which is deprecated, and xml.Attr marks declarations with it: an
-		// attribute of that namespace would come out of Content as a declaration.
+		// Not forbidden, but a relative reference, which is deprecated, and xml.Attr marks
+		// declarations with it: an attribute of that namespace would come out of Content as a
+		// declaration.
 		return errors.New("the namespace name xmlns")
 	}
 	return nil
@@ -123,9 +125,9 @@ func (p *parser) elementName(n xml.Name) (xml.Name, error) {
 	return xml.Name{Space: uri, Local: n.Local}, err
 }
 
-// attributes resolves the names of the attributes that are no declarations (without a prefix they are in no
-// namespace) and stores them.
-func (p *parser) attributes(e *Element, attrs []xml.Attr) error {
+// setAttrs sets e.Attr and e.Lang from the attributes that are not namespace declarations. An
+// attribute without a prefix is in no namespace.
+func (p *parser) setAttrs(e *Element, attrs []xml.Attr) error {
 	if err := checkUnique(attrs); err != nil {
 		return err
 	}
@@ -152,7 +154,7 @@ func (p *parser) attributes(e *Element, attrs []xml.Attr) error {
 		e.Attr = append(e.Attr, a)
 		e.attrPrefix = append(e.attrPrefix, prefix)
 	}
-	return checkUnique(e.Attr) // Namespaces in XML §6.3
+	return checkUnique(e.Attr) // again with namespace names: Namespaces in XML §6.3
 }
 
 // resolve returns the namespace name of a name whose Space is a prefix.
@@ -169,38 +171,39 @@ func (p *parser) resolve(n xml.Name) (uri string, err error) {
 	return "", nil
 }
 
-// checkLocal completes the check of a name that encoding/xml let through: it leaves colons at either end of a
-// name in Local, and looks at the first character of the whole name only.
+// checkLocal checks what encoding/xml does not: it accepts colons at either end of a name, and
+// checks only the first character of a name with its prefix.
 func (p *parser) checkLocal(local string) error {
 	switch {
 	case len(local) > p.limits.Name:
 		return errors.New("a name that is too long")
 	case strings.Contains(local, ":"):
-		return fmt.Errorf("a colon at the wrong place in the name %.40q", local)
+		return fmt.Errorf("a misplaced colon in the name %.40q", local)
 	case !isNameStart(local):
-		return fmt.Errorf("a wrong first character in the name %.40q", local)
+		return fmt.Errorf("an invalid first character in the name %.40q", local)
 	}
 	return nil
 }
 
-// isNameStart reports whether local, known to consist of name characters, also begins as a name must.
+// isNameStart reports whether local, which has only name characters, begins with a name start
+// character.
 func isNameStart(local string) bool {
 	c := local[0]
 	if c < utf8.RuneSelf {
 		return c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 	}
-	// The tables of encoding/xml are not exported; the decoder is asked itself, so that it will read what was accepted.
+	// The tables of encoding/xml are not exported, so this calls the decoder.
 	_, err := xml.NewDecoder(strings.NewReader("<" + local + "/>")).RawToken()
 	return err == nil
 }
 
-// checkUnique applies "Unique Att Spec" of XML 1.0 §3.1 to the names as they stand in attrs.
+// checkUnique checks the constraint "Unique Att Spec" of XML 1.0 §3.1.
 func checkUnique(attrs []xml.Attr) error {
 	if len(attrs) <= 8 {
 		for i, a := range attrs {
 			for _, b := range attrs[:i] {
 				if a.Name == b.Name {
-					return fmt.Errorf("the attribute %.40q stands twice", a.Name.Local)
+					return fmt.Errorf("the attribute %.40q occurs twice", a.Name.Local)
 				}
 			}
 		}
@@ -209,7 +212,7 @@ func checkUnique(attrs []xml.Attr) error {
 	seen := make(map[xml.Name]bool, len(attrs))
 	for _, a := range attrs {
 		if seen[a.Name] {
-			return fmt.Errorf("the attribute %.40q stands twice", a.Name.Local)
+			return fmt.Errorf("the attribute %.40q occurs twice", a.Name.Local)
 		}
 		seen[a.Name] = true
 	}

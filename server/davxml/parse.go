@@ -11,18 +11,20 @@ import (
 	"unicode/utf8"
 )
 
-// Parse reads a whole document and returns its root. limits may be nil. The errors are described with ErrEmpty,
-// ErrMalformed and ErrCharset; any other is that of r, and r is what bounds the size of the body.
+// Parse reads a document and returns its root. limits may be nil. The error wraps ErrEmpty,
+// ErrMalformed, ErrCharset or the error of r. Parse reads r to its end, so the caller must limit
+// the size.
 //
-// Comments and processing instructions are dropped (RFC 4918 §4.3.1, §17), CDATA sections are character data, line ends
-// are "\n" (XML 1.0 §2.11), attribute values are normalized (§3.3.3). White space is kept. The editions are those that
-// RFC 4918 refers to: the fourth of XML 1.0, the second of Namespaces in XML 1.0.
+// Parse drops comments and processing instructions (RFC 4918 §4.3.1, §17), treats CDATA sections as
+// character data, replaces line ends by "\n" (XML 1.0 §2.11), normalizes attribute values (§3.3.3)
+// and keeps white space. It follows the editions to which RFC 4918 refers: the fourth of XML 1.0
+// and the second of Namespaces in XML 1.0.
 func Parse(r io.Reader, limits *Limits) (*Element, error) {
 	body, err := io.ReadAll(r)
 	if err != nil {
 		return nil, fmt.Errorf("reading the body: %w", err)
 	}
-	doc, err := decode(body)
+	doc, err := toUTF8(body)
 	if err != nil {
 		return nil, err
 	}
@@ -30,29 +32,31 @@ func Parse(r io.Reader, limits *Limits) (*Element, error) {
 	return p.parse(doc)
 }
 
-// malformed returns an error that wraps ErrMalformed. The offset counts from behind the XML declaration, in UTF-8.
+// malformed returns an error that wraps ErrMalformed. offset is in bytes of UTF-8 after the XML
+// declaration.
 func malformed(offset int, reason string) error {
-	const enough = 120 // a reason may quote what the client sent
-	if len(reason) > enough {
-		reason = reason[:enough] + "…"
+	const maxReason = 120 // it may quote the client
+	if len(reason) > maxReason {
+		reason = reason[:maxReason] + "…"
 	}
 	reason = strings.ToValidUTF8(reason, "")
 	return fmt.Errorf("%w near byte %d: %s", ErrMalformed, offset, reason)
 }
 
 type parser struct {
-	limits     Limits
-	root       *Element
-	open       []*Element          // from the root to the innermost element that is not closed
-	text       []byte              // character data since the last tag
-	bound      map[string][]string // prefix to the namespace names it was bound to, the innermost last
-	inScope    int                 // declarations in scope
-	elements   int
-	redeclared int // see maxRedeclared
+	limits          Limits
+	root            *Element
+	open            []*Element          // from the root to the innermost element that is not closed
+	text            []byte              // character data since the last tag
+	bound           map[string][]string // the namespace names of each prefix, the innermost last
+	inScope         int                 // the number of declarations in scope
+	elements        int
+	redeclaredBytes int // see maxRedeclaredBytes
 }
 
-// parse drives the tokenizer of encoding/xml. RawToken checks the syntax within one token, and not all of it: tags that
-// match, namespaces, duplicates, the order of things and some characters are left to its caller.
+// parse calls the tokenizer of encoding/xml. RawToken checks most of the syntax within one token.
+// The parser checks the rest: matching tags, namespaces, duplicates, the order of tokens and some
+// characters.
 func (p *parser) parse(doc []byte) (*Element, error) {
 	d := xml.NewDecoder(bytes.NewReader(doc))
 	for {
@@ -78,8 +82,8 @@ func (p *parser) parse(doc []byte) (*Element, error) {
 		case xml.ProcInst:
 			reason = checkProcInst(t, doc[start:end])
 		case xml.Directive:
-			reason = errors.New("a document type declaration") // RFC 4918 §20.6, and entities that grow
-		default: // no token
+			reason = errors.New("a document type declaration") // RFC 4918 §20.6
+		default: // no token: err is set
 			reason = err
 			if errors.As(err, &syntax) {
 				reason = errors.New(syntax.Msg)
@@ -112,31 +116,31 @@ func (p *parser) startElement(t xml.StartElement, raw []byte) error {
 	case len(t.Attr) > p.limits.Attrs:
 		return errors.New("too many attributes")
 	}
-	if err := normalizeAttrs(raw, t.Attr); err != nil {
+	if err := checkAndNormalizeAttrs(raw, t.Attr); err != nil {
 		return err
 	}
 	e := &Element{prefix: t.Name.Space}
-	parent := p.innermost()
+	parent := p.current()
 	if parent != nil {
 		e.Lang, e.scope = parent.Lang, parent.scope
 	}
-	if err := p.declare(e, t.Attr); err != nil {
+	if err := p.bind(e, t.Attr); err != nil {
 		return err
 	}
 	var err error
 	if e.Name, err = p.elementName(t.Name); err != nil {
 		return err
 	}
-	if err := p.attributes(e, t.Attr); err != nil {
+	if err := p.setAttrs(e, t.Attr); err != nil {
 		return err
 	}
-	if e.prefix == "" && !e.declaresDefault() {
-		e.inherits = true
-		if p.redeclared += len(e.Name.Space); p.redeclared > maxRedeclared {
+	if e.prefix == "" && !e.bindsDefault() {
+		e.needsDefault = true
+		if p.redeclaredBytes += len(e.Name.Space); p.redeclaredBytes > maxRedeclaredBytes {
 			return errors.New("too many elements for so long a namespace name")
 		}
 	}
-	p.flush()
+	p.storeText()
 	if parent == nil {
 		p.root = e
 	} else {
@@ -147,22 +151,22 @@ func (p *parser) startElement(t xml.StartElement, raw []byte) error {
 }
 
 func (p *parser) endElement(t xml.EndElement) error {
-	e := p.innermost()
+	e := p.current()
 	if e == nil || e.prefix != t.Name.Space || e.Name.Local != t.Name.Local {
 		return fmt.Errorf("an end tag %.40q that matches no start tag", t.Name.Local)
 	}
-	p.flush()
+	p.storeText()
 	p.open = p.open[:len(p.open)-1]
-	p.undeclare(e)
-	if parent := p.innermost(); parent != nil && e.inherits && !parent.inherits && !parent.declaresDefault() {
-		parent.inherits = true
+	p.unbind(e)
+	if parent := p.current(); parent != nil && e.needsDefault && !parent.needsDefault && !parent.bindsDefault() {
+		parent.needsDefault = true
 	}
 	return nil
 }
 
 func (p *parser) charData(data, raw []byte) error {
 	if len(p.open) == 0 {
-		if !isSpace(raw) { // production [27]: literal white space, neither references nor CDATA
+		if !isSpace(raw) { // production [27] has literal white space only
 			return errors.New("text outside of the root element")
 		}
 		return nil
@@ -174,29 +178,30 @@ func (p *parser) charData(data, raw []byte) error {
 	return nil
 }
 
-// flush gives the character data read so far its place in the tree.
-func (p *parser) flush() {
+// storeText moves the character data since the last tag into the tree.
+func (p *parser) storeText() {
 	if len(p.text) == 0 {
 		return
 	}
-	e := p.innermost()
+	e := p.current()
 	if n := len(e.Children); n > 0 {
 		e.Children[n-1].tail = string(p.text)
 	} else {
-		e.head = string(p.text)
+		e.text = string(p.text)
 	}
 	p.text = p.text[:0]
 }
 
-func (p *parser) innermost() *Element {
+func (p *parser) current() *Element {
 	if len(p.open) == 0 {
 		return nil
 	}
 	return p.open[len(p.open)-1]
 }
 
-// checkProcInst checks what encoding/xml does not: productions [16] and [17], and the colon (Namespaces in XML §7). The
-// XML declaration at the start was taken away by decode; anywhere else it is an error.
+// checkProcInst checks what encoding/xml does not: XML 1.0 productions [16] and [17], and colons
+// (Namespaces in XML §7). toUTF8 has removed the XML declaration at the start; it is an error
+// elsewhere.
 func checkProcInst(t xml.ProcInst, raw []byte) error {
 	rest := raw[len("<?")+len(t.Target):]
 	switch {
@@ -210,8 +215,8 @@ func checkProcInst(t xml.ProcInst, raw []byte) error {
 	return nil
 }
 
-// refersToSurrogate finds the one thing that encoding/xml takes for a character reference although it is none (XML 1.0
-// §4.1): &#xD800; to &#xDFFF;, which it reads as U+FFFD.
+// refersToSurrogate reports whether raw has a reference &#xD800; to &#xDFFF;. XML 1.0 §4.1 forbids
+// them; encoding/xml reads them as U+FFFD.
 func refersToSurrogate(raw []byte) bool {
 	for {
 		i := bytes.Index(raw, []byte("&#"))
@@ -233,7 +238,7 @@ func refersToSurrogate(raw []byte) bool {
 	}
 }
 
-// validChars reports whether b is UTF-8 and made of production [2] alone.
+// validChars reports whether b is UTF-8 and has only characters of XML 1.0 production [2].
 func validChars(b []byte) bool {
 	for len(b) > 0 {
 		r, size := utf8.DecodeRune(b)
@@ -245,7 +250,7 @@ func validChars(b []byte) bool {
 	return true
 }
 
-// isChar is production [2], for what utf8 can decode.
+// isChar reports whether r, decoded from valid UTF-8, matches XML 1.0 production [2].
 func isChar(r rune) bool {
 	return r >= 0x20 && r != 0xFFFE && r != 0xFFFF || r == '\t' || r == '\n' || r == '\r'
 }

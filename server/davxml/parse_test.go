@@ -13,8 +13,8 @@ import (
 	"dav207/server/davxml"
 )
 
-// refused are bodies that are malformed. XML is XML 1.0, NS is Namespaces in XML 1.0.
-var refused = []struct{ rule, body string }{
+// malformedBodies must be rejected. XML is XML 1.0, NS is Namespaces in XML 1.0.
+var malformedBodies = []struct{ rule, body string }{
 	{"XML [1] one root: none", `<!-- nothing -->`},
 	{"XML [1] one root: only a declaration", `<?xml version="1.0"?>`},
 	{"XML [1] one root: two", `<a/><b/>`},
@@ -133,8 +133,8 @@ var refused = []struct{ rule, body string }{
 	{"a namespace name that xml.Attr keeps for declarations", `<a xmlns:p="xmlns" p:D="evil"/>`},
 }
 
-func TestParseRefuses(t *testing.T) {
-	for _, tt := range refused {
+func TestParseMalformed(t *testing.T) {
+	for _, tt := range malformedBodies {
 		t.Run(tt.rule, func(t *testing.T) {
 			e, err := davxml.Parse(strings.NewReader(tt.body), nil)
 			if !errors.Is(err, davxml.ErrMalformed) || e != nil {
@@ -144,8 +144,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// accepted are bodies with what infoset says of them.
-var accepted = []struct{ rule, body, infoset string }{
+// validBodies are well-formed bodies with their infosets.
+var validBodies = []struct{ rule, body, infoset string }{
 	{"XML [39] empty elements are the same", `<a></a>`, ` lang=""[""]`},
 	{"XML [40] attributes", "<a\n\tb = '1'\r\n c\t=\"2\" />", ` lang="" {"" "b"}="1" {"" "c"}="2"[""]`},
 	{"XML [22] comments, instructions, spaces around", "<?p q?>\n<!-- x -->\t<a/> <!--y-->\r\n<?p?>", ` lang=""[""]`},
@@ -187,8 +187,8 @@ var accepted = []struct{ rule, body, infoset string }{
 		" lang=\"\"[\"\"{\"\" \"\u65e5\u672c\"} lang=\"\" {\"u\" \"\u00fc\"}=\"\"[\"\"]\"\"]"},
 }
 
-func TestParseAccepts(t *testing.T) {
-	for _, tt := range accepted {
+func TestParseValid(t *testing.T) {
+	for _, tt := range validBodies {
 		t.Run(tt.rule, func(t *testing.T) {
 			e, err := davxml.Parse(strings.NewReader(tt.body), nil)
 			if err != nil {
@@ -202,8 +202,8 @@ func TestParseAccepts(t *testing.T) {
 	}
 }
 
-func TestParseClients(t *testing.T) {
-	for _, b := range bodies {
+func TestParseClientBodies(t *testing.T) {
+	for _, b := range clientBodies {
 		t.Run(b.from, func(t *testing.T) {
 			e, err := davxml.Parse(iotest.OneByteReader(strings.NewReader(b.body)), nil)
 			if err != nil {
@@ -222,7 +222,7 @@ func TestParseEmpty(t *testing.T) {
 	}
 }
 
-// What a client sends does not fill the log.
+// Error texts quote only a little of what a client sent.
 func TestParseErrorIsShort(t *testing.T) {
 	long := strings.Repeat("\u00e9", 100_000)
 	for _, body := range []string{"<1" + long + "/>", "<p:" + long + "/>", "<" + long + "></a>", "<a>&" + long + ";</a>",
@@ -234,8 +234,8 @@ func TestParseErrorIsShort(t *testing.T) {
 	}
 }
 
-// A reader that fails is not a malformed body: the caller answers 413 to one that is too large (RFC 9110 §15.5.14), and
-// nothing to a client that went away.
+// A read error is not ErrMalformed: the caller answers 413 to a body that is too large (RFC 9110
+// §15.5.14), and nothing if the connection is lost.
 func TestParseReaderError(t *testing.T) {
 	t.Run("http.MaxBytesError", func(t *testing.T) {
 		body := http.MaxBytesReader(httptest.NewRecorder(), io.NopCloser(strings.NewReader("<a>    </a>")), 5)

@@ -179,7 +179,7 @@ func appendName(b []byte, n xml.Name, attr []xml.Attr) ([]byte, string) {
 		return append(b, n.Local...), "D"
 	case "":
 		return append(b, n.Local...), ""
-	case xmlNamespace:
+	case davxml.NamespaceXML:
 		b = append(b, `xml:`...)
 		return append(b, n.Local...), "xml"
 	}
@@ -212,14 +212,12 @@ func appendEnd(b []byte, prefix string, n xml.Name) []byte {
 	return append(b, '>')
 }
 
-const xmlNamespace = "http://www.w3.org/XML/1998/namespace"
-
 // boundPrefix returns the prefix that attr or the document binds to the namespace, or "".
 func boundPrefix(attr []xml.Attr, namespace string) string {
 	if namespace == Namespace {
 		return "D"
 	}
-	if namespace == xmlNamespace {
+	if namespace == davxml.NamespaceXML {
 		return "xml"
 	}
 	for _, a := range attr {

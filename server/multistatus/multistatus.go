@@ -11,10 +11,14 @@
 // one resource can use it.
 package multistatus
 
-import "encoding/xml"
+import (
+	"encoding/xml"
+
+	"dav207/server/davxml"
+)
 
 // Namespace is the XML namespace of WebDAV's own elements.
-const Namespace = "DAV:"
+const Namespace = davxml.NamespaceDAV
 
 // Property is one property of a resource: an element inside DAV:prop (§14.18).
 type Property struct {

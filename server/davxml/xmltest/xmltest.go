@@ -1,8 +1,8 @@
-// Package xmltest compares XML documents by what they mean, for tests.
+// Package xmltest compares XML documents by meaning, for tests.
 //
-// Canonical gives the same text for documents that differ only in prefixes, indentation, the order of attributes, quotes,
-// CDATA sections, comments and encoding. The text is made to be read, one element a line, so that a difference of
-// two makes a useful failure message. It is not the Canonical XML of the W3C.
+// Canonical returns the same text for documents that differ only in prefixes, indentation, the
+// order of attributes, quotes, CDATA sections, comments and encoding. The text has one element a
+// line, so that a difference is readable in a failure message. It is not Canonical XML of the W3C.
 package xmltest
 
 import (
@@ -16,15 +16,15 @@ import (
 	"dav207/server/davxml"
 )
 
-// Canonical returns the canonical text of a document. The errors are those of davxml.Parse.
+// Canonical returns the canonical text of a document. Its errors are those of davxml.Parse.
 //
-// White space in an element that has children and no other character data is indentation, and is dropped; all other
-// white space is kept.
+// It drops white space in an element that has children and no other character data, and keeps all
+// other white space.
 func Canonical(body []byte) (string, error) { return canonical(body, false) }
 
-// CanonicalMultistatus is Canonical, and where the root is DAV:multistatus it also makes documents equal that differ
-// only in what RFC 4918 leaves to the server: the order of the responses, of the propstats in a response (they are
-// sorted by status) and of the properties in the prop of a propstat.
+// CanonicalMultistatus is Canonical for a DAV:multistatus, but ignores the order that RFC 4918
+// leaves to the server: of the responses, of the propstats in a response (sorted by status) and of
+// the properties in a propstat.
 func CanonicalMultistatus(body []byte) (string, error) { return canonical(body, true) }
 
 func canonical(body []byte, sorted bool) (string, error) {
@@ -32,24 +32,24 @@ func canonical(body []byte, sorted bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var free orders
+	var ignore unordered
 	if sorted {
 		multistatus, response, propstat := dav("multistatus"), dav("response"), dav("propstat")
-		free = orders{
+		ignore = unordered{
 			{multistatus, response},
 			{multistatus, response, propstat},
 			{multistatus, response, propstat, dav("prop"), xml.Name{}},
 		}
 	}
-	return free.element(root, nil), nil
+	return ignore.element(root, nil), nil
 }
 
-// orders lists the paths, from the root, of the elements whose order among their siblings is free. A zero name stands for
-// any.
-type orders [][]xml.Name
+// unordered lists the paths from the root of elements whose order among their siblings is
+// insignificant. A zero name matches any.
+type unordered [][]xml.Name
 
-// element returns the lines of e, which stands below the elements of path.
-func (o orders) element(e *davxml.Element, path []xml.Name) string {
+// element returns the lines for e. path is that of its parent.
+func (o unordered) element(e *davxml.Element, path []xml.Name) string {
 	var b strings.Builder
 	indent := strings.Repeat("  ", len(path))
 	b.WriteString(indent + name(e.Name))
@@ -83,17 +83,17 @@ func (o orders) element(e *davxml.Element, path []xml.Name) string {
 	return b.String() + strings.Join(lines, "")
 }
 
-// sort puts the lines of those children of the element at path in order whose order is free. All others stay where
-// they are.
-func (o orders) sort(lines []string, children []*davxml.Element, path []xml.Name) {
+// sort sorts the lines of those children of the element at path whose order is insignificant. The
+// others keep their positions.
+func (o unordered) sort(lines []string, children []*davxml.Element, path []xml.Name) {
 	type entry struct{ status, lines string }
-	var places []int
+	var positions []int
 	var entries []entry
 	for i, c := range children {
-		if !o.free(append(path, c.Name)) {
+		if !o.matches(append(path, c.Name)) {
 			continue
 		}
-		places = append(places, i)
+		positions = append(positions, i)
 		key := entry{lines: lines[i]}
 		if status := c.Child(davxml.NamespaceDAV, "status"); status != nil && c.Name == dav("propstat") {
 			key.status = status.Text()
@@ -106,13 +106,13 @@ func (o orders) sort(lines []string, children []*davxml.Element, path []xml.Name
 		}
 		return strings.Compare(a.lines, b.lines)
 	})
-	for i, place := range places {
-		lines[place] = entries[i].lines
+	for i, position := range positions {
+		lines[position] = entries[i].lines
 	}
 }
 
-// free reports whether the order of the element at path among its siblings is free.
-func (o orders) free(path []xml.Name) bool {
+// matches reports whether o has the path.
+func (o unordered) matches(path []xml.Name) bool {
 	return slices.ContainsFunc(o, func(names []xml.Name) bool {
 		return slices.EqualFunc(names, path, func(n, p xml.Name) bool { return n == p || n == xml.Name{} })
 	})
@@ -120,7 +120,7 @@ func (o orders) free(path []xml.Name) bool {
 
 func dav(local string) xml.Name { return xml.Name{Space: davxml.NamespaceDAV, Local: local} }
 
-// name returns a name in the notation {namespace}local.
+// name returns n as {namespace}local.
 func name(n xml.Name) string {
 	if n.Space == "" {
 		return n.Local

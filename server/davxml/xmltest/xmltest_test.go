@@ -76,8 +76,8 @@ func TestCanonicalMultistatus(t *testing.T) {
 	}
 }
 
-// What a property holds is in the order the client gave it, whatever it looks like.
-func TestCanonicalMultistatusInside(t *testing.T) {
+// The order within a property value is the client's, even if it looks like a multistatus.
+func TestCanonicalMultistatusKeepsValues(t *testing.T) {
 	body := func(inner string) string {
 		return `<multistatus xmlns="DAV:"><response><href>/</href><propstat><prop><x>` + inner +
 			`</x></prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>`
@@ -85,6 +85,6 @@ func TestCanonicalMultistatusInside(t *testing.T) {
 	one, _ := xmltest.CanonicalMultistatus([]byte(body(`<prop><b/><a/></prop>`)))
 	two, _ := xmltest.CanonicalMultistatus([]byte(body(`<prop><a/><b/></prop>`)))
 	if one == two {
-		t.Errorf("the order inside of a value was lost: %s", one)
+		t.Errorf("the order within a value was lost: %s", one)
 	}
 }

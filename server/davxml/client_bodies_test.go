@@ -1,7 +1,7 @@
 package davxml_test
 
-// bodies are what clients send, and what test suites send in their stead.
-var bodies = []struct{ from, body string }{
+// clientBodies are bodies sent by clients and test suites.
+var clientBodies = []struct{ from, body string }{
 	{"Windows: first PROPPATCH after PUT", `<?xml version="1.0" encoding="utf-8" ?><D:propertyupdate xmlns:D="DAV:" ` +
 		`xmlns:Z="urn:schemas-microsoft-com:"><D:set><D:prop><Z:Win32CreationTime>Tue, 02 Jan 2024 10:11:12 GMT` +
 		`</Z:Win32CreationTime><Z:Win32LastAccessTime>Tue, 02 Jan 2024 10:11:12 GMT</Z:Win32LastAccessTime>` +
