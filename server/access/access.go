@@ -1,8 +1,9 @@
-// Package access asks whether a request may do what it is about to do, resource by resource.
+// Package access defines how a policy decides what a request may do to each resource.
 //
-// A Policy is asked about every resource a request touches, members of collections included, so a single refusal
-// shows as that member's own 403 and not as the failure of the whole request. It is not authentication: whoever
-// establishes who is asking puts the name into the request's context with WithPrincipal.
+// The server calls the Policy for every resource that a request touches, members of collections
+// included. A refused member has its own 403 and the rest of the request succeeds. The package does
+// not authenticate: the authentication in front of the server stores the user name in the context
+// with WithPrincipal.
 package access
 
 import (
@@ -13,18 +14,18 @@ import (
 	"dav207/server/resource"
 )
 
-// Privilege is something that a request may do to a resource. The names are those of RFC 3744 §3.
+// Privilege is an operation on a resource. The names are those of RFC 3744 §3.
 type Privilege uint8
 
-// The privileges. Bind and Unbind are asked of the member that comes or goes, not of its collection as in
-// RFC 3744 §3.9, §3.10: the member's path names both, and a policy can protect a single one.
+// The privileges. Bind and Unbind apply to the path of the member to add or remove, not to its
+// collection as in RFC 3744 §3.9, §3.10. So a policy can protect a single member.
 const (
-	Read            Privilege = iota // see content, properties and members
+	Read            Privilege = iota // read content, properties and members
 	WriteContent                     // replace the content of an existing resource
 	WriteProperties                  // set or remove properties
 	Bind                             // add this member to its collection
 	Unbind                           // remove this member from its collection
-	Unlock                           // remove a lock that belongs to somebody else
+	Unlock                           // remove a lock of another user
 )
 
 // String returns the name of the element of RFC 3744, such as "write-content".
@@ -46,29 +47,32 @@ func (p Privilege) String() string {
 	return fmt.Sprintf("Privilege(%d)", uint8(p))
 }
 
-// Policy decides. Implementations must be safe for concurrent use and quick: a listing asks once for each member.
+// Policy decides what a request may do. It must be safe for concurrent use and quick: a listing
+// calls it for each member.
 type Policy interface {
-	// Check returns nil to allow. fs.ErrPermission refuses openly: the resource has a 403 of its own. fs.ErrNotExist
-	// hides the resource: it is left out of listings and answers 404. Who is asking stands in ctx (Principal).
+	// Check returns nil to allow the operation. fs.ErrPermission denies it: the answer for the
+	// resource is 403. fs.ErrNotExist hides the resource: listings omit it and its own answer is
+	// 404. Principal(ctx) is the user.
 	Check(ctx context.Context, p Privilege, path resource.Path) error
 }
 
-// PropertyPolicy is what a Policy may offer in addition: rules for single properties.
+// PropertyPolicy is an optional interface of a Policy with rules for single properties.
 type PropertyPolicy interface {
 	Policy
-	// CheckProperty is asked, after Check allowed the resource, before a property is read (Read) or changed
-	// (WriteProperties). A property whose reading is refused stands in a 403 propstat beside the others (RFC 4918 §9.1.3).
+	// The server calls CheckProperty after Check allowed the operation on the resource, before it
+	// reads a property (Read) or changes it (WriteProperties). A property that must not be read is
+	// in a 403 propstat of its own (RFC 4918 §9.1.3).
 	CheckProperty(ctx context.Context, p Privilege, path resource.Path, property xml.Name) error
 }
 
 type principalKey struct{}
 
-// WithPrincipal returns a context that says who is asking. Authentication in front of the server calls it.
+// WithPrincipal returns a context with the name of the authenticated user.
 func WithPrincipal(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, principalKey{}, name)
 }
 
-// Principal returns who is asking, or "" where nobody was authenticated.
+// Principal returns the name of the authenticated user, "" if there is none.
 func Principal(ctx context.Context) string {
 	name, _ := ctx.Value(principalKey{}).(string)
 	return name
