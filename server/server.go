@@ -254,7 +254,7 @@ func (q *request) lookAtPlace(r props.Resource) {
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w = wire.Begin(w, r)
+	w = wire.Wrap(w, r)
 	q := &request{Request: r, w: w, ctx: r.Context(), body: newBody(w, r), principal: access.Principal(r.Context()), origin: h.originOf(r)}
 	if q.origin.mapping != h.mapping {
 		q.ctx = context.WithValue(q.ctx, originKey{}, q.origin)

@@ -1,5 +1,5 @@
-// Package wire does for answers in HTTP/1.x what net/http leaves to the handler: the names of header
-// fields, and when the connection has to end.
+// Package wire adjusts HTTP/1.x responses where net/http leaves it to the handler: it sends header
+// names in the spelling of the RFCs, and closes connections that could be misinterpreted.
 package wire
 
 import (
@@ -9,9 +9,9 @@ import (
 	"dav207/server/forwarded"
 )
 
-// spelled maps names as net/http writes them to those of the RFCs. Names have no case, but some
-// clients look for the RFCs' byte for byte.
-var spelled = map[string]string{
+// exactNames maps the canonical header names of net/http to the spelling of the RFCs. Header names
+// are case-insensitive, but some clients compare them byte by byte.
+var exactNames = map[string]string{
 	"Dav":              "DAV",
 	"Etag":             "ETag",
 	"Ms-Author-Via":    "MS-Author-Via",
@@ -20,78 +20,79 @@ var spelled = map[string]string{
 	"X-Oc-Mtime":       "X-OC-Mtime",
 }
 
-// Begin returns the ResponseWriter to answer r with. It sends header fields under the names that the
-// RFCs have, and closes the connection where what follows the request may be a part of it. It changes
-// nothing for HTTP/2, whose names have no capitals and whose requests have frames, and for answers
-// that go to no connection, such as those to an httptest.ResponseRecorder.
-func Begin(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
+// Wrap returns a ResponseWriter for the answer to r. It sends header names in the spelling of the
+// RFCs, and sets "Connection: close" if a proxy may have seen another end of the request. It
+// returns w itself for HTTP/2, which has lower-case names and frames, for a response without a
+// connection, such as an httptest.ResponseRecorder, and if w is wrapped already.
+func Wrap(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
 	if r.ProtoMajor != 1 || r.Context().Value(http.ServerContextKey) == nil {
 		return w
 	}
-	if _, done := w.(*writer); done {
+	if _, wrapped := w.(*writer); wrapped {
 		return w
 	}
-	if unsure(r) {
+	if mustClose(r) {
 		w.Header().Set("Connection", "close")
 	}
 	return &writer{ResponseWriter: w}
 }
 
-// unsure reports whether a proxy may have seen the end of r elsewhere, and would take what follows
-// for another request (RFC 9112 §6.1, §11.2). A request with Content-Length and Transfer-Encoding is
-// one, and so is one of HTTP/1.0 with Transfer-Encoding: the connection must be closed after them.
-// net/http hides which they are: it takes the one field away before the handler sees it. So it is
-// closed after every request of HTTP/1.0, where connections that stay are rare, and after every
-// chunked one that came through a proxy. Without a proxy only the client could be misled, by itself.
-func unsure(r *http.Request) bool {
+// mustClose reports whether a proxy may have seen another end of r and would take the following
+// bytes for another request (RFC 9112 §6.1, §11.2). The connection must be closed after a request
+// with both Content-Length and Transfer-Encoding, and after a request of HTTP/1.0 with
+// Transfer-Encoding. net/http removes one of the fields before it calls the handler. So mustClose
+// returns true for every request of HTTP/1.0, which rarely keeps a connection open, and for every
+// chunked request through a proxy. Without a proxy a client could only mislead itself.
+func mustClose(r *http.Request) bool {
 	return r.ProtoMinor == 0 || len(r.TransferEncoding) > 0 && forwarded.Any(r.Header)
 }
 
-// writer is a ResponseWriter that spells names when it writes the header.
+// writer is a ResponseWriter that renames header fields before it writes the header.
 type writer struct {
 	http.ResponseWriter
-	begun bool
+	headerWritten bool
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap is called by http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-func (w *writer) spell() {
-	if w.begun {
+// setExactNames renames the header fields, once.
+func (w *writer) setExactNames() {
+	if w.headerWritten {
 		return
 	}
-	w.begun = true
-	head := w.Header()
-	for name, exact := range spelled {
-		if values, ok := head[name]; ok {
-			delete(head, name)
-			head[exact] = values
+	w.headerWritten = true
+	header := w.Header()
+	for name, exact := range exactNames {
+		if values, ok := header[name]; ok {
+			delete(header, name)
+			header[exact] = values
 		}
 	}
 }
 
-// WriteHeader spells the names of the answer, and leaves those of interim answers alone.
+// WriteHeader does not rename the header fields of interim (1xx) responses.
 func (w *writer) WriteHeader(status int) {
 	if status >= 200 {
-		w.spell()
+		w.setExactNames()
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write spells the names before it writes the header.
+// Write is that of http.ResponseWriter.
 func (w *writer) Write(p []byte) (int, error) {
-	w.spell()
+	w.setExactNames()
 	return w.ResponseWriter.Write(p)
 }
 
-// ReadFrom lets net/http hand a file to the system instead of reading it.
+// ReadFrom implements io.ReaderFrom, so that net/http can use sendfile.
 func (w *writer) ReadFrom(r io.Reader) (int64, error) {
-	w.spell()
+	w.setExactNames()
 	return io.Copy(w.ResponseWriter, r)
 }
 
-// FlushError is for http.ResponseController.
+// FlushError is called by http.ResponseController.
 func (w *writer) FlushError() error {
-	w.spell()
+	w.setExactNames()
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
