@@ -265,7 +265,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case q.body.ended || q.body.err != nil:
 		h.fail(q, err)
 	default:
-		early.Answer(w, r, q.body.begun, q.body.deadline, func() { h.fail(q, err) })
+		early.Respond(w, r, q.body.begun, q.body.deadline, func() { h.fail(q, err) })
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package early answers requests before their bodies were read, so that the client can read the answer.
+// Package early sends responses before the request body was read to its end, so that the client can
+// read them.
 package early
 
 import (
@@ -7,63 +8,69 @@ import (
 	"time"
 )
 
-// How long, and for how many bytes, the rest of a body is read.
 const (
-	Time     = 10 * time.Second
-	maxBytes = 256 << 20
+	// BodyTimeout is the longest time for which Respond reads the rest of a body.
+	BodyTimeout = 10 * time.Second
+
+	maxBodyBytes = 256 << 20 // of the rest
 )
 
-// expectTime is how long Answer waits for a client that announced "Expect: 100-continue" and may
-// have begun to send all the same: it need not wait (RFC 9110 §10.1.1), and curl waits for a second.
-const expectTime = time.Second
+// continueTimeout is how long Respond waits for the body of a request with "Expect: 100-continue".
+// A client may send it without waiting for 100 (RFC 9110 §10.1.1); curl does after a second.
+const continueTimeout = time.Second
 
-// Answer calls write, which answers a request whose body was not read to its end, and reads the rest
-// for a while: to close the connection at once would reset it before the client that is sending has
-// read the answer (RFC 9112 §9.6). A body that was read to its end leaves the connection usable. A
-// client that waits for 100 Continue gets the answer instead, and then the end of the connection.
+// Respond calls write, which sends the response to a request whose body was not read to its end.
+// Then it reads and discards the rest, within BodyTimeout and a bound on the bytes: closing the
+// connection at once would reset it before the client has read the response (RFC 9112 §9.6). If the
+// rest ends in time the connection stays open. A client that waits for 100 Continue gets the
+// response, and the connection is closed.
 //
-// begun says that some of the body was read, and so that 100 Continue was sent. until, unless it is
-// zero, is when the time for the body ends: Answer does not extend it.
+// bodyRead reports that the handler has read a part of the body, so that net/http has sent 100
+// Continue. deadline is the time limit of the body; Respond does not extend it. Zero means none.
 //
-// With HTTP/2 Answer reads the body first. An answer that overtakes it ends in RST_STREAM (RFC 9113
-// §8.1), which "curl --anyauth" and libsoup take for a failure. net/http does not say there whether
-// the client waits for 100 Continue.
-func Answer(w http.ResponseWriter, r *http.Request, begun bool, until time.Time, write func()) {
+// With HTTP/2 Respond reads the body before it calls write. After a response that precedes the end
+// of the body net/http sends RST_STREAM (RFC 9113 §8.1), which "curl --anyauth" and libsoup report
+// as an error. There net/http does not tell the handler whether the client waits for 100 Continue.
+//
+// With HTTP/1.x Respond panics with http.ErrAbortHandler, to close the connection, if the body of a
+// request without Expect does not end in time.
+func Respond(w http.ResponseWriter, r *http.Request, bodyRead bool, deadline time.Time, write func()) {
 	if r.Body == nil || r.Body == http.NoBody {
 		write()
 		return
 	}
 	now := time.Now()
-	if end := now.Add(Time); until.IsZero() || until.After(end) {
-		until = end
+	if end := now.Add(BodyTimeout); deadline.IsZero() || deadline.After(end) {
+		deadline = end
 	}
 	rc := http.NewResponseController(w)
-	rc.SetReadDeadline(until) // in force for what net/http reads, too
+	rc.SetReadDeadline(deadline) // also for what net/http reads
 	if r.ProtoMajor != 1 {
-		io.CopyN(io.Discard, r.Body, maxBytes)
+		io.CopyN(io.Discard, r.Body, maxBodyBytes)
 		write()
 		return
 	}
-	// Without full duplex net/http reads some of the body before it answers, and then gives up.
-	if !until.After(now) || rc.EnableFullDuplex() != nil {
+	// Without full duplex net/http reads a part of the body before it sends the response.
+	if !deadline.After(now) || rc.EnableFullDuplex() != nil {
 		write()
 		return
 	}
 	write()
 	rc.Flush()
 	expects := r.Header.Get("Expect") != ""
-	if expects && !begun {
-		if wait := now.Add(expectTime); wait.Before(until) {
+	if expects && !bodyRead {
+		if wait := now.Add(continueTimeout); wait.Before(deadline) {
 			rc.SetReadDeadline(wait)
 		}
 		if n, _ := r.Body.Read(make([]byte, 1)); n == 0 {
 			return
 		}
-		rc.SetReadDeadline(until)
+		rc.SetReadDeadline(deadline)
 	}
-	if _, err := io.CopyN(io.Discard, r.Body, maxBytes); err != io.EOF && !expects {
-		// The client is gone, or does not end. net/http would take the rest for the next request, or
-		// panic with a message in the log. After Expect it closes the connection by itself.
+	if _, err := io.CopyN(io.Discard, r.Body, maxBodyBytes); err != io.EOF && !expects {
+		// The connection is lost or the body is too long. Without this panic net/http would take
+		// the rest for the next request, or panic with a log message. After Expect it closes the
+		// connection.
 		panic(http.ErrAbortHandler)
 	}
 }

@@ -206,7 +206,7 @@ func TestBasicBeforeTheBody(t *testing.T) {
 		if strings.HasSuffix(want, " 100 ") {
 			continue
 		}
-		conn.SetDeadline(time.Now().Add(early.Time / 2))
+		conn.SetDeadline(time.Now().Add(early.BodyTimeout / 2))
 		if rest, err := io.ReadAll(answers); err != nil || strings.Contains(string(rest), "HTTP/1.1") {
 			t.Errorf("with %s: then %q, %v, want the end at once, and no second answer", header, rest, err)
 		}

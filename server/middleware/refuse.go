@@ -13,7 +13,7 @@ import (
 // refuse answers a request without asking for its body.
 func refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
 	w = wire.Wrap(w, r)
-	early.Answer(w, r, false, time.Time{}, func() {
+	early.Respond(w, r, false, time.Time{}, func() {
 		head := w.Header()
 		head.Set("Content-Type", "text/plain; charset=utf-8")
 		head.Set("X-Content-Type-Options", "nosniff")
