@@ -1,5 +1,5 @@
-// Package forwarded reads what proxies say of a request in header fields. Any client can send these
-// fields: they count only from the addresses of proxies that are trusted.
+// Package forwarded reads the header fields that proxies add to a request. A client can forge them:
+// use them only for connections from trusted proxies.
 package forwarded
 
 import (
@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// Any reports whether a request has a header field of a proxy. It may have come through one without.
+// Any reports whether the request has a header field that proxies add. A request through a proxy
+// may have none.
 func Any(head http.Header) bool {
 	for name := range head {
 		if name == "Via" || name == "Forwarded" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-") {
@@ -19,23 +20,24 @@ func Any(head http.Header) bool {
 	return false
 }
 
-// Trusted reports whether the address of a connection is that of a trusted proxy.
+// Trusted reports whether remote, an address with a port as in http.Request.RemoteAddr, is that of
+// a trusted proxy.
 func Trusted(remote string, trusted []netip.Prefix) bool {
 	at, err := netip.ParseAddrPort(remote)
-	return err == nil && within(plainAddr(at.Addr()), trusted)
+	return err == nil && contained(normalize(at.Addr()), trusted)
 }
 
-// Host returns the host that the first proxy saw, from Forwarded (RFC 7239 §5.3) or
+// Host returns the host that the client requested, from Forwarded (RFC 7239 §5.3) or
 // X-Forwarded-Host; "" where neither has one.
-func Host(head http.Header) string { return said(head, "host", "X-Forwarded-Host") }
+func Host(head http.Header) string { return lookup(head, "host", "X-Forwarded-Host") }
 
 // Proto returns the scheme by which the first proxy was asked, in lower case, from Forwarded
 // (RFC 7239 §5.4) or X-Forwarded-Proto; "" where neither has one.
-func Proto(head http.Header) string { return strings.ToLower(said(head, "proto", "X-Forwarded-Proto")) }
+func Proto(head http.Header) string { return strings.ToLower(lookup(head, "proto", "X-Forwarded-Proto")) }
 
-// said returns what the first proxy says in a parameter of Forwarded or, without that, in the other
+// lookup returns what the first proxy says in a parameter of Forwarded or, without that, in the other
 // header field.
-func said(head http.Header, parameter, other string) string {
+func lookup(head http.Header, parameter, other string) string {
 	for pair := range strings.SplitSeq(first(head.Get("Forwarded")), ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
 		if strings.EqualFold(name, parameter) {
@@ -45,37 +47,38 @@ func said(head http.Header, parameter, other string) string {
 	return first(head.Get(other))
 }
 
-// Prefix returns the part of the path that the first proxy takes away, as X-Forwarded-Prefix has it.
+// Prefix returns the path prefix that a proxy removed, from X-Forwarded-Prefix, or "".
 func Prefix(head http.Header) string { return first(head.Get("X-Forwarded-Prefix")) }
 
-// Client returns the address that a request came from: that of the connection, or what a trusted
-// proxy says of it. Of what X-Forwarded-For lists the last that is not a trusted proxy counts, since
-// the client can write what it likes before it.
+// Client returns the address of the client: that of the connection or, if that is a trusted proxy,
+// the last address in X-Forwarded-For that is not. The client can forge the addresses before it. If
+// RemoteAddr is no IP address, as with a Unix socket, the result is not valid.
 func Client(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
 	}
-	addr := plainAddr(at.Addr())
+	addr := normalize(at.Addr())
 	list := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(list) - 1; i >= 0 && within(addr, trusted); i-- {
+	for i := len(list) - 1; i >= 0 && contained(addr, trusted); i-- {
 		before, err := netip.ParseAddr(strings.TrimSpace(list[i]))
 		if err != nil {
 			break
 		}
-		addr = plainAddr(before)
+		addr = normalize(before)
 	}
 	return addr
 }
 
-// first returns the first of a list: the one that the proxy nearest to the client added.
+// first returns the first element of a list, which the proxy nearest to the client added.
 func first(list string) string {
 	value, _, _ := strings.Cut(list, ",")
 	return strings.TrimSpace(value)
 }
 
-func plainAddr(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+// normalize returns a without its IPv6 zone, and an IPv4-mapped IPv6 address as IPv4.
+func normalize(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-func within(addr netip.Addr, networks []netip.Prefix) bool {
+func contained(addr netip.Addr, networks []netip.Prefix) bool {
 	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(addr) })
 }
