@@ -107,7 +107,7 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 	}
 	var handler http.Handler = dav.handler
 	if users != nil {
-		handler = middleware.Basic(users, &middleware.BasicOptions{Realm: "dav207", Announce: dav.handler.Announce,
+		handler = middleware.Basic(users, &middleware.BasicOptions{Realm: "dav207", SetHeaders: dav.handler.Announce,
 			TrustedProxies: o.proxies, Logger: log})(handler)
 		mode += ", to the users in " + show(o.users)
 	}

@@ -68,7 +68,7 @@ func TestServeUsers(t *testing.T) {
 	})
 	s.stop(t)
 	log := s.stderr.String()
-	if !strings.Contains(log, " user=ann\n") || !strings.Contains(log, `msg="the users changed"`) {
+	if !strings.Contains(log, " user=ann\n") || !strings.Contains(log, `msg="users reloaded"`) {
 		t.Errorf("log = %s, want it to say who asked, and that there are others", log)
 	}
 	for _, secret := range []string{"secret", "wrong\n", as("ann", "secret")[1], annHash} {

@@ -139,7 +139,7 @@ func TestAgainstModel(t *testing.T) {
 			}
 			failing := func(err error) bool {
 				if (err != nil) != (j.fail != nil) {
-					t.Fatalf("seed %d: got %v while the journal says %v", seed, err, j.fail)
+					t.Fatalf("seed %d: got %v while the journal returns %v", seed, err, j.fail)
 				}
 				return err != nil
 			}

@@ -2,58 +2,60 @@ package middleware
 
 import "time"
 
-// backoff makes whoever tries passwords of a user from an address wait, longer each time. It is bounded in memory; whoever
-// would push others' entries out of it has to pay with a hash for each.
-type backoff map[digest]*tries
+// backoff makes a client wait after wrong passwords, longer each time. The key is the digest of an
+// address and a user. It has at most maxBackoff entries; a client that wants to displace entries of
+// others pays a hash for each.
+type backoff map[digest]*failedAttempts
 
-// tries are the wrong passwords that came from an address for a user, those counted that are being looked at.
-type tries struct {
+// failedAttempts counts wrong passwords, and those that are being compared, from an address for a
+// user.
+type failedAttempts struct {
 	n    int
-	at   time.Time // of the last
-	last digest    // of the last that was found wrong
+	at   time.Time // of the last attempt
+	last digest    // the last wrong password
 }
 
 const (
-	freeTries  = 5 // for those who mistype, and clients that try what they had stored
-	firstWait  = time.Second
-	longWait   = time.Minute
-	forget     = 15 * time.Minute // after the last wrong password
-	maxBackoff = 8192             // entries, of some 150 bytes
+	freeAttempts = 5 // without a wait: for typing errors and outdated stored passwords
+	minWait      = time.Second
+	maxWait      = time.Minute
+	forgetAfter  = 15 * time.Minute // after the last wrong password
+	maxBackoff   = 8192             // entries of about 150 bytes
 )
 
-// wait returns how long it is until the next password may be tried.
-func (t *tries) wait(now time.Time) time.Duration {
-	if t.n < freeTries {
+// wait returns the time until the next password may be tried. It may be negative.
+func (t *failedAttempts) wait(now time.Time) time.Duration {
+	if t.n < freeAttempts {
 		return 0
 	}
-	wait := firstWait << min(t.n-freeTries, 16)
-	return min(wait, longWait) - now.Sub(t.at)
+	wait := minWait << min(t.n-freeAttempts, 16)
+	return min(wait, maxWait) - now.Sub(t.at)
 }
 
-// find returns an entry that is not to be forgotten, or nil.
-func (b backoff) find(key digest, now time.Time) *tries {
+// find returns the entry for key, or nil. It deletes an entry older than forgetAfter.
+func (b backoff) find(key digest, now time.Time) *failedAttempts {
 	t := b[key]
-	if t != nil && now.Sub(t.at) > forget {
+	if t != nil && now.Sub(t.at) > forgetAfter {
 		delete(b, key)
 		return nil
 	}
 	return t
 }
 
-// begin counts a password before it is looked at: many at once must not pass for one.
-func (b backoff) begin(key digest, now time.Time) {
+// add counts a password before it is compared, so that concurrent guesses are all counted.
+func (b backoff) add(key digest, now time.Time) {
 	t := b.find(key, now)
 	if t == nil {
 		b.makeRoom(now)
-		t = &tries{}
+		t = &failedAttempts{}
 		b[key] = t
 	}
 	t.n++
 	t.at = now
 }
 
-// undo takes back what begin did, for a password that was not looked at after all.
-func (b backoff) undo(key digest) {
+// cancel reverts add for a password that was not compared.
+func (b backoff) cancel(key digest) {
 	t := b[key]
 	if t == nil {
 		return
@@ -63,14 +65,14 @@ func (b backoff) undo(key digest) {
 	}
 }
 
-// wrong notes which password was wrong.
-func (b backoff) wrong(key, password digest, now time.Time) {
+// setLast stores a password that was wrong.
+func (b backoff) setLast(key, password digest, now time.Time) {
 	if t := b[key]; t != nil {
 		t.at, t.last = now, password
 	}
 }
 
-// makeRoom forgets what is old, or the oldest.
+// makeRoom deletes expired entries, or the oldest, if the map is full.
 func (b backoff) makeRoom(now time.Time) {
 	if len(b) < maxBackoff {
 		return
@@ -78,7 +80,7 @@ func (b backoff) makeRoom(now time.Time) {
 	var oldest digest
 	var at time.Time
 	for key, t := range b {
-		if now.Sub(t.at) > forget {
+		if now.Sub(t.at) > forgetAfter {
 			delete(b, key)
 		} else if at.IsZero() || t.at.Before(at) {
 			oldest, at = key, t.at

@@ -23,7 +23,7 @@ import (
 	"dav207/server/early"
 )
 
-// hash returns a bcrypt hash of a cost.
+// hash returns a bcrypt hash with the given cost.
 func hash(t testing.TB, password string, cost int) string {
 	t.Helper()
 	h, err := bcrypt.GenerateFromPassword([]byte(password), cost)
@@ -33,7 +33,7 @@ func hash(t testing.TB, password string, cost int) string {
 	return string(h)
 }
 
-// usersFile writes a file of users: names and passwords in turn, with hashes of least cost.
+// usersFile writes a file of users from pairs of names and passwords, with hashes of minimal cost.
 func usersFile(t testing.TB, pairs ...string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "users")
@@ -55,7 +55,7 @@ func writeUsers(t testing.TB, file string, pairs ...string) {
 	}
 }
 
-// clock is the time of a test.
+// clock is a clock that a test advances.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -73,32 +73,32 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// door is Basic with a clock of its own, and counts what it hashes.
-type door struct {
+// testBasic is a basic with a fake clock that records the hashes it computes.
+type testBasic struct {
 	*basic
 	clock
 	file   string
 	mu     sync.Mutex
 	hashed []string // "cost password"
-	log    lines
+	log    logBuffer
 }
 
-func newDoor(t *testing.T, pairs ...string) *door {
+func newTestBasic(t *testing.T, pairs ...string) *testBasic {
 	t.Helper()
-	d := &door{file: usersFile(t, pairs...)}
+	d := &testBasic{file: usersFile(t, pairs...)}
 	d.now = time.Now()
-	return d.open(t)
+	return d.reopen(t)
 }
 
-func (d *door) open(t *testing.T) *door {
+func (d *testBasic) reopen(t *testing.T) *testBasic {
 	t.Helper()
 	users, err := OpenUsers(d.file, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	users.now, users.looked = d.clock.Now, d.clock.Now()
+	users.now, users.checked = d.clock.Now, d.clock.Now()
 	d.basic = newBasic(users, &BasicOptions{
-		Announce:       func(h http.Header) { h.Set("DAV", "1, 2, 3") },
+		SetHeaders:     func(h http.Header) { h.Set("DAV", "1, 2, 3") },
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("198.51.100.1/32")},
 		Logger:         slog.New(slog.NewTextHandler(&d.log, nil)),
 	})
@@ -113,8 +113,8 @@ func (d *door) open(t *testing.T) *door {
 	return d
 }
 
-// hashes returns how often something was hashed since the last call.
-func (d *door) hashes() int {
+// hashes returns the number of hashes since its last call.
+func (d *testBasic) hashes() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n := len(d.hashed)
@@ -123,17 +123,17 @@ func (d *door) hashes() int {
 }
 
 // knock sends a request, and returns the answer with the principal in the body.
-func (d *door) knock(from, name, password string) *httptest.ResponseRecorder {
+func (d *testBasic) request(from, name, password string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("PROPFIND", "/", nil)
 	r.RemoteAddr = from
 	r.SetBasicAuth(name, password)
 	rec := httptest.NewRecorder()
-	d.wrap(who).ServeHTTP(rec, r)
+	d.wrap(principalHandler).ServeHTTP(rec, r)
 	return rec
 }
 
-// who answers with the principal.
-var who = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// principalHandler writes the principal.
+var principalHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, access.Principal(r.Context()))
 })
 
@@ -142,9 +142,9 @@ const (
 	other = "192.0.2.2:1000"
 )
 
-func TestBasicRefusesEverything(t *testing.T) {
-	d := newDoor(t, "ann", "secret")
-	srv := httptest.NewUnstartedServer(d.wrap(who))
+func TestBasicUnauthorized(t *testing.T) {
+	d := newTestBasic(t, "ann", "secret")
+	srv := httptest.NewUnstartedServer(d.wrap(principalHandler))
 	srv.Config.DisableGeneralOptionsHandler = true
 	srv.Start()
 	defer srv.Close()
@@ -155,7 +155,7 @@ func TestBasicRefusesEverything(t *testing.T) {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	answers := bufio.NewReader(conn)
-	// All on one connection, which stays open.
+	// All requests use one connection, which stays open.
 	for _, method := range []string{"OPTIONS", "GET", "HEAD", "PUT", "POST", "DELETE", "MKCOL", "COPY", "MOVE", "PROPFIND", "PROPPATCH", "LOCK",
 		"UNLOCK", "TRACE", "PATCH", "BREW"} {
 		for _, target := range []string{"*", "/", "/a/b", "/.dav207", "/%00", "//", "/../x"} {
@@ -178,13 +178,13 @@ func TestBasicRefusesEverything(t *testing.T) {
 		}
 	}
 	if n := d.hashes(); n != 0 {
-		t.Errorf("%d hashes for nothing", n)
+		t.Errorf("%d hashes, want none", n)
 	}
 }
 
-// RFC 9110 §10.1.1: a client that waits hears the verdict, and not that it may go on.
-func TestBasicBeforeTheBody(t *testing.T) {
-	d := newDoor(t, "ann", "secret")
+// RFC 9110 §10.1.1: a client that waits for 100 Continue gets 401 instead.
+func TestBasicExpectContinue(t *testing.T) {
+	d := newTestBasic(t, "ann", "secret")
 	srv := httptest.NewServer(d.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })))
 	defer srv.Close()
 	for header, want := range map[string]string{
@@ -208,15 +208,15 @@ func TestBasicBeforeTheBody(t *testing.T) {
 		}
 		conn.SetDeadline(time.Now().Add(early.BodyTimeout / 2))
 		if rest, err := io.ReadAll(answers); err != nil || strings.Contains(string(rest), "HTTP/1.1") {
-			t.Errorf("with %s: then %q, %v, want the end at once, and no second answer", header, rest, err)
+			t.Errorf("with %s: then %q, %v, want EOF at once and no second response", header, rest, err)
 		}
 	}
 }
 
-// RFC 9112 §9.6: who is sending already can read the answer, and goes on with the connection.
-func TestBasicWhileSending(t *testing.T) {
-	d := newDoor(t, "ann", "secret")
-	srv := httptest.NewServer(d.wrap(who))
+// RFC 9112 §9.6: a client that is sending a body can read the response, and reuse the connection.
+func TestBasicDuringBody(t *testing.T) {
+	d := newTestBasic(t, "ann", "secret")
+	srv := httptest.NewServer(d.wrap(principalHandler))
 	defer srv.Close()
 	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
 	if err != nil {
@@ -244,7 +244,7 @@ func TestBasicWhileSending(t *testing.T) {
 			t.Errorf("status = %d, want 401", resp.StatusCode)
 		}
 	}
-	// A client that reads while it writes gets the answer, and can send the rest or not.
+	// A client that reads while it writes gets the response, and may send the rest or not.
 	resp, err := srv.Client().Post(srv.URL, "text/plain", io.LimitReader(zeros{}, 64<<20))
 	if err != nil {
 		t.Fatal(err)
@@ -255,10 +255,10 @@ func TestBasicWhileSending(t *testing.T) {
 	}
 }
 
-// With HTTP/2 the answer does not overtake the body (see refuse).
-func TestBasicWhileSendingHTTP2(t *testing.T) {
-	d := newDoor(t, "ann", "secret")
-	srv := httptest.NewUnstartedServer(d.wrap(who))
+// With HTTP/2 the response follows the body: see early.Respond.
+func TestBasicDuringBodyHTTP2(t *testing.T) {
+	d := newTestBasic(t, "ann", "secret")
+	srv := httptest.NewUnstartedServer(d.wrap(principalHandler))
 	srv.EnableHTTP2 = true
 	srv.StartTLS()
 	defer srv.Close()
@@ -278,7 +278,7 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestBasic(t *testing.T) {
-	d := newDoor(t, "ann", "secret", "café", "pässword", `DOM\bob`, "whole", "bob", "short", "colon", "a:b:c", "long", strings.Repeat("x", 72))
+	d := newTestBasic(t, "ann", "secret", "café", "pässword", `DOM\bob`, "whole", "bob", "short", "colon", "a:b:c", "long", strings.Repeat("x", 72))
 	for _, tt := range []struct {
 		rule, name, password, user string // user "": 401
 		hashes                     int
@@ -304,7 +304,7 @@ func TestBasic(t *testing.T) {
 		{"a name longer than any", strings.Repeat("n", 2000), "secret", "", 0},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			rec := d.knock(other, tt.name, tt.password)
+			rec := d.request(other, tt.name, tt.password)
 			got := ""
 			if rec.Code == 200 {
 				got = rec.Body.String()
@@ -316,12 +316,12 @@ func TestBasic(t *testing.T) {
 				t.Errorf("%d hashes, want %d", n, tt.hashes)
 			}
 		})
-		d.advance(forget + 1)
+		d.advance(forgetAfter + 1)
 	}
 }
 
 func TestBasicMalformed(t *testing.T) {
-	d := newDoor(t, "ann", "secret")
+	d := newTestBasic(t, "ann", "secret")
 	good := "Basic " + base64.StdEncoding.EncodeToString([]byte("ann:secret"))
 	for _, tt := range []struct {
 		rule   string
@@ -345,7 +345,7 @@ func TestBasicMalformed(t *testing.T) {
 			r.Header["Authorization"] = tt.header
 		}
 		rec := httptest.NewRecorder()
-		d.wrap(who).ServeHTTP(rec, r)
+		d.wrap(principalHandler).ServeHTTP(rec, r)
 		if rec.Code != tt.status {
 			t.Errorf("%s: %d, want %d", tt.rule, rec.Code, tt.status)
 		}
@@ -358,30 +358,30 @@ func TestBasicRealm(t *testing.T) {
 		t.Fatal(err)
 	}
 	rec := httptest.NewRecorder()
-	Basic(users, &BasicOptions{Realm: `a "b" \c`})(who).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+	Basic(users, &BasicOptions{Realm: `a "b" \c`})(principalHandler).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
 	if got, want := rec.Header().Get("WWW-Authenticate"), `Basic realm="a \"b\" \\c", charset="UTF-8"`; got != want {
 		t.Errorf("challenge = %s, want %s", got, want)
 	}
 }
 
 func TestBasicLog(t *testing.T) {
-	d := newDoor(t, "ann", "secret")
-	d.knock(home, "ann", "wrong-password")
-	d.knock(home, "typed-in-the-wrong-field", "x")
-	d.knock(home, "ann", "secret")
+	d := newTestBasic(t, "ann", "secret")
+	d.request(home, "ann", "wrong-password")
+	d.request(home, "typed-in-the-wrong-field", "x")
+	d.request(home, "ann", "secret")
 	log := d.log.String()
 	for _, secret := range []string{"wrong-password", "typed-in", "secret", base64.StdEncoding.EncodeToString([]byte("ann:secret"))} {
 		if strings.Contains(log, secret) {
-			t.Errorf("log = %s, which holds %q", log, secret)
+			t.Errorf("log = %s, which contains %q", log, secret)
 		}
 	}
 	if n := strings.Count(log, "level=WARN"); n != 2 || !strings.Contains(log, "remote=192.0.2.1 user=ann\n") || !strings.Contains(log, "remote=192.0.2.1\n") {
 		t.Errorf("log = %s, want two lines, one with the user", log)
 	}
 
-	// The line of the request says who it was.
-	var l lines
-	h := Log(slog.New(slog.NewJSONHandler(&l, nil)))(d.wrap(who))
+	// The line of the request has the user.
+	var l logBuffer
+	h := Log(slog.New(slog.NewJSONHandler(&l, nil)))(d.wrap(principalHandler))
 	r := httptest.NewRequest("GET", "/", nil)
 	r.SetBasicAuth(`WORK\ann`, "secret")
 	h.ServeHTTP(httptest.NewRecorder(), r)

@@ -6,17 +6,18 @@ import (
 	"strings"
 )
 
-// SameSite refuses with 403 what a page of another site makes a browser ask for, unless it is GET, HEAD or OPTIONS: the
-// browser would add the password that it knows, and whoever wrote the page could change what the reader of it may change.
-// It goes by Sec-Fetch-Site and, where that is missing, by Origin (see http.CrossOriginProtection): clients that are no
-// browsers send neither, and pass. So do extensions of a browser, which are no sites.
+// SameSite answers 403 to requests that a page of another site makes a browser send, except GET,
+// HEAD and OPTIONS. The browser would add the password that it stores, and the page could change
+// what its user may change. SameSite checks Sec-Fetch-Site or, without it, Origin (see
+// http.CrossOriginProtection). It accepts requests with neither, since only browsers send them, and
+// those of browser extensions.
 //
-// sites are URLs of which pages pass besides those of the host that the request names: those of this server behind a
-// proxy.
+// sites are further URLs whose pages may send requests, such as the public URL of this server
+// behind a proxy. The host of the request is always allowed.
 func SameSite(sites ...*url.URL) func(http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	for _, u := range sites {
-		// What is no origin is none that a browser sends, so nothing is lost without it.
+		// An error means that u is no valid origin, so no browser sends it.
 		protection.AddTrustedOrigin(webOrigin(u))
 	}
 	return func(next http.Handler) http.Handler {
@@ -30,7 +31,8 @@ func SameSite(sites ...*url.URL) func(http.Handler) http.Handler {
 	}
 }
 
-// webOrigin returns the origin of a URL as browsers write it (RFC 6454 §6.1): without the port that its scheme has anyway.
+// webOrigin returns the origin of a URL as browsers send it (RFC 6454 §6.1): without the default
+// port of its scheme.
 func webOrigin(u *url.URL) string {
 	host, port := strings.ToLower(u.Host), u.Port()
 	if u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
@@ -39,8 +41,8 @@ func webOrigin(u *url.URL) string {
 	return u.Scheme + "://" + host
 }
 
-// fromExtension reports whether an extension of a browser asks, such as "moz-extension:", which its user has given leave. No
-// page can have an origin with such a scheme.
+// fromExtension reports whether a browser extension, which its user installed, sent the request. No
+// page has an origin with such a scheme ("moz-extension:").
 func fromExtension(r *http.Request) bool {
 	scheme, _, ok := strings.Cut(r.Header.Get("Origin"), "://")
 	return ok && strings.HasSuffix(scheme, "-extension")

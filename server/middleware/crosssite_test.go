@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-// A page of another site cannot use the password that the browser knows; who is no browser is not asked where he comes from.
+// Requests from pages of other sites are refused; clients that are no browsers do not send Origin.
 func TestSameSite(t *testing.T) {
 	public, err := url.Parse("https://DAV.example.com:443/files/")
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := SameSite(public)(who)
+	h := SameSite(public)(principalHandler)
 	for _, tt := range []struct {
 		rule, method, site, origin string
 		status                     int
@@ -37,7 +37,7 @@ func TestSameSite(t *testing.T) {
 		{"the user", "PUT", "none", "", 200},
 		{"an extension of Firefox", "PUT", "cross-site", "moz-extension://2c127fa4-62c7-7e4f-90e5-472b45eecfdc", 200},
 		{"an extension of Chromium", "PROPFIND", "cross-site", "chrome-extension://abcdefghijklmnop", 200},
-		{"who only looks like one", "PUT", "cross-site", "https://moz-extension.example", 403},
+		{"a name that only resembles one", "PUT", "cross-site", "https://moz-extension.example", 403},
 	} {
 		r := httptest.NewRequest(tt.method, "http://example.com/", nil)
 		if tt.site != "" {

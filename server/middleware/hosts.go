@@ -9,29 +9,29 @@ import (
 	"dav207/server/forwarded"
 )
 
-// HostsOptions say under which hosts a server is asked. Ports do not count.
+// HostsOptions are the hosts that Hosts accepts, without ports.
 type HostsOptions struct {
-	// Names are the names and addresses of the server. Those of the loopback interface always are.
+	// Names are the names and addresses of the server. localhost and loopback addresses are always
+	// accepted.
 	Names []string
-	// Addresses accepts every IP address besides: a page cannot make a browser take an address for a
-	// name of its own.
+	// Addresses accepts every IP address: DNS rebinding needs a name.
 	Addresses bool
-	// TrustedProxies are the addresses of proxies whose Forwarded and X-Forwarded-Host say under which
-	// host the server was asked.
+	// TrustedProxies are the addresses of proxies whose requests are accepted if they have
+	// Forwarded or X-Forwarded-Host.
 	TrustedProxies []netip.Prefix
 }
 
-// Hosts answers 421 (RFC 9110 §15.5.20) to a request whose Host is none of the server's, before
-// anything else is looked at. Without it, a web page can reach a server that asks for no password,
-// with all methods: its name is made to lead to the server's address after the page was loaded (DNS
-// rebinding), and then the browser takes both for one site. Where users log in nothing of that kind
-// can happen. A request without a Host, which only HTTP/1.0 has, is not from a browser and passes.
+// Hosts answers 421 (RFC 9110 §15.5.20) to a request whose Host is not one of the server's. It
+// protects a server without passwords from DNS rebinding: a web page whose name later resolves to
+// the address of this server could use all methods, because the browser takes both for one site. A
+// server with passwords does not need it. Hosts accepts a request without Host: it is HTTP/1.0 and
+// not from a browser.
 func Hosts(opts HostsOptions) func(http.Handler) http.Handler {
 	names := map[string]bool{}
 	for _, n := range opts.Names {
 		names[hostOnly(n)] = true
 	}
-	own := func(r *http.Request) bool {
+	isOwnHost := func(r *http.Request) bool {
 		if len(opts.TrustedProxies) > 0 && forwarded.Trusted(r.RemoteAddr, opts.TrustedProxies) && forwarded.Host(r.Header) != "" {
 			return true
 		}
@@ -43,7 +43,7 @@ func Hosts(opts HostsOptions) func(http.Handler) http.Handler {
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if own(r) {
+			if isOwnHost(r) {
 				next.ServeHTTP(w, r)
 				return
 			}
@@ -53,7 +53,7 @@ func Hosts(opts HostsOptions) func(http.Handler) http.Handler {
 	}
 }
 
-// hostOnly returns a host without its port, brackets and final dot, in lower case.
+// hostOnly returns the host in lower case, without port, brackets and final dot.
 func hostOnly(s string) string {
 	if h, _, err := net.SplitHostPort(s); err == nil {
 		s = h

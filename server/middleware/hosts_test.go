@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// RFC 9110 §15.5.20: what is asked of a host that is not this server's is 421, whatever the method.
+// RFC 9110 §15.5.20: 421 for a host that is not this server's, with any method.
 func TestHosts(t *testing.T) {
 	opts := HostsOptions{Names: []string{"192.0.2.7", "Dav.example.com"}, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}}
 	open := opts
@@ -38,10 +38,10 @@ func TestHosts(t *testing.T) {
 		{"another address where all are its own", open, "192.0.2.8:8080", "", [2]string{}, true},
 		{"another name there", open, "evil.example", "", [2]string{}, false},
 		{"what is no host", opts, "a:b:c", "", [2]string{}, false},
-		{"what a trusted proxy says", opts, "inner", "192.0.2.1:1", [2]string{"X-Forwarded-Host", "www.example.com"}, true},
+		{"the field of a trusted proxy", opts, "inner", "192.0.2.1:1", [2]string{"X-Forwarded-Host", "www.example.com"}, true},
 		{"as RFC 7239 §5.3 has it", opts, "inner", "192.0.2.1:1", [2]string{"Forwarded", `for=1;host="www.example.com"`}, true},
-		{"a trusted proxy that says nothing", opts, "inner", "192.0.2.1:1", [2]string{}, false},
-		{"what anybody else says", opts, "evil.example", "192.0.2.2:1", [2]string{"X-Forwarded-Host", "localhost"}, false},
+		{"a trusted proxy without the field", opts, "inner", "192.0.2.1:1", [2]string{}, false},
+		{"the field of another client", opts, "evil.example", "192.0.2.2:1", [2]string{"X-Forwarded-Host", "localhost"}, false},
 	} {
 		for _, method := range []string{"GET", "OPTIONS", "PUT", "PROPFIND", "BREW"} {
 			r := httptest.NewRequest(method, "/", nil)

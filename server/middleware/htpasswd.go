@@ -12,27 +12,28 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// The bounds of what a file of users may hold. A hash of higher cost would take minutes for each try.
+// Bounds of the file of users.
 const (
 	maxUsersFile = 16 << 20
 	maxName      = 255
-	maxPassword  = 72 // bcrypt takes no more of it
-	maxCost      = 16
+	maxPassword  = 72 // the limit of bcrypt
+	maxCost      = 16 // some seconds for each password; each step doubles it
 )
 
-// newCost is that of the hashes that are made here: a fraction of a second, paid once, as good passwords are remembered.
+// newCost is the cost of new hashes: a fraction of a second, once while a password is remembered.
 const newCost = 12
 
-// table is what a file of users says. It is never changed.
+// table is the parsed file of users. It is immutable.
 type table struct {
 	hashes map[string]string // by name
-	cost   int               // the highest of them
+	cost   int               // the highest of the hashes
 }
 
 var bcryptHash = regexp.MustCompile(`^\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}$`)
 
-// parseUsers reads the format of Apache's htpasswd: a name, a colon and a hash on each line; lines that are empty or begin with
-// "#" are passed over. The error names the line, and shows nothing of what stands there but a user's name.
+// parseUsers parses the format of Apache's htpasswd: lines of a name, a colon and a hash. It skips
+// empty lines and those that begin with "#". The error has the number of the line and no secret: at
+// most the name of a user.
 func parseUsers(text []byte) (*table, error) {
 	t := &table{hashes: make(map[string]string)}
 	lines := make(map[string]int)
@@ -51,11 +52,11 @@ func parseUsers(text []byte) (*table, error) {
 			return nil, fmt.Errorf("line %d: %w", number, err)
 		}
 		if before := lines[name]; before != 0 {
-			return nil, fmt.Errorf("line %d: the user %q stands on line %d already", number, name, before)
+			return nil, fmt.Errorf("line %d: the user %q is already on line %d", number, name, before)
 		}
 		hash = strings.TrimRight(hash, " \t")
 		if !bcryptHash.MatchString(hash) {
-			return nil, fmt.Errorf("line %d: the password of %q is %s: only bcrypt is taken", number, name, scheme(hash))
+			return nil, fmt.Errorf("line %d: the password of %q is %s: only bcrypt is supported", number, name, hashScheme(hash))
 		}
 		cost, err := bcrypt.Cost([]byte(hash))
 		if err != nil || cost < bcrypt.MinCost || cost > maxCost {
@@ -70,11 +71,11 @@ func parseUsers(text []byte) (*table, error) {
 	return t, nil
 }
 
-const utf8BOM = "\ufeff" // some editors begin a file with it
+const utf8BOM = "\ufeff" // some editors write it
 
-var errNoUsers = errors.New("there is no user in it")
+var errNoUsers = errors.New("the file has no users")
 
-// schemes are what htpasswd and crypt(3) write besides bcrypt.
+// schemes are the hashes of htpasswd and crypt(3) that are not accepted.
 var schemes = []struct{ prefix, name string }{
 	{"$2", "a malformed bcrypt hash"},
 	{"$apr1$", "hashed with Apache's MD5"},
@@ -87,17 +88,18 @@ var schemes = []struct{ prefix, name string }{
 	{"$argon2", "hashed with Argon2"},
 }
 
-func scheme(hash string) string {
+func hashScheme(hash string) string {
 	for _, s := range schemes {
 		if strings.HasPrefix(hash, s.prefix) {
 			return s.name
 		}
 	}
-	return "not hashed, or with something else"
+	return "not hashed, or by an unknown method"
 }
 
-// find looks for a user by the name that a client sent. Windows puts its domain in front, which is taken away where nobody has
-// the whole name. Names are compared byte by byte: nothing is normalised.
+// find returns the user for the name that a client sent, and the hash or "". If no user has the
+// whole name it removes the domain that Windows puts before it. It compares bytes and does not
+// normalize Unicode.
 func (t *table) find(sent string) (name, hash string) {
 	if hash := t.hashes[sent]; hash != "" {
 		return sent, hash
@@ -108,7 +110,7 @@ func (t *table) find(sent string) (name, hash string) {
 	return sent, t.hashes[sent]
 }
 
-// checkName says what is wrong with the name of a user (RFC 7617 §2).
+// checkName returns an error if name is not valid for a user (RFC 7617 §2).
 func checkName(name string) error {
 	switch {
 	case name == "":
@@ -125,14 +127,15 @@ func checkName(name string) error {
 	return nil
 }
 
-// printable reports whether a name or a password can be sent (RFC 7617 §2: they "MUST NOT contain any control
-// characters").
+// printable reports whether a name or a password may be sent: they "MUST NOT contain any control
+// characters" (RFC 7617 §2).
 func printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-// HashPassword returns what stands behind the colon in the line of a user. The password must be UTF-8 without control
-// characters (RFC 7617 §2), and not longer than the 72 bytes that bcrypt looks at; the error is for people, and does not show it.
+// HashPassword returns the bcrypt hash for the line of a user. The password must be UTF-8 without
+// control characters (RFC 7617 §2), of at most 72 bytes, which is the limit of bcrypt. The error
+// can be shown to the user and does not contain the password.
 func HashPassword(password string) (string, error) {
 	switch {
 	case password == "":
@@ -146,8 +149,8 @@ func HashPassword(password string) (string, error) {
 	return string(hash), err
 }
 
-// SetUser returns a file of users in which the user has this hash: in the place of the old line, or at the end. Nothing else
-// changes. The error says what is wrong with the name.
+// SetUser returns the file of users text with the hash for the user: it replaces the user's line or
+// appends one, and changes nothing else. It returns an error if the name is not valid.
 func SetUser(text []byte, name, hash string) (changed []byte, err error) {
 	if err := checkName(name); err != nil {
 		return nil, err

@@ -13,15 +13,15 @@ import (
 	"dav207/server/forwarded"
 )
 
-// Log writes one line at level Info after each request: method, path (escaped as in a URL, without the query), status,
-// bytes of the body sent, duration and the address of the client; also Depth and Destination where they were sent, and the
-// user that Basic, behind it, found. An answer that was broken off is marked aborted; its status is 0 if nothing of it had been sent. A nil logger
-// discards.
+// Log logs one line at level Info after each request: method, path (escaped, without the query),
+// Depth and Destination if present, status, bytes of the body sent, duration, address of the
+// client, and the user if a Basic behind it found one. If the handler panics the line has
+// aborted=true, and status 0 if no header was sent. A nil logger discards.
 //
-// The address is that of the connection, or what X-Forwarded-For says of it where that is one of the
-// trusted proxies. The duration is a string with its unit, such as "97.949us", in every format.
+// The address is that of the connection or, if that is a trusted proxy, the one in X-Forwarded-For.
+// The duration is a string with its unit in every format, such as "97.949us".
 //
-// Nothing that a client sends can end a line or begin another, whatever the slog.Handler does with its values.
+// All values are printable ASCII of bounded length, so that a client cannot forge log lines.
 func Log(log *slog.Logger, trusted ...netip.Prefix) func(http.Handler) http.Handler {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -32,53 +32,53 @@ func Log(log *slog.Logger, trusted ...netip.Prefix) func(http.Handler) http.Hand
 				next.ServeHTTP(w, r)
 				return
 			}
-			// Taken now: a handler may change the URL of its request, as http.StripPrefix does.
-			attrs := append(make([]slog.Attr, 0, 10), slog.String("method", safe(r.Method)), slog.String("path", safe(r.URL.EscapedPath())))
+			// The handler may change the URL of its request, as http.StripPrefix does.
+			attrs := append(make([]slog.Attr, 0, 10), slog.String("method", sanitize(r.Method)), slog.String("path", sanitize(r.URL.EscapedPath())))
 			if depth := r.Header.Get("Depth"); depth != "" {
-				attrs = append(attrs, slog.String("depth", safe(depth)))
+				attrs = append(attrs, slog.String("depth", sanitize(depth)))
 			}
 			if destination := r.Header.Get("Destination"); destination != "" {
-				attrs = append(attrs, slog.String("destination", place(destination)))
+				attrs = append(attrs, slog.String("destination", redact(destination)))
 			}
-			who := &note{}
+			info := &requestInfo{}
 			rec := &recorder{ResponseWriter: w}
 			start, completed := time.Now(), false
 			defer func() {
 				if completed {
-					rec.implicit() // net/http sends a 200 for a handler that returns without a word
+					rec.setImplicitStatus() // net/http sends 200 after a handler that wrote nothing
 				}
 				attrs = append(attrs, slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes),
 					slog.String("duration", strings.Replace(time.Since(start).String(), "µ", "u", 1)), slog.String("remote", remote(r, trusted)))
-				if who.user != "" {
-					attrs = append(attrs, slog.String("user", safe(who.user)))
+				if info.user != "" {
+					attrs = append(attrs, slog.String("user", sanitize(info.user)))
 				}
 				if !completed {
 					attrs = append(attrs, slog.Bool("aborted", true))
 				}
 				log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
 			}()
-			next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), noteKey{}, who)))
+			next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), requestInfoKey{}, info)))
 			completed = true
 		})
 	}
 }
 
-// note is what those behind Log found out about a request.
-type note struct{ user string }
+// requestInfo has what handlers behind Log know about a request.
+type requestInfo struct{ user string }
 
-type noteKey struct{}
+type requestInfoKey struct{}
 
-// place returns the URL of a Destination without what may be secret in it.
-func place(destination string) string {
+// redact returns the URL of a Destination without password, query and fragment.
+func redact(destination string) string {
 	u, err := url.Parse(destination)
 	if err != nil || u.Opaque != "" {
 		return "(malformed)"
 	}
 	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
-	return safe(u.String())
+	return sanitize(u.String())
 }
 
-// remote returns the address of the client, or of the connection where there is no other.
+// remote returns the address of the client, or RemoteAddr if that is no IP address.
 func remote(r *http.Request, trusted []netip.Prefix) string {
 	if addr := forwarded.Client(r, trusted); addr.IsValid() {
 		return addr.String()
@@ -86,14 +86,14 @@ func remote(r *http.Request, trusted []netip.Prefix) string {
 	return r.RemoteAddr
 }
 
-// longest bounds what of a value is logged: a client must not fill the disk with one header.
-const longest = 1024
+// maxLogged bounds the bytes of a logged value, so that a header cannot fill the disk.
+const maxLogged = 1024
 
-// safe makes a value printable ASCII of bounded length.
-func safe(s string) string {
-	cut := len(s) > longest
+// sanitize returns s as printable ASCII of bounded length.
+func sanitize(s string) string {
+	cut := len(s) > maxLogged
 	if cut {
-		s = s[:longest]
+		s = s[:maxLogged]
 	}
 	for i := 0; i < len(s); i++ {
 		if s[i] < ' ' || s[i] > '~' {

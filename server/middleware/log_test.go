@@ -15,26 +15,26 @@ import (
 	"time"
 )
 
-// lines is a log that can be written and read at the same time.
-type lines struct {
+// logBuffer is a log that is safe for concurrent use.
+type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (l *lines) Write(p []byte) (int, error) {
+func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
 }
 
-func (l *lines) String() string {
+func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
 }
 
-// entry reads the log as one line of JSON.
-func (l *lines) entry(t *testing.T) map[string]any {
+// entry parses the log as one line of JSON.
+func (l *logBuffer) entry(t *testing.T) map[string]any {
 	t.Helper()
 	var e map[string]any
 	if err := json.Unmarshal([]byte(l.String()), &e); err != nil {
@@ -82,7 +82,7 @@ func TestLog(t *testing.T) {
 		{"OPTIONS for the server", answer(200, ""), "OPTIONS", "*", nil, map[string]any{"path": "*"}},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			var l lines
+			var l logBuffer
 			r := httptest.NewRequest(tt.method, "/", nil)
 			r.RequestURI = tt.target
 			if tt.target == "*" {
@@ -102,7 +102,7 @@ func TestLog(t *testing.T) {
 				}
 			}
 			if strings.Contains(l.String(), "secret") {
-				t.Errorf("log = %s, which holds a secret", l.String())
+				t.Errorf("log = %s, which contains a secret", l.String())
 			}
 			text, _ := got["duration"].(string)
 			if d, err := time.ParseDuration(text); err != nil || d < 0 {
@@ -112,7 +112,7 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// handlerFunc is a slog.Handler that sees values as they are.
+// handlerFunc is a slog.Handler that gets the unformatted values.
 type handlerFunc func(slog.Record)
 
 func (handlerFunc) Enabled(context.Context, slog.Level) bool        { return true }
@@ -127,7 +127,7 @@ func TestLogInjection(t *testing.T) {
 	r.Method = evil
 	r.Header["Depth"], r.Header["Destination"] = []string{evil}, []string{"/" + evil}
 	var seen []string
-	var l lines
+	var l logBuffer
 	Log(slog.New(handlerFunc(func(rec slog.Record) {
 		rec.Attrs(func(a slog.Attr) bool {
 			if a.Value.Kind() == slog.KindString {
@@ -151,11 +151,11 @@ func TestLogInjection(t *testing.T) {
 }
 
 func TestLogBounds(t *testing.T) {
-	var l lines
+	var l logBuffer
 	r := httptest.NewRequest("GET", "/"+strings.Repeat("a", 100_000), nil)
 	r.Header.Set("Destination", "/"+strings.Repeat("b", 100_000))
 	Log(slog.New(slog.NewTextHandler(&l, nil)))(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
-	if len(l.String()) > 3*longest {
+	if len(l.String()) > 3*maxLogged {
 		t.Errorf("a line of %d bytes for one request", len(l.String()))
 	}
 }
@@ -170,7 +170,7 @@ func TestLogAborted(t *testing.T) {
 		{"after the answer began", "<D:multistatus", 200},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			var l lines
+			var l logBuffer
 			h := Log(slog.New(slog.NewJSONHandler(&l, nil)))(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				if tt.write != "" {
 					io.WriteString(w, tt.write)
@@ -179,7 +179,7 @@ func TestLogAborted(t *testing.T) {
 			}))
 			defer func() {
 				if v := recover(); v != http.ErrAbortHandler {
-					t.Errorf("panic = %v, want http.ErrAbortHandler to go through", v)
+					t.Errorf("panic = %v, want http.ErrAbortHandler", v)
 				}
 				if e := l.entry(t); e["aborted"] != true || e["status"] != tt.status {
 					t.Errorf("aborted, status = %v, %v, want true, %v", e["aborted"], e["status"], tt.status)
@@ -191,7 +191,7 @@ func TestLogAborted(t *testing.T) {
 }
 
 func TestLogDisabled(t *testing.T) {
-	var l lines
+	var l logBuffer
 	log := slog.New(slog.NewTextHandler(&l, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	for _, log := range []*slog.Logger{nil, log} {
 		rec := httptest.NewRecorder()
@@ -202,7 +202,7 @@ func TestLogDisabled(t *testing.T) {
 	}
 }
 
-// The address in the log is the client's, where it came by a trusted proxy, and is not what anybody else says.
+// The address in the log is from X-Forwarded-For only if a trusted proxy sent it.
 func TestLogRemote(t *testing.T) {
 	for _, tt := range []struct{ from, forwarded, want string }{
 		{"192.0.2.1:5", "198.51.100.7", "198.51.100.7"},
@@ -211,7 +211,7 @@ func TestLogRemote(t *testing.T) {
 		{"192.0.2.2:5", "198.51.100.7", "192.0.2.2"},
 		{"@", "", "@"}, // a Unix socket
 	} {
-		var l lines
+		var l logBuffer
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = tt.from
 		r.Header.Set("X-Forwarded-For", tt.forwarded)

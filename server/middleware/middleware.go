@@ -1,30 +1,37 @@
-// Package middleware holds what stands in front of a handler and is not WebDAV: a line in the log for each request, the end
-// of a panic, names and passwords, and a door that is closed to other sites.
+// Package middleware has HTTP middleware that is not specific to WebDAV: a request log, recovery
+// from panics, Basic authentication, and protection from requests of other sites and from DNS
+// rebinding.
 //
-// Each is a func(http.Handler) http.Handler. The ResponseWriter that the handler gets passes everything on:
-// http.ResponseController reaches the original one, and ReadFrom does, so that a file still goes out by sendfile.
-// A request that is refused here costs its client no connection, if its body is not too long.
+// Each is a func(http.Handler) http.Handler. The ResponseWriter that the handler gets supports
+// http.ResponseController, and io.ReaderFrom, so that files are sent with sendfile. A refused
+// request does not close the connection unless its body is too long.
 //
-// It does not say who may do what (see package access), and does not limit rates or connections but those of wrong
-// passwords. It never logs a header that may hold credentials, a name that is not a user's, nor a query.
+// The package does not authorize (see package access). It limits no rates or connections but those
+// of wrong passwords. It never logs a header that may contain credentials, a name that is not a
+// user's, or a query.
 package middleware
 
 import (
 	"io"
 	"net/http"
+	"strconv"
+	"time"
+
+	"dav207/server/early"
+	"dav207/server/wire"
 )
 
-// recorder is a ResponseWriter that notes what was answered.
+// recorder is a ResponseWriter that records the status and the size of the response.
 type recorder struct {
 	http.ResponseWriter
 	status int   // 0 until the header is written
 	bytes  int64 // of the body
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap is called by http.ResponseController.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// WriteHeader notes the status that counts: the first one that is not informational (RFC 9110 §15.2).
+// WriteHeader records the first status that is not informational (RFC 9110 §15.2).
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		w.status = status
@@ -32,32 +39,47 @@ func (w *recorder) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w *recorder) implicit() {
+func (w *recorder) setImplicitStatus() {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
 }
 
 func (w *recorder) Write(p []byte) (int, error) {
-	w.implicit()
+	w.setImplicitStatus()
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	return n, err
 }
 
-// ReadFrom lets net/http hand a file to the system instead of reading it.
+// ReadFrom implements io.ReaderFrom, so that net/http can use sendfile.
 func (w *recorder) ReadFrom(r io.Reader) (int64, error) {
-	w.implicit()
+	w.setImplicitStatus()
 	n, err := io.Copy(w.ResponseWriter, r)
 	w.bytes += n
 	return n, err
 }
 
-// FlushError is for http.ResponseController.
+// FlushError is called by http.ResponseController.
 func (w *recorder) FlushError() error {
-	w.implicit()
+	w.setImplicitStatus()
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Flush is for those who look for an http.Flusher.
+// Flush implements http.Flusher.
 func (w *recorder) Flush() { w.FlushError() }
+
+// refuse answers a request without using its body.
+func refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
+	w = wire.Wrap(w, r)
+	early.Respond(w, r, false, time.Time{}, func() {
+		head := w.Header()
+		head.Set("Content-Type", "text/plain; charset=utf-8")
+		head.Set("X-Content-Type-Options", "nosniff")
+		head.Set("Content-Length", strconv.Itoa(len(text)+1))
+		w.WriteHeader(status)
+		if r.Method != http.MethodHead {
+			io.WriteString(w, text+"\n")
+		}
+	})
+}

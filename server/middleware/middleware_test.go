@@ -13,39 +13,39 @@ import (
 	"time"
 )
 
-// wrap is both of the package around a handler, as the command has them.
+// wrap returns h behind Log and Recover, as the command does.
 func wrap(h http.HandlerFunc) http.Handler {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	return Log(log)(Recover(log)(h))
 }
 
-// target is a ResponseWriter that notes which way it was used.
-type target struct {
+// recordingWriter is a ResponseWriter that records which of its methods were called.
+type recordingWriter struct {
 	http.ResponseWriter
 	readFrom io.Reader
 	deadline time.Time
 	flushed  bool
 }
 
-func (w *target) ReadFrom(r io.Reader) (int64, error) {
+func (w *recordingWriter) ReadFrom(r io.Reader) (int64, error) {
 	w.readFrom = r
 	return io.Copy(struct{ io.Writer }{w.ResponseWriter}, r)
 }
 
-func (w *target) SetReadDeadline(t time.Time) error { w.deadline = t; return nil }
-func (w *target) FlushError() error                 { w.flushed = true; return nil }
+func (w *recordingWriter) SetReadDeadline(t time.Time) error { w.deadline = t; return nil }
+func (w *recordingWriter) FlushError() error                 { w.flushed = true; return nil }
 
-func TestPassesThrough(t *testing.T) {
+func TestResponseWriterMethods(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(name, []byte("content"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	w := &target{ResponseWriter: httptest.NewRecorder()}
+	w := &recordingWriter{ResponseWriter: httptest.NewRecorder()}
 	deadline := time.Now()
 	wrap(func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
 		if err := rc.SetReadDeadline(deadline); err != nil {
-			t.Errorf("SetReadDeadline = %v, want it to reach the connection", err)
+			t.Errorf("SetReadDeadline = %v, want nil", err)
 		}
 		f, err := os.Open(name)
 		if err != nil {
@@ -61,7 +61,7 @@ func TestPassesThrough(t *testing.T) {
 	if !w.deadline.Equal(deadline) || !w.flushed {
 		t.Errorf("deadline, flushed = %v, %v, want both passed on", w.deadline, w.flushed)
 	}
-	// What net/http needs for sendfile: the file itself, or a LimitedReader of it.
+	// net/http uses sendfile for a file or a LimitedReader of one.
 	limited, ok := w.readFrom.(*io.LimitedReader)
 	if !ok {
 		t.Fatalf("ReadFrom got %T, want *io.LimitedReader", w.readFrom)
@@ -72,7 +72,7 @@ func TestPassesThrough(t *testing.T) {
 }
 
 func TestFlusher(t *testing.T) {
-	w := &target{ResponseWriter: httptest.NewRecorder()}
+	w := &recordingWriter{ResponseWriter: httptest.NewRecorder()}
 	wrap(func(w http.ResponseWriter, _ *http.Request) {
 		w.(http.Flusher).Flush()
 	}).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
@@ -81,15 +81,15 @@ func TestFlusher(t *testing.T) {
 	}
 }
 
-// mute is a ResponseWriter that can do nothing besides.
-type mute struct{ http.ResponseWriter }
+// plainWriter is a ResponseWriter without optional methods.
+type plainWriter struct{ http.ResponseWriter }
 
 func TestUnsupported(t *testing.T) {
 	wrap(func(w http.ResponseWriter, _ *http.Request) {
 		if err := http.NewResponseController(w).Flush(); !errors.Is(err, http.ErrNotSupported) {
 			t.Errorf("Flush = %v, want http.ErrNotSupported", err)
 		}
-	}).ServeHTTP(mute{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil))
+	}).ServeHTTP(plainWriter{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil))
 }
 
 func TestHijack(t *testing.T) {
@@ -143,7 +143,7 @@ func TestRecover(t *testing.T) {
 		{"http.ErrAbortHandler goes through, silently", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0, ""},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			var l lines
+			var l logBuffer
 			srv := httptest.NewServer(Recover(slog.New(slog.NewTextHandler(&l, nil)))(tt.handler))
 			defer srv.Close()
 			status, etag, err := get(srv.URL)
@@ -162,7 +162,7 @@ func TestRecover(t *testing.T) {
 	}
 }
 
-// get makes a request that is not tried again.
+// get sends a request without retries.
 func get(url string) (status int, etag string, err error) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Get(url)
@@ -179,6 +179,6 @@ func TestRecoverNilLogger(t *testing.T) {
 	Recover(nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") })).
 		ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
 	if rec.Code != 500 || strings.Contains(rec.Body.String(), "boom") {
-		t.Errorf("answer = %d %q, want a 500 that says nothing more", rec.Code, rec.Body)
+		t.Errorf("answer = %d %q, want a 500 without details", rec.Code, rec.Body)
 	}
 }

@@ -7,13 +7,14 @@ import (
 	"runtime/debug"
 )
 
-// describing are headers that describe an answer which is not going to be sent.
-var describing = []string{"Accept-Ranges", "Content-Encoding", "Content-Language", "Content-Range", "Content-Security-Policy",
+// representationHeaders describe a response that the panic prevented.
+var representationHeaders = []string{"Accept-Ranges", "Content-Encoding", "Content-Language", "Content-Range", "Content-Security-Policy",
 	"ETag", "Last-Modified", "Location", "Lock-Token"}
 
-// Recover ends a panic of the handler: it is logged at level Error with its stack, and answered with 500 if nothing was
-// sent yet. If something was, the connection is broken, since the rest of the answer can not be told from a whole one.
-// http.ErrAbortHandler, which asks for just that, goes through. A nil logger discards.
+// Recover recovers from a panic of the handler and logs it at level Error with its stack. It
+// answers 500 if no header was sent. Otherwise it aborts the connection, so that the client does
+// not take a part of the response for all. It does not recover from http.ErrAbortHandler. A nil
+// logger discards.
 func Recover(log *slog.Logger) func(http.Handler) http.Handler {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -30,12 +31,12 @@ func Recover(log *slog.Logger) func(http.Handler) http.Handler {
 				if err, ok := v.(error); ok && err == http.ErrAbortHandler {
 					panic(v)
 				}
-				log.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("method", safe(r.Method)),
-					slog.String("path", safe(path)), slog.String("err", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+				log.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("method", sanitize(r.Method)),
+					slog.String("path", sanitize(path)), slog.String("err", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
 				if rec.status != 0 {
 					panic(http.ErrAbortHandler)
 				}
-				for _, name := range describing {
+				for _, name := range representationHeaders {
 					w.Header().Del(name)
 				}
 				http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)

@@ -13,37 +13,38 @@ import (
 	"time"
 )
 
-// Users are the names and passwords in a file of the format that Apache's htpasswd writes, with bcrypt hashes. The file is
-// read again when it changes; while it cannot be, the users are those of before. Safe for concurrent use.
+// Users are the names and bcrypt hashes in a file in the format of Apache's htpasswd. A change of
+// the file is noticed within 2 s, at the next request. If it cannot be read or parsed the previous
+// users stay valid. Users is safe for concurrent use.
 type Users struct {
 	file  string
 	log   *slog.Logger
 	now   func() time.Time
 	table atomic.Pointer[table]
 
-	mu      sync.Mutex // held by the one request that looks at the file; others do not wait for it
-	looked  time.Time
-	info    os.FileInfo // of the file that was read, nil for none
-	young   bool        // it might have changed since without its time showing that
+	mu      sync.Mutex // held while a request checks the file; others use TryLock
+	checked time.Time
+	info    os.FileInfo // of the file that was read; nil to read it again
+	recent  bool        // the file may change again without a new modification time
 	text    []byte
-	trouble string // what was last complained of
+	lastErr string // the last logged error; logged once
 }
 
-// How often the file is looked at, and for how long after a change another might have the same time: some file systems
-// know it in steps of two seconds.
 const (
-	lookEvery = 2 * time.Second
-	timeStep  = 2 * time.Second
+	checkInterval = 2 * time.Second
+	// mtimeGranularity is the coarsest resolution of modification times, that of FAT.
+	mtimeGranularity = 2 * time.Second
 )
 
-// OpenUsers reads a file of users. A line that is not a user with a bcrypt hash is an error that names it; one of the system
-// is wrapped. log, which may be nil, hears of what becomes of the file later.
+// OpenUsers reads a file of users. The error names the first line that is not a user with a bcrypt
+// hash, or wraps that of the system. log, which may be nil, logs later changes of the file and
+// errors.
 func OpenUsers(file string, log *slog.Logger) (*Users, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	u := &Users{file: file, log: log, now: time.Now}
-	u.looked = u.now()
+	u.checked = u.now()
 	if err := u.read(); err != nil {
 		return nil, err
 	}
@@ -53,39 +54,39 @@ func OpenUsers(file string, log *slog.Logger) (*Users, error) {
 // Len returns the number of users.
 func (u *Users) Len() int { return len(u.table.Load().hashes) }
 
-// current returns the users, after a look at the file if the last one was a while ago.
+// current returns the users, after checking the file if the last check was checkInterval ago.
 func (u *Users) current() *table {
 	if u.mu.TryLock() {
-		if now := u.now(); now.Sub(u.looked) >= lookEvery {
-			u.looked = now
-			u.look()
+		if now := u.now(); now.Sub(u.checked) >= checkInterval {
+			u.checked = now
+			u.reload()
 		}
 		u.mu.Unlock()
 	}
 	return u.table.Load()
 }
 
-// look reads the file if it is not what was read last.
-func (u *Users) look() {
+// reload reads the file unless it is unchanged.
+func (u *Users) reload() {
 	info, err := os.Stat(u.file)
-	if err == nil && !u.young && u.info != nil && os.SameFile(info, u.info) && info.Size() == u.info.Size() && info.ModTime().Equal(u.info.ModTime()) {
+	if err == nil && !u.recent && u.info != nil && os.SameFile(info, u.info) && info.Size() == u.info.Size() && info.ModTime().Equal(u.info.ModTime()) {
 		return
 	}
 	if err == nil {
 		err = u.read()
 	}
 	if err == nil {
-		u.trouble = ""
+		u.lastErr = ""
 		return
 	}
-	u.info = nil // what comes after is another file, even if it looks like the last good one
-	if u.trouble != err.Error() {
-		u.trouble = err.Error()
-		u.log.Error("the users stay as they were", slog.String("file", u.file), slog.Any("err", err))
+	u.info = nil // read the file next time, even if it looks like the one before
+	if u.lastErr != err.Error() {
+		u.lastErr = err.Error()
+		u.log.Error("cannot reload the users", slog.String("file", u.file), slog.Any("err", err))
 	}
 }
 
-// read replaces the users by those of the file, all or none.
+// read replaces the users by those of the file. After an error they are unchanged.
 func (u *Users) read() error {
 	info, text, err := readRegular(u.file)
 	if err != nil {
@@ -97,16 +98,16 @@ func (u *Users) read() error {
 			return err
 		}
 		if u.table.Swap(t) != nil {
-			u.log.Info("the users changed", slog.String("file", u.file), slog.Int("users", len(t.hashes)))
+			u.log.Info("users reloaded", slog.String("file", u.file), slog.Int("users", len(t.hashes)))
 		}
 		u.text = text
 	}
 	u.info = info
-	u.young = u.now().Sub(info.ModTime()) < timeStep
+	u.recent = u.now().Sub(info.ModTime()) < mtimeGranularity
 	return nil
 }
 
-// readRegular reads a file. What is none is not opened: a pipe would wait for its other end.
+// readRegular reads a regular file. It opens nothing else: opening a pipe would block.
 func readRegular(name string) (os.FileInfo, []byte, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -125,7 +126,7 @@ func readRegular(name string) (os.FileInfo, []byte, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxUsersFile+1))
 	if err == nil && len(text) > maxUsersFile {
-		err = fmt.Errorf("it has more than %d bytes", maxUsersFile)
+		err = fmt.Errorf("the file has more than %d bytes", maxUsersFile)
 	}
 	return info, text, err
 }

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// A hash of "secret", as Apache's htpasswd -B writes it.
+// A hash of "secret" by Apache's htpasswd -B.
 const htpasswdHash = "$2y$05$abcdefghijklmnopqrstuuDGqbGLR2EHhsR2XkEGQCs9nYDDYgXGe"
 
 func TestParseUsers(t *testing.T) {
@@ -37,13 +37,13 @@ func TestParseUsers(t *testing.T) {
 		{"a control character", "a\tb:" + h4, "", 0, "line 1: the name"},
 		{"not UTF-8", "a\xff:" + h4, "", 0, "line 1: the name"},
 		{"a long name", strings.Repeat("n", 256) + ":" + h4, "", 0, "255 bytes"},
-		{"twice", "ann:" + h4 + "\n#\nann:" + h5, "", 0, `line 3: the user "ann" stands on line 1`},
+		{"twice", "ann:" + h4 + "\n#\nann:" + h5, "", 0, `line 3: the user "ann" is already on line 1`},
 		{"MD5", "#\nann:$apr1$secret$secret", "", 0, `line 2: the password of "ann" is hashed with Apache's MD5: only bcrypt`},
 		{"SHA-1", "ann:{SHA}secret", "", 0, "SHA-1"},
 		{"SHA-512", "ann:$6$secret$secret", "", 0, "SHA-512"},
 		{"Argon2", "ann:$argon2id$v=19$secret", "", 0, "Argon2"},
 		{"plain", "ann:secret", "", 0, "line 1: the password of \"ann\" is not hashed"},
-		{"crypt", "ann:secretsecret1", "", 0, "not hashed, or with something else"},
+		{"crypt", "ann:secretsecret1", "", 0, "not hashed, or by an unknown method"},
 		{"cut off", "ann:" + h4[:50], "", 0, "a malformed bcrypt hash"},
 		{"more behind it", "ann:" + h4 + ":x", "", 0, "a malformed bcrypt hash"},
 		{"another kind of bcrypt", "ann:$2x" + h4[3:], "", 0, "a malformed bcrypt hash"},
@@ -55,7 +55,7 @@ func TestParseUsers(t *testing.T) {
 			got, err := parseUsers([]byte(tt.text))
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) || strings.Contains(err.Error(), "secret") {
-					t.Errorf("error = %v, want %q in it, and nothing secret", err, tt.err)
+					t.Errorf("error = %v, want it to contain %q and no secret", err, tt.err)
 				}
 				return
 			}
@@ -115,7 +115,7 @@ func TestHashPassword(t *testing.T) {
 	}
 	for _, password := range []string{"", strings.Repeat("secret7", 11), "sec\x00ret", "sec\nret", "secret\xff"} {
 		if _, err := HashPassword(password); err == nil || strings.Contains(err.Error(), "secret") {
-			t.Errorf("HashPassword(%q) = %v, want an error that does not show it", password, err)
+			t.Errorf("HashPassword(%q) = %v, want an error without the password", password, err)
 		}
 	}
 }
@@ -134,17 +134,17 @@ func TestOpenUsers(t *testing.T) {
 	}
 }
 
-// The file is read again when it changes, and not before; while it cannot be used the users stay.
-func TestUsersChange(t *testing.T) {
+// The file is read again only when it changes; the users stay the same while it is invalid.
+func TestUsersReload(t *testing.T) {
 	file := usersFile(t, "ann", "1")
-	var l lines
+	var l logBuffer
 	u, err := OpenUsers(file, slog.New(slog.NewTextHandler(&l, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var c clock
-	c.now = time.Now().Add(time.Hour) // the file is not young
-	u.now, u.looked, u.young = c.Now, c.Now(), false
+	c.now = time.Now().Add(time.Hour) // long after the last change
+	u.now, u.checked, u.recent = c.Now, c.Now(), false
 	has := func(rule, names string) {
 		t.Helper()
 		for _, name := range []string{"ann", "bob"} {
@@ -154,14 +154,14 @@ func TestUsersChange(t *testing.T) {
 		}
 	}
 	writeUsers(t, file, "ann", "1", "bob", "2")
-	has("not looked at for two seconds", "ann")
-	c.advance(lookEvery)
+	has("not checked again within 2 s", "ann")
+	c.advance(checkInterval)
 	has("a user more", "ann bob")
 
 	logged := func(rule string, want int) {
 		t.Helper()
 		if n := strings.Count(l.String(), "level=ERROR"); n != want {
-			t.Errorf("%s: %d complaints, want %d\n%s", rule, n, want, l.String())
+			t.Errorf("%s: %d log lines with errors, want %d\n%s", rule, n, want, l.String())
 		}
 	}
 	for i, broken := range []func() error{
@@ -174,7 +174,7 @@ func TestUsersChange(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 3 {
-			c.advance(lookEvery)
+			c.advance(checkInterval)
 			has("a file that cannot be used", "ann bob")
 		}
 		logged("a file that cannot be used", i+1)
@@ -186,11 +186,11 @@ func TestUsersChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeUsers(t, file, "bob", "2")
-	c.advance(lookEvery)
+	c.advance(checkInterval)
 	has("another file", "bob")
 	logged("another file", 4)
 
-	// Another file of the same size and time in its place, as by rename.
+	// Another file with the same size and time, as after a rename.
 	info, err := os.Stat(file)
 	if err != nil {
 		t.Fatal(err)
@@ -203,14 +203,14 @@ func TestUsersChange(t *testing.T) {
 	if err := os.Rename(next, file); err != nil {
 		t.Fatal(err)
 	}
-	c.advance(lookEvery)
+	c.advance(checkInterval)
 	has("a file renamed over it", "ann")
 
-	// A change that its time does not show, since the file had changed just before it was read.
+	// A change without a new modification time, shortly after the one before.
 	c.mu.Lock()
 	c.now = time.Now()
 	c.mu.Unlock()
-	u.looked = time.Time{}
+	u.checked = time.Time{}
 	writeUsers(t, file, "ann", "1")
 	has("the same user", "ann")
 	info, err = os.Stat(file)
@@ -221,6 +221,6 @@ func TestUsersChange(t *testing.T) {
 	if err := os.Chtimes(file, info.ModTime(), info.ModTime()); err != nil {
 		t.Fatal(err)
 	}
-	c.advance(lookEvery)
+	c.advance(checkInterval)
 	has("a change of the same size in the same tick", "bob")
 }

@@ -16,49 +16,52 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// verifier finds out whether a name and a password belong together, and keeps the cost of that down: good ones are remembered
-// for a while, equal ones that come at once are looked at once, and the rest is bounded. Safe for concurrent use.
+// verifier checks names and passwords. It remembers correct passwords for a while, hashes once for
+// equal concurrent attempts, and bounds the number of hashes. It is safe for concurrent use.
 type verifier struct {
-	users   *Users
-	compare func(hash, password []byte) error
-	now     func() time.Time
-	key     []byte        // of this process: a digest says nothing to others
-	slots   chan struct{} // who hashes
+	users     *Users
+	compare   func(hash, password []byte) error
+	now       func() time.Time
+	key       []byte        // random, for digest
+	hashSlots chan struct{} // a semaphore
 
-	mu      sync.Mutex
-	good    map[digest]time.Time // until when
-	bad     backoff
-	running map[flight]*check
-	waiting map[netip.Prefix]int // checks for an address that hash or wait for it
+	mu       sync.Mutex
+	verified map[digest]time.Time // by attempt.password: when it is forgotten
+	failures backoff
+	running  map[attempt]*check
+	pending  map[netip.Prefix]int // by client: the number of running checks
 }
 
-// digest stands for a name, a password, an address. It is keyed, so how long it takes to compare two says nothing.
+// digest is a keyed hash of a name, a password or an address. Because of the key the time of a
+// comparison reveals nothing.
 type digest [sha256.Size]byte
 
 const (
-	remember = 15 * time.Minute // after the last use
-	maxGood  = 4096
-	// maxWaiting bounds how long one address can make others wait for their hashes.
-	maxWaiting = 32
-	// maxSent is the length from which on what is sent as a name is none of a user, whatever domain is in front.
-	maxSent = 4 * maxName
+	rememberFor = 15 * time.Minute // since the last use
+	maxVerified = 4096
+	// maxPending bounds how long one client can block the hash slots for others.
+	maxPending = 32
+	// maxSentName bounds the name as sent, with a Windows domain before it.
+	maxSentName = 4 * maxName
 )
 
-// flight is a password that is tried for a user from an address, check what became of it.
-type flight struct{ from, password digest }
+// attempt is a password that was sent for a user from an address.
+type attempt struct{ from, password digest }
 
+// check is an attempt that is being hashed. result is valid once done is closed and decided is
+// true.
 type check struct {
 	done chan struct{}
-	verdict
-	settled bool // or given up, and somebody else must look at it
+	result
+	decided bool // false if the request that ran it was cancelled: another has to run it
 }
 
-// verdict is what became of a name and a password.
-type verdict struct {
-	user string // the name if there is such a user, else ""
-	ok   bool
-	wait time.Duration // above 0: nothing was looked at; try again after it
-	new  bool          // wrong, and not because the same was before
+// result is the result for a name and a password.
+type result struct {
+	user       string // the name, "" if there is no such user
+	ok         bool
+	wait       time.Duration // above 0: the password was not compared; try again after this time
+	newFailure bool          // the password was compared and is wrong
 }
 
 func newVerifier(users *Users) *verifier {
@@ -67,117 +70,130 @@ func newVerifier(users *Users) *verifier {
 		compare: bcrypt.CompareHashAndPassword,
 		now:     time.Now,
 		key:     make([]byte, 32),
-		// Half of the processors: the other half serves those who are in.
-		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		good:    make(map[digest]time.Time),
-		bad:     make(backoff),
-		running: make(map[flight]*check),
-		waiting: make(map[netip.Prefix]int),
+		// Half of the processors: the other half serves authenticated requests.
+		hashSlots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		verified:  make(map[digest]time.Time),
+		failures:  make(backoff),
+		running:   make(map[attempt]*check),
+		pending:   make(map[netip.Prefix]int),
 	}
 	rand.Read(v.key)
 	return v
 }
 
-// verify looks at a password. The error is that of ctx, which ended first.
-func (v *verifier) verify(ctx context.Context, from netip.Prefix, sent, password string) (verdict, error) {
-	if len(sent) > maxSent || len(password) > maxPassword || strings.IndexByte(password, 0) >= 0 {
-		return verdict{}, nil // which no user has, so no guess was made
+// verify returns the result for a name and a password that a client at from sent. The error is that
+// of ctx, if it ended before the password was compared.
+func (v *verifier) verify(ctx context.Context, from netip.Prefix, sent, password string) (result, error) {
+	if len(sent) > maxSentName || len(password) > maxPassword || strings.IndexByte(password, 0) >= 0 {
+		return result{}, nil // no user has these, so this is not counted as a guess
 	}
-	t := v.users.current()
-	name, hash := t.find(sent)
-	// The hash is in the digest of the password, so nothing is remembered beyond a change of it.
+	users := v.users.current()
+	name, hash := users.find(sent)
+	// The digest covers the hash, so a changed hash invalidates what is remembered.
 	secret := v.digest("password", name, hash, password)
-	f := flight{v.digest("from", from.String(), name), secret}
+	a := attempt{v.digest("from", from.String(), name), secret}
+	known := ""
+	if hash != "" {
+		known = name
+	}
 	for {
-		v.mu.Lock()
-		now := v.now()
-		if until, ok := v.good[secret]; ok && now.Before(until) {
-			v.good[secret] = now.Add(remember)
-			v.mu.Unlock()
-			return verdict{user: name, ok: true}, nil
+		r, c, started := v.begin(from, a, known)
+		if c == nil {
+			return r, nil
 		}
-		if c := v.running[f]; c != nil {
-			v.mu.Unlock()
-			select {
-			case <-c.done:
-			case <-ctx.Done():
-				return verdict{}, ctx.Err()
-			}
-			if c.settled {
-				return c.verdict, nil
-			}
-			continue
+		if started {
+			return v.run(ctx, from, a, c, func() bool { return v.equal(users, hash, password) })
 		}
-		refused := verdict{}
-		if hash != "" {
-			refused.user = name
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+			return result{}, ctx.Err()
 		}
-		if t := v.bad.find(f.from, now); t != nil {
-			if t.last == secret {
-				v.mu.Unlock()
-				return refused, nil // a client that goes on with what it has stored; it is no guess
-			}
-			refused.wait = max(0, t.wait(now))
+		if c.decided {
+			return c.result, nil
 		}
-		if refused.wait == 0 && v.waiting[from] >= maxWaiting {
-			refused.wait = time.Second
-		}
-		if refused.wait > 0 {
-			v.mu.Unlock()
-			return refused, nil
-		}
-		v.bad.begin(f.from, now)
-		v.waiting[from]++
-		c := &check{done: make(chan struct{}), verdict: refused}
-		v.running[f] = c
-		v.mu.Unlock()
-		return v.settle(ctx, from, f, c, func() bool { return v.equal(t, hash, password) })
 	}
 }
 
-// settle looks at a password that nobody else does, when its turn comes.
-func (v *verifier) settle(ctx context.Context, from netip.Prefix, f flight, c *check, equal func() bool) (verdict, error) {
-	defer v.finish(from, f, c)
+// begin returns the result of an attempt that needs no hashing, with a nil check. Otherwise it
+// returns the check of the attempt. If started is true the caller must call run with it, else the
+// caller waits for it. user is the name, or "" if there is no such user.
+func (v *verifier) begin(from netip.Prefix, a attempt, user string) (r result, c *check, started bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := v.now()
+	r.user = user
+	if until, ok := v.verified[a.password]; ok && now.Before(until) {
+		v.verified[a.password] = now.Add(rememberFor)
+		r.ok = true
+		return r, nil, false
+	}
+	if c := v.running[a]; c != nil {
+		return result{}, c, false
+	}
+	if f := v.failures.find(a.from, now); f != nil {
+		if f.last == a.password {
+			return r, nil, false // the client repeats a stored password, which is not a guess
+		}
+		r.wait = max(0, f.wait(now))
+	}
+	if r.wait == 0 && v.pending[from] >= maxPending {
+		r.wait = time.Second
+	}
+	if r.wait > 0 {
+		return r, nil, false
+	}
+	v.failures.add(a.from, now)
+	v.pending[from]++
+	c = &check{done: make(chan struct{}), result: r}
+	v.running[a] = c
+	return r, c, true
+}
+
+// run calls equal when a hash slot is free, and completes the check.
+func (v *verifier) run(ctx context.Context, from netip.Prefix, a attempt, c *check, equal func() bool) (result, error) {
+	defer v.finish(from, a, c)
 	select {
-	case v.slots <- struct{}{}:
-		defer func() { <-v.slots }()
+	case v.hashSlots <- struct{}{}:
+		defer func() { <-v.hashSlots }()
 	case <-ctx.Done():
-		return verdict{}, ctx.Err()
+		return result{}, ctx.Err()
 	}
 	c.ok = equal()
-	c.settled = true
-	mine := c.verdict
-	mine.new = !c.ok
+	c.decided = true
+	mine := c.result
+	mine.newFailure = !c.ok
 	return mine, nil
 }
 
-// finish notes what became of a check, and wakes those who wait for it.
-func (v *verifier) finish(from netip.Prefix, f flight, c *check) {
+// finish records the result of a check and wakes the requests that wait for it.
+func (v *verifier) finish(from netip.Prefix, a attempt, c *check) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := v.now()
 	switch {
-	case !c.settled:
-		v.bad.undo(f.from)
+	case !c.decided:
+		v.failures.cancel(a.from)
 	case c.ok:
-		v.remember(f.password, now)
-		delete(v.bad, f.from)
+		v.remember(a.password, now)
+		delete(v.failures, a.from)
 	default:
-		v.bad.wrong(f.from, f.password, now)
+		v.failures.setLast(a.from, a.password, now)
 	}
-	if v.waiting[from]--; v.waiting[from] == 0 {
-		delete(v.waiting, from)
+	if v.pending[from]--; v.pending[from] == 0 {
+		delete(v.pending, from)
 	}
-	delete(v.running, f)
+	delete(v.running, a)
 	close(c.done)
 }
 
-// equal compares a password with the hash of a user. That takes as long for who is no user, or has a hash of lower cost, as
-// for the user whose hash costs most: the work doubles from one cost to the next, so all the lower ones together make up
-// for what is missing.
+// equal compares a password with the hash of a user. The time is that of the highest cost in the
+// file, also for an unknown user and for a hash of lower cost, so that it does not reveal which
+// users exist. bcrypt's work doubles with each step of the cost, so the work of all lower costs
+// adds up to the difference.
 func (v *verifier) equal(t *table, hash, password string) bool {
 	if hash == "" {
-		v.compare(decoy(t.cost), []byte(password))
+		v.compare(dummyHash(t.cost), []byte(password))
 		return false
 	}
 	if v.compare([]byte(hash), []byte(password)) == nil {
@@ -185,35 +201,35 @@ func (v *verifier) equal(t *table, hash, password string) bool {
 	}
 	cost, err := bcrypt.Cost([]byte(hash))
 	for ; err == nil && cost < t.cost; cost++ {
-		v.compare(decoy(cost), []byte(password))
+		v.compare(dummyHash(cost), []byte(password))
 	}
 	return false
 }
 
-// decoy returns a hash that is nobody's.
-func decoy(cost int) []byte {
+// dummyHash returns a valid hash that matches no password.
+func dummyHash(cost int) []byte {
 	return fmt.Appendf(nil, "$2a$%02d$%s", cost, strings.Repeat("e", 53))
 }
 
-// remember notes a good password. What is remembered is bounded by the number of users, but for those of the past.
+// remember stores a correct password. If there are too many it drops the expired ones, then any.
 func (v *verifier) remember(password digest, now time.Time) {
-	if len(v.good) >= maxGood {
-		for d, until := range v.good {
+	if len(v.verified) >= maxVerified {
+		for d, until := range v.verified {
 			if !now.Before(until) {
-				delete(v.good, d)
+				delete(v.verified, d)
 			}
 		}
 	}
-	for d := range v.good {
-		if len(v.good) < maxGood {
+	for d := range v.verified {
+		if len(v.verified) < maxVerified {
 			break
 		}
-		delete(v.good, d)
+		delete(v.verified, d)
 	}
-	v.good[password] = now.Add(remember)
+	v.verified[password] = now.Add(rememberFor)
 }
 
-// digest returns a keyed hash of some strings, which no others have.
+// digest returns the keyed hash of parts. Different parts have different digests.
 func (v *verifier) digest(parts ...string) digest {
 	mac := hmac.New(sha256.New, v.key)
 	for _, s := range parts {
