@@ -17,7 +17,7 @@ import (
 //
 // Symbolic links that stay inside are followed. A link that is broken or leads out, as every absolute one does, does not
 // exist for Stat and OpenFile; creating something through it is fs.ErrPermission. So is one that leads to the server's own
-// files (see resource.Reserved), of which nothing can be reached but by their own names. Only regular files and directories
+// files (see davpath.Reserved), of which nothing can be reached but by their own names. Only regular files and directories
 // are ever opened: a FIFO, a socket and a device are listed and described, and are fs.ErrPermission to OpenFile, which
 // never waits for them. What os.Root does not see it does not stop: hard links and mount points.
 //

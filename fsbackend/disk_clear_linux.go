@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // RemoveTree implements tree.TreeRemover. Each directory is opened once and its members are removed through its handle,
@@ -77,7 +77,7 @@ func (c *clearing) directory(at int, base, name string, depth int) bool {
 		if c.ctx.Err() != nil {
 			break
 		}
-		if resource.Reserved(member) { // it is not for us to judge
+		if davpath.Reserved(member) { // it is not for us to judge
 			continue
 		}
 		switch err := unix.Unlinkat(fd, member, 0); {

@@ -12,11 +12,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 func TestRemoveTree(t *testing.T) {
-	aside := resource.AsideName()
+	aside := davpath.TempName()
 	for _, tt := range []struct {
 		what string
 		tree []string // "d/" a directory, "l -> x" a link

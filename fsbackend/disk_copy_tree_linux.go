@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // CopyTree implements tree.TreeCopier, in the manner of CopyMembers. Each directory is opened and read once; its members are not
@@ -17,11 +17,11 @@ import (
 // Helpers take directories of their own: two who make files in one directory wait for each other. Both together make COPY of
 // 10,000 files of 4 KiB take 0.082 s where one collection after the other took 0.104 s, and cp -r 0.093 s.
 func (d *Disk) CopyTree(ctx context.Context, src, dst string, left func(name string)) (begun bool) {
-	path, err := resource.Clean(src)
+	path, err := davpath.Clean(src)
 	if err != nil || d.Sync { // see CopyMembers
 		return false
 	}
-	to, err := resource.Clean(dst)
+	to, err := davpath.Clean(dst)
 	if err != nil {
 		return false
 	}
@@ -42,7 +42,7 @@ func (d *Disk) CopyTree(ctx context.Context, src, dst string, left func(name str
 			c.fill(into, s)
 		}
 	})
-	slices.SortFunc(c.left, resource.Path.Compare)
+	slices.SortFunc(c.left, davpath.Path.Compare)
 	for _, p := range c.left {
 		left(p.String())
 	}
@@ -57,19 +57,19 @@ type treeCopy struct {
 	ctx  context.Context
 	crew crew
 	mu   sync.Mutex
-	left []resource.Path
+	left []davpath.Path
 }
 
 // source is a directory that is being copied.
 type source struct {
 	dir       *os.File
 	members   []fs.DirEntry
-	path, dst resource.Path
+	path, dst davpath.Path
 	depth     int
 }
 
 // source opens and reads the directory called base in the open directory at.
-func (c *treeCopy) source(at int, base string, path, dst resource.Path, depth int) (s source, ok bool) {
+func (c *treeCopy) source(at int, base string, path, dst davpath.Path, depth int) (s source, ok bool) {
 	if depth > copyDepth || c.ctx.Err() != nil {
 		return s, false
 	}
@@ -96,7 +96,7 @@ func (c *treeCopy) fill(into int, s source) {
 	var files []string
 	for _, m := range s.members {
 		switch name := m.Name(); {
-		case resource.Reserved(name): // no member
+		case davpath.Reserved(name): // no member
 		case m.IsDir():
 			c.crew.share(&helpers, func() { c.directory(from, into, name, s) })
 		case m.Type().IsRegular():
@@ -140,7 +140,7 @@ func (c *treeCopy) directory(from, into int, base string, s source) {
 	c.fill(to, members)
 }
 
-func (c *treeCopy) leave(p resource.Path) {
+func (c *treeCopy) leave(p davpath.Path) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.left = append(c.left, p)

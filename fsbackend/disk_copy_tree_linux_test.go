@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dav207/fsbackend"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // copyTree copies what is below src into a new dst and returns what was left.
@@ -26,7 +26,7 @@ func copyTree(t *testing.T, ctx context.Context, d *fsbackend.Disk, root, src, d
 }
 
 func TestCopyTree(t *testing.T) {
-	aside := resource.AsideName()
+	aside := davpath.TempName()
 	many := []string{"e/f/g/h/i/j/", "z/empty/"}
 	for i := range 300 {
 		many = append(many, fmt.Sprintf("m/%03d", i), fmt.Sprintf("n/%d/f", i))

@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // maxName is how many bytes a name in a directory has at most.
@@ -94,7 +94,7 @@ func (s *excess) directory(dir below, buf []byte) (found string) {
 		}
 		for name, kind := range dirents(buf[:n]) {
 			if dir.depth+1 > s.segments || len(prefix)+len(name)+1 > s.bytes {
-				if name := string(name); !resource.Reserved(name) {
+				if name := string(name); !davpath.Reserved(name) {
 					return prefix + name
 				}
 				continue
@@ -104,7 +104,7 @@ func (s *excess) directory(dir below, buf []byte) (found string) {
 			}
 			name := string(name)
 			if statx(uintptr(fd), name, unix.AT_SYMLINK_NOFOLLOW, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR ||
-				resource.Reserved(name) || s.leaf(&st, len(prefix)+len(name)+1, dir.depth+1) {
+				davpath.Reserved(name) || s.leaf(&st, len(prefix)+len(name)+1, dir.depth+1) {
 				continue
 			}
 			s.todo = append(s.todo, below{prefix + name, dir.depth + 1})

@@ -10,13 +10,13 @@ import (
 	"time"
 
 	"dav207/fsbackend"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // A link to the server's own files, made by somebody on the host, is a broken link: nothing comes out of them through it, and
 // nothing in.
 func TestLinksToOwnFiles(t *testing.T) {
-	aside := resource.AsideName()
+	aside := davpath.TempName()
 	for _, tt := range []struct {
 		what, link, target string
 		below              string // what there would be below the link, "" where it leads to a file
@@ -120,7 +120,7 @@ func TestLinksBesideOwnFiles(t *testing.T) {
 			t.Errorf("%s = %q, %v", name, got, err)
 		}
 	}
-	holder := "/l/" + resource.AsideName()
+	holder := "/l/" + davpath.TempName()
 	must(t, d.Mkdir(ctx, holder, 0o777))
 	must(t, d.Rename(ctx, "/l/f", holder+"/f"))
 	if got, err := readAll(d, holder+"/f"); got != "file" || err != nil {

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"dav207/fsbackend"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 const atWork = "DAV207_TEST_AT_WORK" // the directory that TestOtherProcess works on
@@ -32,7 +32,7 @@ func TestOtherProcess(t *testing.T) {
 	w, _, err := d.Stage(ctx, "/upload")
 	must(t, err)
 	must2(io.WriteString(w, "half of it"))
-	holder := "/" + resource.AsideName()
+	holder := "/" + davpath.TempName()
 	must(t, d.Mkdir(ctx, holder, 0o777))
 	must(t, d.Rename(ctx, "/replaced", holder+"/replaced"))
 	fmt.Println("at work")
@@ -72,7 +72,7 @@ func TestSweepBesideAnotherProcess(t *testing.T) {
 		entries, err := os.ReadDir(root)
 		must(t, err)
 		for _, e := range entries {
-			if resource.Aside(e.Name()) {
+			if davpath.IsTemp(e.Name()) {
 				n++
 			}
 		}
@@ -155,7 +155,7 @@ func TestSweepRestores(t *testing.T) {
 func TestAbandon(t *testing.T) {
 	d, root, _ := served(t)
 	write(t, filepath.Join(root, "f"), "content")
-	holder := "/" + resource.AsideName()
+	holder := "/" + davpath.TempName()
 	must(t, d.Mkdir(ctx, holder, 0o777))
 	must(t, d.Rename(ctx, "/f", holder+"/f"))
 	locked := func() bool {
@@ -191,7 +191,7 @@ func TestSweepAlone(t *testing.T) {
 	w, commit, err := d.Stage(ctx, "/upload")
 	must(t, err)
 	defer w.Close()
-	holder := "/" + resource.AsideName()
+	holder := "/" + davpath.TempName()
 	must(t, d.Mkdir(ctx, holder, 0o777))
 	must(t, d.Sweep(ctx, func(name string) {
 		if name != "/d/"+moved { // which nobody is at work on any more

@@ -12,7 +12,7 @@ import (
 )
 
 // Sweep removes what an earlier process wrote aside and left when it was killed: files and directories whose names
-// resource.AsideName can have made and that no living process is at work on, be it this one or another that serves the same
+// davpath.TempName can have made and that no living process is at work on, be it this one or another that serves the same
 // files. Links are neither followed nor removed. It goes through the whole tree, reading each directory once, and may run
 // while the tree is served. What was moved aside to make room for something that then did not come gets its name again; if
 // something else has got that name since this process started, it gets it with ".recovered" after it.

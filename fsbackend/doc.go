@@ -8,7 +8,7 @@
 // What lies below a file does not exist when it is looked at, and is syscall.ENOTDIR when it is to be created.
 //
 // A file is written aside and put in its place in one step. What stands aside has a name that begins with
-// resource.AsidePrefix; the listings here show it, the server does not.
+// davpath.TempPrefix; the listings here show it, the server does not.
 //
 // The package knows no HTTP and no properties. Of the three only Root is a jail: see New.
 package fsbackend

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"syscall"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // names are the sorted names of the members of a node after so many changes.
@@ -85,7 +85,7 @@ func (m *Mem) Exceeding(name string, bytes, segments int) string {
 
 func (n *node) exceeding(name string, bytes, segments int) string {
 	for segment, member := range n.members {
-		if resource.Reserved(segment) {
+		if davpath.Reserved(segment) {
 			continue
 		}
 		longer := len(segment) + 1

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // clean makes a name canonical: absolute, without dot segments and without a trailing slash.
@@ -35,7 +35,7 @@ func host(name string) (string, bool) {
 
 // own reports whether a segment of a link leads to the server's own files.
 func own(segment string) bool {
-	return resource.Reserved(segment) || runtime.GOOS == "windows" && shortName(segment)
+	return davpath.Reserved(segment) || runtime.GOOS == "windows" && shortName(segment)
 }
 
 // shortName reports whether Windows may know the server's own files by this name, too: NTFS gives a name of eight characters
@@ -51,11 +51,11 @@ func shortName(segment string) bool {
 
 // isSegment reports whether a name is one that a directory can list.
 func isSegment(name string) bool {
-	return resource.ValidSegment(name) && (filepath.Separator == '/' || !strings.ContainsRune(name, filepath.Separator))
+	return davpath.ValidSegment(name) && (filepath.Separator == '/' || !strings.ContainsRune(name, filepath.Separator))
 }
 
 // asideName returns a fresh name for what is written aside.
-func asideName() string { return resource.AsideName() }
+func asideName() string { return davpath.TempName() }
 
 // isAside reports whether a segment is a name that asideName or the server's engine could have made.
-func isAside(segment string) bool { return resource.Aside(segment) }
+func isAside(segment string) bool { return davpath.IsTemp(segment) }

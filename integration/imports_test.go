@@ -21,29 +21,29 @@ import (
 //	multistatus knows no files
 //	server      is the only place where they meet
 var allowed = map[string]string{
-	"server/resource":    "",
+	"server/davpath":     "",
 	"server/davxml":      "",
-	"server/access":      "server/resource",
+	"server/access":      "server/davpath",
 	"server/early":       "",
 	"server/forwarded":   "",
 	"server/wire":        "server/forwarded",
 	"server/middleware":  "server/forwarded server/wire server/access server/early | golang.org/x/crypto",
-	"server/reserve":     "server/resource",
-	"server/locks":       "server/resource",
+	"server/pathlock":    "server/davpath",
+	"server/locks":       "server/davpath",
 	"server/multistatus": "server/davxml",
-	"props":              "server/multistatus server/resource server/access server/davxml",
-	"props/boltprops":    "props server/locks server/resource server/multistatus | go.etcd.io/bbolt",
-	"server/tree":        "props server/access server/reserve server/resource | golang.org/x/net",
-	"server":             "server/tree server/forwarded server/wire props server/access server/early server/locks server/reserve server/resource server/multistatus server/davxml | golang.org/x/net",
-	"fsbackend":          "server/resource | github.com/spf13/afero golang.org/x/net golang.org/x/sys",
+	"props":              "server/multistatus server/davpath server/access server/davxml",
+	"props/boltprops":    "props server/locks server/davpath server/multistatus | go.etcd.io/bbolt",
+	"server/tree":        "props server/access server/pathlock server/davpath | golang.org/x/net",
+	"server":             "server/tree server/forwarded server/wire props server/access server/early server/locks server/pathlock server/davpath server/multistatus server/davxml | golang.org/x/net",
+	"fsbackend":          "server/davpath | github.com/spf13/afero golang.org/x/net golang.org/x/sys",
 	"fsbackend/faultfs":  "| golang.org/x/net",
-	"cmd/dav207":         "server server/access server/locks server/middleware server/resource props props/boltprops fsbackend fsbackend/faultfs | github.com/spf13/afero github.com/spf13/pflag golang.org/x/net golang.org/x/sys golang.org/x/term",
+	"cmd/dav207":         "server server/access server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/faultfs | github.com/spf13/afero github.com/spf13/pflag golang.org/x/net golang.org/x/sys golang.org/x/term",
 	"integration":        "",
 
 	// For tests only: nothing above imports one of these but in its tests.
-	"integration/harness":   "fsbackend server server/access server/davtest server/multistatus server/resource | golang.org/x/net",
+	"integration/harness":   "fsbackend server server/access server/davtest server/multistatus server/davpath | golang.org/x/net",
 	"server/davxml/xmltest": "server/davxml",
-	"props/propstest":       "props server/resource",
+	"props/propstest":       "props server/davpath",
 	"fsbackend/backendtest": "| golang.org/x/net",
 	"server/davtest":        "server server/access server/locks server/multistatus fsbackend fsbackend/faultfs",
 }
@@ -54,7 +54,7 @@ var clientsOnly = map[string]string{
 }
 
 // withoutHTTP names the packages that must not import net/http.
-var withoutHTTP = []string{"server/resource", "server/davxml", "server/access", "server/reserve", "server/locks", "server/tree",
+var withoutHTTP = []string{"server/davpath", "server/davxml", "server/access", "server/pathlock", "server/locks", "server/tree",
 	"fsbackend", "fsbackend/faultfs"}
 
 const module = "dav207"

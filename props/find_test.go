@@ -13,8 +13,8 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/davpath"
 	"dav207/server/multistatus"
-	"dav207/server/resource"
 )
 
 func property(space, local, value string) props.Property {
@@ -27,7 +27,7 @@ type propertyRules struct {
 	deny map[string]error
 }
 
-func (r propertyRules) CheckProperty(_ context.Context, p access.Privilege, _ resource.Path, n xml.Name) error {
+func (r propertyRules) CheckProperty(_ context.Context, p access.Privilege, _ davpath.Path, n xml.Name) error {
 	return r.deny[fmt.Sprint(p, " ", n.Local)]
 }
 
@@ -84,7 +84,7 @@ func registry() *props.Registry {
 
 var file = func() props.Resource {
 	info, _ := fs.Stat(fstest.MapFS{"f": {Data: []byte("x")}}, "f")
-	return props.Resource{Path: resource.Must("/f"), Info: info}
+	return props.Resource{Path: davpath.Must("/f"), Info: info}
 }()
 
 // find reads what f finds as a client does, and shows it.

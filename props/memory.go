@@ -7,14 +7,14 @@ import (
 	"sync"
 	"time"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // Memory is a Store in memory. The zero value is empty and ready for use.
 type Memory struct {
 	mu    sync.RWMutex
 	root  node
-	moves map[resource.Path]resource.Path
+	moves map[davpath.Path]davpath.Path
 }
 
 // node is a resource that has properties, or members that have.
@@ -33,7 +33,7 @@ func (n *node) get() []Property {
 }
 
 // find returns the node of p, or nil.
-func (m *Memory) find(p resource.Path) *node {
+func (m *Memory) find(p davpath.Path) *node {
 	n := &m.root
 	for s := range p.Segments() {
 		if n = n.members[s]; n == nil {
@@ -45,7 +45,7 @@ func (m *Memory) find(p resource.Path) *node {
 
 // put stores n as the node of p. If n is nil or empty it removes the node of p, and then each
 // ancestor that is empty.
-func (m *Memory) put(p resource.Path, n *node) {
+func (m *Memory) put(p davpath.Path, n *node) {
 	if n != nil && n.empty() {
 		n = nil
 	}
@@ -92,7 +92,7 @@ func (n *node) add(name string, member *node) {
 func (n *node) empty() bool { return len(n.properties) == 0 && len(n.members) == 0 }
 
 // set replaces the properties of one resource. Its members keep theirs.
-func (m *Memory) set(p resource.Path, properties []Property) {
+func (m *Memory) set(p davpath.Path, properties []Property) {
 	n := &node{properties: properties}
 	if old := m.find(p); old != nil {
 		n.members = old.members
@@ -101,14 +101,14 @@ func (m *Memory) set(p resource.Path, properties []Property) {
 }
 
 // Get implements Store.
-func (m *Memory) Get(_ context.Context, p resource.Path) ([]Property, error) {
+func (m *Memory) Get(_ context.Context, p davpath.Path) ([]Property, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return m.find(p).get(), nil
 }
 
 // Members implements Store.
-func (m *Memory) Members(_ context.Context, p resource.Path) Members {
+func (m *Memory) Members(_ context.Context, p davpath.Path) Members {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return memoryMembers{m, m.find(p)}
@@ -134,10 +134,10 @@ func (m memoryMembers) Get(name string) ([]Property, error) {
 func (memoryMembers) Close() {}
 
 // All implements Store.
-func (m *Memory) All(_ context.Context, p resource.Path) iter.Seq2[Entry, error] {
+func (m *Memory) All(_ context.Context, p davpath.Path) iter.Seq2[Entry, error] {
 	return m.yield(func() (entries []Entry) {
-		var visit func(p resource.Path, n *node)
-		visit = func(p resource.Path, n *node) {
+		var visit func(p davpath.Path, n *node)
+		visit = func(p davpath.Path, n *node) {
 			if len(n.properties) > 0 {
 				entries = append(entries, Entry{Path: p, Properties: n.properties, Orphaned: n.orphaned})
 			}
@@ -167,7 +167,7 @@ func (m *Memory) yield(collect func() []Entry) iter.Seq2[Entry, error] {
 }
 
 // Patch implements Store.
-func (m *Memory) Patch(_ context.Context, p resource.Path, changes []Change) error {
+func (m *Memory) Patch(_ context.Context, p davpath.Path, changes []Change) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	before := m.find(p).get()
@@ -202,7 +202,7 @@ func (m *Memory) apply(o Op) {
 		m.put(o.Path, nil)
 	case MoveIntent:
 		if m.moves == nil {
-			m.moves = make(map[resource.Path]resource.Path)
+			m.moves = make(map[davpath.Path]davpath.Path)
 		}
 		m.moves[o.Src] = o.Dst
 	case MoveDone:

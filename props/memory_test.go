@@ -9,7 +9,7 @@ import (
 
 	"dav207/props"
 	"dav207/props/propstest"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 func TestMemory(t *testing.T) {
@@ -19,7 +19,7 @@ func TestMemory(t *testing.T) {
 // A PROPPATCH beyond the limits is refused as a whole (RFC 4918 §9.2), with the error that becomes
 // 507.
 func TestMemoryLimits(t *testing.T) {
-	p := resource.Must("/p")
+	p := davpath.Must("/p")
 	for _, tt := range []struct {
 		name    string
 		changes []props.Change

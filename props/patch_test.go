@@ -10,7 +10,7 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // brokenStore cannot store anything.
@@ -19,7 +19,7 @@ type brokenStore struct {
 	err error
 }
 
-func (s *brokenStore) Patch(context.Context, resource.Path, []props.Change) error { return s.err }
+func (s *brokenStore) Patch(context.Context, davpath.Path, []props.Change) error { return s.err }
 
 func changes(spec string) (out []props.Change) {
 	for _, f := range strings.Fields(spec) {
@@ -119,7 +119,7 @@ func TestPatch(t *testing.T) {
 func TestScan(t *testing.T) {
 	var store props.Memory
 	for _, p := range []string{"/", "/a", "/a!", "/a/b", "/a/b/c", "/b/x"} {
-		if err := store.Patch(t.Context(), resource.Must(p), changes("z:path="+p)); err != nil {
+		if err := store.Patch(t.Context(), davpath.Must(p), changes("z:path="+p)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,7 +134,7 @@ func TestScan(t *testing.T) {
 		if i == 0 {
 			find = scan.Root
 		}
-		ps, err := find(resource.Must(tt.path))
+		ps, err := find(davpath.Must(tt.path))
 		if err != nil {
 			t.Fatal(err)
 		}

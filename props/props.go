@@ -17,13 +17,13 @@ import (
 	"syscall"
 	"time"
 
+	"dav207/server/davpath"
 	"dav207/server/multistatus"
-	"dav207/server/resource"
 )
 
 // Resource is a resource that exists.
 type Resource struct {
-	Path resource.Path
+	Path davpath.Path
 	Info fs.FileInfo
 	// Link says that Path names a symbolic link, if the resource comes from a walk. Info is that of
 	// its target.
@@ -42,7 +42,7 @@ type Change struct {
 
 // Entry holds the properties that a Store has for one path.
 type Entry struct {
-	Path       resource.Path
+	Path       davpath.Path
 	Properties []Property
 	// Orphaned is the time when the resource was first found missing; the zero time if it exists.
 	Orphaned time.Time
@@ -58,16 +58,16 @@ type Entry struct {
 type Store interface {
 	// Get returns the properties of one resource, in the order in which they were first set. Having
 	// none is no error.
-	Get(ctx context.Context, p resource.Path) ([]Property, error)
+	Get(ctx context.Context, p davpath.Path) ([]Property, error)
 	// Members returns a reader of the properties of the direct members of p. Callers must close it.
-	Members(ctx context.Context, p resource.Path) Members
+	Members(ctx context.Context, p davpath.Path) Members
 	// All yields the entries of p and of everything below it, in any order. Concurrent changes may
 	// or may not be seen. An error is the last that it yields.
-	All(ctx context.Context, p resource.Path) iter.Seq2[Entry, error]
+	All(ctx context.Context, p davpath.Path) iter.Seq2[Entry, error]
 	// Patch applies changes in order, all or none. A property that is set again keeps its place.
 	// Patch returns the error of CheckQuota. The changes are durable when it returns, if the store
 	// is.
-	Patch(ctx context.Context, p resource.Path, changes []Change) error
+	Patch(ctx context.Context, p davpath.Path, changes []Change) error
 	// Update applies ops in order, all or none, and durably as Patch does. If they change nothing
 	// it is as fast as a read.
 	Update(ctx context.Context, ops ...Op) error
@@ -93,28 +93,28 @@ type Op interface{ op() }
 
 // Set replaces the properties of one resource. Those of its members stay.
 type Set struct {
-	Path       resource.Path
+	Path       davpath.Path
 	Properties []Property
 }
 
 // Move replaces the properties of Dst and everything below it by those of Src and everything below
 // that. Src has none after it. It ends the MoveIntent of Src.
-type Move struct{ Src, Dst resource.Path }
+type Move struct{ Src, Dst davpath.Path }
 
 // Delete removes the properties of Path and of everything below it.
-type Delete struct{ Path resource.Path }
+type Delete struct{ Path davpath.Path }
 
 // MoveIntent records that the tree at Src is about to be renamed to Dst. If the process is killed
 // before Move or MoveDone, Store.Moves of the next process returns it. A store may ignore it if
 // neither tree has properties.
-type MoveIntent struct{ Src, Dst resource.Path }
+type MoveIntent struct{ Src, Dst davpath.Path }
 
 // MoveDone ends the MoveIntent of Src. It moves no properties.
-type MoveDone struct{ Src resource.Path }
+type MoveDone struct{ Src davpath.Path }
 
 // Orphan sets Entry.Orphaned. It has no effect if nothing is stored for Path.
 type Orphan struct {
-	Path  resource.Path
+	Path  davpath.Path
 	Since time.Time
 }
 

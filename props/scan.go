@@ -3,7 +3,7 @@ package props
 import (
 	"context"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // Scan reads the dead properties of one resource after another, in the order of a walk: a
@@ -20,7 +20,7 @@ type Scan struct {
 
 // openCollection is a collection whose members are being read.
 type openCollection struct {
-	path    resource.Path
+	path    davpath.Path
 	members Members
 }
 
@@ -30,10 +30,10 @@ func NewScan(ctx context.Context, store Store) *Scan {
 }
 
 // Root returns the properties of the root of the walk.
-func (s *Scan) Root(p resource.Path) ([]Property, error) { return s.store.Get(s.ctx, p) }
+func (s *Scan) Root(p davpath.Path) ([]Property, error) { return s.store.Get(s.ctx, p) }
 
 // Member returns the properties of a resource below the root of the walk.
-func (s *Scan) Member(p resource.Path) ([]Property, error) {
+func (s *Scan) Member(p davpath.Path) ([]Property, error) {
 	collection := p.Parent()
 	if n := len(s.in); n == 0 || s.in[n-1].path != collection {
 		s.enter(collection)
@@ -42,7 +42,7 @@ func (s *Scan) Member(p resource.Path) ([]Property, error) {
 }
 
 // enter makes collection the innermost one of s.in.
-func (s *Scan) enter(collection resource.Path) {
+func (s *Scan) enter(collection davpath.Path) {
 	for len(s.in) > 0 && !s.in[len(s.in)-1].path.Contains(collection) {
 		s.leave()
 	}

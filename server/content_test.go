@@ -17,16 +17,16 @@ import (
 	"golang.org/x/net/webdav"
 
 	"dav207/fsbackend"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // What is known of the space counts for a moment, in one collection, and for files that are small beside it.
 func TestPlenty(t *testing.T) {
-	mapping, err := resource.NewMapping("/")
+	mapping, err := davpath.NewMapping("/")
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := func(s string) resource.Path {
+	path := func(s string) davpath.Path {
 		p, err := mapping.Parse(s)
 		if err != nil {
 			t.Fatal(err)
@@ -55,7 +55,7 @@ func TestPlenty(t *testing.T) {
 		if p.holds(path("/d"), 1) {
 			t.Errorf("%s: another collection has room, too", tt.what)
 		}
-		p.known = map[resource.Path]spaceAt{path("/c"): {tt.available, time.Now().Add(-plentyTime)}}
+		p.known = map[davpath.Path]spaceAt{path("/c"): {tt.available, time.Now().Add(-plentyTime)}}
 		if p.holds(path("/c"), tt.length) {
 			t.Errorf("%s: it is believed too long", tt.what)
 		}

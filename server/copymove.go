@@ -3,16 +3,16 @@ package server
 import (
 	"net/http"
 
-	"dav207/server/reserve"
-	"dav207/server/resource"
+	"dav207/server/davpath"
+	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
 
 // transfer is a COPY or MOVE as its head describes it.
 type transfer struct {
-	dst     resource.Path
+	dst     davpath.Path
 	replace bool
-	claims  []reserve.Claim
+	claims  []pathlock.Range
 	source  func(*tree.Tree) error // checks the request's own resource
 	run     func(*tree.Tree, tree.Report) error
 }
@@ -32,7 +32,7 @@ func (h *Handler) copyOf(q *request) (*transfer, error) {
 	if depthErr == nil && d == tree.One {
 		depthErr = plain(http.StatusBadRequest, "COPY has no Depth: 1.") // §9.8.3
 	}
-	x, err := h.transferOf(q, reserve.Claim{Path: q.path, Subtree: true})
+	x, err := h.transferOf(q, pathlock.Range{Path: q.path, Subtree: true})
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (h *Handler) moveOf(q *request) (*transfer, error) {
 	if q.path.IsRoot() {
 		return nil, plain(http.StatusForbidden, "The root cannot be moved.")
 	}
-	x, err := h.transferOf(q, reserve.Claim{Path: q.path, Subtree: true, Write: true})
+	x, err := h.transferOf(q, pathlock.Range{Path: q.path, Subtree: true, Write: true})
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (h *Handler) moveOf(q *request) (*transfer, error) {
 }
 
 // transferOf reads what COPY and MOVE have in common.
-func (h *Handler) transferOf(q *request, claim reserve.Claim) (*transfer, error) {
+func (h *Handler) transferOf(q *request, claim pathlock.Range) (*transfer, error) {
 	dst, err := h.destination(q)
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (h *Handler) transferOf(q *request, claim reserve.Claim) (*transfer, error)
 		return nil, creatable(dst)
 	}
 	return &transfer{dst: dst, replace: replace,
-		claims: []reserve.Claim{claim, {Path: dst, Subtree: true, Write: true}}}, nil
+		claims: []pathlock.Range{claim, {Path: dst, Subtree: true, Write: true}}}, nil
 }
 
 // checkTransfer says why a COPY or MOVE cannot be done, but for what the engine says, and whether

@@ -5,12 +5,12 @@ import (
 	"slices"
 
 	"dav207/props"
+	"dav207/server/davpath"
 	"dav207/server/locks"
-	"dav207/server/resource"
 )
 
 // covering returns the locks on a resource, by whatever name it is asked for.
-func (h *Handler) covering(ctx context.Context, p resource.Path) []locks.Lock {
+func (h *Handler) covering(ctx context.Context, p davpath.Path) []locks.Lock {
 	if h.locks.Len() == 0 {
 		return nil
 	}
@@ -25,7 +25,7 @@ func (h *Handler) coveringRequest(q *request) []locks.Lock {
 	return h.coveringUnder(q.path, h.realPath(q))
 }
 
-func (h *Handler) coveringUnder(p, real resource.Path) []locks.Lock {
+func (h *Handler) coveringUnder(p, real davpath.Path) []locks.Lock {
 	covering := h.locks.Covering(p)
 	if real != p {
 		for _, l := range h.locks.Covering(real) {
@@ -38,24 +38,24 @@ func (h *Handler) coveringUnder(p, real resource.Path) []locks.Lock {
 }
 
 // covers reports whether a lock is on a resource, by whatever name it is asked for.
-func (h *Handler) covers(ctx context.Context, l locks.Lock, p resource.Path) bool {
+func (h *Handler) covers(ctx context.Context, l locks.Lock, p davpath.Path) bool {
 	return l.Covers(p) || l.Covers(h.real(ctx, p))
 }
 
 // membership is what one listing knows of the locks on the members of the collection that it is in: all members of a
 // collection in which nothing is locked by itself have the same ones.
 type membership struct {
-	collection resource.Path
-	real       resource.Path // of collection
-	inherited  []byte        // what DAV:lockdiscovery says of a member that is not locked by itself
-	separate   bool          // there are others
+	collection davpath.Path
+	real       davpath.Path // of collection
+	inherited  []byte       // what DAV:lockdiscovery says of a member that is not locked by itself
+	separate   bool         // there are others
 	known      bool
 }
 
 type listingKey struct{}
 
 // listing returns a context for the properties of what is listed at and below base.
-func (h *Handler) listing(ctx context.Context, base resource.Path) context.Context {
+func (h *Handler) listing(ctx context.Context, base davpath.Path) context.Context {
 	if h.locks.Len() == 0 {
 		return ctx
 	}
@@ -67,7 +67,7 @@ func (h *Handler) memberLocks(ctx context.Context) props.AppendFunc {
 	if h.locks.Len() == 0 {
 		return func(b []byte, _ *props.Resource) ([]byte, error) { return b, nil }
 	}
-	base, listed := ctx.Value(listingKey{}).(resource.Path)
+	base, listed := ctx.Value(listingKey{}).(davpath.Path)
 	m := membership{}
 	return func(b []byte, r *props.Resource) ([]byte, error) {
 		if !listed || r.Path == base || r.Link {

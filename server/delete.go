@@ -6,7 +6,7 @@ import (
 	"net/http"
 
 	"dav207/server/access"
-	"dav207/server/reserve"
+	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
 
@@ -19,7 +19,7 @@ func (h *Handler) delete(q *request) error {
 	if err != nil {
 		return err
 	}
-	release, err := h.reserve(q, reserve.Claim{Path: q.path, Subtree: true, Write: true})
+	release, err := h.reserve(q, pathlock.Range{Path: q.path, Subtree: true, Write: true})
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (h *Handler) deleteHead(q *request) error {
 			return err
 		}
 		return untilChange(t, func(report tree.Report) error { return t.Delete(q.ctx, q.path, report) })
-	}, reserve.Claim{Path: q.path, Subtree: true, Write: true})
+	}, pathlock.Range{Path: q.path, Subtree: true, Write: true})
 }
 
 // deleteDepth checks what a DELETE says of itself.

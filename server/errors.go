@@ -7,9 +7,9 @@ import (
 	"net/http"
 	"strconv"
 
+	"dav207/server/davpath"
 	"dav207/server/davxml"
 	"dav207/server/multistatus"
-	"dav207/server/resource"
 	"dav207/server/tree"
 )
 
@@ -94,7 +94,7 @@ func asError(err error) *multistatus.Error {
 		err = creatable(e.Path) // as PUT answers there
 	}
 	e := multistatus.AsError(err)
-	if reason := resource.NameError(""); e.Description == "" && errors.As(err, &reason) {
+	if reason := davpath.NameError(""); e.Description == "" && errors.As(err, &reason) {
 		return &multistatus.Error{Status: e.Status, Err: err, Description: string(reason)}
 	}
 	return e
@@ -122,7 +122,7 @@ func condition(status int, name string, hrefs ...string) error {
 // reserved answers for a Request-URI that is that of the server's own files: to a client they are not there, and what would make
 // something there is refused as it is for a Destination (RFC 4918 §9.3.1: 403, "the server does not allow the creation of
 // collections at the given location in its URL namespace").
-func reserved(method string, p resource.Path) error {
+func reserved(method string, p davpath.Path) error {
 	switch method {
 	case http.MethodPut, "MKCOL", "LOCK":
 		return creatable(p)
@@ -153,7 +153,7 @@ func xmlError(err error) error {
 }
 
 // creatable refuses names that could not be read back.
-func creatable(p resource.Path) error {
+func creatable(p davpath.Path) error {
 	if p.Reserved() {
 		return &multistatus.Error{Status: http.StatusForbidden, Err: fs.ErrPermission, Description: "The name is reserved."}
 	}

@@ -3,8 +3,8 @@ package server
 import (
 	"errors"
 
-	"dav207/server/reserve"
-	"dav207/server/resource"
+	"dav207/server/davpath"
+	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
 
@@ -20,7 +20,7 @@ func (h *Handler) checkHead(q *request, m *method) error {
 }
 
 // looking calls check while no other request changes what the claims are about.
-func (h *Handler) looking(q *request, check func(*tree.Tree) error, claims ...reserve.Claim) error {
+func (h *Handler) looking(q *request, check func(*tree.Tree) error, claims ...pathlock.Range) error {
 	release, err := h.reserve(q, claims...)
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func untilChange(t *tree.Tree, operation func(tree.Report) error) error {
 		}
 		return errUnchanged
 	}
-	err := operation(func(resource.Path, bool, error) {})
+	err := operation(func(davpath.Path, bool, error) {})
 	if errors.Is(err, errUnchanged) || errors.Is(err, tree.ErrPartial) { // the status of a part is no refusal
 		return nil
 	}

@@ -17,7 +17,7 @@ import (
 
 	"dav207/fsbackend"
 	"dav207/server/access"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // GET and HEAD of a collection lead to the URL that has its slash (RFC 4918 §5.2, RFC 9110
@@ -117,7 +117,7 @@ func TestCollectionsWithoutSlash(t *testing.T) {
 // everywhere is a policy that says the same of every resource.
 type everywhere struct{ err error }
 
-func (p everywhere) Check(context.Context, access.Privilege, resource.Path) error { return p.err }
+func (p everywhere) Check(context.Context, access.Privilege, davpath.Path) error { return p.err }
 
 // A redirect tells nothing of what may not be seen.
 func TestNoRedirectWithoutAccess(t *testing.T) {

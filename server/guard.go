@@ -6,9 +6,9 @@ import (
 	"slices"
 
 	"dav207/server/access"
+	"dav207/server/davpath"
 	"dav207/server/locks"
 	"dav207/server/multistatus"
-	"dav207/server/resource"
 )
 
 // guard is what one request may do: the policy, and the locks whose tokens it did not submit. It is the tree's Guard.
@@ -18,7 +18,7 @@ type guard struct {
 }
 
 // Check implements tree.Guard. A lock refuses with 423 and names its root (RFC 4918 §7.5, §16).
-func (g *guard) Check(ctx context.Context, p access.Privilege, path resource.Path) error {
+func (g *guard) Check(ctx context.Context, p access.Privilege, path davpath.Path) error {
 	if err := g.h.allowed(ctx, p, path); err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (g *guard) Check(ctx context.Context, p access.Privilege, path resource.Pat
 }
 
 // checkName asks for the locks on one name of a resource.
-func (g *guard) checkName(p access.Privilege, path resource.Path) error {
+func (g *guard) checkName(p access.Privilege, path davpath.Path) error {
 	if p != access.Bind && p != access.Unbind {
 		return g.submitted(g.h.locks.Covering(path))
 	}
@@ -60,19 +60,19 @@ func (g *guard) checkName(p access.Privilege, path resource.Path) error {
 }
 
 // Clear implements tree.Guard.
-func (g *guard) Clear(path resource.Path) bool {
+func (g *guard) Clear(path davpath.Path) bool {
 	return g.h.policy == nil && (g.h.locks.Len() == 0 ||
 		!g.h.locks.AnyBelow(path) && !g.h.locks.AnyBelow(g.h.real(context.Background(), path)))
 }
 
 // real returns the one name of a resource that links give several: locks are held under it, so that none is passed by
 // another name (§6.1).
-func (h *Handler) real(ctx context.Context, p resource.Path) resource.Path {
+func (h *Handler) real(ctx context.Context, p davpath.Path) davpath.Path {
 	return h.tree.Real(ctx, p)
 }
 
 // realPath is real for the resource of a request.
-func (h *Handler) realPath(q *request) resource.Path {
+func (h *Handler) realPath(q *request) davpath.Path {
 	if q.seen.direct {
 		return q.path
 	}
@@ -80,7 +80,7 @@ func (h *Handler) realPath(q *request) resource.Path {
 }
 
 // realMember is real for what is done to a member of a collection, which is not followed where it is a link itself.
-func (h *Handler) realMember(ctx context.Context, p resource.Path) resource.Path {
+func (h *Handler) realMember(ctx context.Context, p davpath.Path) davpath.Path {
 	if p.IsRoot() {
 		return p
 	}
@@ -107,7 +107,7 @@ func (g *guard) submitted(covering []locks.Lock) error {
 }
 
 // allowed asks the policy.
-func (h *Handler) allowed(ctx context.Context, p access.Privilege, path resource.Path) error {
+func (h *Handler) allowed(ctx context.Context, p access.Privilege, path davpath.Path) error {
 	if h.policy == nil {
 		return nil
 	}

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"dav207/server/davpath"
 	"dav207/server/forwarded"
 	"dav207/server/multistatus"
-	"dav207/server/resource"
 	"dav207/server/tree"
 )
 
@@ -70,14 +70,14 @@ func overwrite(h http.Header) (bool, error) {
 
 // destination reads the Destination header (§10.3): an absolute URL of this server, or an absolute path. Which scheme of
 // HTTP's it has does not matter: behind a proxy it is the proxy's, and some clients write their own.
-func (h *Handler) destination(q *request) (resource.Path, error) {
+func (h *Handler) destination(q *request) (davpath.Path, error) {
 	values := q.Header.Values("Destination")
 	if len(values) != 1 {
-		return resource.Path{}, plain(http.StatusBadRequest, "There must be one Destination.")
+		return davpath.Path{}, plain(http.StatusBadRequest, "There must be one Destination.")
 	}
 	p, err := h.parseURL(q, values[0])
 	switch {
-	case errors.Is(err, errForeign), errors.Is(err, resource.ErrOutside):
+	case errors.Is(err, errForeign), errors.Is(err, davpath.ErrOutside):
 		return p, &multistatus.Error{Status: http.StatusBadGateway, Err: err, // §9.8.5
 			Description: "The Destination is not on this server."}
 	case err != nil:
@@ -92,24 +92,24 @@ var errForeign = errors.New("the host is not ours")
 
 // parseURL turns the URL of a header into a path: a Simple-ref of §8.3, an absolute URI or an absolute path.
 // It bounds no length but leaves that to net/http, as for the Request-URI: a name that is there, with the prefix and
-// three bytes for each one that is escaped, may be long, and what may be created is bounded by resource.Path.
-func (h *Handler) parseURL(q *request, s string) (resource.Path, error) {
+// three bytes for each one that is escaped, may be long, and what may be created is bounded by davpath.Path.
+func (h *Handler) parseURL(q *request, s string) (davpath.Path, error) {
 	s = strings.TrimSpace(s)
 	u, err := url.Parse(s)
 	if err != nil {
-		return resource.Path{}, errors.Join(resource.ErrMalformed, err)
+		return davpath.Path{}, errors.Join(davpath.ErrMalformed, err)
 	}
 	switch {
 	case u.Scheme != "" && !webScheme(u.Scheme):
-		return resource.Path{}, errForeign
+		return davpath.Path{}, errForeign
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(s, "#"):
-		return resource.Path{}, resource.ErrMalformed
+		return davpath.Path{}, davpath.ErrMalformed
 	case u.Scheme == "" && u.Host == "" && strings.HasPrefix(s, "/"): // an absolute path
 		return q.origin.mapping.Parse(u.EscapedPath())
 	case u.Scheme == "" || u.Host == "" || u.Opaque != "":
-		return resource.Path{}, resource.ErrMalformed
+		return davpath.Path{}, davpath.ErrMalformed
 	case !h.ours(q, u.Host):
-		return resource.Path{}, errForeign
+		return davpath.Path{}, errForeign
 	}
 	escaped := u.EscapedPath()
 	if escaped == "" {

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"dav207/server/access"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 	"dav207/server/tree"
 )
 
@@ -40,7 +40,7 @@ func (h *Handler) listed(t *tree.Tree) *tree.Tree {
 // collection itself: what is in one with the name of junk is listed.
 type withoutJunk struct{ tree.Guard }
 
-func (g withoutJunk) Check(ctx context.Context, p access.Privilege, path resource.Path) error {
+func (g withoutJunk) Check(ctx context.Context, p access.Privilege, path davpath.Path) error {
 	if junkName(path.Name()) {
 		return fs.ErrNotExist
 	}

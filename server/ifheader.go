@@ -6,8 +6,8 @@ import (
 	"net/url"
 	"strings"
 
+	"dav207/server/davpath"
 	"dav207/server/multistatus"
-	"dav207/server/resource"
 	"dav207/server/tree"
 )
 
@@ -18,9 +18,9 @@ type ifHeader struct {
 
 // ifList is a List with the resource it speaks of.
 type ifList struct {
-	tag        string        // the Resource-Tag, "" for none: the Request-URI
-	path       resource.Path // that of the tag
-	foreign    bool          // the tag is a URL of another server, or outside of the tree
+	tag        string       // the Resource-Tag, "" for none: the Request-URI
+	path       davpath.Path // that of the tag
+	foreign    bool         // the tag is a URL of another server, or outside of the tree
 	conditions []ifCondition
 }
 
@@ -90,7 +90,7 @@ func (h *Handler) parseIf(q *request) error {
 			continue
 		}
 		l.path, err = h.parseURL(q, l.tag)
-		if l.foreign = errors.Is(err, errForeign) || errors.Is(err, resource.ErrOutside); err != nil && !l.foreign {
+		if l.foreign = errors.Is(err, errForeign) || errors.Is(err, davpath.ErrOutside); err != nil && !l.foreign {
 			return &multistatus.Error{Status: http.StatusBadRequest, Err: err,
 				Description: "A URL in the If header cannot name a resource."}
 		}
@@ -261,7 +261,7 @@ func (h *Handler) holds(q *request, t *tree.Tree, l *ifList) bool {
 
 // lockedWith reports whether the lock of that token covers path. We also take it for one of the Request-URI if it is on
 // a member of what a DELETE or MOVE is about to take away, since the client of macOS names the locks of members so.
-func (h *Handler) lockedWith(q *request, path resource.Path, token string, untagged bool) bool {
+func (h *Handler) lockedWith(q *request, path davpath.Path, token string, untagged bool) bool {
 	l, ok := h.locks.Lookup(token)
 	if !ok {
 		return false
@@ -273,7 +273,7 @@ func (h *Handler) lockedWith(q *request, path resource.Path, token string, untag
 }
 
 // currentTag returns the entity tag of what is at path, "" where there is none, or where the requester may not know.
-func (h *Handler) currentTag(q *request, t *tree.Tree, path resource.Path) string {
+func (h *Handler) currentTag(q *request, t *tree.Tree, path davpath.Path) string {
 	r, err := t.Stat(q.ctx, path)
 	if err != nil || r.Info.IsDir() || path.Reserved() {
 		return ""

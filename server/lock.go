@@ -11,11 +11,11 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/davpath"
 	"dav207/server/davxml"
 	"dav207/server/locks"
 	"dav207/server/multistatus"
-	"dav207/server/reserve"
-	"dav207/server/resource"
+	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
 
@@ -38,7 +38,7 @@ func (h *Handler) lock(q *request) error {
 	}
 	wanted.Principal, wanted.Timeout = q.principal, timeout
 
-	release, err := h.reserve(q, reserve.Claim{Path: q.path, Subtree: wanted.Infinite, Write: true})
+	release, err := h.reserve(q, pathlock.Range{Path: q.path, Subtree: wanted.Infinite, Write: true})
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (h *Handler) lockHead(q *request) error {
 	return h.looking(q, func(t *tree.Tree) error {
 		_, _, err := h.checkLock(q, t, wanted)
 		return err
-	}, reserve.Claim{Path: q.path})
+	}, pathlock.Range{Path: q.path})
 }
 
 // lockInfinite reads the Depth of a LOCK.
@@ -160,7 +160,7 @@ func (h *Handler) createEmpty(q *request, t *tree.Tree) error {
 }
 
 // refusesLock returns a response for each member of a collection that keeps it from being locked.
-func (h *Handler) refusesLock(q *request, t *tree.Tree, r props.Resource, wanted locks.Lock) (map[resource.Path]*multistatus.Response, error) {
+func (h *Handler) refusesLock(q *request, t *tree.Tree, r props.Resource, wanted locks.Lock) (map[davpath.Path]*multistatus.Response, error) {
 	if covering := h.coveringRequest(q); slices.ContainsFunc(covering, func(l locks.Lock) bool { return !l.Shared || !wanted.Shared }) {
 		return nil, nil // the collection itself is locked, which Create finds
 	}
@@ -180,9 +180,9 @@ func (h *Handler) refusesLock(q *request, t *tree.Tree, r props.Resource, wanted
 
 // sayRefused answers a LOCK of a collection that cannot be had because of some of its members: 207 with the status of each,
 // and 424 for the Request-URI (§9.10.3, §9.10.9).
-func (h *Handler) sayRefused(q *request, refused map[resource.Path]*multistatus.Response) error {
+func (h *Handler) sayRefused(q *request, refused map[davpath.Path]*multistatus.Response) error {
 	out := multistatus.NewWriter(q.w)
-	for _, p := range slices.SortedFunc(maps.Keys(refused), resource.Path.Compare) {
+	for _, p := range slices.SortedFunc(maps.Keys(refused), davpath.Path.Compare) {
 		out.Write(refused[p]) // Close returns the error
 	}
 	out.Write(&multistatus.Response{Href: h.hrefs(q.ctx).Href(q.path, true), Status: http.StatusFailedDependency})
@@ -194,8 +194,8 @@ func (h *Handler) sayRefused(q *request, refused map[resource.Path]*multistatus.
 
 // refusedMembers returns a response for each member that the policy does not let be locked. What cannot be looked at can
 // be locked all the same.
-func (h *Handler) refusedMembers(q *request, t *tree.Tree, r props.Resource) (map[resource.Path]*multistatus.Response, error) {
-	refused := make(map[resource.Path]*multistatus.Response)
+func (h *Handler) refusedMembers(q *request, t *tree.Tree, r props.Resource) (map[davpath.Path]*multistatus.Response, error) {
+	refused := make(map[davpath.Path]*multistatus.Response)
 	if h.policy == nil {
 		return refused, nil
 	}

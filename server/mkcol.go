@@ -5,7 +5,7 @@ import (
 	"io/fs"
 	"net/http"
 
-	"dav207/server/reserve"
+	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
 
@@ -41,7 +41,7 @@ func (h *Handler) mkcolHead(q *request) error {
 	if err := q.noLength(); err != nil {
 		return err
 	}
-	return h.looking(q, func(t *tree.Tree) error { return h.checkMkcol(q, t) }, reserve.Claim{Path: q.path})
+	return h.looking(q, func(t *tree.Tree) error { return h.checkMkcol(q, t) }, pathlock.Range{Path: q.path})
 }
 
 // checkMkcol says why no collection can be created.

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"dav207/props"
+	"dav207/server/davpath"
 	"dav207/server/multistatus"
-	"dav207/server/resource"
 	"dav207/server/tree"
 )
 
@@ -46,7 +46,7 @@ func (h *Handler) timeSetter(parse func(string) (time.Time, error)) props.SetFun
 }
 
 // chtimes sets the time of the last modification; where the file system cannot, that is a refusal (403).
-func (h *Handler) chtimes(ctx context.Context, p resource.Path, t time.Time) error {
+func (h *Handler) chtimes(ctx context.Context, p davpath.Path, t time.Time) error {
 	c, ok := h.tree.FS.(tree.Chtimer)
 	err := errors.ErrUnsupported
 	if ok {
@@ -61,7 +61,7 @@ func (h *Handler) chtimes(ctx context.Context, p resource.Path, t time.Time) err
 
 // chtimesKept refuses a time that the file system replaces by another one: FAT has none before
 // 1980, and Linux says nothing.
-func (h *Handler) chtimesKept(ctx context.Context, c tree.Chtimer, p resource.Path, t time.Time) error {
+func (h *Handler) chtimesKept(ctx context.Context, c tree.Chtimer, p davpath.Path, t time.Time) error {
 	const fat, step = 1980, 2 * time.Second
 	if t.UTC().Year() >= fat {
 		return c.Chtimes(ctx, p.String(), t)
@@ -139,7 +139,7 @@ func appendEpoch(_ context.Context, b []byte, r props.Resource) ([]byte, error) 
 // that synchronise keep a file's own with X-OC-Mtime and X-OC-CTime, in seconds since 1970. What
 // cannot be set is passed over, and not answered with "accepted". It reports whether it tried to
 // set the time of the last modification.
-func (h *Handler) setWantedTimes(q *request, t *tree.Tree, p resource.Path) (tried bool) {
+func (h *Handler) setWantedTimes(q *request, t *tree.Tree, p davpath.Path) (tried bool) {
 	if wish := strings.TrimSpace(q.Header.Get("X-OC-Mtime")); wish != "" {
 		if at, err := settable(parseEpoch(wish)); err == nil {
 			tried = true
@@ -155,7 +155,7 @@ func (h *Handler) setWantedTimes(q *request, t *tree.Tree, p resource.Path) (tri
 }
 
 // accepted answers for a time that a header asked for: err says why it is not set.
-func (h *Handler) accepted(q *request, p resource.Path, name string, err error) {
+func (h *Handler) accepted(q *request, p davpath.Path, name string, err error) {
 	if err != nil {
 		h.warnMember(q, p, err)
 		return
@@ -164,7 +164,7 @@ func (h *Handler) accepted(q *request, p resource.Path, name string, err error) 
 }
 
 // setCreation sets DAV:creationdate.
-func (h *Handler) setCreation(ctx context.Context, t *tree.Tree, p resource.Path, at time.Time) error {
+func (h *Handler) setCreation(ctx context.Context, t *tree.Tree, p davpath.Path, at time.Time) error {
 	r, err := t.Stat(ctx, p)
 	if err != nil {
 		return err

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"dav207/props"
+	"dav207/server/davpath"
 	"dav207/server/multistatus"
-	"dav207/server/resource"
 	"dav207/server/tree"
 )
 
@@ -35,7 +35,7 @@ func (h *Handler) options(q *request) error {
 
 // outside answers for a URL that is not below the prefix. Some clients look at every collection on the way to what they
 // mount: those on the way to the prefix are there, and hold nothing but the way.
-func (h *Handler) outside(q *request, whole resource.Path) error {
+func (h *Handler) outside(q *request, whole davpath.Path) error {
 	prefix := h.mapping.Prefix()
 	if !whole.Contains(prefix) {
 		return plain(http.StatusNotFound, "")
@@ -43,7 +43,7 @@ func (h *Handler) outside(q *request, whole resource.Path) error {
 	switch q.Method {
 	case http.MethodHead, http.MethodGet:
 		if withoutSlash(q.URL) {
-			redirect(q, resource.Mapping{}.Href(whole, true))
+			redirect(q, davpath.Mapping{}.Href(whole, true))
 			return nil
 		}
 		q.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -68,7 +68,7 @@ func (h *Handler) outside(q *request, whole resource.Path) error {
 	registry.Register(props.Standard(h.tree.AppendETag, nil)...)
 	finder := registry.NewFinder(q.ctx, query, nil)
 	out := multistatus.NewWriter(q.w)
-	way := []resource.Path{whole}
+	way := []davpath.Path{whole}
 	if d == tree.One {
 		next := prefix
 		for next.Parent() != whole {
@@ -81,7 +81,7 @@ func (h *Handler) outside(q *request, whole resource.Path) error {
 	}
 	for _, p := range way {
 		step := &props.Resource{Path: p, Info: wayInfo(p.Name())}
-		err := out.WriteFunc(func(b []byte) []byte { return resource.Mapping{}.AppendHref(b, p, true) },
+		err := out.WriteFunc(func(b []byte) []byte { return davpath.Mapping{}.AppendHref(b, p, true) },
 			func(b []byte) ([]byte, error) { return finder.Find(b, step, nil) })
 		if err != nil {
 			return giveUp(out, err)

@@ -5,14 +5,14 @@ import (
 	"net/http"
 	"net/url"
 
+	"dav207/server/davpath"
 	"dav207/server/forwarded"
-	"dav207/server/resource"
 )
 
 // origin is how the client of a request knows this server: the hosts that are ours in Destination and If, and the path
 // under which the tree appears in hrefs. Behind a proxy both can differ from what the request says.
 type origin struct {
-	mapping resource.Mapping
+	mapping davpath.Mapping
 	host    string // as the client wrote it, canonical
 }
 
@@ -26,7 +26,7 @@ func (h *Handler) originOf(r *http.Request) origin {
 			o.host = canonicalHost(host)
 		}
 		if prefix := forwarded.Prefix(r.Header); prefix != "" {
-			if m, err := resource.NewMapping(unescaped(prefix) + "/" + h.mapping.Prefix().String()); err == nil {
+			if m, err := davpath.NewMapping(unescaped(prefix) + "/" + h.mapping.Prefix().String()); err == nil {
 				o.mapping = m
 			}
 		}
@@ -45,7 +45,7 @@ func unescaped(s string) string {
 }
 
 // hrefs returns the mapping that makes the hrefs of the request with this context.
-func (h *Handler) hrefs(ctx context.Context) resource.Mapping {
+func (h *Handler) hrefs(ctx context.Context) davpath.Mapping {
 	if o, ok := ctx.Value(originKey{}).(origin); ok {
 		return o.mapping
 	}

@@ -13,10 +13,10 @@ import (
 	"golang.org/x/net/webdav"
 
 	"dav207/props"
+	"dav207/server/davpath"
 	"dav207/server/davxml"
 	"dav207/server/davxml/xmltest"
 	"dav207/server/multistatus"
-	"dav207/server/resource"
 	"dav207/server/tree"
 )
 
@@ -40,7 +40,7 @@ func copyRequest(headers ...string) *request {
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
 	}
-	return &request{Request: r, ctx: r.Context(), path: resource.Must("/a"), origin: testHandler().originOf(r)}
+	return &request{Request: r, ctx: r.Context(), path: davpath.Must("/a"), origin: testHandler().originOf(r)}
 }
 
 func TestDestination(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"dav207/server/davpath"
 	"dav207/server/multistatus"
-	"dav207/server/resource"
 	"dav207/server/tree"
 )
 
@@ -20,7 +20,7 @@ const patience = 15 * time.Second
 func (h *Handler) partial(q *request, release func(), operation func(tree.Report) error) (done bool, err error) {
 	out := multistatus.NewWriter(q.w)
 	out.SetWriteTimeout(patience) // others may be waiting for these resources
-	report := func(p resource.Path, collection bool, err error) {
+	report := func(p davpath.Path, collection bool, err error) {
 		h.warnMember(q, p, err)
 		q.waiting.watch(out, func() {
 			out.Write(failure(h.hrefs(q.ctx).Href(p, collection), err)) // Close returns the error
@@ -46,7 +46,7 @@ func (h *Handler) partial(q *request, release func(), operation func(tree.Report
 }
 
 // warnMember logs why one of many resources failed.
-func (h *Handler) warnMember(q *request, p resource.Path, err error) {
+func (h *Handler) warnMember(q *request, p davpath.Path, err error) {
 	level := slog.LevelWarn
 	if errors.Is(err, context.Canceled) { // not of this member
 		level = slog.LevelDebug

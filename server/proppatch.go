@@ -5,7 +5,7 @@ import (
 
 	"dav207/server/access"
 	"dav207/server/multistatus"
-	"dav207/server/reserve"
+	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
 
@@ -49,5 +49,5 @@ func (h *Handler) proppatchHead(q *request) error {
 	return h.looking(q, func(t *tree.Tree) error {
 		_, err := h.existing(q, t, access.WriteProperties)
 		return err
-	}, reserve.Claim{Path: q.path})
+	}, pathlock.Range{Path: q.path})
 }

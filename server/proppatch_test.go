@@ -11,13 +11,13 @@ import (
 
 	"dav207/fsbackend"
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // fullStore has no room for anything.
 type fullStore struct{ props.Memory }
 
-func (*fullStore) Patch(context.Context, resource.Path, []props.Change) error { return syscall.ENOSPC }
+func (*fullStore) Patch(context.Context, davpath.Path, []props.Change) error { return syscall.ENOSPC }
 
 // A PROPPATCH that fails is a 207 like any other (RFC 4918 §9.2): why it failed stands in the log.
 func TestProppatchFailureIsLogged(t *testing.T) {

@@ -12,14 +12,14 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/davpath"
 	"dav207/server/multistatus"
-	"dav207/server/reserve"
-	"dav207/server/resource"
+	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
 
 // writes claims one resource.
-func writes(p resource.Path) reserve.Claim { return reserve.Claim{Path: p, Write: true} }
+func writes(p davpath.Path) pathlock.Range { return pathlock.Range{Path: p, Write: true} }
 
 // put answers PUT (RFC 4918 §9.7): the body is written aside while others go on, and takes its place in one step once all
 // of it is there.
@@ -167,7 +167,7 @@ func (h *Handler) answerPut(q *request, t *tree.Tree, r props.Resource, existed 
 // firstVerdict says before the body is read why it is not wanted. It does not look at what another request has half done: a
 // lock that is granted and whose empty resource is not there yet, a collection that is between two names.
 func (h *Handler) firstVerdict(q *request, t *tree.Tree) (props.Resource, error) {
-	release, err := h.reserve(q, reserve.Claim{Path: q.path})
+	release, err := h.reserve(q, pathlock.Range{Path: q.path})
 	if err != nil {
 		return props.Resource{}, err
 	}

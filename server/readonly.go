@@ -6,7 +6,7 @@ import (
 	"net/http"
 
 	"dav207/server/access"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // readOnly is the policy of a Handler that changes nothing: what the policy of its Options refuses or hides stays so, and of the rest
@@ -16,7 +16,7 @@ type readOnly struct {
 }
 
 // Check implements access.Policy.
-func (r readOnly) Check(ctx context.Context, p access.Privilege, path resource.Path) error {
+func (r readOnly) Check(ctx context.Context, p access.Privilege, path davpath.Path) error {
 	if r.policy != nil {
 		if err := r.policy.Check(ctx, p, path); err != nil {
 			return err

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"dav207/props"
+	"dav207/server/davpath"
 	"dav207/server/locks"
-	"dav207/server/resource"
 )
 
 // RecoverMoves brings what a durable store holds into line with the files, after a process that may have been killed in the
@@ -20,7 +20,7 @@ func (h *Handler) RecoverMoves(ctx context.Context) error { return h.tree.Finish
 // DropStaleLocks ends the locks whose resource is gone, as it may be after a process was killed in the middle of a request.
 // Call it once, when what that process had moved to a temp file has its name again. Requests go on meanwhile.
 func (h *Handler) DropStaleLocks(ctx context.Context) error {
-	for _, l := range h.locks.Below(resource.Root) {
+	for _, l := range h.locks.Below(davpath.Root) {
 		if err := h.dropStaleLock(ctx, l); err != nil {
 			return fmt.Errorf("the lock of %s: %w", l.Root, err)
 		}
@@ -42,7 +42,7 @@ func (h *Handler) dropStaleLock(ctx context.Context, l locks.Lock) error {
 
 // endAt ends the locks of p, where nothing is: what it was went behind the server's back, and nobody could submit their tokens
 // for a URL that is not mapped (RFC 4918 §10.4.4).
-func (h *Handler) endAt(ctx context.Context, p resource.Path) error {
+func (h *Handler) endAt(ctx context.Context, p davpath.Path) error {
 	if h.locks.Len() == 0 {
 		return nil
 	}
@@ -58,7 +58,7 @@ func (h *Handler) endAtRequest(q *request) error {
 }
 
 // endRooted ends the locks whose root is p.
-func (h *Handler) endRooted(ctx context.Context, p resource.Path) error {
+func (h *Handler) endRooted(ctx context.Context, p davpath.Path) error {
 	if h.locks.Len() == 0 {
 		return nil
 	}
@@ -82,7 +82,7 @@ func (h *Handler) endRooted(ctx context.Context, p resource.Path) error {
 // seen to be gone for grace: removed or renamed behind the server's back. Requests go on meanwhile. It returns how many
 // resources' properties were removed.
 func (h *Handler) PurgeOrphanedProps(ctx context.Context, grace time.Duration) (removed int, err error) {
-	for e, err := range h.tree.Props.All(ctx, resource.Root) {
+	for e, err := range h.tree.Props.All(ctx, davpath.Root) {
 		if err != nil {
 			return removed, err
 		}

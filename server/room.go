@@ -5,8 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"dav207/server/davpath"
 	"dav207/server/multistatus"
-	"dav207/server/resource"
 	"dav207/server/tree"
 )
 
@@ -32,7 +32,7 @@ func (h *Handler) room(q *request, t *tree.Tree, length int64) error {
 // It is safe for concurrent use.
 type plenty struct {
 	mu    sync.Mutex
-	known map[resource.Path]spaceAt
+	known map[davpath.Path]spaceAt
 }
 
 type spaceAt struct {
@@ -46,21 +46,21 @@ const (
 	plentyKnown = 256     // collections
 )
 
-func (p *plenty) holds(dir resource.Path, length int64) bool {
+func (p *plenty) holds(dir davpath.Path, length int64) bool {
 	p.mu.Lock()
 	s := p.known[dir]
 	p.mu.Unlock()
 	return s.available > plentySpace && (s.available-plentySpace)/16 > uint64(length) && time.Since(s.at) < plentyTime
 }
 
-func (p *plenty) note(dir resource.Path, available uint64) {
+func (p *plenty) note(dir davpath.Path, available uint64) {
 	if available <= plentySpace {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.known == nil || len(p.known) >= plentyKnown {
-		p.known = make(map[resource.Path]spaceAt)
+		p.known = make(map[davpath.Path]spaceAt)
 	}
 	p.known[dir] = spaceAt{available, time.Now()}
 }

@@ -25,10 +25,10 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/davpath"
 	"dav207/server/early"
 	"dav207/server/locks"
-	"dav207/server/reserve"
-	"dav207/server/resource"
+	"dav207/server/pathlock"
 	"dav207/server/tree"
 	"dav207/server/wire"
 )
@@ -83,18 +83,18 @@ type Options struct {
 // Handler serves a file system. Make one with New. It is safe for concurrent use.
 type Handler struct {
 	tree       tree.Tree // without Guard and Gone: each request has its own
-	mapping    resource.Mapping
+	mapping    davpath.Mapping
 	locks      *locks.Table
 	policy     access.Policy
 	property   access.PropertyPolicy // nil: every property may be read and changed
 	readOnly   bool
 	registry   *props.Registry
 	methods    []method
-	hosts      []string          // those of PublicURLs
-	sites      []string          // the same with their schemes
-	public     *resource.Mapping // how the first of PublicURLs maps the tree, nil for none
-	trusted    []netip.Prefix    // the proxies
-	queue      reserve.Queue
+	hosts      []string         // those of PublicURLs
+	sites      []string         // the same with their schemes
+	public     *davpath.Mapping // how the first of PublicURLs maps the tree, nil for none
+	trusted    []netip.Prefix   // the proxies
+	queue      pathlock.Manager
 	plenty     plenty
 	parsed     parsed
 	log        *slog.Logger
@@ -113,7 +113,7 @@ func New(fs webdav.FileSystem, opts *Options) *Handler {
 	if opts != nil {
 		o = *opts
 	}
-	mapping, err := resource.NewMapping(o.Prefix)
+	mapping, err := davpath.NewMapping(o.Prefix)
 	if err != nil {
 		panic(fmt.Sprintf("server: prefix %q: %v", o.Prefix, err))
 	}
@@ -152,14 +152,14 @@ func New(fs webdav.FileSystem, opts *Options) *Handler {
 		h.sites = append(h.sites, site(u))
 	}
 	if len(o.PublicURLs) > 0 {
-		public, err := resource.NewMapping(o.PublicURLs[0].Path)
+		public, err := davpath.NewMapping(o.PublicURLs[0].Path)
 		if err != nil {
 			panic(fmt.Sprintf("server: public URL %q: %v", o.PublicURLs[0], err))
 		}
 		h.public = &public
 	}
 	h.methods = h.methodTable()
-	h.tree.Warn = func(msg string, p resource.Path, err error) {
+	h.tree.Warn = func(msg string, p davpath.Path, err error) {
 		h.log.Warn(msg, slog.String("name", p.String()), slog.Any("err", err))
 	}
 	h.registry = &props.Registry{}
@@ -213,7 +213,7 @@ type request struct {
 	w         http.ResponseWriter
 	ctx       context.Context
 	body      body // and not Request.Body
-	path      resource.Path
+	path      davpath.Path
 	seen      seen
 	principal string
 	origin    origin
@@ -287,7 +287,7 @@ func (h *Handler) serve(q *request) error {
 		return h.options(q)
 	}
 	path, err := h.mapping.Parse(q.URL.EscapedPath())
-	if errors.Is(err, resource.ErrOutside) {
+	if errors.Is(err, davpath.ErrOutside) {
 		return h.outside(q, path)
 	}
 	if err != nil {
@@ -311,7 +311,7 @@ func (h *Handler) treeFor(q *request) *tree.Tree {
 	q.tree, q.guard = h.tree, guard{h: h, q: q}
 	t := &q.tree
 	t.Guard = &q.guard
-	t.Gone = func(p resource.Path, below bool) {
+	t.Gone = func(p davpath.Path, below bool) {
 		if h.locks.Len() == 0 {
 			return
 		}
@@ -328,7 +328,7 @@ func (h *Handler) treeFor(q *request) *tree.Tree {
 }
 
 // reserve waits for earlier requests that this one would disturb, as long as the request lives. release must be called.
-func (h *Handler) reserve(q *request, claims ...reserve.Claim) (release func(), err error) {
+func (h *Handler) reserve(q *request, claims ...pathlock.Range) (release func(), err error) {
 	q.seen = seen{}
 	return h.queue.Acquire(q.ctx, claims...)
 }

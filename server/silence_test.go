@@ -12,7 +12,7 @@ import (
 
 	"dav207/fsbackend"
 	"dav207/server/access"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // slowPolicy takes its time for each member of /c, and refuses it if it says so.
@@ -21,7 +21,7 @@ type slowPolicy struct {
 	asked  atomic.Int32
 }
 
-func (p *slowPolicy) Check(_ context.Context, _ access.Privilege, path resource.Path) error {
+func (p *slowPolicy) Check(_ context.Context, _ access.Privilege, path davpath.Path) error {
 	if !strings.HasPrefix(path.String(), "/c/") {
 		return nil
 	}

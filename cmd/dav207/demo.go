@@ -21,8 +21,8 @@ import (
 	"dav207/props"
 	"dav207/server"
 	"dav207/server/access"
+	"dav207/server/davpath"
 	"dav207/server/locks"
-	"dav207/server/resource"
 )
 
 var demoCommand = command{
@@ -53,7 +53,7 @@ func demo(ctx context.Context, addr string, stdout, stderr io.Writer) error {
 	}
 	opts.Logger = log
 	s := &site{handler: server.New(files, opts), log: log, grace: time.Second}
-	return s.start(ctx, addr, resource.Mapping{}, func(base string, ln net.Listener) error {
+	return s.start(ctx, addr, davpath.Mapping{}, func(base string, ln net.Listener) error {
 		var b strings.Builder
 		fmt.Fprintf(&b, "dav207 serves a tree at %s in which things go wrong on purpose.\n", base)
 		fmt.Fprintf(&b, "Paste these into another terminal, once or more often:\n")
@@ -114,14 +114,14 @@ func newDemo(ctx context.Context) (*faultfs.FS, *server.Options, error) {
 			InnerXML: []byte(p.content),
 		}})
 	}
-	if err := store.Patch(ctx, resource.Must("/propfind/file.html"), changes); err != nil {
+	if err := store.Patch(ctx, davpath.Must("/propfind/file.html"), changes); err != nil {
 		return nil, nil, err
 	}
 
 	const always = math.MaxUint32 * time.Second // the longest timeout (RFC 4918 §10.7)
 	table := locks.New(&locks.Options{MaxTimeout: always})
 	for _, name := range []string{"/locked/delete/taken.txt", "/locked/lock/taken.txt", "/locked/file.txt"} {
-		if _, err := table.Create(locks.Lock{Root: resource.Must(name), Principal: "somebody else", Timeout: always}); err != nil {
+		if _, err := table.Create(locks.Lock{Root: davpath.Must(name), Principal: "somebody else", Timeout: always}); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -132,10 +132,10 @@ func newDemo(ctx context.Context) (*faultfs.FS, *server.Options, error) {
 type boxPolicy struct{}
 
 // Check implements access.Policy.
-func (boxPolicy) Check(context.Context, access.Privilege, resource.Path) error { return nil }
+func (boxPolicy) Check(context.Context, access.Privilege, davpath.Path) error { return nil }
 
 // CheckProperty implements access.PropertyPolicy.
-func (boxPolicy) CheckProperty(_ context.Context, _ access.Privilege, _ resource.Path, property xml.Name) error {
+func (boxPolicy) CheckProperty(_ context.Context, _ access.Privilege, _ davpath.Path, property xml.Name) error {
 	if property.Space == boxes && (property.Local == "DingALing" || property.Local == "Random") {
 		return fs.ErrPermission
 	}

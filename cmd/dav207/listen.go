@@ -12,7 +12,7 @@ import (
 	"strings"
 	"syscall"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // listen listens on the address of --addr. Its errors say what the user can do.
@@ -66,7 +66,7 @@ func cause(err error) error {
 // baseURL returns the URL of the root of the server, to be printed. It ends with a slash. It has
 // the host of addr and the port of ln. If addr has no host or an unspecified address, it has an
 // address that other machines can use. Characters that are special in a shell are escaped.
-func baseURL(scheme, addr string, ln net.Listener, mapping resource.Mapping) string {
+func baseURL(scheme, addr string, ln net.Listener, mapping davpath.Mapping) string {
 	host, _, _ := net.SplitHostPort(addr)
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
@@ -74,7 +74,7 @@ func baseURL(scheme, addr string, ln net.Listener, mapping resource.Mapping) str
 		host = addressForOthers(addrs)
 	}
 	root := url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port)}
-	return root.String() + shellSafe.Replace(mapping.Href(resource.Root, true))
+	return root.String() + shellSafe.Replace(mapping.Href(davpath.Root, true))
 }
 
 // addressForOthers returns the first address that other machines can use, preferably of IPv4, or

@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // publicURLs is a flag that collects the URLs of the root of the tree as clients use them, behind a
@@ -37,12 +37,12 @@ func (p *publicURLs) Set(s string) error {
 	if u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#") {
 		return errors.New("must end with the path, and name no user")
 	}
-	path, err := resource.Mapping{}.Parse(u.EscapedPath())
+	path, err := davpath.Mapping{}.Parse(u.EscapedPath())
 	if err != nil {
 		return errors.New("must have a path that can be one of a collection")
 	}
 	// Hrefs are paths (RFC 4918 §8.3), so there can be only one for all hosts.
-	if len(*p) > 0 && resource.Must((*p)[0].Path) != path {
+	if len(*p) > 0 && davpath.Must((*p)[0].Path) != path {
 		return errors.New("must have the path of the other public URL")
 	}
 	*p = append(*p, u)
@@ -55,7 +55,7 @@ func (p publicURLs) base(none string) string {
 		return none
 	}
 	root := url.URL{Scheme: p[0].Scheme, Host: p[0].Host}
-	return root.String() + shellSafe.Replace(resource.Mapping{}.Href(resource.Must(p[0].Path), true))
+	return root.String() + shellSafe.Replace(davpath.Mapping{}.Href(davpath.Must(p[0].Path), true))
 }
 
 // proxies is a flag that collects addresses of proxies: single ones, and networks.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dav207/server/davpath"
 	"dav207/server/middleware"
-	"dav207/server/resource"
 )
 
 var serveCommand = command{
@@ -146,8 +146,8 @@ func (o *serveOptions) warn(log *slog.Logger, ln net.Listener, dir string, cert 
 
 // check returns the mapping of URLs to the tree, or a usageError for wrong flags or arguments. It
 // is one list of rules, with no other branches.
-func (o *serveOptions) check(args []string) (resource.Mapping, error) {
-	mapping, err := resource.NewMapping(o.prefix)
+func (o *serveOptions) check(args []string) (davpath.Mapping, error) {
+	mapping, err := davpath.NewMapping(o.prefix)
 	switch {
 	case len(args) > 1:
 		err = usagef("serve takes one directory, not %d", len(args))

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // do makes a request and returns the status and the body.
@@ -115,7 +115,7 @@ func TestServeReadOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What looks like the rest of a broken upload stays, too.
-	aside := filepath.Join(dir, resource.AsideName())
+	aside := filepath.Join(dir, davpath.TempName())
 	if err := os.WriteFile(aside, nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestServeReadOnly(t *testing.T) {
 
 func TestServeSweeps(t *testing.T) {
 	dir := t.TempDir()
-	aside := filepath.Join(dir, resource.AsideName())
+	aside := filepath.Join(dir, davpath.TempName())
 	if err := os.WriteFile(aside, nil, 0o666); err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"dav207/server/davpath"
 	"dav207/server/middleware"
-	"dav207/server/resource"
 )
 
 // site serves a handler on a listener.
@@ -65,7 +65,7 @@ func (s *site) ownHosts(addr string, ln net.Listener) http.Handler {
 
 // start listens, calls announce, and serves until ctx ends. If announce returns an error, start
 // returns it and does not serve.
-func (s *site) start(ctx context.Context, addr string, mapping resource.Mapping, announce func(base string, ln net.Listener) error) error {
+func (s *site) start(ctx context.Context, addr string, mapping davpath.Mapping, announce func(base string, ln net.Listener) error) error {
 	ln, err := listen(ctx, addr)
 	if err != nil && ctx.Err() != nil {
 		return nil // a signal came first

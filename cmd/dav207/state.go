@@ -12,8 +12,8 @@ import (
 
 	"dav207/props"
 	"dav207/props/boltprops"
+	"dav207/server/davpath"
 	"dav207/server/locks"
-	"dav207/server/resource"
 )
 
 // inMemory is the value of --state that keeps the state in memory.
@@ -80,7 +80,7 @@ func (o *serveOptions) openState(ctx context.Context, dir string, log *slog.Logg
 // stateFile returns the file of --state, or the default one in dir. It returns an error if the file
 // cannot be used.
 func (o *serveOptions) stateFile(dir string) (string, error) {
-	file := filepath.Join(dir, resource.StateName, "state.db")
+	file := filepath.Join(dir, davpath.StateName, "state.db")
 	if o.state != "" {
 		file = o.state
 		if err := outside(dir, "--state", file); err != nil {

@@ -7,8 +7,8 @@ import (
 	"dav207/integration/harness"
 	"dav207/props/boltprops"
 	"dav207/server"
+	"dav207/server/davpath"
 	"dav207/server/locks"
-	"dav207/server/resource"
 )
 
 // BenchmarkLock locks, replaces and unlocks a file: with no other locks, with 100,000 locks
@@ -43,7 +43,7 @@ func lockElsewhere(b *testing.B, o *server.Options, n int) {
 func lockAll(b *testing.B, o *server.Options, n int, name func(i int) string) {
 	b.Helper()
 	for i := range n {
-		p, err := resource.Clean(name(i))
+		p, err := davpath.Clean(name(i))
 		if err == nil {
 			_, err = o.Locks.Create(locks.Lock{Root: p, Owner: []byte("<D:href>somebody</D:href>")})
 		}

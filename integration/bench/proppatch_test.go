@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // twoProperties returns the body of a PROPPATCH of two properties, with other values for each i.
@@ -23,7 +23,7 @@ func setTwo(b *testing.B, store props.Store, dir string, n int) {
 	b.Helper()
 	var ops []props.Op
 	for i := range n {
-		p, err := resource.Clean(dir + "/" + memberName(i))
+		p, err := davpath.Clean(dir + "/" + memberName(i))
 		if err != nil {
 			b.Fatal(err)
 		}

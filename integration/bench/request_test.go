@@ -11,8 +11,8 @@ import (
 
 	"dav207/integration/harness"
 	"dav207/server"
+	"dav207/server/davpath"
 	"dav207/server/locks"
-	"dav207/server/resource"
 )
 
 // BenchmarkRequest calls the handlers with small requests on a disk: GET, PUT of a new and of an
@@ -23,7 +23,7 @@ func BenchmarkRequest(b *testing.B) {
 	held := contestant{"dav207-100000-locks", func(t testing.TB, dir string) http.Handler {
 		table := locks.New(&locks.Options{MaxLocks: 1_000_000, MaxLocksPerPrincipal: 1_000_000})
 		for i := range 100_000 {
-			if _, err := table.Create(locks.Lock{Root: resource.Must(fmt.Sprintf("/held/%d", i))}); err != nil {
+			if _, err := table.Create(locks.Lock{Root: davpath.Must(fmt.Sprintf("/held/%d", i))}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -19,9 +19,9 @@ import (
 	"dav207/fsbackend/faultfs"
 	"dav207/integration/harness"
 	"dav207/props"
+	"dav207/server/davpath"
 	"dav207/server/davtest"
 	"dav207/server/locks"
-	"dav207/server/resource"
 )
 
 // check compares the tree, the properties and the locks after the load.
@@ -58,10 +58,10 @@ func (x *load) check(files webdav.FileSystem, store props.Store, table *locks.Ta
 	if balls != 1 {
 		x.Errorf("the file that was moved exists %d times, want once", balls)
 	}
-	there := func(p resource.Path) bool {
+	there := func(p davpath.Path) bool {
 		return slices.Contains(exists, p.String()) || slices.Contains(exists, strings.TrimSuffix(p.String(), "/")+"/")
 	}
-	for _, l := range table.Below(resource.Root) {
+	for _, l := range table.Below(davpath.Root) {
 		x.Errorf("the lock on %s is left over; the resource exists: %v", l.Root, there(l.Root))
 	}
 	// Properties of a missing file would appear on the next file of that name.
@@ -88,13 +88,13 @@ func (x *load) check(files webdav.FileSystem, store props.Store, table *locks.Ta
 }
 
 // allNames yields every name that the load can create.
-func (x *load) allNames() func(yield func(resource.Path) bool) {
-	return func(yield func(resource.Path) bool) {
+func (x *load) allNames() func(yield func(davpath.Path) bool) {
+	return func(yield func(davpath.Path) bool) {
 		for _, a := range "abcdk" {
 			for _, b := range " xs" {
 				for _, c := range " uv" {
 					name := strings.TrimRight(fmt.Sprintf("/%c/%c/%c", a, b, c), " /")
-					if !strings.Contains(name, " ") && !yield(resource.Must(name)) {
+					if !strings.Contains(name, " ") && !yield(davpath.Must(name)) {
 						return
 					}
 				}
@@ -117,7 +117,7 @@ func (x *load) walk(files webdav.FileSystem, name string) []string {
 		x.Fatal(err)
 	}
 	for _, info := range infos {
-		if resource.Reserved(info.Name()) {
+		if davpath.Reserved(info.Name()) {
 			x.Errorf("left over: %s", path.Join(name, info.Name()))
 		}
 		if info.IsDir() {

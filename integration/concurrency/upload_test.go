@@ -18,7 +18,7 @@ import (
 	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
 	"dav207/integration/harness"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // TestBrokenUpload closes connections in the middle of a body. The old content stays, no partial
@@ -83,7 +83,7 @@ func hasTemp(t *testing.T, files webdav.FileSystem, name string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.ContainsFunc(infos, func(fi os.FileInfo) bool { return resource.Aside(fi.Name()) })
+	return slices.ContainsFunc(infos, func(fi os.FileInfo) bool { return davpath.IsTemp(fi.Name()) })
 }
 
 // TestUploadOvertaken changes the collection of an upload while the server receives the body. The

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"dav207/integration/harness"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 var (
@@ -137,7 +137,7 @@ func (a *crashHarness) restart(late time.Duration) {
 func (a *crashHarness) ageTemps() {
 	old := time.Now().Add(-time.Hour)
 	err := filepath.Walk(a.dir, func(name string, info os.FileInfo, err error) error {
-		if err == nil && resource.Aside(info.Name()) {
+		if err == nil && davpath.IsTemp(info.Name()) {
 			err = os.Chtimes(name, old, old)
 		}
 		return err

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"dav207/integration/harness"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 const everything = `<propfind xmlns="DAV:"><prop><resourcetype/><getcontentlength/><lockdiscovery/>` +
@@ -75,7 +75,7 @@ func (a *crashHarness) walk(below string) harness.Model {
 		if err != nil {
 			return err
 		}
-		if resource.Reserved(d.Name()) {
+		if davpath.Reserved(d.Name()) {
 			if rel != ".dav207" { // the state
 				a.Errorf("%s is left over", rel)
 			}

@@ -13,12 +13,12 @@ import (
 
 	"dav207/fsbackend"
 	"dav207/integration/harness"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 const (
 	stateSecret = "the secret of the server"
-	stateTemp   = resource.AsidePrefix + "4PJOVFH3UZX2G6CSIY5QTWEBRN"
+	stateTemp   = davpath.TempPrefix + "4PJOVFH3UZX2G6CSIY5QTWEBRN"
 )
 
 // stateful serves a tree with some files. If state is true there are also state directories and

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"dav207/server"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // NoTemps fails the test if a temp file is left in a served directory or below. dir may be "".
@@ -34,7 +34,7 @@ func CountTemps(t testing.TB, dir string) int {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // removed meanwhile
 		}
-		if err == nil && resource.Aside(d.Name()) {
+		if err == nil && davpath.IsTemp(d.Name()) {
 			n++
 		}
 		return err

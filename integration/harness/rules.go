@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"dav207/server/access"
+	"dav207/server/davpath"
 	"dav207/server/multistatus"
-	"dav207/server/resource"
 )
 
 // PathError returns err with the name, as a file system does.
@@ -63,16 +63,16 @@ func (r *Rules) Add(line string) error {
 }
 
 // Check implements access.Policy.
-func (r *Rules) Check(_ context.Context, p access.Privilege, path resource.Path) error {
+func (r *Rules) Check(_ context.Context, p access.Privilege, path davpath.Path) error {
 	return r.find(p, path, xml.Name{})
 }
 
 // CheckProperty implements access.PropertyPolicy.
-func (r *Rules) CheckProperty(_ context.Context, p access.Privilege, path resource.Path, property xml.Name) error {
+func (r *Rules) CheckProperty(_ context.Context, p access.Privilege, path davpath.Path, property xml.Name) error {
 	return r.find(p, path, property)
 }
 
-func (r *Rules) find(p access.Privilege, path resource.Path, property xml.Name) error {
+func (r *Rules) find(p access.Privilege, path davpath.Path, property xml.Name) error {
 	for _, n := range r.all {
 		if n.privilege == p.String() && n.path == path.String() && n.property == property {
 			return n.err

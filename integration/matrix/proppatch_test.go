@@ -11,8 +11,8 @@ import (
 	"dav207/integration/harness"
 	"dav207/props"
 	"dav207/server"
+	"dav207/server/davpath"
 	"dav207/server/davtest"
-	"dav207/server/resource"
 )
 
 func TestMatrixProppatch(t *testing.T) {
@@ -133,7 +133,7 @@ type failingStore struct {
 	err error
 }
 
-func (s *failingStore) Patch(ctx context.Context, p resource.Path, changes []props.Change) error {
+func (s *failingStore) Patch(ctx context.Context, p davpath.Path, changes []props.Change) error {
 	if s.err != nil {
 		return s.err
 	}

@@ -15,8 +15,8 @@ import (
 	"dav207/integration/harness"
 	"dav207/server"
 	"dav207/server/access"
+	"dav207/server/davpath"
 	"dav207/server/davtest"
-	"dav207/server/resource"
 )
 
 // exchangeServer is the server of an exchange. Its methods change the tree without requests.
@@ -124,7 +124,7 @@ func (s *diskServer) Tree() string {
 		name := "/"
 		switch {
 		case rel == ".":
-		case resource.Reserved(d.Name()):
+		case davpath.Reserved(d.Name()):
 			if d.IsDir() {
 				return filepath.SkipDir
 			}

@@ -10,7 +10,7 @@ import (
 	"dav207/integration/harness"
 	"dav207/props"
 	"dav207/server"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // Dead properties are stored by name. They follow a resource through PUT, COPY and MOVE (RFC 4918
@@ -124,7 +124,7 @@ func TestPropertiesBelongToAName(t *testing.T) {
 				}
 			}
 			owned := 0
-			for range store.All(t.Context(), resource.Root) {
+			for range store.All(t.Context(), davpath.Root) {
 				owned++
 			}
 			if shows := strings.Contains(s.Want(207, "PROPFIND", "/", ask, "Depth", "infinity").Body, ">old<"); shows != (owned > 0) {

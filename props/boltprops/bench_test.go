@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 func BenchmarkPatch(b *testing.B) {
@@ -66,7 +66,7 @@ func listed(n int) []string {
 }
 
 func list(tb testing.TB, s *Store, members []string, want int) {
-	m := s.Members(context.Background(), resource.Must("/c"))
+	m := s.Members(context.Background(), davpath.Must("/c"))
 	defer m.Close()
 	for _, name := range members {
 		if ps, err := m.Get(name); err != nil || len(ps) != want {
@@ -93,7 +93,7 @@ func BenchmarkAll(b *testing.B) {
 	s := large(b, 100_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		for _, err := range s.All(b.Context(), resource.Root) {
+		for _, err := range s.All(b.Context(), davpath.Root) {
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -103,7 +103,7 @@ func BenchmarkAll(b *testing.B) {
 
 func BenchmarkMove(b *testing.B) {
 	s := large(b, 100_000)
-	src, dst := resource.Must("/c"), resource.Must("/d")
+	src, dst := davpath.Must("/c"), davpath.Must("/d")
 	for b.Loop() {
 		if err := s.Update(b.Context(), props.Move{Src: src, Dst: dst}); err != nil {
 			b.Fatal(err)
@@ -149,7 +149,7 @@ func TestAllocations(t *testing.T) {
 		t.Errorf("%.2f allocations for each member, want few for each batch", got/n)
 	}
 	none := testing.AllocsPerRun(10, func() {
-		m := s.Members(t.Context(), resource.Must("/"+strings.Repeat("d", 20)))
+		m := s.Members(t.Context(), davpath.Must("/"+strings.Repeat("d", 20)))
 		defer m.Close()
 		for _, name := range members {
 			if ps, err := m.Get(name); len(ps) > 0 || err != nil {

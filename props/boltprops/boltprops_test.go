@@ -18,8 +18,8 @@ import (
 
 	"dav207/props"
 	"dav207/props/propstest"
+	"dav207/server/davpath"
 	"dav207/server/locks"
-	"dav207/server/resource"
 )
 
 func TestContract(t *testing.T) {
@@ -57,7 +57,7 @@ func start(t testing.TB, file string, o *Options) *Store {
 
 func fresh(t testing.TB) *Store { return start(t, filepath.Join(t.TempDir(), "state"), nil) }
 
-func at(path string) resource.Path { return resource.Must(path) }
+func at(path string) davpath.Path { return davpath.Must(path) }
 
 func prop(name, value string) props.Property {
 	return props.Property{XMLName: xml.Name{Space: "urn:t", Local: name}, InnerXML: []byte(value)}
@@ -65,7 +65,7 @@ func prop(name, value string) props.Property {
 
 func set(name, value string) []props.Change { return []props.Change{{Property: prop(name, value)}} }
 
-func patch(t testing.TB, s *Store, p resource.Path, changes []props.Change) {
+func patch(t testing.TB, s *Store, p davpath.Path, changes []props.Change) {
 	t.Helper()
 	if err := s.Patch(context.Background(), p, changes); err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func patch(t testing.TB, s *Store, p resource.Path, changes []props.Change) {
 }
 
 // value returns the content of the first property of p, "" for none.
-func value(t testing.TB, s *Store, p resource.Path) string {
+func value(t testing.TB, s *Store, p davpath.Path) string {
 	t.Helper()
 	got, err := s.Get(context.Background(), p)
 	if err != nil {
@@ -228,11 +228,11 @@ func TestOneFailsAlone(t *testing.T) {
 func TestNoCommitForNothing(t *testing.T) {
 	s := fresh(t)
 	patch(t, s, at("/a"), set("x", "1"))
-	none := resource.Must("/none")
-	err := s.Update(t.Context(), props.Delete{Path: none}, props.Move{Src: none, Dst: resource.Must("/b")}, props.MoveIntent{Src: none, Dst: resource.Must("/b")},
+	none := davpath.Must("/none")
+	err := s.Update(t.Context(), props.Delete{Path: none}, props.Move{Src: none, Dst: davpath.Must("/b")}, props.MoveIntent{Src: none, Dst: davpath.Must("/b")},
 		props.MoveDone{Src: none}, props.Orphan{Path: none, Since: time.Now()},
 		props.Set{Path: at("/none")}, props.Set{Path: at("/a"), Properties: []props.Property{prop("x", "1")}},
-		props.Orphan{Path: resource.Must("/a")}, props.Move{Src: resource.Must("/a"), Dst: resource.Must("/a")})
+		props.Orphan{Path: davpath.Must("/a")}, props.Move{Src: davpath.Must("/a"), Dst: davpath.Must("/a")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func TestNoCommitForNothing(t *testing.T) {
 func TestClosed(t *testing.T) {
 	s := fresh(t)
 	patch(t, s, at("/a"), set("x", "1"))
-	next, members := s.All(t.Context(), resource.Root), s.Members(t.Context(), resource.Root)
+	next, members := s.All(t.Context(), davpath.Root), s.Members(t.Context(), davpath.Root)
 	defer members.Close()
 	for range 2 {
 		if err := s.Close(); err != nil {
@@ -290,18 +290,18 @@ func TestCancelled(t *testing.T) {
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	for _, err := range s.All(ctx, resource.Root) {
+	for _, err := range s.All(ctx, davpath.Root) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		cancel() // what was read already may come
 	}
-	for _, err := range s.All(ctx, resource.Root) {
+	for _, err := range s.All(ctx, davpath.Root) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("All: got %v, want %v", err, context.Canceled)
 		}
 	}
-	members := s.Members(ctx, resource.Root)
+	members := s.Members(ctx, davpath.Root)
 	defer members.Close()
 	if _, err := members.Get("1"); !errors.Is(err, context.Canceled) {
 		t.Errorf("Members: got %v, want %v", err, context.Canceled)
@@ -343,7 +343,7 @@ func TestSlowConsumer(t *testing.T) {
 			patch(t, s, at(fmt.Sprint("/big/", seen)), set("x", string(make([]byte, 1<<20))))
 		}
 	}
-	members := s.Members(t.Context(), resource.Must("/c"))
+	members := s.Members(t.Context(), davpath.Must("/c"))
 	defer members.Close()
 	for i := range n {
 		if ps, err := members.Get(fmt.Sprintf("%05d", i)); err != nil || len(ps) != 1 || string(ps[0].InnerXML) != fmt.Sprint(i) {
@@ -351,7 +351,7 @@ func TestSlowConsumer(t *testing.T) {
 		}
 		grow()
 	}
-	for e, err := range s.All(t.Context(), resource.Must("/c")) {
+	for e, err := range s.All(t.Context(), davpath.Must("/c")) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -378,7 +378,7 @@ func TestMembersInBatches(t *testing.T) {
 		return nil
 	})
 	for _, step := range []int{1, 2, 3, 5, batchEntries - 1, batchEntries, batchEntries + 1, n - 1} {
-		members := s.Members(t.Context(), resource.Must("/c"))
+		members := s.Members(t.Context(), davpath.Must("/c"))
 		for i := 0; i < n; i += step {
 			name := fmt.Sprintf("%05d", i)
 			ps, err := members.Get(name)
@@ -400,7 +400,7 @@ func TestMembersOfLargeEntries(t *testing.T) {
 	for i := range 5 {
 		patch(t, s, at(fmt.Sprint("/c/", i)), append(set("x", fmt.Sprint(i)), set("y", big)...))
 	}
-	members := s.Members(t.Context(), resource.Must("/c"))
+	members := s.Members(t.Context(), davpath.Must("/c"))
 	defer members.Close()
 	for i := range 5 {
 		ps, err := members.Get(fmt.Sprint(i))

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"dav207/props"
+	"dav207/server/davpath"
 	"dav207/server/locks"
-	"dav207/server/resource"
 )
 
 var samples = []record{
@@ -89,7 +89,7 @@ func FuzzDecode(f *testing.F) {
 
 func TestKeys(t *testing.T) {
 	for _, name := range []string{"/", "/a", "/a/b", "/a/b/c", "/ä%2f/\x01\xff", "/a!", "/a0/ ", "/a/b!"} {
-		p := resource.Must(name)
+		p := davpath.Must(name)
 		if got, err := pathOf(key(p)); err != nil || got != p {
 			t.Errorf("%q: got %v, %v", name, got, err)
 		}
@@ -108,8 +108,8 @@ func TestKeys(t *testing.T) {
 		{"/", "/", "/a", "/a"},
 		{"/x/y", "/", "/a", "/a/x/y"},
 	} {
-		got, err := pathOf(rebase(key(resource.Must(tt.name)), resource.Must(tt.src), resource.Must(tt.dst)))
-		if err != nil || got != resource.Must(tt.want) {
+		got, err := pathOf(rebase(key(davpath.Must(tt.name)), davpath.Must(tt.src), davpath.Must(tt.dst)))
+		if err != nil || got != davpath.Must(tt.want) {
 			t.Errorf("%s from %s to %s: got %v, %v, want %s", tt.name, tt.src, tt.dst, got, err, tt.want)
 		}
 	}
@@ -118,12 +118,12 @@ func TestKeys(t *testing.T) {
 // someLocks have something in every field of locks.Lock, or nothing.
 var someLocks = []locks.Lock{
 	{
-		Token: "urn:uuid:1", Root: resource.Must("/\xff/b"), Infinite: true, Shared: true, Principal: "ann", Timeout: time.Hour,
+		Token: "urn:uuid:1", Root: davpath.Must("/\xff/b"), Infinite: true, Shared: true, Principal: "ann", Timeout: time.Hour,
 		Expires: time.Unix(1900000000, 123456789), Owner: []byte("<p:a/>"),
 		OwnerAttr: []xml.Attr{{Name: xml.Name{Space: "xmlns", Local: "p"}, Value: "urn:p"}}, OwnerLang: "de-CH",
 	},
 	{Token: "urn:uuid:2", Owner: []byte{}, Timeout: 1, Expires: time.Unix(1900000000, 0)},
-	{Token: "urn:uuid:3", Root: resource.Must("/c"), Expires: time.Unix(1900000000, 0)},
+	{Token: "urn:uuid:3", Root: davpath.Must("/c"), Expires: time.Unix(1900000000, 0)},
 }
 
 func TestLockCodec(t *testing.T) {

@@ -10,12 +10,12 @@ import (
 	"go.etcd.io/bbolt"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // Patch implements props.Store. It returns syscall.EDQUOT for more properties than props.CheckQuota
 // allows, and syscall.ENOSPC or syscall.EDQUOT if the disk is full.
-func (s *Store) Patch(ctx context.Context, p resource.Path, changes []props.Change) error {
+func (s *Store) Patch(ctx context.Context, p davpath.Path, changes []props.Change) error {
 	c := &change{apply: func(t *txn) error { return t.patch(p, changes) }}
 	if s.opts.ReadOnly {
 		return s.change(ctx, c)

@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"dav207/props"
+	"dav207/server/davpath"
 	"dav207/server/multistatus"
-	"dav207/server/resource"
 )
 
 // Open refuses a file that is no state, says what to do, and does not change it.
@@ -176,14 +176,14 @@ func TestFlippedBits(t *testing.T) {
 			}
 			bad = bad || err != nil
 		}
-		for e, err := range s.All(t.Context(), resource.Root) {
+		for e, err := range s.All(t.Context(), davpath.Root) {
 			judge(err)
 			if err == nil && string(e.Properties[0].InnerXML) != good {
 				t.Errorf("byte %d: %s has another value than was written", at, e.Path)
 			}
 		}
 		for _, c := range []string{"/c0", "/c1", "/c2"} {
-			members := s.Members(t.Context(), resource.Must(c))
+			members := s.Members(t.Context(), davpath.Must(c))
 			for i := range 600 {
 				ps, err := members.Get(fmt.Sprintf("%05d", i))
 				judge(err)
@@ -193,8 +193,8 @@ func TestFlippedBits(t *testing.T) {
 			}
 			members.Close()
 		}
-		judge(s.Update(t.Context(), props.Move{Src: resource.Must("/c1"), Dst: resource.Must("/d")}))
-		judge(s.Update(t.Context(), props.Delete{Path: resource.Root}))
+		judge(s.Update(t.Context(), props.Move{Src: davpath.Must("/c1"), Dst: davpath.Must("/d")}))
+		judge(s.Update(t.Context(), props.Delete{Path: davpath.Root}))
 		if _, err := s.Locks(t.Context()); err != nil {
 			judge(err)
 		}
@@ -269,7 +269,7 @@ func TestDamagedWhileOpen(t *testing.T) {
 		}
 		for range 3 {
 			var last error
-			for _, err := range s.All(t.Context(), resource.Root) {
+			for _, err := range s.All(t.Context(), davpath.Root) {
 				last = err
 			}
 			if !errors.As(last, &damaged) {

@@ -16,7 +16,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // format1 returns a copy of a state of format 1, with identities of files of two generations.
@@ -46,7 +46,7 @@ func format1(t *testing.T) string {
 func stateOf(t *testing.T, s *Store) string {
 	t.Helper()
 	var lines []string
-	for e, err := range s.All(t.Context(), resource.Root) {
+	for e, err := range s.All(t.Context(), davpath.Root) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func TestFirstFormat(t *testing.T) {
 
 	s = start(t, file, nil)
 	patch(t, s, at("/a"), set("x", "3"))
-	members := s.Members(t.Context(), resource.Must("/a"))
+	members := s.Members(t.Context(), davpath.Must("/a"))
 	if ps, err := members.Get("b c"); err != nil || len(ps) != 1 || string(ps[0].InnerXML) != "below" {
 		t.Errorf("Members has %v, %v", ps, err)
 	}

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // On a full disk a change fails as a whole, with the error that becomes 507, and others do not fail
@@ -46,7 +46,7 @@ func TestFullDisk(t *testing.T) {
 	check := func(when string) {
 		t.Helper()
 		n := 0
-		for e, err := range s.All(t.Context(), resource.Root) {
+		for e, err := range s.All(t.Context(), davpath.Root) {
 			if err != nil || string(e.Properties[0].InnerXML) != content {
 				t.Errorf("%s: %s, %v", when, e.Path, err)
 			}
@@ -57,7 +57,7 @@ func TestFullDisk(t *testing.T) {
 		}
 	}
 	check("on the full disk")
-	if err := s.Update(t.Context(), props.Delete{Path: resource.Must("/none")}); err != nil {
+	if err := s.Update(t.Context(), props.Delete{Path: davpath.Must("/none")}); err != nil {
 		t.Errorf("what changes nothing: %v", err)
 	}
 	// A large change does not fail a small one in the same commit.

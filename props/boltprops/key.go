@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // The key of an entry is the path of its parent, a NUL, and its name: "/a\x00b" for /a/b, "\x00b"
@@ -14,7 +14,7 @@ import (
 // the keys that begin with "/a\x00", and those that begin with "/a/".
 
 // prefix returns p as it begins the keys of its members: "" for the root.
-func prefix(p resource.Path) string {
+func prefix(p davpath.Path) string {
 	if p.IsRoot() {
 		return ""
 	}
@@ -22,7 +22,7 @@ func prefix(p resource.Path) string {
 }
 
 // key returns the key of p.
-func key(p resource.Path) []byte {
+func key(p davpath.Path) []byte {
 	k := []byte(prefix(p))
 	if len(k) == 0 {
 		return []byte{0}
@@ -42,10 +42,10 @@ func beginningWith(start string) span {
 }
 
 // members returns the span of the direct members of p. That of the root has the root itself, too.
-func members(p resource.Path) span { return beginningWith(prefix(p) + "\x00") }
+func members(p davpath.Path) span { return beginningWith(prefix(p) + "\x00") }
 
 // tree returns the spans of p and of everything below it.
-func tree(p resource.Path) []span {
+func tree(p davpath.Path) []span {
 	if p.IsRoot() {
 		return []span{{}}
 	}
@@ -60,7 +60,7 @@ func after(k []byte) []byte { return append(bytes.Clone(k), 0) }
 func (s span) has(k []byte) bool { return k != nil && (s.to == nil || bytes.Compare(k, s.to) < 0) }
 
 // rebase returns k, a key of the tree at src, as the key of the same resource in the tree at dst.
-func rebase(k []byte, src, dst resource.Path) []byte {
+func rebase(k []byte, src, dst davpath.Path) []byte {
 	if bytes.Equal(k, key(src)) {
 		return key(dst)
 	}
@@ -68,10 +68,10 @@ func rebase(k []byte, src, dst resource.Path) []byte {
 }
 
 // pathOf returns the path whose key is k.
-func pathOf(k []byte) (resource.Path, error) {
-	p, err := resource.Clean(strings.Replace(string(k), "\x00", "/", 1))
+func pathOf(k []byte) (davpath.Path, error) {
+	p, err := davpath.Clean(strings.Replace(string(k), "\x00", "/", 1))
 	if err != nil || !bytes.Equal(key(p), k) {
-		return resource.Path{}, fmt.Errorf("key %q: %w", k, errDamaged)
+		return davpath.Path{}, fmt.Errorf("key %q: %w", k, errDamaged)
 	}
 	return p, nil
 }

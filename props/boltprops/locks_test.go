@@ -17,9 +17,9 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"dav207/server/davpath"
 	"dav207/server/locks"
 	"dav207/server/multistatus"
-	"dav207/server/resource"
 )
 
 var (
@@ -73,7 +73,7 @@ func TestRestore(t *testing.T) {
 	before := locks.New(&locks.Options{Journal: s})
 	held := map[string]locks.Lock{}
 	for i := range 100 {
-		l, err := before.Create(locks.Lock{Root: resource.Must(fmt.Sprintf("/%d", i)), Principal: "ann", Owner: []byte("me")})
+		l, err := before.Create(locks.Lock{Root: davpath.Must(fmt.Sprintf("/%d", i)), Principal: "ann", Owner: []byte("me")})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // memberReader implements props.Members. It copies entries in batches, and decodes those that Get
@@ -30,7 +30,7 @@ type memberReader struct {
 var readers = sync.Pool{New: func() any { return new(memberReader) }}
 
 // Members implements props.Store.
-func (s *Store) Members(ctx context.Context, p resource.Path) props.Members {
+func (s *Store) Members(ctx context.Context, p davpath.Path) props.Members {
 	m := readers.Get().(*memberReader)
 	m.store, m.ctx, m.span = s, ctx, members(p)
 	m.prefix, m.more, m.next = len(m.span.from), true, 0

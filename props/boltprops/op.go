@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // apply applies one operation.
@@ -39,7 +39,7 @@ func (t *txn) orphan(o props.Orphan) error {
 	return t.store(o.Path, e)
 }
 
-func (t *txn) delete(p resource.Path) error {
+func (t *txn) delete(p davpath.Path) error {
 	for _, e := range t.collect(p) {
 		if err := t.remove(t.props, e.key); err != nil {
 			return err
@@ -48,7 +48,7 @@ func (t *txn) delete(p resource.Path) error {
 	return nil
 }
 
-func (t *txn) move(src, dst resource.Path) error {
+func (t *txn) move(src, dst davpath.Path) error {
 	if src == dst {
 		return nil
 	}
@@ -76,7 +76,7 @@ func (t *txn) move(src, dst resource.Path) error {
 }
 
 // movesKey returns the key of the intent to move p.
-func movesKey(p resource.Path) []byte { return []byte(p.String()) }
+func movesKey(p davpath.Path) []byte { return []byte(p.String()) }
 
 // putMoveIntent stores m. It ignores m if neither tree has properties.
 func (t *txn) putMoveIntent(m props.MoveIntent) error {
@@ -87,7 +87,7 @@ func (t *txn) putMoveIntent(m props.MoveIntent) error {
 	return t.put(b, k, seal(k, appendString(newValue(64), m.Dst.String())))
 }
 
-func (t *txn) deleteMoveIntent(src resource.Path) error {
+func (t *txn) deleteMoveIntent(src davpath.Path) error {
 	return t.remove(t.bucket(movesBucket), movesKey(src))
 }
 
@@ -120,10 +120,10 @@ func (t *txn) moveIntents() ([]props.MoveIntent, error) {
 }
 
 // parsePath parses a path that was written with Path.String.
-func parsePath(name string) (resource.Path, error) {
-	p, err := resource.Clean(name)
+func parsePath(name string) (davpath.Path, error) {
+	p, err := davpath.Clean(name)
 	if err != nil || p.String() != name {
-		return resource.Path{}, errDamaged
+		return davpath.Path{}, errDamaged
 	}
 	return p, nil
 }

@@ -16,8 +16,8 @@ import (
 	"go.etcd.io/bbolt"
 
 	"dav207/props"
+	"dav207/server/davpath"
 	"dav207/server/locks"
-	"dav207/server/resource"
 )
 
 // filled is a state with some thousand entries, closed.
@@ -45,10 +45,10 @@ func TestLazy(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "hidden")
 	file := filepath.Join(dir, "state")
 	s := start(t, file, &Options{Lazy: true})
-	for range s.All(t.Context(), resource.Root) {
+	for range s.All(t.Context(), davpath.Root) {
 		t.Error("there is something")
 	}
-	if err := s.Update(t.Context(), props.Delete{Path: resource.Root}, props.Move{Src: resource.Must("/a"), Dst: resource.Must("/b")}); err != nil {
+	if err := s.Update(t.Context(), props.Delete{Path: davpath.Root}, props.Move{Src: davpath.Must("/a"), Dst: davpath.Must("/b")}); err != nil {
 		t.Fatal(err)
 	}
 	patch(t, s, at("/a"), []props.Change{{Remove: true, Property: prop("x", "")}})
@@ -118,7 +118,7 @@ func TestReadOnly(t *testing.T) {
 	if got := value(t, s, at("/a")); got != "1" {
 		t.Errorf("/a is %q, want 1", got)
 	}
-	if err := s.Update(t.Context(), props.Delete{Path: resource.Must("/b")}); err != nil {
+	if err := s.Update(t.Context(), props.Delete{Path: davpath.Must("/b")}); err != nil {
 		t.Errorf("what changes nothing: %v", err)
 	}
 	for _, err := range []error{s.Patch(t.Context(), at("/a"), set("x", "2")), s.Put(locks.Lock{Token: "t"})} {
@@ -216,7 +216,7 @@ func TestCompact(t *testing.T) {
 		patch(t, s, at(fmt.Sprint("/big/", i)), set("x", strings.Repeat("x", 4<<20-100)))
 	}
 	patch(t, s, at("/a"), set("x", "kept"))
-	if err := s.Update(t.Context(), props.Delete{Path: resource.Must("/big")}); err != nil {
+	if err := s.Update(t.Context(), props.Delete{Path: davpath.Must("/big")}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Put(someLocks[0]); err != nil {

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // The tests start this binary as another process on the same state.
@@ -78,8 +78,8 @@ func patchForEver(file string) {
 	}
 	s.Patch(ctx, at("/a/b"), set("x", "moved"))
 	for {
-		s.Update(ctx, props.Move{Src: resource.Must("/a"), Dst: resource.Must("/c")})
-		s.Update(ctx, props.Move{Src: resource.Must("/c"), Dst: resource.Must("/a")})
+		s.Update(ctx, props.Move{Src: davpath.Must("/a"), Dst: davpath.Must("/c")})
+		s.Update(ctx, props.Move{Src: davpath.Must("/c"), Dst: davpath.Must("/a")})
 	}
 }
 

@@ -6,11 +6,11 @@ import (
 	"iter"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // Get implements props.Store.
-func (s *Store) Get(ctx context.Context, p resource.Path) ([]props.Property, error) {
+func (s *Store) Get(ctx context.Context, p davpath.Path) ([]props.Property, error) {
 	k := key(p)
 	var value []byte
 	err := s.view(ctx, func(t *txn) error {
@@ -25,7 +25,7 @@ func (s *Store) Get(ctx context.Context, p resource.Path) ([]props.Property, err
 }
 
 // All implements props.Store.
-func (s *Store) All(ctx context.Context, p resource.Path) iter.Seq2[props.Entry, error] {
+func (s *Store) All(ctx context.Context, p davpath.Path) iter.Seq2[props.Entry, error] {
 	return func(yield func(props.Entry, error) bool) {
 		var n names
 		var b batch

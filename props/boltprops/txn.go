@@ -9,7 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // The buckets of the file.
@@ -90,7 +90,7 @@ type pair struct{ key, value []byte }
 
 // collect returns the entries of p and of everything below it, to be changed. If t is read-only it
 // returns at most one: the first change ends t.
-func (t *txn) collect(p resource.Path) []pair {
+func (t *txn) collect(p davpath.Path) []pair {
 	if t.props == nil {
 		return nil
 	}
@@ -107,7 +107,7 @@ func (t *txn) collect(p resource.Path) []pair {
 }
 
 // hasProps reports whether p or anything below it has properties.
-func (t *txn) hasProps(p resource.Path) bool {
+func (t *txn) hasProps(p davpath.Path) bool {
 	if t.props == nil {
 		return false
 	}
@@ -119,7 +119,7 @@ func (t *txn) hasProps(p resource.Path) bool {
 }
 
 // entry returns the entry of p, valid during the transaction, or nil.
-func (t *txn) entry(p resource.Path) (*record, error) {
+func (t *txn) entry(p davpath.Path) (*record, error) {
 	k := key(p)
 	value := get(t.props, k)
 	if value == nil {
@@ -132,20 +132,20 @@ func (t *txn) entry(p resource.Path) (*record, error) {
 	return &e, nil
 }
 
-func (t *txn) store(p resource.Path, e *record) error {
+func (t *txn) store(p davpath.Path, e *record) error {
 	k := key(p)
 	return t.put(t.props, k, e.encode(k))
 }
 
 // set replaces the properties of one resource. Without properties it removes the entry.
-func (t *txn) set(p resource.Path, properties []props.Property) error {
+func (t *txn) set(p davpath.Path, properties []props.Property) error {
 	if len(properties) == 0 {
 		return t.remove(t.props, key(p))
 	}
 	return t.store(p, &record{properties: properties})
 }
 
-func (t *txn) patch(p resource.Path, changes []props.Change) error {
+func (t *txn) patch(p davpath.Path, changes []props.Change) error {
 	e, err := t.entry(p)
 	if err != nil {
 		return err

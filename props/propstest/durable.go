@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // TestDurable tests the contract of a durable props.Store: as Test does, and then with a store that
@@ -61,15 +61,15 @@ func (r *reopened) store() props.Store {
 	return r.s
 }
 
-func (r *reopened) Get(ctx context.Context, p resource.Path) ([]props.Property, error) {
+func (r *reopened) Get(ctx context.Context, p davpath.Path) ([]props.Property, error) {
 	return r.store().Get(ctx, p)
 }
 
-func (r *reopened) Members(ctx context.Context, p resource.Path) props.Members {
+func (r *reopened) Members(ctx context.Context, p davpath.Path) props.Members {
 	return r.store().Members(ctx, p)
 }
 
-func (r *reopened) All(ctx context.Context, p resource.Path) iter.Seq2[props.Entry, error] {
+func (r *reopened) All(ctx context.Context, p davpath.Path) iter.Seq2[props.Entry, error] {
 	return r.store().All(ctx, p)
 }
 
@@ -77,7 +77,7 @@ func (r *reopened) Moves(ctx context.Context) ([]props.MoveIntent, error) {
 	return r.store().Moves(ctx)
 }
 
-func (r *reopened) Patch(ctx context.Context, p resource.Path, changes []props.Change) error {
+func (r *reopened) Patch(ctx context.Context, p davpath.Path, changes []props.Change) error {
 	r.changed = true
 	return r.s.Patch(ctx, p, changes)
 }

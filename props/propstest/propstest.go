@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // Test tests the contract of props.Store. open must return a new, empty store for each call.
@@ -64,7 +64,7 @@ func contract(t *testing.T, open func(t *testing.T) props.Store) {
 					want += line + "\n"
 				}
 			}
-			if got := dump(t, s, resource.Root); got != want {
+			if got := dump(t, s, davpath.Root); got != want {
 				t.Errorf("stored: got\n%swant\n%s", got, want)
 			}
 		})
@@ -89,7 +89,7 @@ func run(t *testing.T, s props.Store, step string) {
 	if f[0] == "" {
 		return
 	}
-	p := resource.Must(f[1])
+	p := davpath.Must(f[1])
 	var err error
 	switch f[0] {
 	case "set":
@@ -106,14 +106,14 @@ func run(t *testing.T, s props.Store, step string) {
 	case "copy":
 		var ps []props.Property
 		if ps, err = s.Get(t.Context(), p); err == nil {
-			err = s.Update(t.Context(), props.Set{Path: resource.Must(f[2]), Properties: ps})
+			err = s.Update(t.Context(), props.Set{Path: davpath.Must(f[2]), Properties: ps})
 		}
 	case "move":
-		err = s.Update(t.Context(), props.Move{Src: p, Dst: resource.Must(f[2])})
+		err = s.Update(t.Context(), props.Move{Src: p, Dst: davpath.Must(f[2])})
 	case "delete":
 		err = s.Update(t.Context(), props.Delete{Path: p})
 	case "intent":
-		err = s.Update(t.Context(), props.MoveIntent{Src: p, Dst: resource.Must(f[2])})
+		err = s.Update(t.Context(), props.MoveIntent{Src: p, Dst: davpath.Must(f[2])})
 	case "done":
 		err = s.Update(t.Context(), props.MoveDone{Src: p})
 	case "orphan":
@@ -132,7 +132,7 @@ func run(t *testing.T, s props.Store, step string) {
 }
 
 // dump returns the properties of p and of everything below it, for the names that the tests use.
-func dump(t *testing.T, s props.Store, p resource.Path) string {
+func dump(t *testing.T, s props.Store, p davpath.Path) string {
 	t.Helper()
 	out := ""
 	ps, err := s.Get(t.Context(), p)
@@ -166,7 +166,7 @@ func dump(t *testing.T, s props.Store, p resource.Path) string {
 
 // member calls check with the properties that Members returns for p; they are valid only during the
 // call.
-func member(t *testing.T, s props.Store, p resource.Path, check func([]props.Property)) {
+func member(t *testing.T, s props.Store, p davpath.Path, check func([]props.Property)) {
 	t.Helper()
 	m := s.Members(t.Context(), p.Parent())
 	defer m.Close()
@@ -184,7 +184,7 @@ func members(t *testing.T, s props.Store) {
 	}
 	for collection, want := range map[string]string{"/c": "a a! b", "/": "c c!", "/c/a": "deep", "/d": "x", "/none": "", "/c/b": ""} {
 		var got []string
-		p := resource.Must(collection)
+		p := davpath.Must(collection)
 		m := s.Members(t.Context(), p)
 		for _, name := range []string{"0", "a", "a!", "a!!", "b", "c", "c!", "deep", "x", "y"} {
 			ps, err := m.Get(name)
@@ -201,12 +201,12 @@ func members(t *testing.T, s props.Store) {
 		}
 	}
 	run(t, s, "set / x=1")
-	member(t, s, resource.Must("/x"), func(ps []props.Property) {
+	member(t, s, davpath.Must("/x"), func(ps []props.Property) {
 		if len(ps) > 0 {
 			t.Errorf("Members of the root has %v: it is none of its own members", ps)
 		}
 	})
-	m := s.Members(t.Context(), resource.Must("/c"))
+	m := s.Members(t.Context(), davpath.Must("/c"))
 	defer m.Close()
 	if ps, err := m.Get("a"); err != nil || len(ps) != 1 {
 		t.Errorf("Members of /c: %v, %v", ps, err)
@@ -223,7 +223,7 @@ func values(t *testing.T, s props.Store) {
 		InnerXML: []byte("<p:x> \U0001F600 </p:x>" + strings.Repeat("x", 64<<10)),
 	}
 	none := props.Property{XMLName: xml.Name{Local: "none"}}
-	p := resource.Must("/v")
+	p := davpath.Must("/v")
 	if err := s.Patch(t.Context(), p, []props.Change{{Property: want}, {Property: none}}); err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func many(t *testing.T, s props.Store) {
 	for i := range 1000 {
 		changes = append(changes, props.Change{Property: prop(fmt.Sprint("p", i), fmt.Sprint(i))})
 	}
-	m := resource.Must("/m")
+	m := davpath.Must("/m")
 	if err := s.Patch(t.Context(), m, changes); err != nil {
 		t.Fatal(err)
 	}
@@ -284,12 +284,12 @@ func concurrent(t *testing.T, s props.Store) {
 					return
 				default:
 				}
-				m := s.Members(context.Background(), resource.Must("/c"))
+				m := s.Members(context.Background(), davpath.Must("/c"))
 				if ps, err := m.Get("b"); err != nil || len(ps) > 1 {
 					t.Errorf("Members: %v, %v", ps, err)
 				}
 				m.Close()
-				if _, err := s.Get(context.Background(), resource.Must("/a/b")); err != nil {
+				if _, err := s.Get(context.Background(), davpath.Must("/a/b")); err != nil {
 					t.Errorf("Get: %v", err)
 				}
 			}
@@ -304,7 +304,7 @@ func concurrent(t *testing.T, s props.Store) {
 	}
 	close(stop)
 	wg.Wait()
-	if got, want := dump(t, s, resource.Root), fmt.Sprintf("/a/b x=%d\n", last); got != want {
+	if got, want := dump(t, s, davpath.Root), fmt.Sprintf("/a/b x=%d\n", last); got != want {
 		t.Errorf("stored: got %q, want %q", got, want)
 	}
 }
@@ -312,7 +312,7 @@ func concurrent(t *testing.T, s props.Store) {
 // orphans tests Orphan, and that a Patch resets Entry.Orphaned.
 func orphans(t *testing.T, s props.Store) {
 	orphaned := func() (out []string) {
-		for e, err := range s.All(t.Context(), resource.Root) {
+		for e, err := range s.All(t.Context(), davpath.Root) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -378,14 +378,14 @@ func atomic(t *testing.T, s props.Store) {
 	run(t, s, "set /a x=1")
 	run(t, s, "set /a/b x=2")
 	err := s.Update(t.Context(),
-		props.Set{Path: resource.Must("/c"), Properties: []props.Property{prop("y", "3")}},
-		props.Move{Src: resource.Must("/a"), Dst: resource.Must("/c")},
-		props.Delete{Path: resource.Must("/c/b")},
-		props.Set{Path: resource.Must("/a/b"), Properties: []props.Property{prop("z", "4")}})
+		props.Set{Path: davpath.Must("/c"), Properties: []props.Property{prop("y", "3")}},
+		props.Move{Src: davpath.Must("/a"), Dst: davpath.Must("/c")},
+		props.Delete{Path: davpath.Must("/c/b")},
+		props.Set{Path: davpath.Must("/a/b"), Properties: []props.Property{prop("z", "4")}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := dump(t, s, resource.Root), "/a/b z=4\n/c x=1\n"; got != want {
+	if got, want := dump(t, s, davpath.Root), "/a/b z=4\n/c x=1\n"; got != want {
 		t.Errorf("stored: got %q, want %q", got, want)
 	}
 }

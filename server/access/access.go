@@ -11,7 +11,7 @@ import (
 	"encoding/xml"
 	"fmt"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // Privilege is an operation on a resource. The names are those of RFC 3744 §3.
@@ -53,7 +53,7 @@ type Policy interface {
 	// Check returns nil to allow the operation. fs.ErrPermission denies it: the answer for the
 	// resource is 403. fs.ErrNotExist hides the resource: listings omit it and its own answer is
 	// 404. Principal(ctx) is the user.
-	Check(ctx context.Context, p Privilege, path resource.Path) error
+	Check(ctx context.Context, p Privilege, path davpath.Path) error
 }
 
 // PropertyPolicy is an optional interface of a Policy with rules for single properties.
@@ -62,7 +62,7 @@ type PropertyPolicy interface {
 	// The server calls CheckProperty after Check allowed the operation on the resource, before it
 	// reads a property (Read) or changes it (WriteProperties). A property that must not be read is
 	// in a 403 propstat of its own (RFC 4918 §9.1.3).
-	CheckProperty(ctx context.Context, p Privilege, path resource.Path, property xml.Name) error
+	CheckProperty(ctx context.Context, p Privilege, path davpath.Path, property xml.Name) error
 }
 
 type principalKey struct{}

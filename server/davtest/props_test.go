@@ -6,15 +6,15 @@ import (
 	"strings"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // brokenProps is a store that fails in the middle of a listing.
 type brokenProps struct{ props.Memory }
 
-func (*brokenProps) Get(context.Context, resource.Path) ([]props.Property, error) { return nil, nil }
+func (*brokenProps) Get(context.Context, davpath.Path) ([]props.Property, error) { return nil, nil }
 
-func (*brokenProps) Members(context.Context, resource.Path) props.Members { return brokenMembers{} }
+func (*brokenProps) Members(context.Context, davpath.Path) props.Members { return brokenMembers{} }
 
 type brokenMembers struct{}
 

@@ -33,7 +33,9 @@ func Host(head http.Header) string { return lookup(head, "host", "X-Forwarded-Ho
 
 // Proto returns the scheme by which the first proxy was asked, in lower case, from Forwarded
 // (RFC 7239 §5.4) or X-Forwarded-Proto; "" where neither has one.
-func Proto(head http.Header) string { return strings.ToLower(lookup(head, "proto", "X-Forwarded-Proto")) }
+func Proto(head http.Header) string {
+	return strings.ToLower(lookup(head, "proto", "X-Forwarded-Proto"))
+}
 
 // lookup returns what the first proxy says in a parameter of Forwarded or, without that, in the other
 // header field.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // BenchmarkOtherLocks shows that the cost of a call does not depend on the number of other locks.
@@ -15,7 +15,7 @@ func BenchmarkOtherLocks(b *testing.B) {
 		for i := range held {
 			create(b, table, fmt.Sprintf("/home/c%d/f%d X", i/100, i%100))
 		}
-		root := resource.Must("/home/me/notes/file")
+		root := davpath.Must("/home/me/notes/file")
 		request := Lock{Root: root, Owner: []byte("<D:href>me</D:href>")}
 		run := func(name string, loop func(b *testing.B)) {
 			b.Run(fmt.Sprintf("%s/%d", name, held), func(b *testing.B) {
@@ -54,7 +54,7 @@ func BenchmarkOtherLocks(b *testing.B) {
 		})
 		run("AnyBelow", func(b *testing.B) {
 			for b.Loop() {
-				if !table.AnyBelow(resource.Root) {
+				if !table.AnyBelow(davpath.Root) {
 					b.Fatal("none below")
 				}
 			}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 func TestTimeouts(t *testing.T) {
@@ -80,17 +80,17 @@ func TestExpiry(t *testing.T) {
 		{"6.6 Refresh", func(x *Table, token string) string { _, err := x.Refresh(token, 0); return outcome(err) }, "done", "no such lock"},
 		{"6.6 Unlock", func(x *Table, token string) string { return outcome(x.Unlock(token)) }, "done", "no such lock"},
 		{"6.6 Lookup", func(x *Table, token string) string { _, ok := x.Lookup(token); return fmt.Sprint(ok) }, "true", "false"},
-		{"6.6 Covering", func(x *Table, _ string) string { return describe(x.Covering(resource.Must("/a/b/c"))) }, "/a/b Xi", ""},
-		{"6.6 Below", func(x *Table, _ string) string { return describe(x.Below(resource.Root)) }, "/a/b Xi, /long X", "/long X"},
-		{"6.6 AnyBelow", func(x *Table, _ string) string { return fmt.Sprint(x.AnyBelow(resource.Must("/a"))) }, "true", "false"},
+		{"6.6 Covering", func(x *Table, _ string) string { return describe(x.Covering(davpath.Must("/a/b/c"))) }, "/a/b Xi", ""},
+		{"6.6 Below", func(x *Table, _ string) string { return describe(x.Below(davpath.Root)) }, "/a/b Xi, /long X", "/long X"},
+		{"6.6 AnyBelow", func(x *Table, _ string) string { return fmt.Sprint(x.AnyBelow(davpath.Must("/a"))) }, "true", "false"},
 		{"6.6 Len", func(x *Table, _ string) string { return fmt.Sprint(x.Len()) }, "2", "1"},
-		{"6.6 Remove", func(x *Table, _ string) string { return describe(x.Remove(resource.Root)) }, "/a/b Xi, /long X", "/long X"},
+		{"6.6 Remove", func(x *Table, _ string) string { return describe(x.Remove(davpath.Root)) }, "/a/b Xi, /long X", "/long X"},
 	} {
 		for left, want := range map[time.Duration]string{1: tt.before, 0: tt.after} {
 			t.Run(fmt.Sprint(tt.rule, " ", int(left), "ns left"), func(t *testing.T) {
 				var c clock
 				table := New(&Options{Now: c.now})
-				l, err := table.Create(Lock{Root: resource.Must("/a/b"), Infinite: true, Timeout: time.Minute})
+				l, err := table.Create(Lock{Root: davpath.Must("/a/b"), Infinite: true, Timeout: time.Minute})
 				if err != nil {
 					t.Fatal(err)
 				}

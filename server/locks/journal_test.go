@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // memJournal is a Journal in memory. Its methods return fail, and change nothing while it is set.
@@ -64,7 +64,7 @@ func TestJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	j.mustEqual(t, table)
-	table.Remove(resource.Must("/c"))
+	table.Remove(davpath.Must("/c"))
 	j.mustEqual(t, table)
 	create(t, table, "/e X")
 	c.advance(time.Hour)
@@ -94,7 +94,7 @@ func TestJournalFails(t *testing.T) {
 	if l, ok := table.Lookup(a.Token); !ok || !l.Expires.Equal(a.Expires) || table.Len() != 2 {
 		t.Errorf("after failures: got %v %v, want what was there before", l, ok)
 	}
-	if got := describe(table.Remove(resource.Must("/b"))); got != "/b/c X" {
+	if got := describe(table.Remove(davpath.Must("/b"))); got != "/b/c X" {
 		t.Errorf("Remove: got %q, want the lock of what is gone to end all the same", got)
 	}
 	j.fail = nil
@@ -134,7 +134,7 @@ func TestUndeletedIsBounded(t *testing.T) {
 		create(t, table, "/a X")
 		j.fail = syscall.EIO
 		table.undeleted = append(table.undeleted, make([]string, 30)...)
-		table.Remove(resource.Root)
+		table.Remove(davpath.Root)
 		if len(table.undeleted) > 10 {
 			t.Fatalf("%d undeleted tokens, want no more than 10", len(table.undeleted))
 		}

@@ -17,13 +17,13 @@ import (
 	"slices"
 	"time"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // Lock is a copy of one write lock, which the caller may keep and change.
 type Lock struct {
 	Token     string        // a URN of a random UUID, unique and unguessable (RFC 4918 §6.5)
-	Root      resource.Path // the target of the LOCK request: DAV:lockroot
+	Root      davpath.Path  // the target of the LOCK request: DAV:lockroot
 	Infinite  bool          // Depth: infinity, else 0
 	Shared    bool          // the scope is shared, else exclusive
 	Principal string        // the creator, "" if not authenticated
@@ -38,7 +38,7 @@ type Lock struct {
 }
 
 // Covers reports whether l locks p, directly or indirectly (RFC 4918 §6.1).
-func (l Lock) Covers(p resource.Path) bool {
+func (l Lock) Covers(p davpath.Path) bool {
 	return l.Root == p || l.Infinite && l.Root.Contains(p)
 }
 
@@ -112,7 +112,7 @@ var (
 
 // ConflictError reports that existing locks conflict with a new one (RFC 4918 §6.1, §9.10.5).
 type ConflictError struct {
-	Root resource.Path // of the new lock
+	Root davpath.Path // of the new lock
 	// Locks are all conflicting locks: first those that cover Root, outermost first, then those
 	// whose root is below it, in path order. Several shared locks may have the same root.
 	Locks []Lock

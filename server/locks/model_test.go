@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // checkInvariants checks the internal data structures of a table.
@@ -88,11 +88,11 @@ func (m *model) ordered(keep func(Lock) bool) (found []Lock) {
 	return found
 }
 
-func (m *model) covering(p resource.Path) []Lock {
+func (m *model) covering(p davpath.Path) []Lock {
 	return m.ordered(func(l Lock) bool { return l.Covers(p) })
 }
 
-func (m *model) below(p resource.Path) []Lock {
+func (m *model) below(p davpath.Path) []Lock {
 	return m.ordered(func(l Lock) bool { return l.Root != p && p.Contains(l.Root) })
 }
 
@@ -116,8 +116,8 @@ func TestAgainstModel(t *testing.T) {
 	names := []string{"a", "b", "a!", "ab", "a b", "\xff", "é", "A"}
 	for seed := range uint64(30) {
 		rng := rand.New(rand.NewPCG(seed, 207))
-		path := func() resource.Path {
-			p := resource.Root
+		path := func() davpath.Path {
+			p := davpath.Root
 			for range rng.IntN(6) {
 				p = p.Child(names[rng.IntN(1+rng.IntN(len(names)))])
 			}
@@ -217,7 +217,7 @@ func TestAgainstModel(t *testing.T) {
 		if dropped := again.Restore(m.held); dropped != nil {
 			t.Fatalf("seed %d: Restore dropped locks of the table: %s", seed, describe(dropped))
 		}
-		same("restored", again.Below(resource.Root), m.below(resource.Root))
+		same("restored", again.Below(davpath.Root), m.below(davpath.Root))
 		checkInvariants(t, again)
 	}
 }
@@ -225,14 +225,14 @@ func TestAgainstModel(t *testing.T) {
 // TestDeepRoots locks roots so deep that one node for each segment would make it slow.
 func TestDeepRoots(t *testing.T) {
 	table := New(&Options{MaxLocksPerPrincipal: 10_000})
-	p := resource.Root
+	p := davpath.Root
 	for range 3000 {
 		p = p.Child("d")
 		if _, err := table.Create(Lock{Root: p, Shared: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := len(table.Below(resource.Root)); got != 3000 {
+	if got := len(table.Below(davpath.Root)); got != 3000 {
 		t.Errorf("below the root: got %d, want 3000", got)
 	}
 	middle := p

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // Table holds locks. It is safe for concurrent use. Each call first removes the expired locks;
@@ -194,7 +194,7 @@ func (t *Table) Unlock(token string) error {
 // Remove removes the locks on p and below it, after the resource was deleted or moved (RFC 4918
 // §6.1 point 8, §7.6), and returns them in path order. If the journal fails, the table retries with
 // its next change.
-func (t *Table) Remove(p resource.Path) []Lock {
+func (t *Table) Remove(p davpath.Path) []Lock {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.expire()
@@ -235,7 +235,7 @@ func (t *Table) Lookup(token string) (Lock, bool) {
 
 // Covering returns the locks that cover p, outermost first: those with infinite depth on a
 // collection that contains p, then those with p as their root.
-func (t *Table) Covering(p resource.Path) []Lock {
+func (t *Table) Covering(p davpath.Path) []Lock {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.expire()
@@ -245,7 +245,7 @@ func (t *Table) Covering(p resource.Path) []Lock {
 }
 
 // Below returns the locks whose root is strictly below p, in path order.
-func (t *Table) Below(p resource.Path) []Lock {
+func (t *Table) Below(p davpath.Path) []Lock {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.expire()
@@ -255,7 +255,7 @@ func (t *Table) Below(p resource.Path) []Lock {
 }
 
 // AnyBelow reports whether Below would return a lock. It does not visit the locks below p.
-func (t *Table) AnyBelow(p resource.Path) bool {
+func (t *Table) AnyBelow(p davpath.Path) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.byToken) == 0 {
@@ -342,7 +342,7 @@ func (t *Table) conflict(l Lock) error {
 // overShared reports whether more than maxShared locks would cover one resource with l: its root,
 // or the root of a lock below. It is called after conflict returned nil, so all of them are shared.
 func (t *Table) overShared(l Lock) bool {
-	full := func(p resource.Path) bool {
+	full := func(p davpath.Path) bool {
 		n := 0
 		t.covering(p, false, func(*entry) { n++ })
 		return n >= maxShared
@@ -354,7 +354,7 @@ func (t *Table) overShared(l Lock) bool {
 	return over
 }
 
-func (t *Table) covering(p resource.Path, exclusiveOnly bool, visit func(*entry)) {
+func (t *Table) covering(p davpath.Path, exclusiveOnly bool, visit func(*entry)) {
 	sub, exact := t.root.locate(key(p), func(above *node) {
 		for _, e := range above.infinite {
 			if exclusiveOnly && e.Shared {
@@ -368,7 +368,7 @@ func (t *Table) covering(p resource.Path, exclusiveOnly bool, visit func(*entry)
 	}
 }
 
-func (t *Table) below(p resource.Path, exclusiveOnly bool, visit func(*entry)) {
+func (t *Table) below(p davpath.Path, exclusiveOnly bool, visit func(*entry)) {
 	switch sub, exact := t.root.locate(key(p), nil); {
 	case exact:
 		sub.walkBelow(exclusiveOnly, visit)

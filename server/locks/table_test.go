@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // clock is a clock that a test advances.
@@ -24,7 +24,7 @@ func (c *clock) advance(d time.Duration) { c.ns.Add(int64(d)) }
 // depth infinity.
 func parse(s string) Lock {
 	path, kind, _ := strings.Cut(s, " ")
-	return Lock{Root: resource.Must(path), Shared: kind[0] == 'S', Infinite: strings.HasSuffix(kind, "i")}
+	return Lock{Root: davpath.Must(path), Shared: kind[0] == 'S', Infinite: strings.HasSuffix(kind, "i")}
 }
 
 // describe returns the reverse of parse for several locks.
@@ -147,7 +147,7 @@ func TestUnlock(t *testing.T) {
 	if err := table.Unlock(l.Token); err != nil {
 		t.Errorf("got %v", err)
 	}
-	if got := table.Covering(resource.Must("/a/b")); got != nil {
+	if got := table.Covering(davpath.Must("/a/b")); got != nil {
 		t.Errorf("§9.10.3 all associated resources are unlocked: got %s", describe(got))
 	}
 	if err := table.Unlock(l.Token); !errors.Is(err, ErrNoSuchLock) {
@@ -175,7 +175,7 @@ func TestRemove(t *testing.T) {
 			for h := range strings.SplitSeq(held, ", ") {
 				tokens[create(t, table, h).Token] = true
 			}
-			removed := table.Remove(resource.Must(tt.path))
+			removed := table.Remove(davpath.Must(tt.path))
 			if got := describe(removed); got != tt.removed {
 				t.Errorf("removed: got %q, want %q", got, tt.removed)
 			}
@@ -184,7 +184,7 @@ func TestRemove(t *testing.T) {
 					t.Errorf("%s still has its token", l.Root)
 				}
 			}
-			all := append(table.Covering(resource.Root), table.Below(resource.Root)...)
+			all := append(table.Covering(davpath.Root), table.Below(davpath.Root)...)
 			if got := describe(all); got != tt.left {
 				t.Errorf("left: got %q, want %q", got, tt.left)
 			}
@@ -208,7 +208,7 @@ func TestBelow(t *testing.T) {
 		{"elsewhere", "/c", ""},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			p := resource.Must(tt.path)
+			p := davpath.Must(tt.path)
 			if got := describe(table.Below(p)); got != tt.want {
 				t.Errorf("Below(%s) = %q, want %q", p, got, tt.want)
 			}
@@ -223,7 +223,7 @@ func TestLimits(t *testing.T) {
 	var c clock
 	table := New(&Options{Now: c.now, MaxLocks: 5, MaxLocksPerPrincipal: 3, MaxOwner: 10})
 	lock := func(who string, n int) error {
-		_, err := table.Create(Lock{Root: resource.Must(fmt.Sprint(who, n)), Principal: who, Timeout: time.Minute})
+		_, err := table.Create(Lock{Root: davpath.Must(fmt.Sprint(who, n)), Principal: who, Timeout: time.Minute})
 		return err
 	}
 	for n, tt := range []struct {
@@ -254,7 +254,7 @@ func TestLimits(t *testing.T) {
 
 func TestCopies(t *testing.T) {
 	table := New(nil)
-	p := resource.Must("/a/b")
+	p := davpath.Must("/a/b")
 	mine := Lock{Root: p, Shared: true, Owner: []byte("<D:href>me</D:href>"), OwnerAttr: []xml.Attr{{Value: "v"}}}
 	created, err := table.Create(mine)
 	if err != nil {
@@ -273,7 +273,7 @@ func TestCopies(t *testing.T) {
 	found, _ := table.Lookup(created.Token)
 	mutate(found)
 	mutate(table.Covering(p)[0])
-	mutate(table.Below(resource.Root)[0])
+	mutate(table.Below(davpath.Root)[0])
 	var conflict *ConflictError
 	if _, err = table.Create(Lock{Root: p}); !errors.As(err, &conflict) {
 		t.Fatal(err)
@@ -289,7 +289,7 @@ func TestCovers(t *testing.T) {
 	}{
 		{"/a X", "/a", true}, {"/a X", "/a/b", false}, {"/a Xi", "/a/b", true}, {"/a Xi", "/ab", false}, {"/a Xi", "/", false},
 	} {
-		if got := parse(tt.lock).Covers(resource.Must(tt.path)); got != tt.want {
+		if got := parse(tt.lock).Covers(davpath.Must(tt.path)); got != tt.want {
 			t.Errorf("%s covers %s: got %v, want %v", tt.lock, tt.path, got, tt.want)
 		}
 	}
@@ -310,9 +310,9 @@ func TestConcurrentExclusive(t *testing.T) {
 		wg.Go(func() {
 			for i := range 300 {
 				root := roots[(i+g)%len(roots)]
-				l, err := table.Create(Lock{Root: resource.Must(root), Infinite: true})
-				table.Covering(resource.Must("/a/b/c/d"))
-				table.Below(resource.Root)
+				l, err := table.Create(Lock{Root: davpath.Must(root), Infinite: true})
+				table.Covering(davpath.Must("/a/b/c/d"))
+				table.Below(davpath.Root)
 				if err != nil {
 					continue
 				}
@@ -346,11 +346,11 @@ func TestConcurrentExclusive(t *testing.T) {
 // maxShared bounds new locks only: existing ones can be refreshed.
 func TestRefreshAtMaxShared(t *testing.T) {
 	table := New(nil)
-	above, err := table.Create(Lock{Root: resource.Must("/a"), Infinite: true, Shared: true})
+	above, err := table.Create(Lock{Root: davpath.Must("/a"), Infinite: true, Shared: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	member := Lock{Root: resource.Must("/a/b"), Shared: true}
+	member := Lock{Root: davpath.Must("/a/b"), Shared: true}
 	for range maxShared - 1 {
 		if _, err := table.Create(member); err != nil {
 			t.Fatal(err)
@@ -359,7 +359,7 @@ func TestRefreshAtMaxShared(t *testing.T) {
 	if _, err := table.Create(member); !errors.Is(err, ErrTooMany) {
 		t.Errorf("one more: got %v, want %v", err, ErrTooMany)
 	}
-	if _, err := table.Create(Lock{Root: resource.Must("/a"), Infinite: true, Shared: true}); !errors.Is(err, ErrTooMany) {
+	if _, err := table.Create(Lock{Root: davpath.Must("/a"), Infinite: true, Shared: true}); !errors.Is(err, ErrTooMany) {
 		t.Errorf("one more above: got %v, want %v", err, ErrTooMany)
 	}
 	if _, err := table.Refresh(above.Token, 0); err != nil {

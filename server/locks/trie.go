@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // node is a node of a compressed trie (radix tree) of lock roots, keyed by path segments. Each node
@@ -23,7 +23,7 @@ type node struct {
 }
 
 // key returns p in the form of labels: "" for the root.
-func key(p resource.Path) string {
+func key(p davpath.Path) string {
 	if p.IsRoot() {
 		return ""
 	}

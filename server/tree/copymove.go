@@ -8,7 +8,7 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // Copy makes dst a copy of src, with its properties and, unless depth is Zero, its members (RFC 4918 §9.8). What is at dst
@@ -18,7 +18,7 @@ import (
 // Before anything changes it refuses with ErrOverlap, ErrNoParent, what Stat says of src, and what the guard says of
 // both. A symbolic link is copied as what it leads to. A time of creation that a client set is not
 // copied: see props.Copied.
-func (t *Tree) Copy(ctx context.Context, src, dst resource.Path, depth Depth, report Report) error {
+func (t *Tree) Copy(ctx context.Context, src, dst davpath.Path, depth Depth, report Report) error {
 	t = t.noting()
 	err := t.durably(ctx, dst, report, func(ctx context.Context, report Report) error {
 		return t.copy(ctx, src, dst, depth, report)
@@ -26,7 +26,7 @@ func (t *Tree) Copy(ctx context.Context, src, dst resource.Path, depth Depth, re
 	return t.told(ctx, dst, report, err)
 }
 
-func (t *Tree) copy(ctx context.Context, src, dst resource.Path, depth Depth, report Report) error {
+func (t *Tree) copy(ctx context.Context, src, dst davpath.Path, depth Depth, report Report) error {
 	r, err := t.Stat(ctx, src)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (t *Tree) copy(ctx context.Context, src, dst resource.Path, depth Depth, re
 	}
 	x := &transfer{t: t, ctx: ctx, report: report, dst: dst}
 	x.bare = sync.OnceValue(func() bool { return t.bare(ctx, src) && t.bare(ctx, dst) })
-	x.owned = sync.OnceValues(func() ([]resource.Path, bool) { return t.ownedBelow(ctx, src) })
+	x.owned = sync.OnceValues(func() ([]davpath.Path, bool) { return t.ownedBelow(ctx, src) })
 	return x.finish(r, dst, x.resource(r, dst, depth))
 }
 
@@ -57,7 +57,7 @@ func (t *Tree) copy(ctx context.Context, src, dst resource.Path, depth Depth, re
 // and dst has nothing under its name.
 //
 // Before anything changes it refuses as Copy does. A symbolic link is moved itself.
-func (t *Tree) Move(ctx context.Context, src, dst resource.Path, report Report) error {
+func (t *Tree) Move(ctx context.Context, src, dst davpath.Path, report Report) error {
 	t = t.noting()
 	before := t.Before
 	announced := false
@@ -81,7 +81,7 @@ func (t *Tree) Move(ctx context.Context, src, dst resource.Path, report Report) 
 	return t.told(ctx, dst, report, err)
 }
 
-func (t *Tree) move(ctx context.Context, src, dst resource.Path, report Report) error {
+func (t *Tree) move(ctx context.Context, src, dst davpath.Path, report Report) error {
 	old, err := t.lstat(ctx, dst)
 	if err != nil && !missing(err) {
 		return err
@@ -121,7 +121,7 @@ func (t *Tree) move(ctx context.Context, src, dst resource.Path, report Report) 
 		return err
 	}
 	var refused []func() // reports that are made unless a member of the destination stays
-	staying := x.immovable(r, func(p resource.Path, collection bool, err error) {
+	staying := x.immovable(r, func(p davpath.Path, collection bool, err error) {
 		if old != nil {
 			refused = append(refused, func() { report(p, collection, err) })
 		}
@@ -158,7 +158,7 @@ func (t *Tree) move(ctx context.Context, src, dst resource.Path, report Report) 
 }
 
 // moveWhole renames src to dst, whatever is there.
-func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old fs.FileInfo, report Report) error {
+func (t *Tree) moveWhole(ctx context.Context, src, dst davpath.Path, info, old fs.FileInfo, report Report) error {
 	back := context.WithoutCancel(ctx)
 	// The properties go along before anything that was there is removed: a disk may be too full for them.
 	rename := func() error {
@@ -209,7 +209,7 @@ func (t *Tree) moveWhole(ctx context.Context, src, dst resource.Path, info, old 
 
 // apart makes sure that dst, where old is if that is not nil, has a parent and that neither it nor src is within the other, also by
 // way of links.
-func (t *Tree) apart(ctx context.Context, src props.Resource, dst resource.Path, old fs.FileInfo) error {
+func (t *Tree) apart(ctx context.Context, src props.Resource, dst davpath.Path, old fs.FileInfo) error {
 	if src.Path.Contains(dst) || dst.Contains(src.Path) {
 		return ErrOverlap
 	}
@@ -257,15 +257,15 @@ func (t *Tree) apart(ctx context.Context, src props.Resource, dst resource.Path,
 }
 
 // recased reports whether two names differ in case only: on some file systems they are one.
-func recased(a, b resource.Path) bool {
+func recased(a, b davpath.Path) bool {
 	return a != b && a.Parent() == b.Parent() && strings.EqualFold(a.Name(), b.Name())
 }
 
 // recase renames a resource to another spelling of its own name, which is not there to be replaced.
-func (t *Tree) recase(ctx context.Context, src, dst resource.Path) error {
+func (t *Tree) recase(ctx context.Context, src, dst davpath.Path) error {
 	for _, c := range []struct {
 		priv access.Privilege
-		path resource.Path
+		path davpath.Path
 	}{{access.Unbind, src}, {access.Bind, dst}} {
 		if err := t.check(ctx, c.priv, c.path); err != nil {
 			return err

@@ -9,7 +9,7 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // errKept says that a collection stays because something in it does; that something was reported.
@@ -20,7 +20,7 @@ var errHidden = fmt.Errorf("kept: a hidden member could not be removed: %w", fs.
 
 // Delete removes p with all its members, and their properties (RFC 4918 §9.6). What can be removed is; a member that cannot
 // be is reported and keeps its ancestors, which are not. A symbolic link is removed, not what it leads to.
-func (t *Tree) Delete(ctx context.Context, p resource.Path, report Report) error {
+func (t *Tree) Delete(ctx context.Context, p davpath.Path, report Report) error {
 	t = t.noting()
 	err := t.durably(ctx, p, report, func(ctx context.Context, report Report) error { return t.delete(ctx, p, report) })
 	if left := t.tell(ctx); left != nil {
@@ -29,7 +29,7 @@ func (t *Tree) Delete(ctx context.Context, p resource.Path, report Report) error
 	return err
 }
 
-func (t *Tree) delete(ctx context.Context, p resource.Path, report Report) error {
+func (t *Tree) delete(ctx context.Context, p davpath.Path, report Report) error {
 	info, err := t.lstat(ctx, p)
 	if err != nil {
 		if missing(err) {
@@ -73,10 +73,10 @@ type deletion struct {
 	changed bool // something was removed
 	stop    bool // at the first member that stays: the others are to stay, too
 	// as, if not nil, gives the name that what is removed had, and that reports and properties know.
-	as func(resource.Path) resource.Path
+	as func(davpath.Path) davpath.Path
 }
 
-func (d *deletion) name(p resource.Path) resource.Path {
+func (d *deletion) name(p davpath.Path) davpath.Path {
 	if d.as == nil {
 		return p
 	}
@@ -84,7 +84,7 @@ func (d *deletion) name(p resource.Path) resource.Path {
 }
 
 // resource removes p with its members. It returns errKept, or what stopped p itself; members that stay were reported.
-func (d *deletion) resource(p resource.Path, info fs.FileInfo) error {
+func (d *deletion) resource(p davpath.Path, info fs.FileInfo) error {
 	if err := d.t.check(d.ctx, access.Unbind, p); err != nil {
 		return err
 	}
@@ -93,25 +93,25 @@ func (d *deletion) resource(p resource.Path, info fs.FileInfo) error {
 
 // whole removes the collection p, if it can, without asking and telling of each member. What it leaves is to be removed as if
 // it had not been called.
-func (d *deletion) whole(p resource.Path) (gone bool) {
+func (d *deletion) whole(p davpath.Path) (gone bool) {
 	r, ok := d.t.FS.(TreeRemover)
 	if !ok || !d.t.clear(p) {
 		return false
 	}
 	return r.RemoveTree(d.ctx, p.String(), func(name string) {
 		d.changed = true
-		if went, err := resource.Clean(name); err == nil {
+		if went, err := davpath.Clean(name); err == nil {
 			d.t.forget(d.ctx, went)
 		}
 	})
 }
 
 // allowed is resource once the guard was asked.
-func (d *deletion) allowed(p resource.Path, info fs.FileInfo) error {
+func (d *deletion) allowed(p davpath.Path, info fs.FileInfo) error {
 	if err := d.ctx.Err(); err != nil {
 		return err
 	}
-	var went []resource.Path
+	var went []davpath.Path
 	for tries := 0; ; tries++ {
 		if info.IsDir() {
 			gone, err := d.members(p)
@@ -136,7 +136,7 @@ func (d *deletion) allowed(p resource.Path, info fs.FileInfo) error {
 
 // members removes the members of p and returns those that went. What belongs to them is forgotten once for a whole
 // collection that went, and for each of its members only where it stays.
-func (d *deletion) members(p resource.Path) (went []resource.Path, err error) {
+func (d *deletion) members(p davpath.Path) (went []davpath.Path, err error) {
 	l, err := d.t.list(d.ctx, p)
 	if err != nil {
 		return nil, err
@@ -178,14 +178,14 @@ func (d *deletion) members(p resource.Path) (went []resource.Path, err error) {
 	return went, nil
 }
 
-func (d *deletion) forget(paths []resource.Path) {
+func (d *deletion) forget(paths []davpath.Path) {
 	for _, p := range paths {
 		d.t.forget(d.ctx, d.name(p))
 	}
 }
 
 // forget ends what belongs to p and its members, which are gone.
-func (t *Tree) forget(ctx context.Context, p resource.Path) {
+func (t *Tree) forget(ctx context.Context, p davpath.Path) {
 	t.gone(p, false)
 	if err := t.note(ctx, props.Delete{Path: p}); err != nil {
 		t.warn("properties of what is gone are left over", p, err)
@@ -193,7 +193,7 @@ func (t *Tree) forget(ctx context.Context, p resource.Path) {
 }
 
 // remove removes one resource, a collection only if it is empty but for what an upload that was cut off left there.
-func (t *Tree) remove(ctx context.Context, p resource.Path, collection bool) error {
+func (t *Tree) remove(ctx context.Context, p davpath.Path, collection bool) error {
 	err := t.removeOne(ctx, p, collection)
 	if !collection || !errors.Is(err, syscall.ENOTEMPTY) {
 		return err
@@ -205,7 +205,7 @@ func (t *Tree) remove(ctx context.Context, p resource.Path, collection bool) err
 	l.close()
 	t.rescue(ctx, p)
 	for _, name := range l.all() {
-		if resource.Aside(name) {
+		if davpath.IsTemp(name) {
 			if err := t.FS.RemoveAll(ctx, p.Child(name).String()); err != nil {
 				return err
 			}
@@ -214,7 +214,7 @@ func (t *Tree) remove(ctx context.Context, p resource.Path, collection bool) err
 	return t.removeOne(ctx, p, collection)
 }
 
-func (t *Tree) removeOne(ctx context.Context, p resource.Path, collection bool) error {
+func (t *Tree) removeOne(ctx context.Context, p davpath.Path, collection bool) error {
 	if r, ok := t.FS.(Remover); ok {
 		if err := r.Remove(ctx, p.String()); !errors.Is(err, errors.ErrUnsupported) {
 			return err

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // durably runs an operation whose changes are on the disk together when it ends, where the file system sees to that (see
 // Batcher). p is what the operation is about: what was changed and may not last is its failure.
-func (t *Tree) durably(ctx context.Context, p resource.Path, report Report, operation func(context.Context, Report) error) error {
+func (t *Tree) durably(ctx context.Context, p davpath.Path, report Report, operation func(context.Context, Report) error) error {
 	b, ok := t.FS.(Batcher)
 	if !ok {
 		return operation(ctx, report)
@@ -19,7 +19,7 @@ func (t *Tree) durably(ctx context.Context, p resource.Path, report Report, oper
 		return operation(ctx, report)
 	}
 	told := false
-	err := operation(context.WithValue(ctx, settleKey{}, settle), func(q resource.Path, collection bool, err error) {
+	err := operation(context.WithValue(ctx, settleKey{}, settle), func(q davpath.Path, collection bool, err error) {
 		told = told || q == p
 		report(q, collection, err)
 	})

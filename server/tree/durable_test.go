@@ -11,7 +11,7 @@ import (
 	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 	"dav207/server/tree"
 )
 
@@ -75,7 +75,7 @@ func TestDurably(t *testing.T) {
 				files.Fail(faultfs.Rename, "/s/*", syscall.EXDEV)
 			}
 			var reports []string
-			report := func(p resource.Path, collection bool, err error) {
+			report := func(p davpath.Path, collection bool, err error) {
 				name := p.String()
 				if collection {
 					name += "/"
@@ -89,11 +89,11 @@ func TestDurably(t *testing.T) {
 			var err error
 			switch op := strings.Fields(tt.op); op[0] {
 			case "copy":
-				err = e.Copy(t.Context(), resource.Must(op[1]), resource.Must(op[2]), tree.Infinity, report)
+				err = e.Copy(t.Context(), davpath.Must(op[1]), davpath.Must(op[2]), tree.Infinity, report)
 			case "move":
-				err = e.Move(t.Context(), resource.Must(op[1]), resource.Must(op[2]), report)
+				err = e.Move(t.Context(), davpath.Must(op[1]), davpath.Must(op[2]), report)
 			case "delete":
-				err = e.Delete(t.Context(), resource.Must(op[1]), report)
+				err = e.Delete(t.Context(), davpath.Must(op[1]), report)
 			}
 			if !errors.Is(err, tt.err) || strings.Join(reports, ", ") != tt.reports {
 				t.Errorf("%s = %v, reports %q, want %v, %q", tt.op, err, reports, tt.err, tt.reports)

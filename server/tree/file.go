@@ -11,12 +11,12 @@ import (
 	"golang.org/x/net/webdav"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // Stage opens a file to be written aside and put at p in one step: see Stager. Where the file system does not offer that,
 // a hidden sibling is written and renamed.
-func (t *Tree) Stage(ctx context.Context, p resource.Path) (w io.WriteCloser, commit func() error, err error) {
+func (t *Tree) Stage(ctx context.Context, p davpath.Path) (w io.WriteCloser, commit func() error, err error) {
 	if s, ok := t.FS.(Stager); ok {
 		if w, commit, err = s.Stage(ctx, p.String()); !errors.Is(err, errors.ErrUnsupported) {
 			return w, commit, err
@@ -36,7 +36,7 @@ func (t *Tree) Stage(ctx context.Context, p resource.Path) (w io.WriteCloser, co
 // Put puts a small content at p in one step, if the file system can do that in one go: see Putter. admit is asked about what is
 // there, without an Info where nothing is, before anything is changed, and its error returned. The properties of a file that
 // is replaced stay. The result has no Info where the file could not be looked at any more.
-func (t *Tree) Put(ctx context.Context, p resource.Path, content []byte, admit func(old props.Resource) error) (props.Resource, error) {
+func (t *Tree) Put(ctx context.Context, p davpath.Path, content []byte, admit func(old props.Resource) error) (props.Resource, error) {
 	put := props.Resource{Path: p}
 	s, ok := t.FS.(Putter)
 	if !ok {
@@ -57,7 +57,7 @@ type staged struct {
 	file      webdav.File
 	t         *Tree
 	ctx       context.Context // the request's, but an end of the request must not keep us from cleaning up
-	aside, to resource.Path
+	aside, to davpath.Path
 	closed    bool
 }
 
@@ -68,7 +68,7 @@ func (s *staged) Close() error {
 		return nil
 	}
 	s.closed = true
-	return errors.Join(s.file.Close(), s.t.Uploads.end(s, func(aside resource.Path) error {
+	return errors.Join(s.file.Close(), s.t.Uploads.end(s, func(aside davpath.Path) error {
 		return s.t.FS.RemoveAll(s.ctx, aside.String())
 	}))
 }
@@ -79,7 +79,7 @@ func (s *staged) commit() error {
 	}
 	s.closed = true
 	err := s.file.Close()
-	return s.t.Uploads.end(s, func(aside resource.Path) error {
+	return s.t.Uploads.end(s, func(aside davpath.Path) error {
 		if err == nil && aside.Parent() != s.to.Parent() { // another collection may have come to its place
 			err = s.t.Parent(s.ctx, s.to)
 		}
@@ -96,12 +96,12 @@ func (s *staged) commit() error {
 }
 
 // aside returns a hidden name beside p.
-func (t *Tree) aside(p resource.Path) resource.Path {
-	return p.Parent().Child(resource.AsideName())
+func (t *Tree) aside(p davpath.Path) davpath.Path {
+	return p.Parent().Child(davpath.TempName())
 }
 
 // replace renames the file from over the file to, also on file systems whose Rename refuses what is in the way.
-func (t *Tree) replace(ctx context.Context, from, to resource.Path) error {
+func (t *Tree) replace(ctx context.Context, from, to davpath.Path) error {
 	err := t.rename(ctx, from, to, false)
 	if !errors.Is(err, fs.ErrExist) {
 		return err
@@ -110,7 +110,7 @@ func (t *Tree) replace(ctx context.Context, from, to resource.Path) error {
 }
 
 // makeWay renames the file from over the file to on a file system whose Rename refuses what is in the way.
-func (t *Tree) makeWay(ctx context.Context, from, to resource.Path) error {
+func (t *Tree) makeWay(ctx context.Context, from, to davpath.Path) error {
 	if info, err := t.lstat(ctx, to); err == nil && info.IsDir() {
 		return &fs.PathError{Op: "rename", Path: to.String(), Err: syscall.EISDIR} // a collection is never taken for a file
 	}
@@ -118,7 +118,7 @@ func (t *Tree) makeWay(ctx context.Context, from, to resource.Path) error {
 }
 
 // rename renames a resource to a name that is free, or a file over a file.
-func (t *Tree) rename(ctx context.Context, from, to resource.Path, collection bool) error {
+func (t *Tree) rename(ctx context.Context, from, to davpath.Path, collection bool) error {
 	rename := func() error { return t.FS.Rename(ctx, from.String(), to.String()) }
 	if !collection {
 		return rename()
@@ -128,7 +128,7 @@ func (t *Tree) rename(ctx context.Context, from, to resource.Path, collection bo
 
 // setAside moves what is at p into a hidden collection beside it, under its own name: if the process is killed before
 // something else has come to p, whoever cleans up can tell what it was.
-func (t *Tree) setAside(ctx context.Context, p resource.Path, collection bool) (holder resource.Path, err error) {
+func (t *Tree) setAside(ctx context.Context, p davpath.Path, collection bool) (holder davpath.Path, err error) {
 	holder = t.aside(p)
 	if err := t.FS.Mkdir(ctx, holder.String(), 0o777); err != nil {
 		return holder, err
@@ -141,7 +141,7 @@ func (t *Tree) setAside(ctx context.Context, p resource.Path, collection bool) (
 }
 
 // putBack undoes setAside after cause, which it returns: as a changedError where it does not succeed.
-func (t *Tree) putBack(ctx context.Context, holder, p resource.Path, collection bool, cause error) error {
+func (t *Tree) putBack(ctx context.Context, holder, p davpath.Path, collection bool, cause error) error {
 	ctx = context.WithoutCancel(ctx)
 	if err := t.rename(ctx, holder.Child(p.Name()), p, collection); err != nil {
 		t.leave(ctx, "what was to be replaced could not be put back", holder, err)
@@ -157,7 +157,7 @@ type changedError struct{ error }
 func (e *changedError) Unwrap() error { return e.error }
 
 // discard removes what was set aside.
-func (t *Tree) discard(ctx context.Context, holder resource.Path) {
+func (t *Tree) discard(ctx context.Context, holder davpath.Path) {
 	var err error = syscall.ENOTEMPTY
 	for tries := 0; tries < 10 && errors.Is(err, syscall.ENOTEMPTY); tries++ {
 		t.rescue(context.WithoutCancel(ctx), holder)
@@ -170,12 +170,12 @@ func (t *Tree) discard(ctx context.Context, holder resource.Path) {
 }
 
 // rescue keeps the uploads in a collection that is about to be removed.
-func (t *Tree) rescue(ctx context.Context, p resource.Path) {
-	t.Uploads.rescue(p, func(from, to resource.Path) error { return t.rename(ctx, from, to, false) })
+func (t *Tree) rescue(ctx context.Context, p davpath.Path) {
+	t.Uploads.rescue(p, func(from, to davpath.Path) error { return t.rename(ctx, from, to, false) })
 }
 
 // leave gives up what was set aside: whoever cleans up next time deals with it.
-func (t *Tree) leave(ctx context.Context, msg string, holder resource.Path, err error) {
+func (t *Tree) leave(ctx context.Context, msg string, holder davpath.Path, err error) {
 	t.warn(msg, holder, err)
 	if a, ok := t.FS.(Abandoner); ok {
 		a.Abandon(context.WithoutCancel(ctx), holder.String())
@@ -184,7 +184,7 @@ func (t *Tree) leave(ctx context.Context, msg string, holder resource.Path, err 
 
 // swap puts the file or link at p aside while put puts something else there, and then removes it. Where put fails it is put
 // back.
-func (t *Tree) swap(ctx context.Context, p resource.Path, put func() error) error {
+func (t *Tree) swap(ctx context.Context, p davpath.Path, put func() error) error {
 	swapped := t.Swaps.begin(ctx, p)
 	defer swapped()
 	holder, err := t.setAside(ctx, p, false)
@@ -210,7 +210,7 @@ func (e sideError) Unwrap() error { return e.error }
 
 // copyFile copies the content of src to dst, replacing a file there in one step. The failure of the source is a
 // sideError.
-func (t *Tree) copyFile(ctx context.Context, src, dst resource.Path) error {
+func (t *Tree) copyFile(ctx context.Context, src, dst davpath.Path) error {
 	if c, ok := t.FS.(FileCopier); ok {
 		err := c.CopyFile(ctx, src.String(), dst.String())
 		if err == nil {

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/net/webdav"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 	"dav207/server/tree"
 )
 
@@ -37,7 +37,7 @@ func TestLargeCollection(t *testing.T) {
 			want := fillLarge(t, files)
 			e := &tree.Tree{FS: files}
 			for _, n := range []int{1, 2, 256, 257, 258, 600, large, large + 1} {
-				r, err := e.Stat(t.Context(), resource.Must("/c"))
+				r, err := e.Stat(t.Context(), davpath.Must("/c"))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -71,7 +71,7 @@ func TestLookAheadPanics(t *testing.T) {
 			t.Errorf("recovered %v, want the panic of the file system", got)
 		}
 	}()
-	r, err := e.Stat(t.Context(), resource.Must("/c"))
+	r, err := e.Stat(t.Context(), davpath.Must("/c"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,11 +8,11 @@ import (
 	"os"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // TooLongError means that Path is longer or deeper than what may be created, be it a member of what was to be moved.
-type TooLongError struct{ Path resource.Path }
+type TooLongError struct{ Path davpath.Path }
 
 func (e *TooLongError) Error() string {
 	return fmt.Sprintf("a path of %d bytes is too long or too deep", len(e.Path.String()))
@@ -21,7 +21,7 @@ func (e *TooLongError) Error() string {
 // fits returns a *TooLongError if a member of src would have a path at dst that may not be created.
 // Most trees do not get longer paths, and those that do are not looked at member by member where
 // the file system is an Exceeder: a rename stays cheap, whatever the size of the tree.
-func (t *Tree) fits(ctx context.Context, src props.Resource, dst resource.Path) error {
+func (t *Tree) fits(ctx context.Context, src props.Resource, dst davpath.Path) error {
 	if !src.Info.IsDir() {
 		return nil
 	}
@@ -32,8 +32,8 @@ func (t *Tree) fits(ctx context.Context, src props.Resource, dst resource.Path) 
 	if e, ok := t.FS.(Exceeder); ok {
 		name, err := e.Exceeding(ctx, src.Path.String(), bytes, segments)
 		if err == nil && name != "" {
-			var p resource.Path
-			if p, err = resource.Clean(name); err == nil {
+			var p davpath.Path
+			if p, err = davpath.Clean(name); err == nil {
 				err = &TooLongError{p.Rebase(src.Path, dst)}
 			}
 		}
@@ -45,7 +45,7 @@ func (t *Tree) fits(ctx context.Context, src props.Resource, dst resource.Path) 
 }
 
 // membersFit is fits for the members of src. A collection that cannot be read is passed over.
-func (t *Tree) membersFit(ctx context.Context, src, dst resource.Path) error {
+func (t *Tree) membersFit(ctx context.Context, src, dst davpath.Path) error {
 	members, err := t.kinds(ctx, src)
 	if err != nil {
 		return ctx.Err()
@@ -66,7 +66,7 @@ func (t *Tree) membersFit(ctx context.Context, src, dst resource.Path) error {
 
 // kinds returns the names of the members of p and whether each is a collection, without a look at
 // each where the file system lists both together.
-func (t *Tree) kinds(ctx context.Context, p resource.Path) (map[string]bool, error) {
+func (t *Tree) kinds(ctx context.Context, p davpath.Path) (map[string]bool, error) {
 	kinds := map[string]bool{}
 	f, err := t.FS.OpenFile(ctx, p.String(), os.O_RDONLY, 0)
 	if err != nil {
@@ -76,7 +76,7 @@ func (t *Tree) kinds(ctx context.Context, p resource.Path) (map[string]bool, err
 	if d, ok := f.(fs.ReadDirFile); ok {
 		entries, err := d.ReadDir(-1)
 		for _, e := range entries {
-			if name := e.Name(); resource.ValidSegment(name) && !resource.Reserved(name) {
+			if name := e.Name(); davpath.ValidSegment(name) && !davpath.Reserved(name) {
 				kinds[name] = e.IsDir()
 			}
 		}

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/net/webdav"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 const (
@@ -28,7 +28,7 @@ const (
 
 // listing is an open collection: the sorted names of its members, the server's own left out, and a look at each.
 type listing struct {
-	path  resource.Path
+	path  davpath.Path
 	names []string
 	infos []fs.FileInfo // in the order of names, where the file system gave them with the names
 	dir   webdav.File   // open while looks are made through it
@@ -43,7 +43,7 @@ type listing struct {
 
 // list opens the collection p. The caller must close the listing. Where the collection is missing
 // because another one is coming in its place, it lists that one.
-func (t *Tree) list(ctx context.Context, p resource.Path) (l *listing, err error) {
+func (t *Tree) list(ctx context.Context, p davpath.Path) (l *listing, err error) {
 	err = t.steady(ctx, p, func() (err error) {
 		l, err = t.listAll(ctx, p)
 		return err
@@ -52,8 +52,8 @@ func (t *Tree) list(ctx context.Context, p resource.Path) (l *listing, err error
 		return nil, err
 	}
 	hidden := func(name string) bool {
-		reserved := resource.Reserved(name)
-		l.foreign = l.foreign || reserved && !resource.Aside(name)
+		reserved := davpath.Reserved(name)
+		l.foreign = l.foreign || reserved && !davpath.IsTemp(name)
 		return reserved
 	}
 	if l.infos == nil {
@@ -80,7 +80,7 @@ func (l *listing) all() []string {
 }
 
 // listAll is list with the server's own files, unsorted.
-func (t *Tree) listAll(ctx context.Context, p resource.Path) (*listing, error) {
+func (t *Tree) listAll(ctx context.Context, p davpath.Path) (*listing, error) {
 	f, err := t.FS.OpenFile(ctx, p.String(), os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func (t *Tree) listAll(ctx context.Context, p resource.Path) (*listing, error) {
 // checked turns a failed or unusable listing into an error.
 func (l *listing) checked(err error) error {
 	for _, name := range l.all() {
-		if err == nil && !resource.ValidSegment(name) {
+		if err == nil && !davpath.ValidSegment(name) {
 			err = fmt.Errorf("the file system lists %q as a name in %s", name, l.path)
 		}
 	}
@@ -124,21 +124,21 @@ func (l *listing) close() {
 
 // entry is a member that was looked at.
 type entry struct {
-	path resource.Path
+	path davpath.Path
 	info fs.FileInfo // nil if err is not nil
 	err  error
 }
 
 // looks are the looks at the members of one batch.
 type looks struct {
-	paths []resource.Path
+	paths []davpath.Path
 	infos []fs.FileInfo
 	errs  []error
 }
 
 // spent are looks whose infos nobody uses any more.
 var spent = sync.Pool{New: func() any {
-	return &looks{make([]resource.Path, 0, batch), make([]fs.FileInfo, batch), make([]error, batch)}
+	return &looks{make([]davpath.Path, 0, batch), make([]fs.FileInfo, batch), make([]error, batch)}
 }}
 
 // lookAt looks at members from the i-th one on, not following links: at least at one, and as many as a batch has unless they

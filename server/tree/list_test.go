@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/net/webdav"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 	"dav207/server/tree"
 )
 
@@ -49,7 +49,7 @@ func TestSlowLooks(t *testing.T) {
 		looks++
 		return d.(tree.NameLister).Lstat(name)
 	}}}
-	r, err := e.Stat(t.Context(), resource.Must("/c"))
+	r, err := e.Stat(t.Context(), davpath.Must("/c"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestInfosThatAreKept(t *testing.T) {
 		return info, err
 	}}}
 	for _, e := range []*tree.Tree{keeping, {FS: files}} {
-		r, err := e.Stat(t.Context(), resource.Must("/c"))
+		r, err := e.Stat(t.Context(), davpath.Must("/c"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func TestNoInfoOfOthers(t *testing.T) {
 	e := &tree.Tree{FS: failing{files}}
 	for range 3 {
 		for _, name := range []string{"/c", "/f"} {
-			r, err := e.Stat(t.Context(), resource.Must(name))
+			r, err := e.Stat(t.Context(), davpath.Must(name))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,7 +13,7 @@ import (
 
 	"dav207/fsbackend"
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 	"dav207/server/tree"
 )
 
@@ -128,7 +128,7 @@ func TestCopyTogether(t *testing.T) {
 			}
 			own(t, e, "/c/1", "/c/slow", "/c/d/d1")
 			var reports []string
-			err := e.Copy(t.Context(), resource.Must("/c"), resource.Must("/x"), tree.Infinity, func(p resource.Path, collection bool, err error) {
+			err := e.Copy(t.Context(), davpath.Must("/c"), davpath.Must("/x"), tree.Infinity, func(p davpath.Path, collection bool, err error) {
 				name := p.String()
 				if collection {
 					name += "/"
@@ -183,7 +183,7 @@ func TestCopyTogetherReportsInOrder(t *testing.T) {
 		fill(t, f, "/c/ /c/a=a /c/b/ /c/b/slowfails=x /c/slow/ /c/slow/d/ /c/slow/d/slow=s /c/slow/d/slowfails=x /c/slowfails1=x /c/slowfails2=x /c/z=z")
 		e := &tree.Tree{FS: f, Props: new(props.Memory)}
 		var reports []string
-		err := e.Copy(t.Context(), resource.Must("/c"), resource.Must("/x"), tree.Infinity, func(p resource.Path, _ bool, err error) {
+		err := e.Copy(t.Context(), davpath.Must("/c"), davpath.Must("/x"), tree.Infinity, func(p davpath.Path, _ bool, err error) {
 			reports = append(reports, p.String())
 			if !errors.Is(err, syscall.EIO) {
 				t.Errorf("%s: %v", p, err)
@@ -224,7 +224,7 @@ func TestCopyTree(t *testing.T) {
 			if tt.owned != "" {
 				mark(t, e.Props, tt.owned)
 			}
-			if err := e.Copy(t.Context(), resource.Must("/c"), resource.Must("/x"), tree.Infinity, nil); err != nil {
+			if err := e.Copy(t.Context(), davpath.Must("/c"), davpath.Must("/x"), tree.Infinity, nil); err != nil {
 				t.Errorf("Copy = %v", err)
 			}
 			if got := marks(t, e); strings.HasPrefix(tt.owned, "/c") == !strings.Contains(got, "/x") {
@@ -241,7 +241,7 @@ func TestCopyTree(t *testing.T) {
 	f := &together{Disk: disk(t).(*fsbackend.Disk), trees: true}
 	fill(t, f, "/c/ /c/d/")
 	e := &tree.Tree{FS: f, Props: new(props.Memory)}
-	if err := e.Copy(t.Context(), resource.Must("/c"), resource.Must("/x"), tree.Zero, nil); err != nil || f.whole != nil {
+	if err := e.Copy(t.Context(), davpath.Must("/c"), davpath.Must("/x"), tree.Zero, nil); err != nil || f.whole != nil {
 		t.Errorf("§9.8.3 Depth 0: Copy = %v, at once %q", err, f.whole)
 	}
 }
@@ -265,7 +265,7 @@ func TestCopyTreeProperties(t *testing.T) {
 	mark(t, e.Props, "/c/d/gone")
 	mark(t, e.Props, "/c/d/.dav207/state")
 	want = append(want, "/c/d/gone", "gone", "/c/d/.dav207/state", "gone")
-	if err := e.Copy(t.Context(), resource.Must("/c"), resource.Must("/x"), tree.Infinity, nil); err != nil || len(f.whole) != 2 {
+	if err := e.Copy(t.Context(), davpath.Must("/c"), davpath.Must("/x"), tree.Infinity, nil); err != nil || len(f.whole) != 2 {
 		t.Errorf("Copy = %v, at once %q", err, f.whole)
 	}
 	got := strings.Fields(marks(t, e))
@@ -284,10 +284,10 @@ func TestDeleteTogether(t *testing.T) {
 	f := &together{Disk: disk(t).(*fsbackend.Disk)}
 	fill(t, f, "/c/ /c/a=a /c/b/ /c/b/b=b /c/fails=x /c/z=z")
 	var gone []string
-	e := &tree.Tree{FS: f, Props: new(props.Memory), Gone: func(p resource.Path, below bool) { gone = append(gone, p.String()) }}
+	e := &tree.Tree{FS: f, Props: new(props.Memory), Gone: func(p davpath.Path, below bool) { gone = append(gone, p.String()) }}
 	own(t, e, "/c/a", "/c/b/b", "/c/fails", "/c")
 	var reports []string
-	err := e.Delete(t.Context(), resource.Must("/c"), func(p resource.Path, _ bool, err error) {
+	err := e.Delete(t.Context(), davpath.Must("/c"), func(p davpath.Path, _ bool, err error) {
 		reports = append(reports, fmt.Sprint(p, errors.Is(err, syscall.EACCES)))
 	})
 	if want := []string{"/c/fails true"}; !errors.Is(err, tree.ErrPartial) || !slices.Equal(reports, want) {
@@ -309,7 +309,7 @@ func TestDeleteTogether(t *testing.T) {
 	f.one = nil
 	fill(t, f, "/c/b/ /c/b/b=new")
 	e.Guard = guard{"nothing": nil}
-	if err := e.Delete(t.Context(), resource.Must("/c/b"), nil); err != nil {
+	if err := e.Delete(t.Context(), davpath.Must("/c/b"), nil); err != nil {
 		t.Error(err)
 	}
 	if want := []string{"/c/b/b", "/c/b"}; !slices.Equal(f.one, want) {

@@ -19,7 +19,7 @@ type Remover interface {
 }
 
 // TreeRemover removes the collection name with all that is below it, as far as it can, faster than one by one; links are removed
-// and not followed, and what has a name of the server's own stays, with the collections that it is in (see resource.Reserved).
+// and not followed, and what has a name of the server's own stays, with the collections that it is in (see davpath.Reserved).
 // It tells nothing of what stays: whoever called it goes over that again, and hears why. went is called, from the same
 // goroutine, for each resource that was removed, with all its members, and whose collection was not. It reports whether name
 // itself is gone.
@@ -33,7 +33,7 @@ type Foreseer interface {
 	Unremovable(ctx context.Context, name string) iter.Seq2[string, error]
 }
 
-// Abandoner is told that a collection which was made under a name of resource.AsideName stays there with what is in it, since
+// Abandoner is told that a collection which was made under a name of davpath.TempName stays there with what is in it, since
 // that could neither be put back nor be removed: nobody is at work on it any more.
 type Abandoner interface {
 	Abandon(ctx context.Context, name string)
@@ -76,7 +76,7 @@ type MembersCopier interface {
 }
 
 // TreeCopier copies what is below the collection src into the collection dst, as far as it can, faster than one by one. Nothing is
-// in dst yet, and what has a name of the server's own is not copied (see resource.Reserved). left is called, from the same
+// in dst yet, and what has a name of the server's own is not copied (see davpath.Reserved). left is called, from the same
 // goroutine and in the order of a walk, for each member that is not copied, such as a link, with all that is below it; nothing
 // has the name of its copy then, and whoever called copies it one by one, and hears why. It reports whether it has begun: where it has
 // not, nothing is changed and left is not called.
@@ -89,7 +89,7 @@ type Exceeder interface {
 	// Exceeding returns the name of something below the collection name whose name is more than
 	// bytes longer than name, or more than segments deeper: any of them, "" where there is none.
 	// Symbolic links are not followed, a collection that cannot be read is passed over, and so are
-	// names of the server's own (see resource.Reserved).
+	// names of the server's own (see davpath.Reserved).
 	Exceeding(ctx context.Context, name string, bytes, segments int) (string, error)
 }
 

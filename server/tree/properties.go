@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // notes is what the property store is still to be told of an operation on a tree, so that it hears of many resources in
@@ -68,7 +68,7 @@ func (t *Tree) tell(ctx context.Context) error {
 }
 
 // moveProperties has the store move those of a whole tree at once, so that it can be undone if they cannot be moved.
-func (t *Tree) moveProperties(ctx context.Context, src, dst resource.Path) error {
+func (t *Tree) moveProperties(ctx context.Context, src, dst davpath.Path) error {
 	if err := t.note(ctx, props.Move{Src: src, Dst: dst}); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (t *Tree) moveProperties(ctx context.Context, src, dst resource.Path) error
 }
 
 // entries returns what the store has for p and below it.
-func (t *Tree) entries(ctx context.Context, p resource.Path) (entries []props.Entry, err error) {
+func (t *Tree) entries(ctx context.Context, p davpath.Path) (entries []props.Entry, err error) {
 	for e, err := range t.Props.All(ctx, p) {
 		if err != nil {
 			return nil, err
@@ -94,7 +94,7 @@ func (t *Tree) entries(ctx context.Context, p resource.Path) (entries []props.En
 
 // unmoved takes back what moveProperties did, before all that was noted since: what was removed meanwhile of what is given
 // back has none in the end.
-func (t *Tree) unmoved(src, dst resource.Path, replaced []props.Entry) {
+func (t *Tree) unmoved(src, dst davpath.Path, replaced []props.Entry) {
 	ops := []props.Op{props.Move{Src: dst, Dst: src}}
 	for _, e := range replaced {
 		ops = append(ops, props.Set{Path: e.Path, Properties: e.Properties})
@@ -104,7 +104,7 @@ func (t *Tree) unmoved(src, dst resource.Path, replaced []props.Entry) {
 
 // tight reports whether there are properties to be moved and so little space that there may be no room for it: what is
 // replaced then has to be kept until they have moved, although it is missing for a moment.
-func (t *Tree) tight(ctx context.Context, src, dst resource.Path) bool {
+func (t *Tree) tight(ctx context.Context, src, dst davpath.Path) bool {
 	s, ok := t.FS.(Spacer)
 	if !ok || !t.stored(ctx, src) && !t.stored(ctx, dst) {
 		return false
@@ -117,7 +117,7 @@ func (t *Tree) tight(ctx context.Context, src, dst resource.Path) bool {
 const scarce = 16 << 20
 
 // stored reports whether the store has anything for p or below it.
-func (t *Tree) stored(ctx context.Context, p resource.Path) bool {
+func (t *Tree) stored(ctx context.Context, p davpath.Path) bool {
 	for range t.Props.All(context.WithoutCancel(ctx), p) {
 		return true
 	}
@@ -125,7 +125,7 @@ func (t *Tree) stored(ctx context.Context, p resource.Path) bool {
 }
 
 // told ends an operation on p, of which err became: what the store could not be told is p's failure.
-func (t *Tree) told(ctx context.Context, p resource.Path, report Report, err error) error {
+func (t *Tree) told(ctx context.Context, p davpath.Path, report Report, err error) error {
 	failed := t.tell(ctx)
 	if failed == nil {
 		return err
@@ -137,7 +137,7 @@ func (t *Tree) told(ctx context.Context, p resource.Path, report Report, err err
 
 // copyProperties gives the one resource at dst, a copy of src, the properties of src and no others.
 // A COPY gives it those that props.Copied returns.
-func (x *transfer) copyProperties(ctx context.Context, src, dst resource.Path) error {
+func (x *transfer) copyProperties(ctx context.Context, src, dst davpath.Path) error {
 	ps, err := x.t.Props.Get(ctx, src)
 	if err != nil {
 		return err
@@ -149,7 +149,7 @@ func (x *transfer) copyProperties(ctx context.Context, src, dst resource.Path) e
 }
 
 // bare reports whether nothing is stored for p and what is below it.
-func (t *Tree) bare(ctx context.Context, p resource.Path) bool {
+func (t *Tree) bare(ctx context.Context, p davpath.Path) bool {
 	for range t.Props.All(ctx, p) { // or an error, which whoever asks for single ones hears
 		return false
 	}

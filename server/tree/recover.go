@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // FinishMoves looks how far moves came that an earlier process began and did not end, and gives properties the names that
@@ -60,7 +60,7 @@ func (t *Tree) finishMove(ctx context.Context, m props.MoveIntent) error {
 }
 
 // moved reports whether the move m has taken the resource at p to its new name.
-func (t *Tree) moved(ctx context.Context, p resource.Path, m props.MoveIntent) (bool, error) {
+func (t *Tree) moved(ctx context.Context, p davpath.Path, m props.MoveIntent) (bool, error) {
 	if here, err := t.there(ctx, p); here || err != nil {
 		return false, err
 	}
@@ -68,7 +68,7 @@ func (t *Tree) moved(ctx context.Context, p resource.Path, m props.MoveIntent) (
 }
 
 // there reports whether something has the name p, be it a link that leads nowhere.
-func (t *Tree) there(ctx context.Context, p resource.Path) (bool, error) {
+func (t *Tree) there(ctx context.Context, p davpath.Path) (bool, error) {
 	_, err := t.lstat(ctx, p)
 	if missing(err) {
 		return false, nil

@@ -13,7 +13,7 @@ import (
 	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 	"dav207/server/tree"
 )
 
@@ -21,7 +21,7 @@ import (
 func marks(t *testing.T, e *tree.Tree) string {
 	t.Helper()
 	var out []string
-	for entry, err := range e.Props.All(t.Context(), resource.Root) {
+	for entry, err := range e.Props.All(t.Context(), davpath.Root) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +45,7 @@ func own(t *testing.T, e *tree.Tree, names ...string) {
 	for _, name := range names {
 		p := props.Property{InnerXML: []byte(name)}
 		p.XMLName.Local = "name"
-		if err := e.Props.Patch(t.Context(), resource.Must(name), []props.Change{{Property: p}}); err != nil {
+		if err := e.Props.Patch(t.Context(), davpath.Must(name), []props.Change{{Property: p}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -72,7 +72,7 @@ func TestFinishMoves(t *testing.T) {
 			fill(t, files, "/s/ /s/m=1 /s/plain=4 /s/sub/ /s/sub/n=2 /d/ /d/m=3 /d/plain=5")
 			e := &tree.Tree{FS: files, Props: &props.Memory{}}
 			own(t, e, "/s", "/s/m", "/s/sub/n", "/d", "/d/m", "/d/plain")
-			if err := e.Props.Update(t.Context(), props.MoveIntent{Src: resource.Must("/s"), Dst: resource.Must("/d")}); err != nil {
+			if err := e.Props.Update(t.Context(), props.MoveIntent{Src: davpath.Must("/s"), Dst: davpath.Must("/d")}); err != nil {
 				t.Fatal(err)
 			}
 			for _, step := range tt.done {
@@ -123,7 +123,7 @@ func TestReconcile(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	reconcile := func() (removed int) {
 		t.Helper()
-		for entry, err := range e.Props.All(t.Context(), resource.Root) {
+		for entry, err := range e.Props.All(t.Context(), davpath.Root) {
 			must(err)
 			gone, err := e.Reconcile(t.Context(), entry, now, 24*time.Hour)
 			must(err)
@@ -172,7 +172,7 @@ func TestMoveWithoutRoomForProperties(t *testing.T) {
 	fill(t, files, "/s/ /s/m=1")
 	e := &tree.Tree{FS: files, Props: &fullStore{}}
 	own(t, e, "/s", "/s/m")
-	err := e.Move(t.Context(), resource.Must("/s"), resource.Must("/d"), func(p resource.Path, _ bool, err error) {
+	err := e.Move(t.Context(), davpath.Must("/s"), davpath.Must("/d"), func(p davpath.Path, _ bool, err error) {
 		t.Errorf("reported %s: %v", p, err)
 	})
 	if !errors.Is(err, syscall.ENOSPC) {
@@ -191,9 +191,9 @@ func TestMoveOverFileWithoutRoomForProperties(t *testing.T) {
 	files := plain{fsbackend.New(fsbackend.Memory())}
 	fill(t, files, "/s=1 /d=2")
 	var gone, reports []string
-	e := &tree.Tree{FS: files, Props: &fullStore{}, Gone: func(p resource.Path, below bool) { gone = append(gone, fmt.Sprint(p, " ", below)) }}
+	e := &tree.Tree{FS: files, Props: &fullStore{}, Gone: func(p davpath.Path, below bool) { gone = append(gone, fmt.Sprint(p, " ", below)) }}
 	own(t, e, "/s", "/d")
-	err := e.Move(t.Context(), resource.Must("/s"), resource.Must("/d"), func(p resource.Path, _ bool, err error) {
+	err := e.Move(t.Context(), davpath.Must("/s"), davpath.Must("/d"), func(p davpath.Path, _ bool, err error) {
 		reports = append(reports, p.String())
 	})
 	if !errors.Is(err, tree.ErrPartial) || !slices.Equal(reports, []string{"/d"}) {
@@ -207,10 +207,10 @@ func TestMoveOverFileWithoutRoomForProperties(t *testing.T) {
 // unreadable has properties of one resource that cannot be read.
 type unreadable struct {
 	props.Memory
-	at resource.Path
+	at davpath.Path
 }
 
-func (s *unreadable) Get(ctx context.Context, p resource.Path) ([]props.Property, error) {
+func (s *unreadable) Get(ctx context.Context, p davpath.Path) ([]props.Property, error) {
 	if p == s.at {
 		return nil, syscall.EIO
 	}
@@ -231,9 +231,9 @@ func TestMoveAcrossWithoutItsProperties(t *testing.T) {
 			for _, name := range []string{"/s", "/s/**"} {
 				files.Fail(faultfs.Rename, name, syscall.EXDEV)
 			}
-			e := &tree.Tree{FS: files, Props: &unreadable{at: resource.Must("/s/m")}}
+			e := &tree.Tree{FS: files, Props: &unreadable{at: davpath.Must("/s/m")}}
 			var reports []string
-			err := e.Move(t.Context(), resource.Must("/s"), resource.Must("/d"), func(p resource.Path, _ bool, err error) {
+			err := e.Move(t.Context(), davpath.Must("/s"), davpath.Must("/d"), func(p davpath.Path, _ bool, err error) {
 				reports = append(reports, p.String())
 			})
 			if !errors.Is(err, tree.ErrPartial) || len(reports) != 1 {

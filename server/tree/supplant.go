@@ -6,14 +6,14 @@ import (
 	"io/fs"
 	"syscall"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // supplant has put put something at dst, where a collection is whose members the guard lets go. The collection is set aside
 // first and removed last; if some of it turns out to stay, the removal ends there, undo takes back what put did, what is left
 // of the collection has its name again, what stopped the removal is reported, and errKept is returned. What is known to stay
 // is asked for before: see obstacles.
-func (t *Tree) supplant(ctx context.Context, dst resource.Path, old fs.FileInfo, report Report, put, undo func() error) error {
+func (t *Tree) supplant(ctx context.Context, dst davpath.Path, old fs.FileInfo, report Report, put, undo func() error) error {
 	swapped := t.Swaps.begin(ctx, dst)
 	defer func() { swapped() }()
 	holder, err := t.setAside(ctx, dst, true)
@@ -35,7 +35,7 @@ func (t *Tree) supplant(ctx context.Context, dst resource.Path, old fs.FileInfo,
 	swapped()
 	asked := *t
 	asked.Guard = nil
-	d := deletion{t: &asked, ctx: ctx, report: report, stop: true, as: func(p resource.Path) resource.Path { return p.Rebase(aside, dst) }}
+	d := deletion{t: &asked, ctx: ctx, report: report, stop: true, as: func(p davpath.Path) davpath.Path { return p.Rebase(aside, dst) }}
 	err = d.allowed(aside, old)
 	if err == nil || missing(err) {
 		t.discard(ctx, holder)
@@ -56,7 +56,7 @@ func (t *Tree) supplant(ctx context.Context, dst resource.Path, old fs.FileInfo,
 
 // obstacles reports what of the collection p is known to stay when the rest is removed, and returns errKept if there is
 // something: it is not to be removed then, lest its other members are lost although nothing comes in their place.
-func (t *Tree) obstacles(ctx context.Context, p resource.Path, report Report) error {
+func (t *Tree) obstacles(ctx context.Context, p davpath.Path, report Report) error {
 	err := t.obstaclesIn(ctx, p, report)
 	if err != nil && !errors.Is(err, errKept) && ctx.Err() == nil {
 		report(p, true, err)
@@ -66,7 +66,7 @@ func (t *Tree) obstacles(ctx context.Context, p resource.Path, report Report) er
 }
 
 // obstaclesIn reports every resource below p that is known to stay, and returns errKept if there is one, or what keeps p itself.
-func (t *Tree) obstaclesIn(ctx context.Context, p resource.Path, report Report) error {
+func (t *Tree) obstaclesIn(ctx context.Context, p davpath.Path, report Report) error {
 	l, err := t.list(ctx, p)
 	if err != nil {
 		return ctx.Err() // that it cannot be looked at now says nothing of the removal: the file system may know
@@ -105,7 +105,7 @@ func (t *Tree) obstaclesIn(ctx context.Context, p resource.Path, report Report) 
 // refusals reports every resource below the collection p for which allowed returns an error, under
 // the name that allowed returns, and returns errKept if there is one. A resource that may not be
 // seen is not named. Nothing is asked below what is clear.
-func (t *Tree) refusals(ctx context.Context, p resource.Path, clear func(resource.Path) bool, allowed func(entry) (resource.Path, error), report Report) error {
+func (t *Tree) refusals(ctx context.Context, p davpath.Path, clear func(davpath.Path) bool, allowed func(entry) (davpath.Path, error), report Report) error {
 	if clear(p) {
 		return nil
 	}

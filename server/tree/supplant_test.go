@@ -13,7 +13,7 @@ import (
 	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
 	"dav207/props"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 	"dav207/server/tree"
 )
 
@@ -42,7 +42,7 @@ func TestMoveOfLinkOverGuardedCollection(t *testing.T) {
 		defer d.Close()
 		var reports []string
 		e := &tree.Tree{FS: d, Props: &props.Memory{}, Guard: guard{"unbind /d/x/f": fs.ErrPermission}}
-		err = e.Move(t.Context(), resource.Must("/s"), resource.Must("/d"), func(p resource.Path, _ bool, err error) {
+		err = e.Move(t.Context(), davpath.Must("/s"), davpath.Must("/d"), func(p davpath.Path, _ bool, err error) {
 			reports = append(reports, p.String()+": "+err.Error())
 		})
 		if !errors.Is(err, tree.ErrPartial) || strings.Join(reports, ", ") != "/d/x/f: permission denied" {
@@ -64,13 +64,13 @@ func TestReplacedAndNotPutBack(t *testing.T) {
 	files.Fail(faultfs.Rename, "/d", syscall.EIO).After(1) // the first one sets /d aside
 	e := &tree.Tree{FS: files, Props: &props.Memory{}}
 	var reports []string
-	err := e.Move(t.Context(), resource.Must("/s"), resource.Must("/d"), func(p resource.Path, _ bool, err error) {
+	err := e.Move(t.Context(), davpath.Must("/s"), davpath.Must("/d"), func(p davpath.Path, _ bool, err error) {
 		reports = append(reports, p.String())
 	})
 	if !errors.Is(err, tree.ErrPartial) || strings.Join(reports, " ") != "/d" {
 		t.Errorf("Move = %v, reports %q, want it reported for /d", err, reports)
 	}
-	if len(files.names) != 1 || !resource.Aside(strings.TrimPrefix(files.names[0], "/")) {
+	if len(files.names) != 1 || !davpath.IsTemp(strings.TrimPrefix(files.names[0], "/")) {
 		t.Errorf("given up are %q, want what was set aside", files.names)
 	}
 	left := strings.Join(dump(t, files, "/"), " ")

@@ -10,7 +10,7 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // transfer is a COPY, or a MOVE that goes member by member. What is at the destination is replaced
@@ -27,19 +27,19 @@ type transfer struct {
 	ctx     context.Context
 	report  Report
 	move    bool
-	begun   bool                                       // the first change was allowed
-	changed bool                                       // something was created, replaced or removed
-	above   []fs.FileInfo                              // the source collections that the transfer is in
-	links   int                                        // how many of them were reached through a link
-	into    fs.FileInfo                                // the destination, once it is a collection: a link in the source may lead to it
-	dst     resource.Path                              // the destination
-	told    map[resource.Path]bool                     // of the destination of a MOVE: was reported
-	bare    func() bool                                // neither of them has properties, nor has anything below them
-	owned   func() (members []resource.Path, few bool) // ownedBelow of the source
+	begun   bool                                      // the first change was allowed
+	changed bool                                      // something was created, replaced or removed
+	above   []fs.FileInfo                             // the source collections that the transfer is in
+	links   int                                       // how many of them were reached through a link
+	into    fs.FileInfo                               // the destination, once it is a collection: a link in the source may lead to it
+	dst     davpath.Path                              // the destination
+	told    map[davpath.Path]bool                     // of the destination of a MOVE: was reported
+	bare    func() bool                               // neither of them has properties, nor has anything below them
+	owned   func() (members []davpath.Path, few bool) // ownedBelow of the source
 }
 
 // finish turns the outcome of the resource that the request named into that of the operation.
-func (x *transfer) finish(src props.Resource, dst resource.Path, err error) error {
+func (x *transfer) finish(src props.Resource, dst davpath.Path, err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -53,7 +53,7 @@ func (x *transfer) finish(src props.Resource, dst resource.Path, err error) erro
 }
 
 // fail reports err for the resource that caused it.
-func (x *transfer) fail(src props.Resource, dst resource.Path, err error) {
+func (x *transfer) fail(src props.Resource, dst davpath.Path, err error) {
 	collection := src.Info != nil && src.Info.IsDir() || errors.Is(err, ErrLoop)
 	if errors.As(err, &sideError{}) {
 		x.report(src.Path, collection, err)
@@ -67,13 +67,13 @@ func (x *transfer) fail(src props.Resource, dst resource.Path, err error) {
 
 // tell reports a failure of the destination, once: where a MOVE fails the old resource is removed,
 // and that may fail, too.
-func (x *transfer) tell(dst resource.Path, collection bool, err error) {
+func (x *transfer) tell(dst davpath.Path, collection bool, err error) {
 	if x.told[dst] {
 		return
 	}
 	if x.move {
 		if x.told == nil {
-			x.told = map[resource.Path]bool{}
+			x.told = map[davpath.Path]bool{}
 		}
 		x.told[dst] = true
 	}
@@ -82,7 +82,7 @@ func (x *transfer) tell(dst resource.Path, collection bool, err error) {
 
 // resource transfers src, whose link is followed, to dst. It returns errKept where members failed, which were
 // reported, or what stopped src itself.
-func (x *transfer) resource(src props.Resource, dst resource.Path, depth Depth) error {
+func (x *transfer) resource(src props.Resource, dst davpath.Path, depth Depth) error {
 	if err := dst.Bounds(); err != nil {
 		return fmt.Errorf("%w: %w", syscall.ENAMETOOLONG, err)
 	}
@@ -109,7 +109,7 @@ func (x *transfer) begin() error {
 }
 
 // collection returns a changedError for a failure after which members of src may be at dst.
-func (x *transfer) collection(src props.Resource, dst resource.Path, old fs.FileInfo, depth Depth) (err error) {
+func (x *transfer) collection(src props.Resource, dst davpath.Path, old fs.FileInfo, depth Depth) (err error) {
 	// The source first: a collection that cannot be listed must not replace anything.
 	var members *listing
 	if depth != Zero {
@@ -175,7 +175,7 @@ func (x *transfer) collection(src props.Resource, dst resource.Path, old fs.File
 
 // members transfers the members of src one collection after the other. It reports whether one of them failed, and, unless the
 // collection dst is fresh, of which ones what is there now is to stay.
-func (x *transfer) members(l *listing, src, dst resource.Path, fresh bool) (came []string, kept bool, err error) {
+func (x *transfer) members(l *listing, src, dst davpath.Path, fresh bool) (came []string, kept bool, err error) {
 	for o := range l.batches {
 		var copied []bool
 		if fresh {
@@ -196,7 +196,7 @@ func (x *transfer) members(l *listing, src, dst resource.Path, fresh bool) (came
 }
 
 // container makes sure that a collection is at dst. One that is there stays, with its members.
-func (x *transfer) container(dst resource.Path, old fs.FileInfo) error {
+func (x *transfer) container(dst davpath.Path, old fs.FileInfo) error {
 	if old != nil && old.IsDir() {
 		priv := access.WriteContent
 		if x.move {
@@ -248,7 +248,7 @@ const (
 
 // member transfers one member into the collection dst, or its properties if it was copied. It reports a failure itself; an
 // error ends the transfer.
-func (x *transfer) member(e entry, dst resource.Path, copied bool) (outcome, error) {
+func (x *transfer) member(e entry, dst davpath.Path, copied bool) (outcome, error) {
 	src := props.Resource{Path: e.path, Info: e.info}
 	to := dst.Child(e.path.Name())
 	err := x.ctx.Err()
@@ -294,7 +294,7 @@ func (x *transfer) member(e entry, dst resource.Path, copied bool) (outcome, err
 }
 
 // found transfers a member that could be looked at.
-func (x *transfer) found(src props.Resource, dst resource.Path) error {
+func (x *transfer) found(src props.Resource, dst davpath.Path) error {
 	if x.move {
 		whole := !src.Info.IsDir() || x.t.clear(src.Path) && x.t.clear(dst)
 		if _, err := x.t.lstat(x.ctx, dst); whole && missing(err) {
@@ -330,7 +330,7 @@ func (x *transfer) found(src props.Resource, dst resource.Path) error {
 }
 
 // rename moves a member with all that is below it to a name that is free.
-func (x *transfer) rename(src props.Resource, dst resource.Path) error {
+func (x *transfer) rename(src props.Resource, dst davpath.Path) error {
 	if err := x.t.check(x.ctx, access.Bind, dst); err != nil {
 		return err
 	}
@@ -351,7 +351,7 @@ func (x *transfer) rename(src props.Resource, dst resource.Path) error {
 
 // surplus removes the members of the collection dst but for those that came, whose sorted names are
 // given.
-func (x *transfer) surplus(dst resource.Path, came []string) error {
+func (x *transfer) surplus(dst davpath.Path, came []string) error {
 	l, err := x.t.list(x.ctx, dst)
 	if err != nil {
 		return err

@@ -8,10 +8,10 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
-func (x *transfer) file(src props.Resource, dst resource.Path, old fs.FileInfo) error {
+func (x *transfer) file(src props.Resource, dst davpath.Path, old fs.FileInfo) error {
 	if old != nil && old.IsDir() {
 		if x.move {
 			if err := x.moveOverCollection(src, dst, old); !tooFar(err) || isLink(src.Info) {
@@ -44,7 +44,7 @@ func (x *transfer) file(src props.Resource, dst resource.Path, old fs.FileInfo) 
 }
 
 // fileOverCollection writes the file aside first, so that the collection goes only when its successor is whole.
-func (x *transfer) fileOverCollection(src props.Resource, dst resource.Path, old fs.FileInfo) error {
+func (x *transfer) fileOverCollection(src props.Resource, dst davpath.Path, old fs.FileInfo) error {
 	if err := x.mayReplace(dst); err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (x *transfer) fileOverCollection(src props.Resource, dst resource.Path, old
 }
 
 // moveOverCollection renames a file, a link or what is neither over a collection.
-func (x *transfer) moveOverCollection(src props.Resource, dst resource.Path, old fs.FileInfo) error {
+func (x *transfer) moveOverCollection(src props.Resource, dst davpath.Path, old fs.FileInfo) error {
 	if err := x.mayReplace(dst); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (x *transfer) moveOverCollection(src props.Resource, dst resource.Path, old
 }
 
 // moveFile renames one file, or copies and removes it where the file system cannot rename that far.
-func (x *transfer) moveFile(src props.Resource, dst resource.Path, old fs.FileInfo) error {
+func (x *transfer) moveFile(src props.Resource, dst davpath.Path, old fs.FileInfo) error {
 	err := x.t.replace(x.ctx, src.Path, dst)
 	if err == nil {
 		x.changed = true
@@ -118,7 +118,7 @@ func (x *transfer) moveFile(src props.Resource, dst resource.Path, old fs.FileIn
 }
 
 // blame decides whose failure a failed rename is: the source's, unless the file system says otherwise.
-func (x *transfer) blame(src resource.Path, err error) error {
+func (x *transfer) blame(src davpath.Path, err error) error {
 	if at := (*fs.PathError)(nil); errors.As(err, &at) && at.Path != src.String() {
 		return err
 	}
@@ -126,7 +126,7 @@ func (x *transfer) blame(src resource.Path, err error) error {
 }
 
 // removeSource ends the move of one resource that was copied.
-func (x *transfer) removeSource(src resource.Path, collection bool) error {
+func (x *transfer) removeSource(src davpath.Path, collection bool) error {
 	if err := settle(x.ctx); err != nil { // two volumes keep no order between them
 		return err
 	}
@@ -143,7 +143,7 @@ func (x *transfer) removeSource(src resource.Path, collection bool) error {
 }
 
 // mayReplace asks whether the collection dst may go with all its members, and whether the request still wants it.
-func (x *transfer) mayReplace(dst resource.Path) error {
+func (x *transfer) mayReplace(dst davpath.Path) error {
 	if err := errors.Join(x.t.check(x.ctx, access.Unbind, dst), x.t.check(x.ctx, access.Bind, dst)); err != nil {
 		return err
 	}
@@ -155,19 +155,19 @@ func (x *transfer) mayReplace(dst resource.Path) error {
 
 // removable reports what would keep a member of the collection dst, the guard or, as far as that is
 // known, the file system, and returns errKept if there is something.
-func (x *transfer) removable(dst resource.Path) error {
-	var refused []resource.Path
-	unbind := func(e entry) (resource.Path, error) { return e.path, x.t.check(x.ctx, access.Unbind, e.path) }
-	err := x.t.refusals(x.ctx, dst, x.t.clear, unbind, func(p resource.Path, collection bool, err error) {
+func (x *transfer) removable(dst davpath.Path) error {
+	var refused []davpath.Path
+	unbind := func(e entry) (davpath.Path, error) { return e.path, x.t.check(x.ctx, access.Unbind, e.path) }
+	err := x.t.refusals(x.ctx, dst, x.t.clear, unbind, func(p davpath.Path, collection bool, err error) {
 		refused = append(refused, p)
 		x.report(p, collection, err)
 	})
 	if err != nil && !errors.Is(err, errKept) {
 		return err
 	}
-	stuck := x.t.obstacles(x.ctx, dst, func(p resource.Path, collection bool, err error) {
+	stuck := x.t.obstacles(x.ctx, dst, func(p davpath.Path, collection bool, err error) {
 		// Once for each, and not for what is below a member that was reported, which may be hidden.
-		if !slices.ContainsFunc(refused, func(r resource.Path) bool { return r.Contains(p) }) {
+		if !slices.ContainsFunc(refused, func(r davpath.Path) bool { return r.Contains(p) }) {
 			x.report(p, collection, err)
 		}
 	})
@@ -183,8 +183,8 @@ func (x *transfer) immovable(src props.Resource, report Report) error {
 	if !src.Info.IsDir() {
 		return nil
 	}
-	clear := func(p resource.Path) bool { return x.t.clear(p) && x.t.clear(p.Rebase(src.Path, x.dst)) }
-	err := x.t.refusals(x.ctx, src.Path, clear, func(e entry) (resource.Path, error) {
+	clear := func(p davpath.Path) bool { return x.t.clear(p) && x.t.clear(p.Rebase(src.Path, x.dst)) }
+	err := x.t.refusals(x.ctx, src.Path, clear, func(e entry) (davpath.Path, error) {
 		if err := x.t.check(x.ctx, access.Unbind, e.path); err != nil {
 			return e.path, err
 		}

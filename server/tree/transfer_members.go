@@ -8,12 +8,12 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // together copies files among the members o of src, as many as the file system can at once, into the collection dst, which this
 // transfer made. It tells which were copied; all others are to be transferred one by one.
-func (x *transfer) together(o *looks, src, dst resource.Path) (copied []bool) {
+func (x *transfer) together(o *looks, src, dst davpath.Path) (copied []bool) {
 	c, ok := x.t.FS.(MembersCopier)
 	if !ok || x.move {
 		return nil
@@ -44,12 +44,12 @@ func (x *transfer) together(o *looks, src, dst resource.Path) (copied []bool) {
 // below copies all that is below src at once into the collection dst, which this transfer made, and then one by one what the
 // file system left of it; done is false where it cannot do that, or many members have to be asked about or have properties. It
 // returns what collection returns for its members.
-func (x *transfer) below(src props.Resource, dst resource.Path) (kept, done bool, err error) {
+func (x *transfer) below(src props.Resource, dst davpath.Path) (kept, done bool, err error) {
 	c, ok := x.t.FS.(TreeCopier)
 	if !ok || x.move || x.links > 0 || !x.t.clear(src.Path) || !x.t.clear(dst) {
 		return false, false, nil
 	}
-	var rest []resource.Path
+	var rest []davpath.Path
 	if !x.bare() {
 		owned, few := x.owned()
 		if !few || !x.t.bare(x.ctx, dst) {
@@ -57,16 +57,16 @@ func (x *transfer) below(src props.Resource, dst resource.Path) (kept, done bool
 		}
 		rest = slices.Clone(owned)
 	}
-	left := map[resource.Path]bool{}
+	left := map[davpath.Path]bool{}
 	begun := c.CopyTree(x.ctx, src.Path.String(), dst.String(), func(name string) {
-		if p, err := resource.Clean(name); err == nil {
+		if p, err := davpath.Clean(name); err == nil {
 			left[p] = true
 		}
 	})
 	if !begun {
 		return false, false, x.ctx.Err()
 	}
-	rest = slices.DeleteFunc(rest, func(p resource.Path) bool {
+	rest = slices.DeleteFunc(rest, func(p davpath.Path) bool {
 		under := p
 		for under != src.Path && !left[under] && !under.IsRoot() {
 			under = under.Parent()
@@ -74,7 +74,7 @@ func (x *transfer) below(src props.Resource, dst resource.Path) (kept, done bool
 		return under != src.Path || p == src.Path
 	})
 	rest = slices.AppendSeq(rest, maps.Keys(left))
-	slices.SortFunc(rest, resource.Path.Compare)
+	slices.SortFunc(rest, davpath.Path.Compare)
 	defer func(level int) { x.above = x.above[:level] }(len(x.above))
 	in, level := src.Path, len(x.above)
 	var lost error // why the collections that the member is in are not known any more
@@ -107,7 +107,7 @@ func (x *transfer) below(src props.Resource, dst resource.Path) (kept, done bool
 
 // copiedProperties gives dst, the copy of src, its properties, and reports whether that failed. Where one of them went, or src came
 // after it could have been copied, there is nothing to do.
-func (x *transfer) copiedProperties(src, dst resource.Path) (failed bool) {
+func (x *transfer) copiedProperties(src, dst davpath.Path) (failed bool) {
 	info, err := x.t.lstat(x.ctx, src)
 	if err != nil {
 		return false
@@ -125,7 +125,7 @@ func (x *transfer) copiedProperties(src, dst resource.Path) (failed bool) {
 const maxOwned = 1000
 
 // ownedBelow returns the members that may have properties, and whether they are few.
-func (t *Tree) ownedBelow(ctx context.Context, p resource.Path) (owned []resource.Path, few bool) {
+func (t *Tree) ownedBelow(ctx context.Context, p davpath.Path) (owned []davpath.Path, few bool) {
 	for e, err := range t.Props.All(ctx, p) {
 		if err != nil || len(owned) == maxOwned {
 			return nil, false // whoever asks for single ones hears the error
@@ -138,7 +138,7 @@ func (t *Tree) ownedBelow(ctx context.Context, p resource.Path) (owned []resourc
 }
 
 // between looks at the collections below top on the way to p, which is the last of them.
-func (x *transfer) between(top, p resource.Path) (infos []fs.FileInfo, err error) {
+func (x *transfer) between(top, p davpath.Path) (infos []fs.FileInfo, err error) {
 	if p == top {
 		return nil, nil
 	}
@@ -153,7 +153,7 @@ func (x *transfer) between(top, p resource.Path) (infos []fs.FileInfo, err error
 // clearStale removes what is stored for dst where nothing is, as old says: the properties of something that was removed
 // behind the server's back, or just before the server was killed. What is put there must not have them, even if it is killed
 // again before the copy has its own.
-func (x *transfer) clearStale(dst resource.Path, old fs.FileInfo) error {
+func (x *transfer) clearStale(dst davpath.Path, old fs.FileInfo) error {
 	if old != nil || x.bare != nil && x.bare() {
 		return nil
 	}
@@ -162,7 +162,7 @@ func (x *transfer) clearStale(dst resource.Path, old fs.FileInfo) error {
 
 // properties gives the copy at dst the properties of src. Where nothing has any, which is asked once for all, there is nothing
 // to look for: the request has both trees for itself.
-func (x *transfer) properties(src props.Resource, dst resource.Path) error {
+func (x *transfer) properties(src props.Resource, dst davpath.Path) error {
 	if x.bare != nil && x.bare() {
 		return nil
 	}

@@ -20,7 +20,7 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // Depth is how far down an operation goes (RFC 4918 §10.2).
@@ -49,16 +49,16 @@ var (
 )
 
 // Report is called once for each resource that failed. collection tells how its href is written.
-type Report func(path resource.Path, collection bool, err error)
+type Report func(path davpath.Path, collection bool, err error)
 
 // Guard says what the request may do: the policy, and the locks whose tokens were not submitted. A collection is asked
 // about before its members; refused, it is left alone with all of them.
 type Guard interface {
 	// Check returns nil to allow.
-	Check(ctx context.Context, p access.Privilege, path resource.Path) error
+	Check(ctx context.Context, p access.Privilege, path davpath.Path) error
 	// Clear reports whether Check is sure to allow everything for every resource below path, so that the engine need
 	// not ask for each.
-	Clear(path resource.Path) bool
+	Clear(path davpath.Path) bool
 }
 
 // Tree is a file system with what belongs to its resources. Its methods are safe for concurrent use on trees that do not
@@ -79,17 +79,17 @@ type Tree struct {
 	Before func() error
 	// Gone may be nil. It is called after the resource at path went, with all its members; if below is true, only the
 	// members went. What belongs to them, other than properties, ends then.
-	Gone func(path resource.Path, below bool)
+	Gone func(path davpath.Path, below bool)
 	// Warn may be nil. It hears of failures that change nothing for the client, such as a remainder that could
 	// not be cleaned away.
-	Warn func(msg string, path resource.Path, err error)
+	Warn func(msg string, path davpath.Path, err error)
 
 	notes *notes // of the operation under way
 }
 
 // Stat looks at one resource, following a link. The error is fs.ErrNotExist for what is not there, and ErrSpecial for
 // what can not be served.
-func (t *Tree) Stat(ctx context.Context, p resource.Path) (props.Resource, error) {
+func (t *Tree) Stat(ctx context.Context, p davpath.Path) (props.Resource, error) {
 	var info fs.FileInfo
 	err := t.steady(ctx, p, func() (err error) {
 		info, err = t.FS.Stat(ctx, p.String())
@@ -105,7 +105,7 @@ func (t *Tree) Stat(ctx context.Context, p resource.Path) (props.Resource, error
 }
 
 // Open opens one resource for reading.
-func (t *Tree) Open(ctx context.Context, p resource.Path) (f webdav.File, err error) {
+func (t *Tree) Open(ctx context.Context, p davpath.Path) (f webdav.File, err error) {
 	err = t.steady(ctx, p, func() (err error) {
 		f, err = t.FS.OpenFile(ctx, p.String(), os.O_RDONLY, 0)
 		return err
@@ -115,12 +115,12 @@ func (t *Tree) Open(ctx context.Context, p resource.Path) (f webdav.File, err er
 
 // Parent checks that p's parent is an existing collection and returns ErrNoParent where it is not (RFC 4918 §9.3.1,
 // §9.7.1, §9.8.5).
-func (t *Tree) Parent(ctx context.Context, p resource.Path) error {
+func (t *Tree) Parent(ctx context.Context, p davpath.Path) error {
 	_, err := t.parent(ctx, p)
 	return err
 }
 
-func (t *Tree) parent(ctx context.Context, p resource.Path) (props.Resource, error) {
+func (t *Tree) parent(ctx context.Context, p davpath.Path) (props.Resource, error) {
 	r, err := t.Stat(ctx, p.Parent())
 	switch {
 	case err == nil && r.Info.IsDir():
@@ -168,7 +168,7 @@ func servable(info fs.FileInfo) error {
 }
 
 // lstat looks at a name without following it, where the file system can.
-func (t *Tree) lstat(ctx context.Context, p resource.Path) (fs.FileInfo, error) {
+func (t *Tree) lstat(ctx context.Context, p davpath.Path) (fs.FileInfo, error) {
 	if l, ok := t.FS.(Lstater); ok {
 		if info, err := l.Lstat(ctx, p.String()); !errors.Is(err, errors.ErrUnsupported) {
 			return info, err
@@ -177,22 +177,22 @@ func (t *Tree) lstat(ctx context.Context, p resource.Path) (fs.FileInfo, error) 
 	return t.FS.Stat(ctx, p.String())
 }
 
-func (t *Tree) check(ctx context.Context, priv access.Privilege, p resource.Path) error {
+func (t *Tree) check(ctx context.Context, priv access.Privilege, p davpath.Path) error {
 	if t.Guard == nil {
 		return nil
 	}
 	return t.Guard.Check(ctx, priv, p)
 }
 
-func (t *Tree) clear(p resource.Path) bool { return t.Guard == nil || t.Guard.Clear(p) }
+func (t *Tree) clear(p davpath.Path) bool { return t.Guard == nil || t.Guard.Clear(p) }
 
-func (t *Tree) gone(p resource.Path, below bool) {
+func (t *Tree) gone(p davpath.Path, below bool) {
 	if t.Gone != nil {
 		t.Gone(p, below)
 	}
 }
 
-func (t *Tree) warn(msg string, p resource.Path, err error) {
+func (t *Tree) warn(msg string, p davpath.Path, err error) {
 	if t.Warn != nil {
 		t.Warn(msg, p, err)
 	}
@@ -213,13 +213,13 @@ func (t *Tree) before() error {
 }
 
 // Present reports whether there is something at p, be it a link that leads nowhere.
-func (t *Tree) Present(ctx context.Context, p resource.Path) bool {
+func (t *Tree) Present(ctx context.Context, p davpath.Path) bool {
 	present, _ := t.Look(ctx, p)
 	return present
 }
 
 // Look is Present for who has to be sure: the error says why it cannot be told.
-func (t *Tree) Look(ctx context.Context, p resource.Path) (present bool, err error) {
+func (t *Tree) Look(ctx context.Context, p davpath.Path) (present bool, err error) {
 	_, err = t.lstat(ctx, p)
 	if missing(err) {
 		return false, nil
@@ -237,7 +237,7 @@ func missing(err error) bool {
 }
 
 // realOf is Real for a resource that was looked at.
-func (t *Tree) realOf(ctx context.Context, r props.Resource) resource.Path {
+func (t *Tree) realOf(ctx context.Context, r props.Resource) davpath.Path {
 	if d, ok := r.Info.(Directer); ok && d.Direct() {
 		return r.Path
 	}
@@ -245,7 +245,7 @@ func (t *Tree) realOf(ctx context.Context, r props.Resource) resource.Path {
 }
 
 // Real returns the name under which p is found without passing a link, where the file system can tell.
-func (t *Tree) Real(ctx context.Context, p resource.Path) resource.Path {
+func (t *Tree) Real(ctx context.Context, p davpath.Path) davpath.Path {
 	r, ok := t.FS.(Resolver)
 	if !ok {
 		return p
@@ -254,7 +254,7 @@ func (t *Tree) Real(ctx context.Context, p resource.Path) resource.Path {
 	if err != nil {
 		return p
 	}
-	if real, err := resource.Clean(name); err == nil {
+	if real, err := davpath.Clean(name); err == nil {
 		return real
 	}
 	return p

@@ -17,7 +17,7 @@ import (
 	"dav207/fsbackend"
 	"dav207/props"
 	"dav207/server/access"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 	"dav207/server/tree"
 )
 
@@ -105,10 +105,10 @@ func dump(t *testing.T, f webdav.FileSystem, name string) (out []string) {
 // guard refuses by name, and hides what it refuses with fs.ErrNotExist.
 type guard map[string]error
 
-func (g guard) Check(_ context.Context, p access.Privilege, path resource.Path) error {
+func (g guard) Check(_ context.Context, p access.Privilege, path davpath.Path) error {
 	return g[fmt.Sprint(p, " ", path)]
 }
-func (g guard) Clear(resource.Path) bool { return len(g) == 0 }
+func (g guard) Clear(davpath.Path) bool { return len(g) == 0 }
 
 func TestOperations(t *testing.T) {
 	const c = "/c/ /c/1=one /c/d/ /c/d/2=two /c/d/e/ /c/d/e/3=three "
@@ -187,12 +187,12 @@ func TestOperations(t *testing.T) {
 					name, _, _ := strings.Cut(s, "=")
 					mark(t, store, strings.TrimSuffix(name, "/"))
 				}
-				e := &tree.Tree{FS: f, Props: store, Warn: func(msg string, p resource.Path, err error) { t.Errorf("%s: %s: %v", msg, p, err) }}
+				e := &tree.Tree{FS: f, Props: store, Warn: func(msg string, p davpath.Path, err error) { t.Errorf("%s: %s: %v", msg, p, err) }}
 				if tt.guard != nil {
 					e.Guard = tt.guard
 				}
 				var reports []string
-				report := func(p resource.Path, collection bool, err error) {
+				report := func(p davpath.Path, collection bool, err error) {
 					s := p.String()
 					if collection {
 						s += "/"
@@ -200,7 +200,7 @@ func TestOperations(t *testing.T) {
 					reports = append(reports, s+": "+err.Error())
 				}
 				args := strings.Fields(tt.run)
-				src, dst := resource.Must(args[1]), resource.Must(args[len(args)-1])
+				src, dst := davpath.Must(args[1]), davpath.Must(args[len(args)-1])
 				var err error
 				switch args[0] {
 				case "delete":
@@ -233,16 +233,16 @@ func TestOperations(t *testing.T) {
 func mark(t *testing.T, s props.Store, name string) {
 	t.Helper()
 	p := props.Property{XMLName: props.DAV("born"), InnerXML: []byte(name)}
-	if err := s.Patch(t.Context(), resource.Must(name), []props.Change{{Property: p}}); err != nil {
+	if err := s.Patch(t.Context(), davpath.Must(name), []props.Change{{Property: p}}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // checkMarks makes sure that properties went where their resources did, and that nothing is left of those that went.
-func checkMarks(t *testing.T, f webdav.FileSystem, s props.Store, op string, src, dst resource.Path) {
+func checkMarks(t *testing.T, f webdav.FileSystem, s props.Store, op string, src, dst davpath.Path) {
 	t.Helper()
 	for _, name := range strings.Fields("/c /c/1 /c/d /c/d/2 /c/d/e /c/d/e/3 /x /x/1 /x/d /x/d/2 /x/d/e /x/d/e/3 /x/old /x/old2 /x/2 /x/3 /x/d/old /x/o /x/o/p /x/y") {
-		p := resource.Must(name)
+		p := davpath.Must(name)
 		ps, err := s.Get(t.Context(), p)
 		if err != nil {
 			t.Fatal(err)
@@ -259,7 +259,7 @@ func checkMarks(t *testing.T, f webdav.FileSystem, s props.Store, op string, src
 		if r, err := f.OpenFile(t.Context(), name, os.O_RDONLY, 0); err == nil {
 			if b, err := io.ReadAll(r); err == nil && len(b) > 0 {
 				born := string(ps[0].InnerXML)
-				if fromSource := string(b) != "old" && string(b) != "y" && string(b) != "file"; fromSource != src.Contains(resource.Must(born)) && !src.Contains(dst) && !dst.Contains(src) {
+				if fromSource := string(b) != "old" && string(b) != "y" && string(b) != "file"; fromSource != src.Contains(davpath.Must(born)) && !src.Contains(dst) && !dst.Contains(src) {
 					t.Errorf("%s=%s has the properties of %s", name, b, born)
 				}
 			}
@@ -293,7 +293,7 @@ func TestLinks(t *testing.T) {
 	defer d.Close()
 	e := &tree.Tree{FS: d, Props: &props.Memory{}}
 	report := func(out *[]string) tree.Report {
-		return func(p resource.Path, collection bool, err error) {
+		return func(p davpath.Path, collection bool, err error) {
 			kind := "other"
 			for k, target := range map[string]error{"loop": tree.ErrLoop, "missing": fs.ErrNotExist, "denied": fs.ErrPermission} {
 				if errors.Is(err, target) {
@@ -304,7 +304,7 @@ func TestLinks(t *testing.T) {
 		}
 	}
 	walk := func(name string) (out []string) {
-		r, err := e.Stat(t.Context(), resource.Must(name))
+		r, err := e.Stat(t.Context(), davpath.Must(name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -324,7 +324,7 @@ func TestLinks(t *testing.T) {
 		t.Errorf("walk:\ngot  %s\nwant %s", got, want)
 	}
 	var reports []string
-	if err := e.Copy(t.Context(), resource.Must("/c"), resource.Must("/x"), tree.Infinity, report(&reports)); !errors.Is(err, tree.ErrPartial) {
+	if err := e.Copy(t.Context(), davpath.Must("/c"), davpath.Must("/x"), tree.Infinity, report(&reports)); !errors.Is(err, tree.ErrPartial) {
 		t.Errorf("Copy = %v", err)
 	}
 	if got, want := strings.Join(reports, ", "), "/c/broken missing, /c/out missing, /c/up/c loop, /c/up/x loop"; got != want {
@@ -338,18 +338,18 @@ func TestLinks(t *testing.T) {
 			if src == "/t/f" && dst != "/c/file" || src == "/t" && dst == "/c/file" {
 				continue
 			}
-			if err := e.Copy(t.Context(), resource.Must(src), resource.Must(dst), tree.Infinity, report(&reports)); !errors.Is(err, tree.ErrOverlap) {
+			if err := e.Copy(t.Context(), davpath.Must(src), davpath.Must(dst), tree.Infinity, report(&reports)); !errors.Is(err, tree.ErrOverlap) {
 				t.Errorf("Copy %s to its other name %s = %v, want %v", src, dst, err, tree.ErrOverlap)
 			}
 		}
 	}
-	if err := e.Move(t.Context(), resource.Must("/c"), resource.Must("/moved"), report(&reports)); err != nil {
+	if err := e.Move(t.Context(), davpath.Must("/c"), davpath.Must("/moved"), report(&reports)); err != nil {
 		t.Errorf("Move = %v", err)
 	}
 	if to, err := os.Readlink(filepath.Join(dir, "moved", "broken")); err != nil || to != "nowhere" {
 		t.Errorf("a link is moved as it is: %q, %v", to, err)
 	}
-	if err := e.Delete(t.Context(), resource.Must("/moved"), report(&reports)); err != nil {
+	if err := e.Delete(t.Context(), davpath.Must("/moved"), report(&reports)); err != nil {
 		t.Errorf("Delete = %v", err)
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "t", "f")); err != nil || string(b) != "target" {
@@ -364,8 +364,8 @@ func TestCancelled(t *testing.T) {
 	e := &tree.Tree{FS: f, Props: &props.Memory{}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	report := func(p resource.Path, _ bool, err error) { t.Errorf("reported %s: %v", p, err) }
-	if err := e.Delete(ctx, resource.Must("/c"), report); !errors.Is(err, context.Canceled) {
+	report := func(p davpath.Path, _ bool, err error) { t.Errorf("reported %s: %v", p, err) }
+	if err := e.Delete(ctx, davpath.Must("/c"), report); !errors.Is(err, context.Canceled) {
 		t.Errorf("Delete = %v", err)
 	}
 	if got := strings.Join(dump(t, f, "/"), " "); got != "/c/ /c/1=one /c/2=two" {

@@ -3,7 +3,7 @@ package tree
 import (
 	"sync"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // Uploads are the files that are being written aside, so that they can be found, and put in place or cleaned away, when a
@@ -34,7 +34,7 @@ func (u *Uploads) begin(s *staged, create func() error) error {
 }
 
 // end has finish do away with the file of s, under the name that it has now; no rename comes between.
-func (u *Uploads) end(s *staged, finish func(aside resource.Path) error) error {
+func (u *Uploads) end(s *staged, finish func(aside davpath.Path) error) error {
 	if u == nil {
 		return finish(s.aside)
 	}
@@ -47,7 +47,7 @@ func (u *Uploads) end(s *staged, finish func(aside resource.Path) error) error {
 }
 
 // follow renames a collection, and with it what is written aside in it.
-func (u *Uploads) follow(from, to resource.Path, rename func() error) error {
+func (u *Uploads) follow(from, to davpath.Path, rename func() error) error {
 	if u == nil {
 		return rename()
 	}
@@ -66,7 +66,7 @@ func (u *Uploads) follow(from, to resource.Path, rename func() error) error {
 
 // rescue moves what is written aside below a collection that is about to be removed to beside it. What
 // cannot be moved goes with the collection.
-func (u *Uploads) rescue(p resource.Path, move func(from, to resource.Path) error) {
+func (u *Uploads) rescue(p davpath.Path, move func(from, to davpath.Path) error) {
 	if u == nil {
 		return
 	}

@@ -8,7 +8,7 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
 // Walk yields r and, as deep as depth says, its members: a collection before its members, siblings in the byte order of
@@ -81,7 +81,7 @@ func (w *walk) resource(r props.Resource, depth Depth) bool {
 }
 
 // member walks a member of which a listing has seen info or err.
-func (w *walk) member(p resource.Path, info fs.FileInfo, failed error, depth Depth) bool {
+func (w *walk) member(p davpath.Path, info fs.FileInfo, failed error, depth Depth) bool {
 	if failed != nil && errors.Is(failed, fs.ErrNotExist) {
 		return true
 	}

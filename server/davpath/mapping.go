@@ -1,4 +1,4 @@
-package resource
+package davpath
 
 import (
 	"fmt"

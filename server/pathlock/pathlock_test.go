@@ -1,4 +1,4 @@
-package reserve
+package pathlock
 
 import (
 	"context"
@@ -12,18 +12,18 @@ import (
 	"testing/synctest"
 	"time"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
-func read(p string) Claim      { return Claim{Path: resource.Must(p)} }
-func write(p string) Claim     { return Claim{Path: resource.Must(p), Write: true} }
-func readTree(p string) Claim  { return Claim{Path: resource.Must(p), Subtree: true} }
-func writeTree(p string) Claim { return Claim{Path: resource.Must(p), Subtree: true, Write: true} }
+func read(p string) Range      { return Range{Path: davpath.Must(p)} }
+func write(p string) Range     { return Range{Path: davpath.Must(p), Write: true} }
+func readTree(p string) Range  { return Range{Path: davpath.Must(p), Subtree: true} }
+func writeTree(p string) Range { return Range{Path: davpath.Must(p), Subtree: true, Write: true} }
 
 func TestConflicts(t *testing.T) {
 	for _, tt := range []struct {
 		rule string
-		a, b Claim
+		a, b Range
 		want bool
 	}{
 		{"two writes of one path", write("/a"), write("/a"), true},
@@ -56,18 +56,18 @@ func TestConflicts(t *testing.T) {
 // guest is a request of a test, running in its own goroutine.
 type guest struct {
 	name    string
-	claims  []Claim
+	ranges  []Range
 	cancel  context.CancelFunc
 	release func()
 	err     error
 	done    atomic.Bool
 }
 
-func enter(q *Queue, name string, claims ...Claim) *guest {
+func enter(q *Manager, name string, ranges ...Range) *guest {
 	ctx, cancel := context.WithCancel(context.Background())
-	g := &guest{name: name, claims: claims, cancel: cancel}
+	g := &guest{name: name, ranges: ranges, cancel: cancel}
 	go func() {
-		g.release, g.err = q.Acquire(ctx, claims...)
+		g.release, g.err = q.Acquire(ctx, ranges...)
 		g.done.Store(true)
 	}()
 	synctest.Wait()
@@ -101,16 +101,16 @@ func want(t *testing.T, when string, holders []*guest, waiting ...*guest) {
 	}
 }
 
-func empty(t *testing.T, q *Queue) {
+func empty(t *testing.T, q *Manager) {
 	t.Helper()
 	if q.last != nil {
-		t.Errorf("the queue still has %v, want nothing left behind", q.last.claims)
+		t.Errorf("the queue still has %v, want nothing left behind", q.last.ranges)
 	}
 }
 
 func TestFirstComeFirstServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var q Queue
+		var q Manager
 		first := enter(&q, "first", write("/a"))
 		second := enter(&q, "second", write("/a"))
 		third := enter(&q, "third", write("/a"))
@@ -128,7 +128,7 @@ func TestFirstComeFirstServed(t *testing.T) {
 
 func TestWriterIsNotStarved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var q Queue
+		var q Manager
 		reader := enter(&q, "reader", read("/a/b"))
 		writer := enter(&q, "writer", writeTree("/a"))
 		late := enter(&q, "late reader", read("/a/b"))
@@ -146,8 +146,8 @@ func TestWriterIsNotStarved(t *testing.T) {
 
 func TestAllClaimsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var q Queue
-		// Two MOVEs in opposite directions: with one claim after the other they would deadlock.
+		var q Manager
+		// Two MOVEs in opposite directions: with one rng after the other they would deadlock.
 		a, b := enter(&q, "a", write("/a")), enter(&q, "b", write("/b"))
 		there := enter(&q, "there", writeTree("/a"), writeTree("/b"))
 		back := enter(&q, "back", writeTree("/b"), writeTree("/a"))
@@ -165,7 +165,7 @@ func TestAllClaimsAtOnce(t *testing.T) {
 
 func TestCancelledWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var q Queue
+		var q Manager
 		reader := enter(&q, "reader", read("/a"))
 		writer := enter(&q, "writer", write("/a"))
 		late := enter(&q, "late", read("/a"))
@@ -190,7 +190,7 @@ func TestCancelledWhileWaiting(t *testing.T) {
 }
 
 func TestCancelledBefore(t *testing.T) {
-	var q Queue
+	var q Manager
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	release, err := q.Acquire(ctx, write("/a"))
@@ -203,7 +203,7 @@ func TestCancelledBefore(t *testing.T) {
 
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var q Queue
+		var q Manager
 		release, err := q.Acquire(t.Context(), write("/a"))
 		if err != nil {
 			t.Fatal(err)
@@ -220,7 +220,7 @@ func TestDeadline(t *testing.T) {
 
 func TestReleaseTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var q Queue
+		var q Manager
 		first := enter(&q, "first", write("/a"))
 		second := enter(&q, "second", write("/a"))
 		third := enter(&q, "third", write("/a"))
@@ -234,7 +234,7 @@ func TestReleaseTwice(t *testing.T) {
 }
 
 func TestNoClaims(t *testing.T) {
-	var q Queue
+	var q Manager
 	all, err := q.Acquire(t.Context(), writeTree("/"))
 	if err != nil {
 		t.Fatal(err)
@@ -255,16 +255,16 @@ func TestAgainstModel(t *testing.T) {
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 207))
-			var q Queue
+			var q Manager
 			var present []*guest // in order of arrival
 			for step := range 300 {
 				switch k := rng.IntN(len(present) + 6); {
 				case k >= len(present) && step < 250:
-					claims := make([]Claim, 1+rng.IntN(3))
-					for i := range claims {
-						claims[i] = Claim{resource.Must(paths[rng.IntN(len(paths))]), rng.IntN(3) == 0, rng.IntN(2) == 0}
+					ranges := make([]Range, 1+rng.IntN(3))
+					for i := range ranges {
+						ranges[i] = Range{davpath.Must(paths[rng.IntN(len(paths))]), rng.IntN(3) == 0, rng.IntN(2) == 0}
 					}
-					present = append(present, enter(&q, fmt.Sprint(step), claims...))
+					present = append(present, enter(&q, fmt.Sprint(step), ranges...))
 				case k < len(present):
 					g := present[k]
 					present = slices.Delete(present, k, k+1)
@@ -277,14 +277,14 @@ func TestAgainstModel(t *testing.T) {
 				for i, g := range present {
 					free := true
 					for _, earlier := range present[:i] {
-						for _, c := range earlier.claims {
-							for _, d := range g.claims {
+						for _, c := range earlier.ranges {
+							for _, d := range g.ranges {
 								free = free && !c.conflicts(d)
 							}
 						}
 					}
 					if g.holds() != free {
-						t.Fatalf("seed %d step %d: %v holds = %v, want %v", seed, step, g.claims, g.holds(), free)
+						t.Fatalf("seed %d step %d: %v holds = %v, want %v", seed, step, g.ranges, g.holds(), free)
 					}
 				}
 			}
@@ -302,11 +302,11 @@ func TestAgainstModel(t *testing.T) {
 // TestStress lets many goroutines change what they claimed, without any other protection: the race detector sees it
 // when two hold what conflicts. Some give up.
 func TestStress(t *testing.T) {
-	var q Queue
+	var q Manager
 	paths := []string{"/", "/a", "/a/b", "/c", "/c/d", "/c/d/e", "/f"}
-	content := make(map[resource.Path]*int)
+	content := make(map[davpath.Path]*int)
 	for _, p := range paths {
-		content[resource.Must(p)] = new(int)
+		content[davpath.Must(p)] = new(int)
 	}
 	var wg sync.WaitGroup
 	var written, counted atomic.Int64
@@ -319,18 +319,18 @@ func TestStress(t *testing.T) {
 				defer cancel()
 				ctx = c
 			}
-			claims := make([]Claim, 1+rng.IntN(2))
-			for i := range claims {
-				claims[i] = Claim{resource.Must(paths[rng.IntN(len(paths))]), rng.IntN(4) == 0, rng.IntN(2) == 0}
+			ranges := make([]Range, 1+rng.IntN(2))
+			for i := range ranges {
+				ranges[i] = Range{davpath.Must(paths[rng.IntN(len(paths))]), rng.IntN(4) == 0, rng.IntN(2) == 0}
 			}
-			release, err := q.Acquire(ctx, claims...)
+			release, err := q.Acquire(ctx, ranges...)
 			if err != nil {
 				if ctx.Err() == nil {
 					t.Errorf("got %v from a live context", err)
 				}
 				return
 			}
-			for _, c := range claims {
+			for _, c := range ranges {
 				for p, v := range content {
 					if p != c.Path && !(c.Subtree && c.Path.Contains(p)) {
 						continue
@@ -361,13 +361,13 @@ func TestStress(t *testing.T) {
 func BenchmarkAcquire(b *testing.B) {
 	for _, others := range []int{0, 100, 5000} {
 		b.Run(fmt.Sprint(others), func(b *testing.B) {
-			var q Queue
+			var q Manager
 			for i := range others {
 				q.Acquire(b.Context(), read("/home"), write(fmt.Sprintf("/home/u%d/file", i)))
 			}
-			p := resource.Must("/home/me/file")
+			p := davpath.Must("/home/me/file")
 			for b.Loop() {
-				release, _ := q.Acquire(b.Context(), Claim{Path: p.Parent()}, Claim{Path: p, Write: true})
+				release, _ := q.Acquire(b.Context(), Range{Path: p.Parent()}, Range{Path: p, Write: true})
 				release()
 			}
 		})
@@ -378,7 +378,7 @@ func BenchmarkAcquire(b *testing.B) {
 func BenchmarkCrowd(b *testing.B) {
 	c := write("/a")
 	for b.Loop() {
-		var q Queue
+		var q Manager
 		var wg sync.WaitGroup
 		for range 1000 {
 			wg.Go(func() {

@@ -1,4 +1,4 @@
-// Package resource names resources: the one canonical path that rules, locks, properties and file systems take.
+// Package davpath names resources: the one canonical path that rules, locks, properties and file systems take.
 //
 // A Path can only be made by this package, so whoever holds one knows that it was decoded exactly once, is
 // absolute, has no empty and no dot segment, no NUL and no trailing slash. Two spellings of a URL that mean the same
@@ -6,7 +6,7 @@
 //
 // It does not look at any file system: whether a Path names something, and whether that is a collection, is not its
 // business.
-package resource
+package davpath
 
 import (
 	"crypto/rand"
@@ -101,7 +101,7 @@ func (p Path) Parent() Path {
 // one: see ValidSegment.
 func (p Path) Child(segment string) Path {
 	if !ValidSegment(segment) {
-		panic(fmt.Sprintf("resource: %q is not a segment", segment))
+		panic(fmt.Sprintf("davpath: %q is not a segment", segment))
 	}
 	return Path{p.s + "/" + segment}
 }
@@ -111,7 +111,7 @@ func (p Path) Children(paths []Path, names []string) []Path {
 	size := 0
 	for _, name := range names {
 		if !ValidSegment(name) {
-			panic(fmt.Sprintf("resource: %q is not a segment", name))
+			panic(fmt.Sprintf("davpath: %q is not a segment", name))
 		}
 		size += len(p.s) + 1 + len(name)
 	}
@@ -139,7 +139,7 @@ func (p Path) Contains(q Path) bool {
 // Rebase returns what p is called once the tree at from stands at to. It panics unless from contains p.
 func (p Path) Rebase(from, to Path) Path {
 	if !from.Contains(p) {
-		panic(fmt.Sprintf("resource: %s is not below %s", p, from))
+		panic(fmt.Sprintf("davpath: %s is not below %s", p, from))
 	}
 	return Path{to.s + p.s[len(from.s):]}
 }
@@ -225,17 +225,17 @@ func visible(r rune) rune {
 	return r
 }
 
-// AsidePrefix begins the name of every file or collection that a back end writes aside before it replaces another.
+// TempPrefix begins the name of every file or collection that a back end writes aside before it replaces another.
 // What follows is random. Such names are Reserved.
-const AsidePrefix = ".dav207-"
+const TempPrefix = ".dav207-"
 
-// AsideName returns a fresh name for something that is written aside. Nobody can foresee it, so nothing can wait there.
-func AsideName() string { return AsidePrefix + rand.Text() }
+// TempName returns a fresh name for something that is written aside. Nobody can foresee it, so nothing can wait there.
+func TempName() string { return TempPrefix + rand.Text() }
 
-// Aside reports whether a segment is a name that AsideName can have made: what may be cleaned away. Other names that begin
+// IsTemp reports whether a segment is a name that TempName can have made: what may be cleaned away. Other names that begin
 // alike are somebody's own.
-func Aside(segment string) bool {
-	random, ok := strings.CutPrefix(segment, AsidePrefix)
+func IsTemp(segment string) bool {
+	random, ok := strings.CutPrefix(segment, TempPrefix)
 	if !ok || len(random) != len("4PJOVFH3UZX2G6CSIY5QTWEBRN") {
 		return false
 	}

@@ -1,4 +1,4 @@
-package resource
+package davpath
 
 import (
 	"errors"
@@ -205,11 +205,11 @@ func TestCreatableSaysWhich(t *testing.T) {
 	}
 }
 
-// Only what AsideName can have made may be cleaned away; names that begin alike are somebody's own, although they are not served.
+// Only what TempName can have made may be cleaned away; names that begin alike are somebody's own, although they are not served.
 func TestAside(t *testing.T) {
 	for range 100 {
-		if name := AsideName(); !Aside(name) || !Reserved(name) {
-			t.Fatalf("%q: aside %v, reserved %v, want both", name, Aside(name), Reserved(name))
+		if name := TempName(); !IsTemp(name) || !Reserved(name) {
+			t.Fatalf("%q: aside %v, reserved %v, want both", name, IsTemp(name), Reserved(name))
 		}
 	}
 	const random = "4PJOVFH3UZX2G6CSIY5QTWEBRN"
@@ -217,7 +217,7 @@ func TestAside(t *testing.T) {
 		".dav207", ".dav207-", ".dav207-notes", ".dav207-" + random[1:], ".dav207-" + random + "A", ".dav207-" + random + ".tar",
 		".DAV207-" + random, ".dav207-" + strings.ToLower(random), ".dav207-1" + random[1:], ".dav207-é" + random[2:], "dav207-" + random, random, "",
 	} {
-		if Aside(name) {
+		if IsTemp(name) {
 			t.Errorf("%q is taken for something written aside", name)
 		}
 	}

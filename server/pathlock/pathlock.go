@@ -5,40 +5,40 @@
 // not overtake it; and none deadlock, because each waits only for earlier ones.
 //
 // It knows nothing of write locks (package locks): those last longer than a request, and are answered with 423.
-package reserve
+package pathlock
 
 import (
 	"context"
 	"sync"
 
-	"dav207/server/resource"
+	"dav207/server/davpath"
 )
 
-// Claim is something that a request is going to use. Two claims conflict when at least one of them writes and they
+// Range is something that a request is going to use. Two ranges conflict when at least one of them writes and they
 // overlap: their paths are the same, or one of them is for a whole subtree that contains the path of the other.
-type Claim struct {
-	Path    resource.Path
+type Range struct {
+	Path    davpath.Path
 	Subtree bool // everything below Path, too
 	Write   bool
 }
 
-func (c Claim) conflicts(d Claim) bool {
+func (c Range) conflicts(d Range) bool {
 	return (c.Write || d.Write) &&
 		(c.Path == d.Path || c.Subtree && c.Path.Contains(d.Path) || d.Subtree && d.Path.Contains(c.Path))
 }
 
-// Queue is where requests wait. The zero value is ready to use. It is safe for concurrent use and must not be
+// Manager is where requests wait. The zero value is ready to use. It is safe for concurrent use and must not be
 // copied after its first use.
-type Queue struct {
+type Manager struct {
 	mu   sync.Mutex
 	last *request // of the list of all that hold or wait, in order of arrival
 }
 
 type request struct {
-	queue      *Queue
+	manager    *Manager
 	released   sync.Once
-	claims     []Claim
-	few        [2]Claim // where claims are kept that are no more than that
+	ranges     []Range
+	few        [2]Range // where ranges are kept that are no more than that
 	prev, next *request
 
 	// A request that waits is registered with the latest of the earlier ones that it conflicts with. When that one
@@ -48,38 +48,38 @@ type request struct {
 	granted chan struct{}         // closed when a request that had to wait need not any more
 }
 
-// Acquire waits until no earlier request holds or waits for something that conflicts with claims, and then holds all
+// Acquire waits until no earlier request holds or waits for something that conflicts with ranges, and then holds all
 // of them until release is called. If ctx is done before, it returns ctx.Err() and leaves nothing behind. release is never
 // nil, may be called more than once and from any goroutine.
 //
-// A request names all its claims in one call: one that asks again while it holds some may wait for itself for ever.
-func (q *Queue) Acquire(ctx context.Context, claims ...Claim) (release func(), err error) {
+// A request names all its ranges in one call: one that asks again while it holds some may wait for itself for ever.
+func (m *Manager) Acquire(ctx context.Context, ranges ...Range) (release func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return func() {}, err
 	}
-	r := &request{queue: q}
-	r.claims = append(r.few[:0], claims...)
-	if !q.enter(r) {
+	r := &request{manager: m}
+	r.ranges = append(r.few[:0], ranges...)
+	if !m.enter(r) {
 		select {
 		case <-r.granted:
 		case <-ctx.Done():
-			q.leave(r) // whether or not it was granted at the same moment
+			m.leave(r) // whether or not it was granted at the same moment
 			return func() {}, ctx.Err()
 		}
 	}
 	return r.release, nil
 }
 
-func (r *request) release() { r.released.Do(func() { r.queue.leave(r) }) }
+func (r *request) release() { r.released.Do(func() { r.manager.leave(r) }) }
 
 // enter puts r at the end of the list, and reports whether it need not wait.
-func (q *Queue) enter(r *request) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if r.prev = q.last; r.prev != nil {
+func (m *Manager) enter(r *request) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r.prev = m.last; r.prev != nil {
 		r.prev.next = r
 	}
-	q.last = r
+	m.last = r
 	r.register(r.prev)
 	if r.blocker == nil {
 		return true
@@ -89,9 +89,9 @@ func (q *Queue) enter(r *request) bool {
 }
 
 // leave takes r out of the list, and lets those go on that waited for nothing else.
-func (q *Queue) leave(r *request) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
+func (m *Manager) leave(r *request) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if r.blocker != nil {
 		delete(r.blocker.waiters, r)
 	}
@@ -101,7 +101,7 @@ func (q *Queue) leave(r *request) {
 	if r.next != nil {
 		r.next.prev = r.prev
 	} else {
-		q.last = r.prev
+		m.last = r.prev
 	}
 	for w := range r.waiters {
 		if w.register(r.prev); w.blocker == nil {
@@ -124,8 +124,8 @@ func (r *request) register(at *request) {
 }
 
 func (r *request) conflicts(o *request) bool {
-	for _, c := range r.claims {
-		for _, d := range o.claims {
+	for _, c := range r.ranges {
+		for _, d := range o.ranges {
 			if c.conflicts(d) {
 				return true
 			}
