@@ -4,10 +4,12 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"dav207/server/davpath"
 )
 
-// cause takes off the layers that hold paths of the host.
-func cause(err error) error {
+// Cause unwraps the layers of an error that may contain paths of the host.
+func Cause(err error) error {
 	for {
 		switch e := err.(type) {
 		case *fs.PathError:
@@ -22,27 +24,28 @@ func cause(err error) error {
 	}
 }
 
-// reading returns err as the failure of an operation on what should exist. Where the way to it is no way, through a
-// file, a loop of links or a name that the system cannot hold, it does not exist.
-func reading(op, name string, err error) error {
-	if err = cause(err); err == syscall.ENOTDIR || err == syscall.ELOOP || err == syscall.ENAMETOOLONG || err == syscall.EILSEQ {
+// ReadError returns err as the failure of an operation on an existing resource. A path through a
+// file, a loop of links, and a name that the system cannot have are fs.ErrNotExist.
+func ReadError(op string, p davpath.Path, err error) error {
+	switch err = Cause(err); err {
+	case syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EILSEQ:
 		err = fs.ErrNotExist
 	}
-	return &fs.PathError{Op: op, Path: name, Err: err}
+	return &fs.PathError{Op: op, Path: p.String(), Err: err}
 }
 
-// creating returns err as the failure of an operation that makes something new at name.
-func creating(op, name string, err error) error {
-	switch err = cause(err); err {
+// CreateError returns err as the failure of an operation that creates p.
+func CreateError(op string, p davpath.Path, err error) error {
+	switch err = Cause(err); err {
 	case syscall.ELOOP:
 		err = fs.ErrPermission
 	case syscall.EILSEQ:
 		err = fs.ErrInvalid
 	}
-	return &fs.PathError{Op: op, Path: name, Err: err}
+	return &fs.PathError{Op: op, Path: p.String(), Err: err}
 }
 
-// renaming is the error of a rename with the names the caller used.
-func renaming(oldName, newName string, err error) error {
-	return &os.LinkError{Op: "rename", Old: oldName, New: newName, Err: cause(err)}
+// RenameError returns err as the failure of a rename.
+func RenameError(from, to davpath.Path, err error) error {
+	return &os.LinkError{Op: "rename", Old: from.String(), New: to.String(), Err: Cause(err)}
 }

@@ -3,29 +3,28 @@ package fsbackend
 import (
 	"errors"
 	"io"
-	"io/fs"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// sparse reports whether fi describes a file that may have holes: it takes less of the disk than it
-// is long.
-func sparse(fi fs.FileInfo) bool {
+// sparse reports whether fi describes a file that may have holes.
+func sparse(fi *Info) bool {
 	st, ok := fi.Sys().(*syscall.Stat_t)
-	return ok && fewerBlocks(st.Blocks, fi.Size())
+	return ok && FewerBlocks(st.Blocks, fi.Size())
 }
 
-func fewerBlocks(blocks, size int64) bool { return blocks*512 < size }
+// FewerBlocks reports whether a file of size bytes with so many blocks of 512 bytes may have holes.
+func FewerBlocks(blocks, size int64) bool { return blocks*512 < size }
 
-// copyData copies what is in a file but not its holes, which copy_file_range would fill: seek is
-// that of the file, copyRange copies n bytes of it at an offset to the same place in an empty one,
-// and truncate gives that one its length. It is errors.ErrUnsupported, and nothing was copied,
-// where the file system knows nothing of holes.
-func copyData(seek func(offset int64, whence int) (int64, error), copyRange func(at, n int64) error, truncate func(size int64) error) error {
+// CopyData copies the data of a file but not its holes, which copy_file_range would fill. seek
+// seeks in the file, copyRange copies n bytes at an offset to the same place in an empty file,
+// truncate sets the length of that one. If the file system cannot find holes, CopyData returns
+// errors.ErrUnsupported and has copied nothing.
+func CopyData(seek func(offset int64, whence int) (int64, error), copyRange func(at, n int64) error, truncate func(size int64) error) error {
 	for at := int64(0); ; {
 		data, err := seek(at, unix.SEEK_DATA)
-		if errors.Is(err, unix.ENXIO) { // there is only a hole up to the end, wherever that is by now
+		if errors.Is(err, unix.ENXIO) { // only a hole up to the end, which may have moved
 			size, err := seek(0, io.SeekEnd)
 			if err != nil {
 				return err

@@ -2,6 +2,7 @@ package fsbackend
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"strconv"
@@ -10,153 +11,140 @@ import (
 	"golang.org/x/net/webdav"
 )
 
-// ETag returns the strong entity tag of a regular file, quotes included, made from the time of modification, the size
-// and, where the platform has it, the inode. fi is an info of this package, or what package os says about the same file:
-// both give the same tag. It says false for whatever is not a regular file and for infos of other origin.
-//
-// Renaming a file and changing its mode keep the tag.
-func ETag(fi fs.FileInfo) (tag string, ok bool) {
-	if t, ok := fi.(webdav.ETager); ok {
-		tag, err := t.ETag(context.Background())
-		return tag, err == nil
-	}
-	if !fi.Mode().IsRegular() {
-		return "", false
-	}
-	id, _, ok := identity(fi)
-	if !ok {
-		return "", false
-	}
-	return string(appendTag(nil, uint64(fi.ModTime().UnixNano()), uint64(fi.Size()), id.ino)), true
+// Info describes a resource at one moment; later changes of the resource do not change it. *Info is
+// an fs.FileInfo.
+type Info struct{ Attr }
+
+// Attr is what a back end knows of a resource. Fields that it does not know are zero.
+type Attr struct {
+	Name    string
+	Size    int64
+	Mode    fs.FileMode
+	ModTime time.Time
+	// ChangeTime is the time of the last change of content, attributes or name. The file system
+	// keeps it, and no client can set it. Zero if unknown.
+	ChangeTime time.Time
+	// Birth is the time of creation. Zero if unknown.
+	Birth time.Time
+	// ID identifies the resource within the back end. Zero if unknown.
+	ID ID
+	// Version, if not 0, is unique for each content that any file of the back end ever had.
+	Version uint64
+	// Direct means that there is no link on the way to the resource: its path is its RealPath.
+	Direct bool
+	// Underlying is the info of an adapted file system, if there is one. Its entity tag, content
+	// type and identity are used.
+	Underlying fs.FileInfo
 }
 
-// tagger is an info of this package.
-type tagger interface {
-	// appendTag appends the entity tag; false where there is none.
-	appendTag(b []byte) ([]byte, bool)
-}
+// ID is the identity of a resource: Device is the same for all of a back end or a volume.
+type ID struct{ Device, Inode uint64 }
 
-// etager is the ETag of webdav.ETager.
-func etager(i tagger) (string, error) {
-	tag, ok := i.appendTag(make([]byte, 0, 48))
-	if !ok {
-		return "", webdav.ErrNotImplemented
-	}
-	return string(tag), nil
-}
-
-// appendTag appends an entity tag that is made of numbers.
-func appendTag(b []byte, parts ...uint64) []byte {
-	b = append(b, '"')
-	for i, p := range parts {
-		if i > 0 {
-			b = append(b, '-')
+// InfoOf returns the info for a fs.FileInfo of another file system, package os included, under the
+// given name.
+func InfoOf(name string, fi fs.FileInfo) *Info {
+	if i, ok := fi.(*Info); ok {
+		if i.Attr.Name != name {
+			renamed := *i
+			renamed.Attr.Name = name
+			return &renamed
 		}
-		b = strconv.AppendUint(b, p, 16)
+		return i
 	}
-	return append(b, '"')
-}
-
-// fileID tells one file of a host from another. The zero value means that it is not known.
-type fileID struct{ dev, ino uint64 }
-
-// info describes what was found on the disk at one moment. A listing has one for each member: hence its times without a zone.
-type info struct {
-	name  string
-	size  int64
-	mtime moment
-	ctime moment // the zero one where it is not known
-	birth moment // the zero one where it is not known
-	mode  fs.FileMode
-	// direct says that no link was passed on the way, and that the name is the one that Real returns.
-	direct bool
-	id     fileID
-	raw    fs.FileInfo // as package os has it; nil where we asked the system ourselves
-}
-
-// moment is a time as the system tells it, in seconds and nanoseconds since 1970.
-type moment struct {
-	sec  int64
-	nsec uint32
-}
-
-func momentOf(t time.Time) moment {
-	if t.IsZero() {
-		return moment{}
+	i := &Info{Attr{Name: name, Size: fi.Size(), Mode: fi.Mode(), ModTime: fi.ModTime(), Underlying: fi}}
+	if fi.IsDir() {
+		i.Attr.Mode |= fs.ModeDir
 	}
-	return moment{t.Unix(), uint32(t.Nanosecond())}
+	i.ID, i.Birth, _ = identity(fi)
+	i.ChangeTime, _ = changeTime(fi)
+	return i
 }
 
-func (m moment) time() time.Time { return time.Unix(m.sec, int64(m.nsec)) }
+// Name returns the last segment of the path.
+func (i *Info) Name() string { return i.Attr.Name }
 
-// known is time for a moment whose zero value says that it is not known.
-func (m moment) known() time.Time {
-	if m == (moment{}) {
-		return time.Time{}
-	}
-	return m.time()
-}
+// Size returns the length of a file in bytes.
+func (i *Info) Size() int64 { return i.Attr.Size }
 
-// nano is what UnixNano is.
-func (m moment) nano() uint64 { return uint64(m.sec*1e9 + int64(m.nsec)) }
+// Mode returns the kind and the permissions.
+func (i *Info) Mode() fs.FileMode { return i.Attr.Mode }
 
-// changedBefore reports whether a file is known to have had its name, content and attributes before
-// t.
-func changedBefore(fi fs.FileInfo, t time.Time) bool {
-	at, known := changeTime(fi)
-	return known && at.Before(t)
-}
+// ModTime returns the time of the last modification.
+func (i *Info) ModTime() time.Time { return i.Attr.ModTime }
 
-func newInfo(name string, fi fs.FileInfo) *info {
-	id, birth, _ := identity(fi)
-	ctime, _ := changeTime(fi)
-	return &info{name: name, size: fi.Size(), mode: fi.Mode(), mtime: momentOf(fi.ModTime()), ctime: momentOf(ctime),
-		birth: momentOf(birth), id: id, raw: fi}
-}
+// IsDir reports whether it is a collection.
+func (i *Info) IsDir() bool { return i.Attr.Mode.IsDir() }
 
-func (i *info) Name() string       { return i.name }
-func (i *info) Size() int64        { return i.size }
-func (i *info) Mode() fs.FileMode  { return i.mode }
-func (i *info) ModTime() time.Time { return i.mtime.time() }
-func (i *info) IsDir() bool        { return i.mode.IsDir() }
-
-func (i *info) Sys() any {
-	if i.raw == nil {
+// Sys returns Sys of the info of the underlying file system.
+func (i *Info) Sys() any {
+	if i.Underlying == nil {
 		return nil
 	}
-	return i.raw.Sys()
+	return i.Underlying.Sys()
 }
 
-// ETag implements webdav.ETager; for what is not a regular file the error is webdav.ErrNotImplemented.
-func (i *info) ETag(context.Context) (string, error) { return etager(i) }
+// IsLink reports whether it is a symbolic link.
+func (i *Info) IsLink() bool { return i.Attr.Mode&fs.ModeSymlink != 0 }
 
-func (i *info) appendTag(b []byte) ([]byte, bool) {
-	if !i.mode.IsRegular() {
-		return b, false
-	}
-	return appendTag(b, i.mtime.nano(), uint64(i.size), i.id.ino), true
+// Special reports whether it is none of file, collection and link, such as a pipe or a device.
+func (i *Info) Special() bool { return !i.IsDir() && !i.IsLink() && !i.Attr.Mode.IsRegular() }
+
+// ETag returns the entity tag, quoted (RFC 9110 §8.8.3): that of the underlying file system if it
+// has one, else one from what is known of the content. It is strong if Version or ID is known. A
+// rename and a change of the mode keep the tag.
+func (i *Info) ETag(ctx context.Context) (string, error) {
+	tag, err := i.AppendETag(ctx, make([]byte, 0, 48))
+	return string(tag), err
 }
 
-// CreationTime returns the birth time, zero where the file system does not keep it.
-func (i *info) CreationTime() time.Time { return i.birth.known() }
-
-// ChangeTime implements tree.ChangeTimer.
-func (i *info) ChangeTime() time.Time { return i.ctime.known() }
-
-// Direct implements tree.Directer.
-func (i *info) Direct() bool { return i.direct }
-
-// SameFile reports whether other describes the same file, be it an info of ours or of package os.
-func (i *info) SameFile(other fs.FileInfo) bool {
-	var raw fs.FileInfo = other
-	id := fileID{}
-	if o, ok := other.(*info); ok {
-		raw, id = o.raw, o.id
-	} else if other != nil {
-		id, _, _ = identity(other)
+// AppendETag appends ETag to b. With an error it appends nothing.
+func (i *Info) AppendETag(ctx context.Context, b []byte) ([]byte, error) {
+	if e, ok := i.Underlying.(webdav.ETager); ok {
+		if tag, err := e.ETag(ctx); !errors.Is(err, webdav.ErrNotImplemented) {
+			if err != nil {
+				tag = ""
+			}
+			return append(b, tag...), err
+		}
 	}
-	if i.id != (fileID{}) || id != (fileID{}) {
-		return i.id == id
+	number := func(n uint64) { b = strconv.AppendUint(b, n, 16) }
+	b = append(b, '"')
+	if i.Version != 0 {
+		number(i.ID.Device)
+		b = append(b, '-')
+		number(i.Version)
+		return append(b, '"'), nil
 	}
-	return i.raw != nil && raw != nil && os.SameFile(i.raw, raw)
+	number(uint64(i.Attr.ModTime.UnixNano()))
+	b = append(b, '-')
+	number(uint64(i.Attr.Size))
+	if i.ID != (ID{}) {
+		b = append(b, '-')
+		number(i.ID.Inode)
+	}
+	return append(b, '"'), nil
+}
+
+// ContentType returns the media type that the underlying file system knows, or
+// webdav.ErrNotImplemented.
+func (i *Info) ContentType(ctx context.Context) (string, error) {
+	if t, ok := i.Underlying.(webdav.ContentTyper); ok {
+		return t.ContentType(ctx)
+	}
+	return "", webdav.ErrNotImplemented
+}
+
+// SameFile reports whether both certainly describe one resource.
+func (i *Info) SameFile(other *Info) bool {
+	if i.ID != (ID{}) || other.ID != (ID{}) {
+		return i.ID == other.ID
+	}
+	a, b := i.Underlying, other.Underlying
+	if a == nil || b == nil {
+		return false
+	}
+	if s, ok := a.(interface{ SameFile(fs.FileInfo) bool }); ok {
+		return s.SameFile(b)
+	}
+	return os.SameFile(a, b)
 }

@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-func identity(fi fs.FileInfo) (id fileID, birth time.Time, ok bool) {
+func identity(fi fs.FileInfo) (id ID, birth time.Time, ok bool) {
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	if !ok {
 		return
 	}
-	// File systems without a birth time say -1 or 0.
+	// File systems without a birth time return -1 or 0.
 	if sec, nsec := st.Birthtimespec.Unix(); sec > 0 {
 		birth = time.Unix(sec, nsec)
 	}
-	return fileID{uint64(st.Dev), uint64(st.Ino)}, birth, true
+	return ID{uint64(st.Dev), uint64(st.Ino)}, birth, true
 }
 
-// changeTime returns when a file last got a name, another content or other attributes, as the
-// system keeps it; false means that it is not known.
+// changeTime returns the time of the last change of name, content or attributes. false means that
+// it is unknown.
 func changeTime(fi fs.FileInfo) (time.Time, bool) {
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// identity reads what package os got from stat, which does not tell the birth time.
-func identity(fi fs.FileInfo) (id fileID, birth time.Time, ok bool) {
+// identity reads the result of stat(2), which has no birth time.
+func identity(fi fs.FileInfo) (id ID, birth time.Time, ok bool) {
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	if !ok {
 		return
 	}
-	return fileID{uint64(st.Dev), st.Ino}, time.Time{}, true
+	return ID{uint64(st.Dev), st.Ino}, time.Time{}, true
 }
 
-// changeTime returns when a file last got a name, another content or other attributes, as the
-// system keeps it; false means that it is not known.
+// changeTime returns the time of the last change of name, content or attributes. false means that
+// it is unknown.
 func changeTime(fi fs.FileInfo) (time.Time, bool) {
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// identity knows no inode: package os keeps that to itself, and os.SameFile is asked instead.
-func identity(fi fs.FileInfo) (id fileID, birth time.Time, ok bool) {
+// identity knows no inode: package os does not return it. SameFile calls os.SameFile instead.
+func identity(fi fs.FileInfo) (id ID, birth time.Time, ok bool) {
 	st, ok := fi.Sys().(*syscall.Win32FileAttributeData)
 	if !ok {
 		return
@@ -15,9 +15,8 @@ func identity(fi fs.FileInfo) (id fileID, birth time.Time, ok bool) {
 	if ns := st.CreationTime.Nanoseconds(); ns > 0 {
 		birth = time.Unix(0, ns)
 	}
-	return fileID{}, birth, true
+	return ID{}, birth, true
 }
 
-// changeTime would return when a file last got a name, another content or other attributes: package
-// os does not know it here.
+// changeTime knows nothing here: package os does not return it.
 func changeTime(fs.FileInfo) (time.Time, bool) { return time.Time{}, false }

@@ -31,21 +31,23 @@ var allowed = map[string]string{
 	"server/pathlock":    "server/davpath",
 	"server/locks":       "server/davpath",
 	"server/multistatus": "server/davxml",
-	"props":              "server/multistatus server/davpath server/access server/davxml",
+	"props":              "fsbackend server/multistatus server/davpath server/access server/davxml",
 	"props/boltprops":    "props server/locks server/davpath server/multistatus | go.etcd.io/bbolt",
-	"server/tree":        "props server/access server/pathlock server/davpath | golang.org/x/net",
-	"server":             "server/tree server/forwarded server/wire props server/access server/early server/locks server/pathlock server/davpath server/multistatus server/davxml | golang.org/x/net",
+	"server/tree":        "fsbackend props server/access server/pathlock server/davpath",
+	"server":             "fsbackend server/tree server/forwarded server/wire props server/access server/early server/locks server/pathlock server/davpath server/multistatus server/davxml",
 	"fsbackend":          "server/davpath | github.com/spf13/afero golang.org/x/net golang.org/x/sys",
-	"fsbackend/faultfs":  "| golang.org/x/net",
-	"cmd/dav207":         "server server/access server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/faultfs | github.com/spf13/afero github.com/spf13/pflag golang.org/x/net golang.org/x/sys golang.org/x/term",
+	"fsbackend/disk":     "fsbackend server/davpath | github.com/spf13/afero golang.org/x/sys",
+	"fsbackend/memory":   "fsbackend server/davpath | github.com/spf13/afero",
+	"fsbackend/faultfs":  "fsbackend server/davpath",
+	"cmd/dav207":         "server server/access server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/disk fsbackend/memory fsbackend/faultfs | github.com/spf13/afero github.com/spf13/pflag golang.org/x/sys golang.org/x/term",
 	"integration":        "",
 
 	// For tests only: nothing above imports one of these but in its tests.
-	"integration/harness":   "fsbackend server server/access server/davtest server/multistatus server/davpath | golang.org/x/net",
+	"integration/harness":   "fsbackend fsbackend/disk fsbackend/memory server server/access server/davtest server/multistatus server/davpath | golang.org/x/net",
 	"server/davxml/xmltest": "server/davxml",
 	"props/propstest":       "props server/davpath",
-	"fsbackend/backendtest": "| golang.org/x/net",
-	"server/davtest":        "server server/access server/locks server/multistatus fsbackend fsbackend/faultfs",
+	"fsbackend/backendtest": "fsbackend server/davpath",
+	"server/davtest":        "server server/access server/locks server/multistatus fsbackend/faultfs fsbackend/memory | github.com/spf13/afero",
 }
 
 // clientsOnly names modules that only the tests of one package may import.
@@ -55,7 +57,7 @@ var clientsOnly = map[string]string{
 
 // withoutHTTP names the packages that must not import net/http.
 var withoutHTTP = []string{"server/davpath", "server/davxml", "server/access", "server/pathlock", "server/locks", "server/tree",
-	"fsbackend", "fsbackend/faultfs"}
+	"fsbackend", "fsbackend/disk", "fsbackend/memory", "fsbackend/faultfs"}
 
 const module = "dav207"
 

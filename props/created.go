@@ -35,11 +35,7 @@ func created(form func() *dates) func(context.Context) AppendFunc {
 	return func(context.Context) AppendFunc {
 		dates := form()
 		return func(b []byte, r *Resource) ([]byte, error) {
-			c, ok := r.Info.(interface{ CreationTime() time.Time })
-			if !ok {
-				return b, ErrUndefined
-			}
-			t := c.CreationTime()
+			t := r.Info.Birth
 			if !ValidTime(t) {
 				return b, ErrUndefined
 			}

@@ -2,10 +2,10 @@ package props
 
 import (
 	"errors"
-	"io/fs"
 	"net/http"
 	"time"
 
+	"dav207/fsbackend"
 	"dav207/server/multistatus"
 )
 
@@ -16,20 +16,20 @@ import (
 // It is never in the future (RFC 9110 §8.8.2.1). For a file whose modification time is in the
 // future it returns the change time (ctime), which is the same in each response. The RFC proposes
 // the time of the response: that one would differ each time, and no condition could match.
-func LastModified(info fs.FileInfo) time.Time {
+func LastModified(info *fsbackend.Info) time.Time {
 	var passed int64
 	return lastModifiedOf(info, &passed)
 }
 
 // lastModifiedOf is LastModified for the files of a listing. passed caches the last time read from
 // the clock, in seconds since 1970.
-func lastModifiedOf(info fs.FileInfo, passed *int64) time.Time {
+func lastModifiedOf(info *fsbackend.Info, passed *int64) time.Time {
 	t := info.ModTime()
 	if t.Unix() > *passed {
 		if *passed = time.Now().Unix(); t.Unix() > *passed {
 			t = time.Time{}
-			if c, ok := info.(interface{ ChangeTime() time.Time }); ok && c.ChangeTime().Unix() <= *passed {
-				t = c.ChangeTime()
+			if info.ChangeTime.Unix() <= *passed {
+				t = info.ChangeTime
 			}
 		}
 	}

@@ -12,11 +12,11 @@ import (
 	"context"
 	"encoding/xml"
 	"errors"
-	"io/fs"
 	"iter"
 	"syscall"
 	"time"
 
+	"dav207/fsbackend"
 	"dav207/server/davpath"
 	"dav207/server/multistatus"
 )
@@ -24,7 +24,7 @@ import (
 // Resource is a resource that exists.
 type Resource struct {
 	Path davpath.Path
-	Info fs.FileInfo
+	Info *fsbackend.Info
 	// Link says that Path names a symbolic link, if the resource comes from a walk. Info is that of
 	// its target.
 	Link bool

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io/fs"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,20 +14,20 @@ import (
 // Standard returns the live properties of RFC 4918 §15 except those of locks. etag appends the
 // entity tag of a file. setTime is the Live.Set of DAV:getlastmodified, which is protected if
 // setTime is nil.
-func Standard(etag func(ctx context.Context, b []byte, info fs.FileInfo) ([]byte, error), setTime SetFunc) []Live {
+func Standard(setTime SetFunc) []Live {
 	return append(creation(), []Live{
 		{Name: DAV("displayname"), Prepare: displayName, Stored: true, Check: onlyText}, // §15.2
 		{Name: DAV("getcontentlanguage"), Stored: true, Check: languageTags},            // §15.3
 		{Name: DAV("getcontentlength"), Prepare: contentLength},                         // §15.4
 		{Name: DAV("getcontenttype"), Prepare: contentType},                             // §15.5
-		{Name: DAV("getetag"), Prepare: entityTag(etag)},                                // §15.6
+		{Name: DAV("getetag"), Prepare: entityTag},                                      // §15.6
 		{Name: DAV("getlastmodified"), Prepare: lastModified, Set: setTime},             // §15.7
 		{Name: DAV("resourcetype"), Prepare: resourceType},                              // §15.9
 		{Name: DAV("iscollection"), Alias: true, Append: func(_ context.Context, b []byte, r Resource) ([]byte, error) {
 			return append(b, flag(r.Info.IsDir())), nil
 		}},
-		// Windows asks for this. Hidden there, and with IIS, is what has the attribute. A leading dot is
-		// none: CreateFile with CREATE_ALWAYS would fail over a .gitignore that is hidden.
+		// Windows asks for this. Hidden there, and with IIS, is what has the attribute. A leading
+		// dot is none: CreateFile with CREATE_ALWAYS would fail over a .gitignore that is hidden.
 		{Name: DAV("ishidden"), Alias: true, Append: func(_ context.Context, b []byte, _ Resource) ([]byte, error) {
 			return append(b, flag(false)), nil
 		}, Kept: &Kept{Name: Microsoft("Win32FileAttributes"), Append: func(b []byte, attributes *Property) ([]byte, bool) {
@@ -80,21 +79,19 @@ func contentType(context.Context) AppendFunc {
 	}
 }
 
-func entityTag(etag func(context.Context, []byte, fs.FileInfo) ([]byte, error)) func(context.Context) AppendFunc {
-	return func(ctx context.Context) AppendFunc {
-		return func(b []byte, r *Resource) ([]byte, error) {
-			if r.Info.IsDir() {
-				return b, ErrUndefined
-			}
-			from := len(b)
-			b, err := etag(ctx, b, r.Info)
-			for _, c := range b[from:] {
-				if c == '&' || c == '<' || c == '>' || c < ' ' || c > '~' { // only of a back end of other authors
-					return davxml.EscapeText(b[:from], string(b[from:])), err
-				}
-			}
-			return b, err
+func entityTag(ctx context.Context) AppendFunc {
+	return func(b []byte, r *Resource) ([]byte, error) {
+		if r.Info.IsDir() {
+			return b, ErrUndefined
 		}
+		from := len(b)
+		b, err := r.Info.AppendETag(ctx, b)
+		for _, c := range b[from:] {
+			if c == '&' || c == '<' || c == '>' || c < ' ' || c > '~' { // only of a back end of other authors
+				return davxml.EscapeText(b[:from], string(b[from:])), err
+			}
+		}
+		return b, err
 	}
 }
 

@@ -7,13 +7,15 @@ import (
 	"strings"
 	"testing"
 
-	"dav207/fsbackend"
+	"dav207/fsbackend/memory"
 	"dav207/server/access"
+	"dav207/server/davpath"
 	"dav207/server/locks"
 )
 
-// A namespace is declared once in a body and counts with every name that is in it: few bytes must not ask for many.
-func TestSmallBodiesThatAskForMuch(t *testing.T) {
+// A body declares a namespace once, but each name repeats it in the response. The server bounds the
+// sum.
+func TestBodyBounds(t *testing.T) {
 	body := func(root, inner string, namespace, n int) string {
 		var b strings.Builder
 		fmt.Fprintf(&b, `<%s xmlns="DAV:" xmlns:x="urn:%s">`, root, strings.Repeat("n", namespace))
@@ -38,10 +40,10 @@ func TestSmallBodiesThatAskForMuch(t *testing.T) {
 		{"PROPPATCH, what clients set", "PROPPATCH", body("propertyupdate", "<set><prop>|</prop></set>", 100, 100), 207},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			h := New(fsbackend.New(fsbackend.Memory()), nil)
+			h := New(memory.New(nil).Backend(), nil)
 			do(h, "PUT", "/f", "x")
 			if len(tt.body) > 1<<20 {
-				t.Fatalf("the body has %d bytes, which would be refused as such", len(tt.body))
+				t.Fatalf("the body has %d bytes, which exceeds the bound on bodies", len(tt.body))
 			}
 			r := do(h, tt.method, "/f", tt.body, "Depth", "0")
 			if r.StatusCode != tt.status {
@@ -53,8 +55,8 @@ func TestSmallBodiesThatAskForMuch(t *testing.T) {
 
 const lockShared = `<lockinfo xmlns="DAV:"><lockscope><shared/></lockscope><locktype><write/></locktype></lockinfo>`
 
-// DAV:lockdiscovery tells of every lock on a resource, for each member of a listing: so there is a bound on them (507, RFC 4918
-// §11.5), and on the locks of all who gave no name.
+// DAV:lockdiscovery lists every lock on a resource for each member of a listing. So the number of
+// locks is bounded (507, RFC 4918 §11.5), also for all requests without a principal together.
 func TestTooManyLocks(t *testing.T) {
 	as := func(h *Handler, user, method, name, body string) int {
 		r := httptest.NewRequest(method, name, strings.NewReader(body))
@@ -66,7 +68,7 @@ func TestTooManyLocks(t *testing.T) {
 		return w.Code
 	}
 	t.Run("shared locks on one resource", func(t *testing.T) {
-		h := New(fsbackend.New(fsbackend.Memory()), nil)
+		h := New(memory.New(nil).Backend(), nil)
 		do(h, "MKCOL", "/c", "")
 		do(h, "PUT", "/c/f", "x")
 		n := 0
@@ -77,31 +79,31 @@ func TestTooManyLocks(t *testing.T) {
 		}
 		for _, name := range []string{"/c", "/c/f"} {
 			if got := as(h, "", "LOCK", name, lockShared); got != 507 {
-				t.Errorf("LOCK of %s, on which are %d = %d, want 507", name, n, got)
+				t.Errorf("LOCK of %s, which has %d locks = %d, want 507", name, n, got)
 			}
 		}
 		if got := as(h, "", "LOCK", "/other", lockShared); got != 201 {
 			t.Errorf("LOCK of another resource = %d, want 201", got)
 		}
 	})
-	t.Run("nobody in particular", func(t *testing.T) {
-		h := New(fsbackend.New(fsbackend.Memory()), &Options{Locks: locks.New(&locks.Options{MaxLocks: 40, MaxLocksPerPrincipal: 5})})
+	t.Run("without a principal", func(t *testing.T) {
+		h := New(memory.New(nil).Backend(), &Options{Locks: locks.New(&locks.Options{MaxLocks: 40, MaxLocksPerPrincipal: 5})})
 		n := 0
 		for ; n < 40 && as(h, "", "LOCK", fmt.Sprint("/f", n), lockShared) == 201; n++ {
 		}
 		if n != 10 {
-			t.Errorf("%d locks were granted to nobody in particular, want a quarter of 40", n)
+			t.Errorf("%d locks without a principal were granted, want a quarter of 40", n)
 		}
 		if got := as(h, "", "LOCK", "/more", lockShared); got != 507 {
-			t.Errorf("one more = %d, want 507", got)
+			t.Errorf("one more LOCK without a principal = %d, want 507", got)
 		}
 		if got := as(h, "jane", "LOCK", "/janes", lockShared); got != 201 {
-			t.Errorf("somebody's = %d, want 201", got)
+			t.Errorf("LOCK with a principal = %d, want 201", got)
 		}
 	})
 }
 
-// No request makes a tree that is deeper, or has longer names, than others can be made: those who walk it pay for it.
+// No request creates a tree deeper, or with longer names, than PUT and MKCOL can.
 func TestDepthOfTargets(t *testing.T) {
 	short, long := "/d", "/"+strings.Repeat("d", 250)
 	for _, tt := range []struct {
@@ -122,11 +124,11 @@ func TestDepthOfTargets(t *testing.T) {
 		{"MOVE, the target too long", "MOVE", long, 0, 17, 400},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			files := fsbackend.New(fsbackend.Memory())
+			files := memory.New(nil).Backend()
 			h := New(files, nil)
 			deep := func(name string, n int) string {
 				for i := 0; ; i++ {
-					if err := files.Mkdir(t.Context(), name, 0o777); err != nil {
+					if err := files.Mkdir(t.Context(), davpath.Must(name)); err != nil {
 						t.Fatal(err)
 					}
 					if i == n {
@@ -145,11 +147,11 @@ func TestDepthOfTargets(t *testing.T) {
 				t.Errorf("%s: want one response, for the first that is too deep: %.300s", tt.method, body)
 			}
 			for {
-				if _, err := files.Stat(t.Context(), target); err != nil {
+				if _, err := files.Stat(t.Context(), davpath.Must(target)); err != nil {
 					break
 				}
 				if segments := strings.Count(target, "/"); segments > 512 || len(target) > 4096 {
-					t.Fatalf("there is a resource of %d segments and %d bytes now", segments, len(target))
+					t.Fatalf("a resource with %d segments and %d bytes was created", segments, len(target))
 				}
 				target += tt.segment
 			}
@@ -157,11 +159,11 @@ func TestDepthOfTargets(t *testing.T) {
 	}
 }
 
-// What may not be created for its length is refused with the limit that it passes: 400 for the URL of the request and the
-// Destination, and for a member that a COPY brings, which no URL of the request names, 414 (RFC 9110 §15.5.15).
+// A name that is too long is refused with the limit in the response: 400 for the Request-URI and
+// the Destination, 414 (RFC 9110 §15.5.15) for a member of a COPY, whose URL is not in the request.
 func TestLimitsOfNames(t *testing.T) {
 	const name, path, depth = "A new name has at most 255 bytes.", "A new path has at most 4,096 bytes.", "A new path has at most 512 segments."
-	h := New(fsbackend.New(fsbackend.Memory()), nil)
+	h := New(memory.New(nil).Backend(), nil)
 	deep := strings.Repeat("/"+strings.Repeat("d", 250), 16) // 4,016 bytes
 	for i := range 16 {
 		do(h, "MKCOL", deep[:251*(i+1)], "")
@@ -192,16 +194,16 @@ func TestLimitsOfNames(t *testing.T) {
 	r := do(h, "COPY", "/c", "", "Destination", deep+"/c")
 	body := bodyOf(t, r)
 	if r.StatusCode != 207 || !strings.Contains(body, "HTTP/1.1 414 ") || !strings.Contains(body, "<D:responsedescription>"+path) {
-		t.Errorf("COPY of what becomes too long = %s\n%s", r.Status, body)
+		t.Errorf("COPY to a path that is too long = %s\n%s", r.Status, body)
 	}
 }
 
-// RFC 4918 §8.3: what a request can have as its URL, headers can have, too. A byte of a path is three
-// where it is escaped, as every one is in many scripts, and the prefix comes before it.
+// RFC 4918 §8.3: a header accepts every URL that the Request-URI accepts. An escaped byte takes
+// three bytes, and the prefix is added.
 func TestEscapedPathsOfAnyLength(t *testing.T) {
 	const path = "A new path has at most 4,096 bytes.\n"
 	for _, prefix := range []string{"", "/" + strings.Repeat("p", 8000)} {
-		h := New(fsbackend.New(fsbackend.Memory()), &Options{Prefix: prefix})
+		h := New(memory.New(nil).Backend(), &Options{Prefix: prefix})
 		segment := "/" + strings.Repeat("%E6%96%87", 85) // 256 bytes
 		long := prefix + strings.Repeat(segment, 15) + strings.TrimSuffix(segment, "%E6%96%87")
 		for at := len(prefix) + len(segment); at < len(long); at += len(segment) {
@@ -238,11 +240,11 @@ func TestEscapedPathsOfAnyLength(t *testing.T) {
 	}
 }
 
-// RFC 4918 §10.4.4: a condition about a URL of which the state cannot be known holds in no form. One
-// that can name no resource is 400, one of another server makes its list false: with Not either
-// would let a change through that the header forbids.
-func TestIfOfWhatCannotBeLookedAt(t *testing.T) {
-	h := New(fsbackend.New(fsbackend.Memory()), &Options{Prefix: "/dav"})
+// RFC 4918 §10.4.4: a condition about a URL with unknown state is false in every form. A URL that
+// cannot name a resource gets 400. One of another server makes its list false. With Not either
+// would allow a change that the header forbids.
+func TestIfWithUnknownState(t *testing.T) {
+	h := New(memory.New(nil).Backend(), &Options{Prefix: "/dav"})
 	put := func(value string) int { return do(h, "PUT", "/dav/f", "lost", "If", value).StatusCode }
 	do(h, "PUT", "/dav/f", "kept")
 	tag := do(h, "HEAD", "/dav/f", "").Header.Get("ETag")
@@ -273,19 +275,19 @@ func TestIfOfWhatCannotBeLookedAt(t *testing.T) {
 	if got := bodyOf(t, do(h, "GET", "/dav/f", "")); got != "kept" {
 		t.Errorf("the file has %q", got)
 	}
-	// §10.4.8: no resource ever has this one, so nothing has to be looked at.
+	// §10.4.8: DAV:no-lock never matches any resource.
 	if got := put("<http://other.example/f> (<DAV:no-lock>) (Not <DAV:no-lock>)"); got != 204 {
 		t.Errorf("PUT with Not <DAV:no-lock> = %d, want 204", got)
 	}
-	// §10.4.4: a URL of ours where nothing is has no state.
+	// §10.4.4: an unmapped URL of this server has no state.
 	if got := put("</dav/none> (Not [" + tag + "] Not <urn:uuid:a>)"); got != 204 {
 		t.Errorf("PUT with an unmapped URL = %d, want 204", got)
 	}
 }
 
-// RFC 4331 §6: what is over a limit of ours is quota-not-exceeded, and what the disk has no room for sufficient-disk-space. Any
-// client can ask for too much: that is no error of the server, in the log.
-func TestNoRoom(t *testing.T) {
+// RFC 4331 §6: a limit of the server is quota-not-exceeded, a full disk is sufficient-disk-space.
+// The log has a warning, not an error, since any client can cause it.
+func TestInsufficientStorage(t *testing.T) {
 	var all strings.Builder
 	for i := range 4097 {
 		fmt.Fprintf(&all, "<z:p%d/>", i)
@@ -303,7 +305,7 @@ func TestNoRoom(t *testing.T) {
 		t.Run(tt.rule, func(t *testing.T) {
 			var log strings.Builder
 			table := locks.New(&locks.Options{MaxLocks: 1})
-			h := New(fsbackend.New(fsbackend.NewMemory(&fsbackend.MemoryOptions{Capacity: 1 << 20})), &Options{Locks: table, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			h := New(memory.New(&memory.Options{Capacity: 1 << 20}).Backend(), &Options{Locks: table, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			do(h, "PUT", "/f", "x")
 			do(h, "PUT", "/g", "x")
 			do(h, "LOCK", "/f", lockShared)
@@ -315,5 +317,24 @@ func TestNoRoom(t *testing.T) {
 				t.Errorf("the log has %s, want one warning", got)
 			}
 		})
+	}
+}
+
+// The bound on the locks that cover one resource also holds if the locks on the members come before
+// those on the collections.
+func TestTooManyLocksFromBelow(t *testing.T) {
+	h := New(memory.New(nil).Backend(), nil)
+	name := ""
+	for range 10 {
+		name += "/d"
+		do(h, "MKCOL", name, "")
+	}
+	for p := name; p != ""; p = p[:len(p)-len("/d")] {
+		for range 16 {
+			do(h, "LOCK", p, lockShared)
+		}
+	}
+	if n := strings.Count(bodyOf(t, do(h, "PROPFIND", name, "", "Depth", "0")), "<D:activelock>"); n > 16 {
+		t.Errorf("%d locks cover one resource, want at most 16", n)
 	}
 }

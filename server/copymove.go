@@ -3,146 +3,134 @@ package server
 import (
 	"net/http"
 
+	"dav207/props"
 	"dav207/server/davpath"
 	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
 
-// transfer is a COPY or MOVE as its head describes it.
+// transfer holds the headers of a COPY or MOVE.
 type transfer struct {
-	dst     davpath.Path
-	replace bool
-	claims  []pathlock.Range
-	source  func(*tree.Tree) error // checks the request's own resource
-	run     func(*tree.Tree, tree.Report) error
+	move     bool
+	dst      davpath.Path
+	replace  bool
+	depth    tree.Depth
+	depthErr error // of COPY; ignored unless the source is a collection
 }
 
-// copy answers COPY (§9.8).
-func (h *Handler) copy(q *request) error { return h.transfer(q, h.copyOf) }
-
-func (h *Handler) copyHead(q *request) error { return h.transferHead(q, h.copyOf) }
-
-// move answers MOVE (§9.9).
-func (h *Handler) move(q *request) error { return h.transfer(q, h.moveOf) }
-
-func (h *Handler) moveHead(q *request) error { return h.transferHead(q, h.moveOf) }
-
-func (h *Handler) copyOf(q *request) (*transfer, error) {
-	d, depthErr := depth(q.Header, tree.Infinity)
-	if depthErr == nil && d == tree.One {
-		depthErr = plain(http.StatusBadRequest, "COPY has no Depth: 1.") // §9.8.3
-	}
-	x, err := h.transferOf(q, pathlock.Range{Path: q.path, Subtree: true})
-	if err != nil {
-		return nil, err
-	}
-	x.run = func(t *tree.Tree, report tree.Report) error { return t.Copy(q.ctx, q.path, x.dst, d, report) }
-	x.source = func(t *tree.Tree) error {
-		r, err := h.readable(q, t)
-		if err == nil && r.Info.IsDir() {
-			err = depthErr // for what has no members the header means nothing (§10.2)
-		}
-		if err != nil {
-			return err
-		}
-		return h.ready(q, t, r, true)
-	}
-	return x, nil
-}
-
-func (h *Handler) moveOf(q *request) (*transfer, error) {
-	d, err := depth(q.Header, tree.Infinity)
-	if err != nil {
-		return nil, err
-	}
-	if q.path.IsRoot() {
-		return nil, plain(http.StatusForbidden, "The root cannot be moved.")
-	}
-	x, err := h.transferOf(q, pathlock.Range{Path: q.path, Subtree: true, Write: true})
-	if err != nil {
-		return nil, err
-	}
-	x.run = func(t *tree.Tree, report tree.Report) error { return t.Move(q.ctx, q.path, x.dst, report) }
-	x.source = func(t *tree.Tree) error { return h.mayRemove(q, t, d, true) }
-	return x, nil
-}
-
-// transferOf reads what COPY and MOVE have in common.
-func (h *Handler) transferOf(q *request, claim pathlock.Range) (*transfer, error) {
-	dst, err := h.destination(q)
-	if err != nil {
-		return nil, err
-	}
-	replace, err := overwrite(q.Header)
-	if err != nil {
-		return nil, err
-	}
-	if dst.Reserved() {
-		return nil, creatable(dst)
-	}
-	return &transfer{dst: dst, replace: replace,
-		claims: []pathlock.Range{claim, {Path: dst, Subtree: true, Write: true}}}, nil
-}
-
-// checkTransfer says why a COPY or MOVE cannot be done, but for what the engine says, and whether
-// there is a resource at the Destination.
-func (h *Handler) checkTransfer(q *request, t *tree.Tree, x *transfer) (existed bool, err error) {
-	if err := x.source(t); err != nil {
-		return false, err
-	}
-	existed, err = t.Look(q.ctx, x.dst)
-	switch {
-	case err != nil:
-		return false, err
-	case existed && !x.replace && x.dst != q.path:
-		return true, plain(http.StatusPreconditionFailed, "There is a resource at the Destination.") // §9.8.5
-	case !existed:
-		if err := creatable(x.dst); err != nil {
-			return false, err
-		}
-		return false, h.endAt(q.ctx, x.dst)
-	}
-	return true, nil
-}
-
-func (h *Handler) transferHead(q *request, of func(*request) (*transfer, error)) error {
-	if err := h.tooLarge(q); err != nil {
+// copyOrMove implements COPY (§9.8) and MOVE (§9.9).
+func (h *Handler) copyOrMove(q *request) error {
+	if err := h.checkTransferBody(q); err != nil {
 		return err
 	}
-	x, err := of(q)
+	x, err := h.parseTransfer(q)
 	if err != nil {
 		return err
 	}
-	return h.looking(q, func(t *tree.Tree) error {
-		if _, err := h.checkTransfer(q, t, x); err != nil {
-			return err
-		}
-		return untilChange(t, func(report tree.Report) error { return x.run(t, report) })
-	}, x.claims...)
-}
-
-func (h *Handler) transfer(q *request, of func(*request) (*transfer, error)) error {
-	if err := h.oldBody(q); err != nil {
-		return err
-	}
-	x, err := of(q)
-	if err != nil {
-		return err
-	}
-	release, err := h.reserve(q, x.claims...)
+	release, err := h.reserve(q, x.ranges(q)...)
 	if err != nil {
 		return err
 	}
 	defer release()
 	t := h.treeFor(q)
-	existed, err := h.checkTransfer(q, t, x)
+	plan, existed, err := h.planTransfer(q, t, x)
 	if err != nil {
 		return err
 	}
-	done, err := h.partial(q, release, func(report tree.Report) error { return x.run(t, report) })
+	done, err := h.run(q, release, plan)
 	if done {
-		h.setWantedTimes(q, t, x.dst)
-		h.done(q, existed)
+		h.setRequestedTimes(q, t, x.dst)
+		h.respondCreated(q, existed)
 	}
 	return err
+}
+
+func (h *Handler) copyOrMoveHead(q *request) error {
+	if err := h.checkMaxXML(q); err != nil {
+		return err
+	}
+	x, err := h.parseTransfer(q)
+	if err != nil {
+		return err
+	}
+	return h.precheck(q, func(t *tree.Tree) error {
+		_, _, err := h.planTransfer(q, t, x)
+		return err
+	}, x.ranges(q)...)
+}
+
+// parseTransfer parses Destination, Depth and Overwrite.
+func (h *Handler) parseTransfer(q *request) (*transfer, error) {
+	x := &transfer{move: q.Method == "MOVE"}
+	x.depth, x.depthErr = depth(q.Header, tree.Infinity)
+	switch {
+	case x.move && x.depthErr != nil:
+		return nil, x.depthErr
+	case x.move && q.path.IsRoot():
+		return nil, statusError(http.StatusForbidden, "The root cannot be moved.")
+	case !x.move && x.depthErr == nil && x.depth == tree.One:
+		x.depthErr = statusError(http.StatusBadRequest, "COPY has no Depth: 1.") // §9.8.3
+	}
+	var err error
+	if x.dst, err = h.destination(q); err != nil {
+		return nil, err
+	}
+	if x.replace, err = overwrite(q.Header); err != nil {
+		return nil, err
+	}
+	if x.dst.Reserved() {
+		return nil, checkCreatable(x.dst)
+	}
+	return x, nil
+}
+
+// ranges returns the ranges that the request reads and writes.
+func (x *transfer) ranges(q *request) []pathlock.Range {
+	return []pathlock.Range{{Path: q.path, Subtree: true, Write: x.move}, {Path: x.dst, Subtree: true, Write: true}}
+}
+
+// planTransfer checks a COPY or MOVE and returns its plan. existed is true if there is a resource
+// at the Destination.
+func (h *Handler) planTransfer(q *request, t *tree.Tree, x *transfer) (plan *tree.Plan, existed bool, err error) {
+	r, err := h.checkSource(q, t, x)
+	if err != nil {
+		return nil, false, err
+	}
+	existed, err = t.Look(q.ctx, x.dst)
+	switch {
+	case err != nil:
+	case existed && !x.replace && x.dst != q.path:
+		err = statusError(http.StatusPreconditionFailed, "There is a resource at the Destination.") // §9.8.5
+	case !existed:
+		if err = checkCreatable(x.dst); err == nil {
+			err = h.endLocksAt(q.ctx, x.dst)
+		}
+	}
+	if err != nil {
+		return nil, existed, err
+	}
+	if x.move {
+		plan, err = t.PlanMove(q.ctx, q.path, x.dst)
+	} else {
+		plan, err = t.PlanCopy(q.ctx, q.path, x.dst, x.depth)
+	}
+	if err == nil {
+		err = h.httpConditions(q, t, r, true)
+	}
+	return plan, existed, err
+}
+
+// checkSource looks up the request's resource and checks whether it may be copied or moved.
+func (h *Handler) checkSource(q *request, t *tree.Tree, x *transfer) (props.Resource, error) {
+	if x.move {
+		return h.checkRemove(q, t, x.depth, true)
+	}
+	r, err := h.lookup(q, t)
+	if err == nil && r.Info.IsDir() {
+		err = x.depthErr // §10.2: Depth is ignored for a resource without members
+	}
+	if err == nil {
+		err = h.evaluateIf(q, t)
+	}
+	return r, err
 }

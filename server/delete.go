@@ -1,34 +1,31 @@
 package server
 
 import (
-	"errors"
-	"io/fs"
 	"net/http"
 
-	"dav207/server/access"
 	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
 
-// delete answers DELETE (RFC 4918 §9.6).
+// delete implements DELETE (RFC 4918 §9.6).
 func (h *Handler) delete(q *request) error {
-	if err := q.noBody(); err != nil {
+	if err := q.checkNoBody(); err != nil {
 		return err
 	}
 	d, err := q.deleteDepth()
 	if err != nil {
 		return err
 	}
-	release, err := h.reserve(q, pathlock.Range{Path: q.path, Subtree: true, Write: true})
+	release, err := h.reserve(q, q.deleteRange())
 	if err != nil {
 		return err
 	}
 	defer release()
-	t := h.treeFor(q)
-	if err := h.mayRemove(q, t, d, false); err != nil {
+	plan, err := h.planDelete(q, h.treeFor(q), d)
+	if err != nil {
 		return err
 	}
-	done, err := h.partial(q, release, func(report tree.Report) error { return t.Delete(q.ctx, q.path, report) })
+	done, err := h.run(q, release, plan)
 	if done {
 		q.w.WriteHeader(http.StatusNoContent)
 	}
@@ -36,47 +33,41 @@ func (h *Handler) delete(q *request) error {
 }
 
 func (h *Handler) deleteHead(q *request) error {
-	if err := q.noLength(); err != nil {
+	if err := q.checkNoLength(); err != nil {
 		return err
 	}
 	d, err := q.deleteDepth()
 	if err != nil {
 		return err
 	}
-	return h.looking(q, func(t *tree.Tree) error {
-		if err := h.mayRemove(q, t, d, false); err != nil {
-			return err
-		}
-		return untilChange(t, func(report tree.Report) error { return t.Delete(q.ctx, q.path, report) })
-	}, pathlock.Range{Path: q.path, Subtree: true, Write: true})
+	return h.precheck(q, func(t *tree.Tree) error {
+		_, err := h.planDelete(q, t, d)
+		return err
+	}, q.deleteRange())
 }
 
-// deleteDepth checks what a DELETE says of itself.
+func (q *request) deleteRange() pathlock.Range {
+	return pathlock.Range{Path: q.path, Subtree: true, Write: true}
+}
+
+// deleteDepth returns the Depth of a DELETE. It returns an error for the root.
 func (q *request) deleteDepth() (tree.Depth, error) {
 	d, err := depth(q.Header, tree.Infinity)
 	if err == nil && q.path.IsRoot() {
-		err = plain(http.StatusForbidden, "The root cannot be removed.")
+		err = statusError(http.StatusForbidden, "The root cannot be removed.")
 	}
 	return d, err
 }
 
-// mayRemove checks a request that takes its resource away: what the engine does not. Unless only what can be served is wanted, a
-// link that leads nowhere and what is neither file nor collection can be removed, too.
-func (h *Handler) mayRemove(q *request, t *tree.Tree, d tree.Depth, served bool) error {
-	if err := h.allowed(q.ctx, access.Read, q.path); errors.Is(err, fs.ErrNotExist) {
-		return err
+// planDelete checks a DELETE and returns its plan.
+func (h *Handler) planDelete(q *request, t *tree.Tree, d tree.Depth) (*tree.Plan, error) {
+	r, err := h.checkRemove(q, t, d, false)
+	if err != nil {
+		return nil, err
 	}
-	r, err := t.Stat(q.ctx, q.path)
-	switch {
-	case err != nil && served:
-		return err
-	case r.Info == nil && !t.Present(q.ctx, q.path):
-		return err
-	case err == nil && r.Info.IsDir() && d != tree.Infinity:
-		return plain(http.StatusBadRequest, "A collection goes with its members: Depth must be infinity.") // §9.6.1, §9.9.3
+	plan, err := t.PlanDelete(q.ctx, q.path)
+	if err != nil {
+		return nil, err
 	}
-	if err := h.allowed(q.ctx, access.Unbind, q.path); err != nil {
-		return err
-	}
-	return h.ready(q, t, r, r.Info != nil) // the locks are the engine's to ask for
+	return plan, h.httpConditions(q, t, r, r.Info != nil)
 }

@@ -13,19 +13,19 @@ import (
 	"dav207/server/tree"
 )
 
-// fail is the only way in which a request that failed as a whole is answered.
+// fail sends the response for a request that failed as a whole. It is the only function that does.
 func (h *Handler) fail(q *request, err error) {
 	if errors.Is(err, errAbort) {
-		h.log.LogAttrs(q.ctx, q.warning(), "answer broken off", slog.String("method", q.Method),
+		h.log.LogAttrs(q.ctx, q.abortLevel(), "answer broken off", slog.String("method", q.Method),
 			slog.String("name", q.path.String()), slog.Any("err", err))
 		panic(http.ErrAbortHandler)
 	}
 	e := asError(err)
 	level := slog.LevelDebug
 	switch {
-	case e.Status == http.StatusNotImplemented, e.Status == http.StatusBadGateway: // a strange method, a Destination elsewhere
+	case e.Status == http.StatusNotImplemented, e.Status == http.StatusBadGateway: // unknown method, Destination on another server
 	case e.Status == http.StatusInsufficientStorage:
-		level = slog.LevelWarn // any client can ask for too much, and somebody may want to make room
+		level = slog.LevelWarn // not a fault of the server, but the administrator may want to know
 	case e.Status >= 500:
 		level = slog.LevelError
 	}
@@ -62,22 +62,22 @@ func (h *Handler) fail(q *request, err error) {
 	}
 }
 
-// warning returns the level of a failure that the server cannot tell the client of. It is no warning
-// that the client is gone.
-func (q *request) warning() slog.Level {
+// abortLevel returns the log level for a response that was cut off. It is not a warning if the
+// client is gone.
+func (q *request) abortLevel() slog.Level {
 	if q.ctx.Err() != nil {
 		return slog.LevelDebug
 	}
 	return slog.LevelWarn
 }
 
-// errAbort is wrapped by what can no longer be said, because the answer has begun: a cut connection is honest, a
-// well-formed half-truth is not.
+// errAbort is wrapped by errors that occur after the response has begun. fail closes the
+// connection, since a complete response would be wrong.
 var errAbort = errors.New("the answer cannot be completed")
 
 func abort(err error) error { return errors.Join(errAbort, err) }
 
-// asError gives the errors of the engine their place in RFC 4918.
+// asError returns err with its status. It maps the errors of package tree to RFC 4918.
 func asError(err error) *multistatus.Error {
 	switch {
 	case errors.Is(err, tree.ErrNoParent):
@@ -91,7 +91,7 @@ func asError(err error) *multistatus.Error {
 			Description: "The collection holds itself."}
 	}
 	if e := (*tree.TooLongError)(nil); errors.As(err, &e) {
-		err = creatable(e.Path) // as PUT answers there
+		err = checkCreatable(e.Path) // the same status as for PUT
 	}
 	e := multistatus.AsError(err)
 	if reason := davpath.NameError(""); e.Description == "" && errors.As(err, &reason) {
@@ -100,47 +100,50 @@ func asError(err error) *multistatus.Error {
 	return e
 }
 
-// failure is the response for one resource that failed.
+// failure returns the response of a 207 for a resource that failed.
 func failure(href string, err error) *multistatus.Response {
 	r := multistatus.Failure(href, asError(err))
 	return &r
 }
 
-// plain is an error with a status and nothing to add.
-func plain(status int, description string) error {
+// statusError returns an error with a status and a description, which may be "".
+func statusError(status int, description string) error {
 	return &multistatus.Error{Status: status, Description: description}
 }
 
+// badRequest returns the error for a URL that cannot name a resource.
 func badRequest(err error) error {
 	return &multistatus.Error{Status: http.StatusBadRequest, Description: "The URL is not one that can name a resource.", Err: err}
 }
 
-func condition(status int, name string, hrefs ...string) error {
+// conditionError returns an error with a precondition element (RFC 4918 §16).
+func conditionError(status int, name string, hrefs ...string) error {
 	return &multistatus.Error{Status: status, Condition: multistatus.Precondition(name, hrefs...)}
 }
 
-// reserved answers for a Request-URI that is that of the server's own files: to a client they are not there, and what would make
-// something there is refused as it is for a Destination (RFC 4918 §9.3.1: 403, "the server does not allow the creation of
+// reservedError returns the error for a Request-URI that is reserved for the server's own files.
+// Clients see no resource there. Methods that would create one get the same status as for a
+// reserved Destination (RFC 4918 §9.3.1: 403, "the server does not allow the creation of
 // collections at the given location in its URL namespace").
-func reserved(method string, p davpath.Path) error {
+func reservedError(method string, p davpath.Path) error {
 	switch method {
 	case http.MethodPut, "MKCOL", "LOCK":
-		return creatable(p)
+		return checkCreatable(p)
 	}
 	return &multistatus.Error{Status: http.StatusNotFound, Err: errors.New("reserved name")}
 }
 
-// errMethod answers for a method that this server does not have: 405 for those of HTTP, which it knows and does not
-// support on any resource, 501 for others (RFC 9110 §9.1).
+// errMethod returns the error for a method that the server does not implement: 405 for methods of
+// HTTP, 501 for others (RFC 9110 §9.1).
 func errMethod(method string) error {
 	switch method {
 	case http.MethodPost, http.MethodPatch, http.MethodTrace, http.MethodConnect:
-		return plain(http.StatusMethodNotAllowed, "")
+		return statusError(http.StatusMethodNotAllowed, "")
 	}
-	return plain(http.StatusNotImplemented, "")
+	return statusError(http.StatusNotImplemented, "")
 }
 
-// xmlError gives the errors of reading an XML body their status.
+// xmlError returns an error of parsing an XML body with its status.
 func xmlError(err error) error {
 	switch {
 	case errors.Is(err, davxml.ErrCharset):
@@ -152,8 +155,8 @@ func xmlError(err error) error {
 	return err
 }
 
-// creatable refuses names that could not be read back.
-func creatable(p davpath.Path) error {
+// checkCreatable returns an error if no resource with the name p may be created.
+func checkCreatable(p davpath.Path) error {
 	if p.Reserved() {
 		return &multistatus.Error{Status: http.StatusForbidden, Err: fs.ErrPermission, Description: "The name is reserved."}
 	}
@@ -161,4 +164,16 @@ func creatable(p davpath.Path) error {
 		return &multistatus.Error{Status: http.StatusBadRequest, Err: err, Description: err.Error()}
 	}
 	return nil
+}
+
+// invalid returns a 400 for a body or header that breaks a rule of RFC 4918.
+func invalid(description string) error { return statusError(http.StatusBadRequest, description) }
+
+// discardOrAbort ends a multistatus that cannot be completed. It returns err if nothing was sent
+// yet, so that the client gets a plain status, otherwise an error that closes the connection.
+func discardOrAbort(out *multistatus.Writer, err error) error {
+	if out.Discard() {
+		return err
+	}
+	return abort(err)
 }

@@ -14,23 +14,26 @@ import (
 	"golang.org/x/net/webdav"
 
 	"dav207/fsbackend"
+	"dav207/fsbackend/disk"
+	"dav207/fsbackend/memory"
 	"dav207/server"
 )
 
-// A directory of the disk. Nothing outside of it is read or written, whatever links it holds.
+// A directory on disk. The server does not follow links out of it.
 func ExampleNew_directory() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	files, err := fsbackend.Root(dir)
+	files, err := disk.Open(dir, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer files.Close()
 
-	srv := httptest.NewServer(server.New(files, nil)) // or http.ListenAndServe(addr, server.New(files, nil))
+	handler := server.New(fsbackend.New(files), nil)
+	srv := httptest.NewServer(handler) // or http.ListenAndServe(addr, handler)
 	defer srv.Close()
 
 	say(srv.URL+"/letters", "MKCOL", "")
@@ -43,11 +46,11 @@ func ExampleNew_directory() {
 	// Hello <nil>
 }
 
-// Whatever afero has a back end for: here what is written goes to memory, over files that are only read.
+// Any afero.Fs: here a copy-on-write layer keeps the changes of a read-only file system in memory.
 func ExampleNew_afero() {
 	base := afero.NewMemMapFs()
 	afero.WriteFile(base, "/readme.txt", []byte("as it came"), 0o644)
-	layered := afero.NewCopyOnWriteFs(afero.NewReadOnlyFs(base), fsbackend.Memory())
+	layered := afero.NewCopyOnWriteFs(afero.NewReadOnlyFs(base), memory.New(nil))
 
 	srv := httptest.NewServer(server.New(fsbackend.New(layered), nil))
 	defer srv.Close()
@@ -68,11 +71,11 @@ func ExampleNew_afero() {
 	// below: as it came
 }
 
-// A file system that was written for golang.org/x/net/webdav stays as it is: only its Handler is replaced.
+// A file system for golang.org/x/net/webdav. Only its Handler is replaced.
 func ExampleNew_webdavFileSystem() {
 	var files webdav.FileSystem = webdav.NewMemFS()
 
-	srv := httptest.NewServer(server.New(files, nil))
+	srv := httptest.NewServer(server.New(fsbackend.FromWebDAV(files), nil))
 	defer srv.Close()
 
 	say(srv.URL+"/c", "MKCOL", "")
@@ -86,10 +89,10 @@ func ExampleNew_webdavFileSystem() {
 	// GET /d/1: 200 OK: one
 }
 
-// In a larger mux the handler is told its prefix, because it writes URLs and reads them in headers. So there is no
-// http.StripPrefix, and no method in the pattern.
+// Within a larger mux Options.Prefix is set, since the handler reads and writes URLs in headers and
+// bodies. Do not use http.StripPrefix or a method in the pattern.
 func ExampleNew_prefix() {
-	dav := server.New(fsbackend.New(fsbackend.Memory()), &server.Options{Prefix: "/files/dav"})
+	dav := server.New(fsbackend.New(memory.New(nil)), &server.Options{Prefix: "/files/dav"})
 	mux := http.NewServeMux()
 	mux.Handle("/files/dav/", dav)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "the rest of the site") })
@@ -110,7 +113,7 @@ func ExampleNew_prefix() {
 	// MOVE /files/dav/2: 502 Bad Gateway
 }
 
-// say sends a request, and prints the status and, for GET, the body.
+// say sends a request and prints the status and, for GET, the body.
 func say(url, method, body string, header ...string) {
 	r, err := http.NewRequest(method, url, strings.NewReader(body))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/net/webdav"
 
+	"dav207/fsbackend"
 	"dav207/props"
 	"dav207/server/davxml"
 	"dav207/server/davxml/xmltest"
@@ -17,7 +18,7 @@ import (
 	"dav207/server/tree"
 )
 
-// FuzzDepth: Depth and Overwrite are one of their few values, or refused.
+// FuzzDepth: Depth and Overwrite have one of their values or are refused.
 func FuzzDepth(f *testing.F) {
 	addHeader(f, "Depth")
 	addHeader(f, "Overwrite")
@@ -39,9 +40,8 @@ func FuzzDepth(f *testing.F) {
 	})
 }
 
-// FuzzRange: whatever parts of a file are asked for, and under whatever conditions, they are
-// parts of it, or the whole (RFC 9110 §13, §14); and one range is what http.ServeContent makes of
-// it where both answer with bytes.
+// FuzzRange: GET sends parts of the file or the whole file for any range and condition (RFC 9110
+// §13, §14). For a single range it agrees with http.ServeContent if both send bytes.
 func FuzzRange(f *testing.F) {
 	for _, s := range clientSeeds(f) {
 		if r := s.header.Get("Range"); r != "" {
@@ -61,7 +61,7 @@ func FuzzRange(f *testing.F) {
 		switch w.Code {
 		case http.StatusOK:
 			if body := w.Body.String(); body != file.content {
-				t.Errorf("the whole is %q", body)
+				t.Errorf("the whole file is %q", body)
 			}
 		case http.StatusPartialContent:
 			if said == "" {
@@ -79,14 +79,14 @@ func FuzzRange(f *testing.F) {
 		default:
 			t.Errorf("GET = %d", w.Code)
 		}
-		if want := file.oracle("GET", header...); want.Code == http.StatusPartialContent && w.Code == want.Code &&
+		if want := file.serveContent("GET", header...); want.Code == http.StatusPartialContent && w.Code == want.Code &&
 			said != want.Header().Get("Content-Range") {
 			t.Errorf("Content-Range %q, and %q of http.ServeContent", said, want.Header().Get("Content-Range"))
 		}
 	})
 }
 
-// FuzzProperty: what is set to a property is refused, or is there afterwards as it was sent (RFC 4918 §4.3).
+// FuzzProperty: a property is refused, or PROPFIND returns it as it was sent (RFC 4918 §4.3).
 func FuzzProperty(f *testing.F) {
 	for _, s := range []string{
 		`<a xmlns="urn:a">x</a>`,
@@ -107,7 +107,7 @@ func FuzzProperty(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, fragment string) {
 		doc := `<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop>` + fragment + `</D:prop></D:set></D:propertyupdate>`
-		h := New(webdav.NewMemFS(), nil)
+		h := New(fsbackend.FromWebDAV(webdav.NewMemFS()), nil)
 		ask(h, "PUT", "/f", "")
 		w := ask(h, "PROPPATCH", "/f", doc)
 		if w.Code >= 400 && w.Code < 500 {
@@ -160,7 +160,7 @@ func FuzzProperty(f *testing.F) {
 			}
 		}
 		for name := range want {
-			t.Errorf("%s was accepted, and is not there", name)
+			t.Errorf("%s was accepted, but PROPFIND does not return it", name)
 		}
 	})
 }
@@ -177,7 +177,7 @@ func canonical(t *testing.T, p props.Property) string {
 	return s
 }
 
-// ask sends a request to a handler. Headers that are empty are not sent.
+// ask sends a request to a handler. It leaves out headers that are empty.
 func ask(h http.Handler, method, target, body string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	for i := 0; i < len(header); i += 2 {

@@ -15,14 +15,14 @@ import (
 	"testing"
 	"time"
 
-	"dav207/fsbackend"
+	"dav207/fsbackend/memory"
 	"dav207/server/access"
 	"dav207/server/davpath"
 )
 
-// GET and HEAD of a collection lead to the URL that has its slash (RFC 4918 §5.2, RFC 9110
-// §15.4.2), as the client knows it and never on another host. Other methods answer at once, for
-// many clients follow no redirect.
+// GET and HEAD of a collection redirect to its URL with a slash (RFC 4918 §5.2, RFC 9110 §15.4.2),
+// as the client addresses it and never on another host. Other methods do not redirect, since many
+// clients do not follow.
 func TestCollectionsWithoutSlash(t *testing.T) {
 	proxied := func(prefix string) []string {
 		return []string{"X-Forwarded-Prefix", prefix, "X-Forwarded-Host", "files.example"}
@@ -31,14 +31,14 @@ func TestCollectionsWithoutSlash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Where httptest's requests come from.
+	// The address of requests by httptest.
 	trusted := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	for _, tt := range []struct {
 		rule     string
 		opts     Options
 		target   string
 		header   []string
-		location string // "" where the answer is 200
+		location string // "" for 200
 	}{
 		{"a collection", Options{}, "/c", nil, "/c/"},
 		{"with its slash", Options{}, "/c/", nil, ""},
@@ -78,9 +78,9 @@ func TestCollectionsWithoutSlash(t *testing.T) {
 		{"a proxy that is not trusted", Options{}, "/c", proxied("/p"), "/c/"},
 		{"a public URL", Options{PublicURLs: []*url.URL{public}, Prefix: "/dav"}, "/dav/c", nil, "/shared%20files/x/c/"},
 	} {
-		files := fsbackend.New(fsbackend.Memory())
+		files := memory.New(nil).Backend()
 		for _, dir := range []string{"/c", "/c/d", "/a b?#%+&'", "/é", "/co:lon", "/evil.example", "/evil.example/x", `/\evil.example`} {
-			if err := files.Mkdir(t.Context(), dir, 0o777); err != nil {
+			if err := files.Mkdir(t.Context(), davpath.Must(dir)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -114,33 +114,33 @@ func TestCollectionsWithoutSlash(t *testing.T) {
 	}
 }
 
-// everywhere is a policy that says the same of every resource.
-type everywhere struct{ err error }
+// uniformPolicy is a policy with the same result for every resource.
+type uniformPolicy struct{ err error }
 
-func (p everywhere) Check(context.Context, access.Privilege, davpath.Path) error { return p.err }
+func (p uniformPolicy) Check(context.Context, access.Privilege, davpath.Path) error { return p.err }
 
-// A redirect tells nothing of what may not be seen.
+// A redirect does not reveal a resource that the policy hides.
 func TestNoRedirectWithoutAccess(t *testing.T) {
-	files := fsbackend.New(fsbackend.Memory())
-	if err := files.Mkdir(t.Context(), "/c", 0o777); err != nil {
+	files := memory.New(nil).Backend()
+	if err := files.Mkdir(t.Context(), davpath.Must("/c")); err != nil {
 		t.Fatal(err)
 	}
 	for err, want := range map[error]int{fs.ErrNotExist: 404, fs.ErrPermission: 403} {
-		h := New(files, &Options{Policy: everywhere{err}})
+		h := New(files, &Options{Policy: uniformPolicy{err}})
 		for _, method := range []string{"GET", "HEAD"} {
 			if res := do(h, method, "/c", ""); res.StatusCode != want || res.Header.Get("Location") != "" {
-				t.Errorf("%s where the policy says %v = %d to %q, want %d", method, err, res.StatusCode, res.Header.Get("Location"), want)
+				t.Errorf("%s with the policy's error %v = %d to %q, want %d", method, err, res.StatusCode, res.Header.Get("Location"), want)
 			}
 		}
 	}
 }
 
-// Methods other than GET and HEAD answer for a collection with and without its slash alike.
+// Methods other than GET and HEAD respond for a collection with and without a slash alike.
 func TestNoOtherRedirects(t *testing.T) {
 	for method, want := range map[string]int{
 		"OPTIONS": 200, "PROPFIND": 207, "PROPPATCH": 400, "PUT": 405, "MKCOL": 405, "COPY": 201, "MOVE": 201, "DELETE": 204, "LOCK": 200, "UNLOCK": 400, "POST": 405,
 	} {
-		h := New(fsbackend.New(fsbackend.Memory()), nil)
+		h := New(memory.New(nil).Backend(), nil)
 		do(h, "MKCOL", "/c", "")
 		body := map[string]string{"LOCK": lockShared}[method]
 		res := do(h, method, "/c", body, "Destination", "/d", "Depth", "infinity")
@@ -150,10 +150,10 @@ func TestNoOtherRedirects(t *testing.T) {
 	}
 }
 
-// Over the wire, in HTTP/1.1 and HTTP/2, and as a client resolves it.
+// A client follows the redirect over HTTP/1.1 and HTTP/2.
 func TestRedirectOverTheWire(t *testing.T) {
-	files := fsbackend.New(fsbackend.Memory())
-	if err := files.Mkdir(t.Context(), "/a b", 0o777); err != nil {
+	files := memory.New(nil).Backend()
+	if err := files.Mkdir(t.Context(), davpath.Must("/a b")); err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewUnstartedServer(New(files, &Options{Prefix: "/dav"}))

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"io/fs"
 	"net/http"
 	"slices"
 
@@ -11,29 +12,30 @@ import (
 	"dav207/server/multistatus"
 )
 
-// guard is what one request may do: the policy, and the locks whose tokens it did not submit. It is the tree's Guard.
+// guard decides what one request may do: it checks the policy and the locks. It implements
+// tree.Guard.
 type guard struct {
 	h *Handler
 	q *request
 }
 
-// Check implements tree.Guard. A lock refuses with 423 and names its root (RFC 4918 §7.5, §16).
+// Check implements tree.Guard. A lock whose token was not submitted causes 423 with the lock's root
+// (RFC 4918 §7.5, §16).
 func (g *guard) Check(ctx context.Context, p access.Privilege, path davpath.Path) error {
-	if err := g.h.allowed(ctx, p, path); err != nil {
+	if err := g.h.checkPolicy(ctx, p, path); err != nil {
 		return err
 	}
 	if p == access.Read || g.h.locks.Len() == 0 {
 		return nil
 	}
-	// A resource that links give several names is locked by what covers the name it is asked for, as a member of what that
-	// leads through, and by what covers its own.
-	if err := g.checkName(p, path); err != nil || path == g.q.path && g.q.seen.direct {
+	// A path with symbolic links is another name of a resource. Locks on both names apply.
+	if err := g.checkName(p, path); err != nil || path == g.q.path && g.q.found.direct {
 		return err
 	}
-	real := g.h.real(ctx, path)
+	real := g.h.realPath(ctx, path)
 	if p == access.Bind || p == access.Unbind {
-		// A link itself is not locked by a lock on what it leads to, which stays when the link goes.
-		real = g.h.realMember(ctx, path)
+		// Only the parent is resolved: a lock on a link's target does not lock the link.
+		real = g.h.realMemberPath(ctx, path)
 	}
 	if real == path {
 		return nil
@@ -41,55 +43,58 @@ func (g *guard) Check(ctx context.Context, p access.Privilege, path davpath.Path
 	return g.checkName(p, real)
 }
 
-// checkName asks for the locks on one name of a resource.
+// checkName checks the locks on one name of a resource.
 func (g *guard) checkName(p access.Privilege, path davpath.Path) error {
 	if p != access.Bind && p != access.Unbind {
-		return g.submitted(g.h.locks.Covering(path))
+		return g.checkSubmitted(g.h.locks.Covering(path))
 	}
-	// The member itself, which may be a link, and the collection, whose lock guards its membership (§7.4): "The collection's
-	// lock token is required in addition to the lock token on the internal member itself, if it is locked separately."
+	// Both the member and the collection whose membership changes (§7.4): "The collection's lock
+	// token is required in addition to the lock token on the internal member itself, if it is
+	// locked separately."
 	covering := g.h.locks.Covering(path)
-	separate := slices.DeleteFunc(slices.Clone(covering), func(l locks.Lock) bool { return l.Root != path })
-	if len(separate) > 0 {
-		covering = separate
+	own := slices.DeleteFunc(slices.Clone(covering), func(l locks.Lock) bool { return l.Root != path })
+	if len(own) > 0 {
+		covering = own
 	}
-	if err := g.submitted(covering); err != nil || path.IsRoot() {
+	if err := g.checkSubmitted(covering); err != nil || path.IsRoot() {
 		return err
 	}
-	return g.submitted(g.h.locks.Covering(path.Parent()))
+	return g.checkSubmitted(g.h.locks.Covering(path.Parent()))
 }
 
 // Clear implements tree.Guard.
 func (g *guard) Clear(path davpath.Path) bool {
 	return g.h.policy == nil && (g.h.locks.Len() == 0 ||
-		!g.h.locks.AnyBelow(path) && !g.h.locks.AnyBelow(g.h.real(context.Background(), path)))
+		!g.h.locks.AnyBelow(path) && !g.h.locks.AnyBelow(g.h.realPath(context.Background(), path)))
 }
 
-// real returns the one name of a resource that links give several: locks are held under it, so that none is passed by
-// another name (§6.1).
-func (h *Handler) real(ctx context.Context, p davpath.Path) davpath.Path {
+// realPath resolves the symbolic links in p. Locks are stored under the real path, so that every
+// name of a resource finds them (§6.1).
+func (h *Handler) realPath(ctx context.Context, p davpath.Path) davpath.Path {
 	return h.tree.Real(ctx, p)
 }
 
-// realPath is real for the resource of a request.
-func (h *Handler) realPath(q *request) davpath.Path {
-	if q.seen.direct {
+// realRequestPath returns realPath of the request's resource.
+func (h *Handler) realRequestPath(q *request) davpath.Path {
+	if q.found.direct {
 		return q.path
 	}
-	return h.real(q.ctx, q.path)
+	return h.realPath(q.ctx, q.path)
 }
 
-// realMember is real for what is done to a member of a collection, which is not followed where it is a link itself.
-func (h *Handler) realMember(ctx context.Context, p davpath.Path) davpath.Path {
+// realMemberPath resolves the links in the parent of p, not p itself. It is for operations on a
+// member that may be a link.
+func (h *Handler) realMemberPath(ctx context.Context, p davpath.Path) davpath.Path {
 	if p.IsRoot() {
 		return p
 	}
-	return h.real(ctx, p.Parent()).Child(p.Name())
+	return h.realPath(ctx, p.Parent()).Child(p.Name())
 }
 
-// submitted checks that the token of a lock on the resource was submitted by who holds it. One is enough: where there
-// are more they are shared, and each holder may write (§6.2).
-func (g *guard) submitted(covering []locks.Lock) error {
+// checkSubmitted checks that the request submitted the token of one of the locks and that its
+// principal created that lock. One is enough: several locks on one resource are shared locks, and
+// each holder may write (§6.2).
+func (g *guard) checkSubmitted(covering []locks.Lock) error {
 	if len(covering) == 0 {
 		return nil
 	}
@@ -103,22 +108,75 @@ func (g *guard) submitted(covering []locks.Lock) error {
 			hrefs = append(hrefs, href)
 		}
 	}
-	return condition(http.StatusLocked, multistatus.LockTokenSubmitted, hrefs...)
+	return conditionError(http.StatusLocked, multistatus.LockTokenSubmitted, hrefs...)
 }
 
-// allowed asks the policy.
-func (h *Handler) allowed(ctx context.Context, p access.Privilege, path davpath.Path) error {
+// checkPolicy returns the error of the policy, if there is one.
+func (h *Handler) checkPolicy(ctx context.Context, p access.Privilege, path davpath.Path) error {
 	if h.policy == nil {
 		return nil
 	}
 	return h.policy.Check(ctx, p, path)
 }
 
-// lockRoot returns the href of what a lock was taken on. q may be nil.
+// lockRoot returns the href of a lock's root. q may be nil.
 func (h *Handler) lockRoot(ctx context.Context, q *request, l locks.Lock) string {
-	if q != nil && l.Root == q.path && q.seen.there {
-		return h.hrefs(ctx).Href(l.Root, q.seen.collection)
+	if q != nil && l.Root == q.path && q.found.there {
+		return h.hrefs(ctx).Href(l.Root, q.found.collection)
 	}
-	info, err := h.tree.FS.Stat(ctx, l.Root.String())
+	info, err := h.tree.FS.Stat(ctx, l.Root)
 	return h.hrefs(ctx).Href(l.Root, err == nil && info.IsDir())
+}
+
+// readOnly is the policy for Options.ReadOnly. It applies the other policy first, then allows only
+// Read.
+type readOnly struct {
+	policy access.Policy // may be nil
+}
+
+// Check implements access.Policy.
+func (r readOnly) Check(ctx context.Context, p access.Privilege, path davpath.Path) error {
+	if r.policy != nil {
+		if err := r.policy.Check(ctx, p, path); err != nil {
+			return err
+		}
+	}
+	if p == access.Read {
+		return nil
+	}
+	return fs.ErrPermission
+}
+
+// coveringLocks returns the locks that cover a resource, under p and under its real path.
+func (h *Handler) coveringLocks(ctx context.Context, p davpath.Path) []locks.Lock {
+	if h.locks.Len() == 0 {
+		return nil
+	}
+	return h.coveringPathLocks(p, h.realPath(ctx, p))
+}
+
+// coveringRequestLocks returns coveringLocks of the request's resource.
+func (h *Handler) coveringRequestLocks(q *request) []locks.Lock {
+	if h.locks.Len() == 0 {
+		return nil
+	}
+	return h.coveringPathLocks(q.path, h.realRequestPath(q))
+}
+
+// coveringPathLocks returns the locks that cover p or real.
+func (h *Handler) coveringPathLocks(p, real davpath.Path) []locks.Lock {
+	covering := h.locks.Covering(p)
+	if real != p {
+		for _, l := range h.locks.Covering(real) {
+			if !l.Covers(p) {
+				covering = append(covering, l)
+			}
+		}
+	}
+	return covering
+}
+
+// covers reports whether a lock covers a resource, under p or under its real path.
+func (h *Handler) covers(ctx context.Context, l locks.Lock, p davpath.Path) bool {
+	return l.Covers(p) || l.Covers(h.realPath(ctx, p))
 }

@@ -11,27 +11,27 @@ import (
 	"dav207/server/tree"
 )
 
-// ifHeader is the If header of a request (RFC 4918 §10.4): lists of conditions, one of which must hold as a whole.
+// ifHeader is a parsed If header (RFC 4918 §10.4). It is true if one of its lists is true.
 type ifHeader struct {
 	lists []ifList
 }
 
-// ifList is a List with the resource it speaks of.
+// ifList is a List and the resource that it applies to.
 type ifList struct {
-	tag        string       // the Resource-Tag, "" for none: the Request-URI
-	path       davpath.Path // that of the tag
-	foreign    bool         // the tag is a URL of another server, or outside of the tree
+	tag        string       // the Resource-Tag; "" means the Request-URI
+	path       davpath.Path // of the tag
+	foreign    bool         // the tag is not a URL of this tree
 	conditions []ifCondition
 }
 
-// ifCondition is a Condition: exactly one of token and etag is set.
+// ifCondition is a Condition: either token or etag is set.
 type ifCondition struct {
 	not   bool
 	token string
-	etag  string // as sent: W/ and quotes included
+	etag  string // with quotes and W/
 }
 
-// What an If header may at most have: enough for the tokens of a large collection's members.
+// The bounds on an If header. They suffice for the tokens of the members of a large collection.
 const (
 	maxIf           = 256 << 10
 	maxIfConditions = 2048
@@ -39,11 +39,12 @@ const (
 
 var errIf = errors.New("malformed If header")
 
-// noLock is a state token that no resource ever has (§10.4.8).
+// noLock is a state token that never matches (§10.4.8).
 const noLock = "DAV:no-lock"
 
-// submits reports whether a state token stands in the header: "the actual form doesn't matter; what's relevant is that the
-// lock token appears in the If header, and that the If header itself evaluates to true" (§7.5.2).
+// submits reports whether the header contains a state token: "the actual form doesn't matter;
+// what's relevant is that the lock token appears in the If header, and that the If header itself
+// evaluates to true" (§7.5.2).
 func (f ifHeader) submits(token string) bool {
 	for _, l := range f.lists {
 		for _, c := range l.conditions {
@@ -55,8 +56,8 @@ func (f ifHeader) submits(token string) bool {
 	return false
 }
 
-// names reports whether a state token stands in the header as one that must match.
-func (f ifHeader) names(token string) bool {
+// requires reports whether the header contains a state token without Not.
+func (f ifHeader) requires(token string) bool {
 	for _, l := range f.lists {
 		for _, c := range l.conditions {
 			if c.token == token && !c.not {
@@ -67,9 +68,9 @@ func (f ifHeader) names(token string) bool {
 	return false
 }
 
-// parseIf reads the If header of the request. Repeated lines are taken as one. A tag that can name
-// no resource is refused: of what cannot be found, each Not would be true, and a change that the
-// header forbids would be made.
+// parseIf parses the If header of the request; repeated lines are joined. It returns 400 if a tag
+// cannot name a resource: every Not would be true for it, and the server would make a change that
+// the header forbids.
 func (h *Handler) parseIf(q *request) error {
 	values := q.Header.Values("If")
 	if len(values) == 0 {
@@ -77,7 +78,7 @@ func (h *Handler) parseIf(q *request) error {
 	}
 	var err error
 	if q.ifs, err = parseIf(strings.Join(values, " ")); err != nil {
-		return plain(http.StatusBadRequest, "The If header cannot be read.")
+		return statusError(http.StatusBadRequest, "The If header cannot be read.")
 	}
 	lists := q.ifs.lists
 	for i := range lists {
@@ -109,8 +110,7 @@ func parseIf(s string) (ifHeader, error) {
 	for s = skipSpace(s); s != ""; s = skipSpace(s) {
 		switch s[0] {
 		case '<':
-			url, rest, ok := angle(s)
-			ok = ok && (url[0] == '/' && escapes(url) || absolute(url))
+			url, rest, ok := parseTag(s)
 			if !ok || !used || len(f.lists) > 0 && !tagged {
 				return f, errIf
 			}
@@ -135,7 +135,13 @@ func parseIf(s string) (ifHeader, error) {
 	return f, nil
 }
 
-// parse reads the conditions up to the closing parenthesis and returns what follows it.
+// parseTag parses a Resource-Tag: an absolute URI or an absolute path in angle brackets.
+func parseTag(s string) (url, rest string, ok bool) {
+	url, rest, ok = parseAngle(s)
+	return url, rest, ok && (url[0] == '/' && validEscapes(url) || isAbsoluteURI(url))
+}
+
+// parse parses the conditions up to the closing parenthesis and returns the rest.
 func (l *ifList) parse(s string) (rest string, err error) {
 	for s = skipSpace(s); s != "" && s[0] != ')'; s = skipSpace(s) {
 		var c ifCondition
@@ -146,10 +152,10 @@ func (l *ifList) parse(s string) (rest string, err error) {
 		var ok bool
 		switch {
 		case strings.HasPrefix(s, "<"):
-			c.token, s, ok = angle(s)
-			ok = ok && absolute(c.token)
+			c.token, s, ok = parseAngle(s)
+			ok = ok && isAbsoluteURI(c.token)
 		case strings.HasPrefix(s, "["):
-			c.etag, s, ok = bracket(s)
+			c.etag, s, ok = parseBracket(s)
 		}
 		if !ok {
 			return "", errIf
@@ -162,16 +168,17 @@ func (l *ifList) parse(s string) (rest string, err error) {
 	return s[1:], nil
 }
 
-// angle reads <URL>.
-func angle(s string) (url, rest string, ok bool) {
+// parseAngle parses a URL in angle brackets.
+func parseAngle(s string) (url, rest string, ok bool) {
 	url, rest, ok = strings.Cut(s[1:], ">")
 	return url, rest, ok && url != "" && !strings.ContainsAny(url, " \t<\"")
 }
 
-// absolute reports whether s can be an absolute-URI (RFC 3986 §4.3), as a Coded-URL and a Resource-Tag want it.
-func absolute(s string) bool {
+// isAbsoluteURI reports whether s may be an absolute-URI (RFC 3986 §4.3), as in a Coded-URL and a
+// Resource-Tag.
+func isAbsoluteURI(s string) bool {
 	scheme, rest, ok := strings.Cut(s, ":")
-	if !ok || rest == "" || !escapes(rest) {
+	if !ok || rest == "" || !validEscapes(rest) {
 		return false
 	}
 	for i, c := range []byte(scheme) {
@@ -183,15 +190,15 @@ func absolute(s string) bool {
 	return scheme != ""
 }
 
-// escapes reports whether every percent sign in s is followed by two hexadecimal digits, and whether s has no fragment.
-func escapes(s string) bool {
+// validEscapes reports whether every percent sign in s starts a valid escape and s has no fragment.
+func validEscapes(s string) bool {
 	_, err := url.PathUnescape(s)
 	return err == nil && strings.IndexByte(s, '#') < 0
 }
 
-// bracket reads [entity-tag].
-func bracket(s string) (etag, rest string, ok bool) {
-	etag, rest, ok = entityTag(skipSpace(s[1:]))
+// parseBracket parses an entity tag in square brackets.
+func parseBracket(s string) (etag, rest string, ok bool) {
+	etag, rest, ok = parseEntityTag(skipSpace(s[1:]))
 	rest = skipSpace(rest)
 	if !ok || rest == "" || rest[0] != ']' {
 		return "", "", false
@@ -199,8 +206,8 @@ func bracket(s string) (etag, rest string, ok bool) {
 	return etag, rest[1:], true
 }
 
-// entityTag reads an entity-tag of RFC 9110 §8.8.3 at the start of s.
-func entityTag(s string) (etag, rest string, ok bool) {
+// parseEntityTag parses an entity-tag (RFC 9110 §8.8.3) at the start of s.
+func parseEntityTag(s string) (etag, rest string, ok bool) {
 	n := 0
 	if strings.HasPrefix(s, "W/") {
 		n = 2
@@ -218,37 +225,38 @@ func entityTag(s string) (etag, rest string, ok bool) {
 
 func skipSpace(s string) string { return strings.TrimLeft(s, " \t") }
 
-// evaluateIf answers 412 where the If header is there and false (§10.4.1).
+// evaluateIf returns 412 if there is an If header and it is false (§10.4.1).
 func (h *Handler) evaluateIf(q *request, t *tree.Tree) error {
 	if len(q.ifs.lists) == 0 {
 		return nil
 	}
 	for i := range q.ifs.lists {
-		if h.holds(q, t, &q.ifs.lists[i]) {
+		if h.evaluateList(q, t, &q.ifs.lists[i]) {
 			return nil
 		}
 	}
-	return plain(http.StatusPreconditionFailed, "The If header does not hold.")
+	return statusError(http.StatusPreconditionFailed, "The If header does not hold.")
 }
 
-// holds reports whether every condition of a list is true of its resource.
-func (h *Handler) holds(q *request, t *tree.Tree, l *ifList) bool {
+// evaluateList reports whether every condition of a list is true.
+func (h *Handler) evaluateList(q *request, t *tree.Tree, l *ifList) bool {
 	path := q.path
 	if l.tag != "" {
 		path = l.path
 	}
-	// "treat as if the URL identified a resource that exists but does not have the specified state" (§10.4.4)
-	known := !l.foreign && (path == q.path && q.seen.there || t.Present(q.ctx, path))
+	// §10.4.4: "treat as if the URL identified a resource that exists but does not have the
+	// specified state"
+	known := !l.foreign && (path == q.path && q.found.there || t.Present(q.ctx, path))
 	for _, c := range l.conditions {
 		matches := known
 		switch {
 		case c.token == noLock:
 			matches = false
-		case l.foreign: // its state is not known: neither a condition nor its opposite is true
+		case l.foreign: // unknown state: a condition is false, with Not and without
 			return false
 		case !known:
 		case c.token != "":
-			matches = h.lockedWith(q, path, c.token, l.tag == "" && !c.not)
+			matches = h.matchesToken(q, path, c.token, l.tag == "" && !c.not)
 		default:
 			matches = c.etag == h.currentTag(q, t, path)
 		}
@@ -259,9 +267,9 @@ func (h *Handler) holds(q *request, t *tree.Tree, l *ifList) bool {
 	return true
 }
 
-// lockedWith reports whether the lock of that token covers path. We also take it for one of the Request-URI if it is on
-// a member of what a DELETE or MOVE is about to take away, since the client of macOS names the locks of members so.
-func (h *Handler) lockedWith(q *request, path davpath.Path, token string, untagged bool) bool {
+// matchesToken reports whether the lock with that token covers path. For DELETE and MOVE an
+// untagged token may also be of a lock on a member, since macOS submits the tokens of members so.
+func (h *Handler) matchesToken(q *request, path davpath.Path, token string, untagged bool) bool {
 	l, ok := h.locks.Lookup(token)
 	if !ok {
 		return false
@@ -269,16 +277,17 @@ func (h *Handler) lockedWith(q *request, path davpath.Path, token string, untagg
 	if h.covers(q.ctx, l, path) {
 		return true
 	}
-	return untagged && (q.Method == "DELETE" || q.Method == "MOVE") && h.real(q.ctx, path).Contains(l.Root)
+	return untagged && (q.Method == "DELETE" || q.Method == "MOVE") && h.realPath(q.ctx, path).Contains(l.Root)
 }
 
-// currentTag returns the entity tag of what is at path, "" where there is none, or where the requester may not know.
+// currentTag returns the entity tag at path. It returns "" if there is none or the path is
+// reserved.
 func (h *Handler) currentTag(q *request, t *tree.Tree, path davpath.Path) string {
 	r, err := t.Stat(q.ctx, path)
 	if err != nil || r.Info.IsDir() || path.Reserved() {
 		return ""
 	}
-	tag, err := t.ETag(q.ctx, r.Info)
+	tag, err := r.Info.ETag(q.ctx)
 	if err != nil {
 		return ""
 	}

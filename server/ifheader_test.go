@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// show writes an If header in one way.
+// show formats an If header in one canonical way.
 func (f ifHeader) show() string {
 	var b strings.Builder
 	tag := ""
@@ -90,7 +90,7 @@ func TestParseIf(t *testing.T) {
 	}
 }
 
-// What is accepted means the same when it is written and read again.
+// FuzzParseIf: a header that parses has the same meaning after it is formatted and parsed again.
 func FuzzParseIf(f *testing.F) {
 	f.Add(`(<urn:uuid:a> ["e"]) (Not <DAV:no-lock>)`)
 	f.Add(`<http://h/a> (<urn:a>) </b> (Not [W/"x"])`)

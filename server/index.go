@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"html/template"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -12,9 +13,9 @@ import (
 	"dav207/server/tree"
 )
 
-// indexPage is the page that GET shows for a collection. The links are relative, which programs
-// that mirror a site by its pages rely on, and white space keeps the cells apart for those that
-// drop the tags: lftp would read a size and a date as one number.
+// indexPage is the page that GET sends for a collection. Programs that mirror a site need relative
+// links. White space separates the cells for programs that remove the tags: lftp would read size
+// and date as one number.
 var indexPage = template.Must(template.New("index").Parse(`{{define "head"}}<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.}}</title>
@@ -32,62 +33,37 @@ var indexPage = template.Must(template.New("index").Parse(`{{define "head"}}<!DO
 
 type indexRow struct {
 	Name, Size, Modified string
-	Href                 template.URL // escaped by us; empty where there is nothing to follow
+	Href                 template.URL // already escaped; empty for no link
 }
 
-// index writes the page of a collection, streaming. A member that cannot be looked at is named, with its status.
+// index streams the page of a collection. A member that cannot be read has its status in the page.
 func (h *Handler) index(q *request, t *tree.Tree, r props.Resource) error {
 	title := h.hrefs(q.ctx).Prefix().String()
 	if !r.Path.IsRoot() {
 		title = strings.ToValidUTF8(strings.TrimSuffix(title, "/")+r.Path.String()+"/", "\uFFFD")
 	}
 	w := bufio.NewWriterSize(q.w, 32<<10)
-	for member, err := range h.listed(t).Walk(q.ctx, r, tree.One) {
+	for member, err := range h.withoutJunk(t).Walk(q.ctx, r, tree.One) {
 		if member.Path == r.Path {
 			if err != nil {
 				return err
 			}
-			head := q.w.Header()
-			head.Set("Content-Type", "text/html; charset=utf-8")
-			head.Set("X-Content-Type-Options", "nosniff")
-			head.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+			if !member.Info.IsDir() { // a file has replaced it, and nothing was sent yet
+				return h.get(q)
+			}
+			setIndexHeaders(q.w.Header())
 			if q.Method == http.MethodHead {
 				return nil
 			}
-			if err := indexPage.ExecuteTemplate(w, "head", title); err != nil {
+			if err := writeIndexHead(w, title, r.Path.IsRoot()); err != nil {
 				return abort(err)
-			}
-			if !r.Path.IsRoot() {
-				if err := indexPage.ExecuteTemplate(w, "row", indexRow{Name: "../", Href: "../"}); err != nil {
-					return abort(err)
-				}
 			}
 			continue
 		}
-		row := indexRow{Name: strings.ToValidUTF8(member.Path.Name(), "\uFFFD")}
-		if err != nil {
-			if q.ctx.Err() != nil {
-				return abort(err)
-			}
-			row.Size = http.StatusText(asError(err).Status)
-		} else {
-			href := h.hrefs(q.ctx).Href(member.Path, member.Info.IsDir())
-			name := strings.TrimSuffix(href, "/")
-			name = href[strings.LastIndexByte(name, '/')+1:]
-			// "./", since a name may hold a colon. html/template writes "+" as "&#43;", which
-			// lftp takes for "&"; all else that it would write so is escaped in an href.
-			row.Href = template.URL("./" + strings.ReplaceAll(name, "+", "%2B"))
-			if t := props.LastModified(member.Info); !t.IsZero() {
-				row.Modified = t.UTC().Format(time.DateTime)
-			}
-			if member.Info.IsDir() {
-				row.Name += "/"
-				row.Size = "-"
-			} else {
-				row.Size = strconv.FormatInt(member.Info.Size(), 10)
-			}
+		if err != nil && q.ctx.Err() != nil {
+			return abort(err)
 		}
-		if err := indexPage.ExecuteTemplate(w, "row", row); err != nil {
+		if err := indexPage.ExecuteTemplate(w, "row", h.memberRow(q, member, err)); err != nil {
 			return abort(err)
 		}
 	}
@@ -98,4 +74,45 @@ func (h *Handler) index(q *request, t *tree.Tree, r props.Resource) error {
 		return abort(err)
 	}
 	return nil
+}
+
+// setIndexHeaders sets the headers of the page.
+func setIndexHeaders(head http.Header) {
+	head.Set("Content-Type", "text/html; charset=utf-8")
+	head.Set("X-Content-Type-Options", "nosniff")
+	head.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+}
+
+// writeIndexHead writes the page up to the first member, with a link to the parent unless root.
+func writeIndexHead(w io.Writer, title string, root bool) error {
+	err := indexPage.ExecuteTemplate(w, "head", title)
+	if err == nil && !root {
+		err = indexPage.ExecuteTemplate(w, "row", indexRow{Name: "../", Href: "../"})
+	}
+	return err
+}
+
+// memberRow returns the row of a member. If err is not nil the row has its status and no link.
+func (h *Handler) memberRow(q *request, member props.Resource, err error) indexRow {
+	row := indexRow{Name: strings.ToValidUTF8(member.Path.Name(), "\uFFFD")}
+	if err != nil {
+		row.Size = http.StatusText(asError(err).Status)
+		return row
+	}
+	href := h.hrefs(q.ctx).Href(member.Path, member.Info.IsDir())
+	name := strings.TrimSuffix(href, "/")
+	name = href[strings.LastIndexByte(name, '/')+1:]
+	// "./", since a name may hold a colon. html/template writes "+" as "&#43;", which lftp takes
+	// for "&". Every other character that html/template escapes is percent-encoded in an href.
+	row.Href = template.URL("./" + strings.ReplaceAll(name, "+", "%2B"))
+	if t := props.LastModified(member.Info); !t.IsZero() {
+		row.Modified = t.UTC().Format(time.DateTime)
+	}
+	if member.Info.IsDir() {
+		row.Name += "/"
+		row.Size = "-"
+	} else {
+		row.Size = strconv.FormatInt(member.Info.Size(), 10)
+	}
+	return row
 }

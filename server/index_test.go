@@ -9,16 +9,17 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"dav207/fsbackend"
+	"dav207/fsbackend/memory"
+	"dav207/server/davpath"
 )
 
-// Names that are not UTF-8 are served as they are, and shown so that the page, which says charset=utf-8, is what it says; its
-// links lead to them all the same.
+// Names that are not UTF-8 have working links. The page shows them as valid UTF-8, since its
+// charset is utf-8.
 func TestIndexOfNamesThatAreNotUTF8(t *testing.T) {
-	files := fsbackend.New(fsbackend.Memory())
+	files := memory.New(nil).Backend()
 	h := New(files, nil)
 	for _, dir := range []string{"/c\xe9", "/c\xe9/d\xff"} {
-		if err := files.Mkdir(t.Context(), dir, 0o777); err != nil {
+		if err := files.Mkdir(t.Context(), davpath.Must(dir)); err != nil {
 			t.Skip("no such names here: ", err)
 		}
 	}
@@ -36,11 +37,11 @@ func TestIndexOfNamesThatAreNotUTF8(t *testing.T) {
 	}
 }
 
-// Programs that know little of HTML read the page: a link holds no entity that they would have to
-// decode, leads to the member when it is resolved against the URL of the page (RFC 3986 §5), and
-// what stands in the cells is apart when the tags are gone. Browsers show the name as it is.
+// Programs with simple HTML parsers read the page: a link needs no entity decoding, leads to the
+// member when it is resolved against the page's URL (RFC 3986 §5), and the cells are separate
+// without the tags.
 func TestIndexForPrograms(t *testing.T) {
-	files := fsbackend.New(fsbackend.Memory())
+	files := memory.New(nil).Backend()
 	h := New(files, &Options{Prefix: "/p+q"})
 	names := []string{"co:lon", "a+b", "&amp;", "&#43;", "%2B", "%", "x;type=a", "-", "..a", "<b>\"'`", "é e\u0301", "日本語 +"}
 	for c := rune(' '); c < 0x7f; c++ {
@@ -48,7 +49,7 @@ func TestIndexForPrograms(t *testing.T) {
 			names = append(names, string(c)+"x"+string(c))
 		}
 	}
-	if err := files.Mkdir(t.Context(), "/c+&d", 0o777); err != nil {
+	if err := files.Mkdir(t.Context(), davpath.Must("/c+&d")); err != nil {
 		t.Fatal(err)
 	}
 	contents := map[string]string{} // by name, as it is listed
@@ -88,7 +89,7 @@ func TestIndexForPrograms(t *testing.T) {
 		}
 		content, ok := contents[name]
 		if !ok {
-			t.Errorf("%q is listed", name)
+			t.Errorf("%q is in the page", name)
 		}
 		delete(contents, name)
 		size := content
@@ -98,7 +99,7 @@ func TestIndexForPrograms(t *testing.T) {
 				t.Errorf("%s, the link of %q, leads to %d bytes, want %d", href, name, len(got), len(content))
 			}
 		} else if got := bodyOf(t, do(h, "GET", link.String(), "")); !strings.Contains(html.UnescapeString(got), "<title>/p+q/c+&d/"+name+"</title>") {
-			t.Errorf("%s, the link of %q, leads elsewhere", href, name)
+			t.Errorf("%s, the link of %q, leads to another resource", href, name)
 		}
 		bare := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(cells, "")
 		if fields := strings.Fields(bare); len(fields) != 3 || fields[0] != size {
@@ -106,7 +107,7 @@ func TestIndexForPrograms(t *testing.T) {
 		}
 	}
 	for name := range contents {
-		t.Errorf("%q is not listed", name)
+		t.Errorf("%q is not in the page", name)
 	}
 	if t.Failed() {
 		t.Log(page)

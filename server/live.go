@@ -2,16 +2,21 @@ package server
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 
 	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/davpath"
 	"dav207/server/davxml"
 	"dav207/server/locks"
 	"dav207/server/multistatus"
 )
 
-// lockProperties are the live properties that speak of locks (RFC 4918 §15.8, §15.10).
+// lockProperties returns the live properties about locks (RFC 4918 §15.8, §15.10).
 func (h *Handler) lockProperties() []props.Live {
 	const supported = `<D:lockentry><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockentry>` +
 		`<D:lockentry><D:lockscope><D:shared/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockentry>`
@@ -19,8 +24,8 @@ func (h *Handler) lockProperties() []props.Live {
 		{Name: props.DAV("lockdiscovery"), Prepare: h.memberLocks},
 		{Name: props.DAV("supportedlock"), Prepare: func(ctx context.Context) props.AppendFunc {
 			return func(b []byte, r *props.Resource) ([]byte, error) {
-				if h.allowed(ctx, access.WriteContent, r.Path) != nil {
-					return b, nil // whoever may not lock is told so before trying
+				if h.checkPolicy(ctx, access.WriteContent, r.Path) != nil {
+					return b, nil // this user may not lock it
 				}
 				return append(b, supported...), nil
 			}
@@ -28,8 +33,9 @@ func (h *Handler) lockProperties() []props.Live {
 	}
 }
 
-// namedRoot lets DAV:displayname of the root be what clients call it, the last segment of its URL, if that has one.
-func (h *Handler) namedRoot(live []props.Live) []props.Live {
+// rootDisplayName changes DAV:displayname of the root to the last segment of its URL, if there is
+// one.
+func (h *Handler) rootDisplayName(live []props.Live) []props.Live {
 	i := slices.IndexFunc(live, func(l props.Live) bool { return l.Name == props.DAV("displayname") })
 	prepare := live[i].Prepare
 	live[i].Prepare = func(ctx context.Context) props.AppendFunc {
@@ -46,13 +52,13 @@ func (h *Handler) namedRoot(live []props.Live) []props.Live {
 	return live
 }
 
-// appendLocks appends a DAV:activelock for each of the locks that cover a resource (§14.1). The token of a lock is its
-// holder's alone to know. q is the request whose resource it is, nil in a listing.
+// appendLocks appends a DAV:activelock for each lock (§14.1). It leaves out the tokens of locks
+// that another principal created. q is the request for the resource, nil in a listing.
 func (h *Handler) appendLocks(ctx context.Context, q *request, b []byte, covering []locks.Lock) []byte {
 	for _, l := range covering {
 		remaining := h.locks.Remaining(l)
 		if remaining <= 0 {
-			continue // it has ended since it was looked up
+			continue // it has expired since
 		}
 		b = append(b, `<D:activelock><D:lockscope>`...)
 		if l.Shared {
@@ -69,7 +75,7 @@ func (h *Handler) appendLocks(ctx context.Context, q *request, b []byte, coverin
 		b = append(b, `</D:depth>`...)
 		if l.Owner != nil {
 			owner := multistatus.Property{XMLName: props.DAV("owner"), Lang: l.OwnerLang, Attr: l.OwnerAttr, InnerXML: l.Owner}
-			b, _ = multistatus.AppendProperty(b, &owner) // its name is one
+			b, _ = multistatus.AppendProperty(b, &owner) // the name is valid
 		}
 		b = append(b, `<D:timeout>`...)
 		b = append(b, locks.FormatTimeout(remaining)...)
@@ -85,4 +91,86 @@ func (h *Handler) appendLocks(ctx context.Context, q *request, b []byte, coverin
 		b = append(b, `</D:activelock>`...)
 	}
 	return b
+}
+
+// quotaProperties returns the properties of RFC 4331. allprop leaves them out (§2 there). They are
+// defined for collections if the back end knows its usage.
+func (h *Handler) quotaProperties() []props.Live {
+	quota := func(pick func(used, free uint64) uint64) func(context.Context, []byte, props.Resource) ([]byte, error) {
+		return func(ctx context.Context, b []byte, r props.Resource) ([]byte, error) {
+			if !r.Info.IsDir() || quotaHidden(ctx) {
+				return b, props.ErrUndefined
+			}
+			used, free, err := h.tree.FS.Usage(ctx, r.Path)
+			if errors.Is(err, errors.ErrUnsupported) {
+				return b, props.ErrUndefined
+			}
+			if err != nil {
+				return b, &multistatus.Error{Status: http.StatusInternalServerError, Err: err}
+			}
+			const most = 1<<63 - 1 // clients parse it into an int64
+			return strconv.AppendUint(b, min(pick(used, free), most), 10), nil
+		}
+	}
+	return []props.Live{
+		{Name: props.DAV("quota-available-bytes"), Hidden: true, Append: quota(func(_, free uint64) uint64 { return free })},
+		{Name: props.DAV("quota-used-bytes"), Hidden: true, Append: quota(func(used, _ uint64) uint64 { return used })},
+	}
+}
+
+type hiddenQuotaKey struct{}
+
+// hideQuota returns a context that hides the quota if the client is one of Options.NoMacQuota.
+func (h *Handler) hideQuota(ctx context.Context, agent string) context.Context {
+	if h.noMacQuota && (strings.Contains(agent, "WebDAVFS/") || strings.Contains(agent, "WebDAVLib/")) {
+		return context.WithValue(ctx, hiddenQuotaKey{}, true)
+	}
+	return ctx
+}
+
+func quotaHidden(ctx context.Context) bool { return ctx.Value(hiddenQuotaKey{}) != nil }
+
+// collectionLocks caches the locks on the members of the collection being listed. All members
+// without a lock of their own have the same ones.
+type collectionLocks struct {
+	collection davpath.Path
+	real       davpath.Path // of collection
+	inherited  []byte       // DAV:lockdiscovery of a member without a lock of its own
+	hasOwn     bool         // a member has a lock of its own
+	known      bool         // the other fields are set
+}
+
+type listingKey struct{}
+
+// withListing returns the context for the properties of a listing of base.
+func (h *Handler) withListing(ctx context.Context, base davpath.Path) context.Context {
+	if h.locks.Len() == 0 {
+		return ctx
+	}
+	return context.WithValue(ctx, listingKey{}, base)
+}
+
+// memberLocks is the Prepare of DAV:lockdiscovery. A lock created during a listing may be missing
+// in it.
+func (h *Handler) memberLocks(ctx context.Context) props.AppendFunc {
+	if h.locks.Len() == 0 {
+		return func(b []byte, _ *props.Resource) ([]byte, error) { return b, nil }
+	}
+	base, listed := ctx.Value(listingKey{}).(davpath.Path)
+	m := collectionLocks{}
+	return func(b []byte, r *props.Resource) ([]byte, error) {
+		if !listed || r.Path == base || r.Link {
+			return h.appendLocks(ctx, nil, b, h.coveringLocks(ctx, r.Path)), nil
+		}
+		if collection := r.Path.Parent(); !m.known || m.collection != collection {
+			m = collectionLocks{collection: collection, real: h.realPath(ctx, collection), known: true}
+			m.hasOwn = h.locks.AnyBelow(collection) || h.locks.AnyBelow(m.real)
+			inherited := slices.DeleteFunc(h.coveringPathLocks(collection, m.real), func(l locks.Lock) bool { return !l.Infinite })
+			m.inherited = h.appendLocks(ctx, nil, nil, inherited)
+		}
+		if !m.hasOwn {
+			return append(b, m.inherited...), nil
+		}
+		return h.appendLocks(ctx, nil, b, h.coveringPathLocks(r.Path, m.real.Child(r.Path.Name()))), nil
+	}
 }

@@ -19,9 +19,9 @@ import (
 	"dav207/server/tree"
 )
 
-// lock answers LOCK (RFC 4918 §9.10): a new lock, or without a body the refresh of one.
+// lock implements LOCK (RFC 4918 §9.10): a request with a body creates a lock, one without
+// refreshes a lock.
 func (h *Handler) lock(q *request) error {
-	timeout := locks.ParseTimeout(q.Header.Values("Timeout"))
 	body, err := h.parseBody(q)
 	if err != nil {
 		return err
@@ -29,15 +29,10 @@ func (h *Handler) lock(q *request) error {
 	if body == nil {
 		return h.refresh(q)
 	}
-	wanted, err := parseLockInfo(body)
+	wanted, err := q.requestedLock(body)
 	if err != nil {
 		return err
 	}
-	if wanted.Infinite, err = q.lockInfinite(); err != nil {
-		return err
-	}
-	wanted.Principal, wanted.Timeout = q.principal, timeout
-
 	release, err := h.reserve(q, pathlock.Range{Path: q.path, Subtree: wanted.Infinite, Write: true})
 	if err != nil {
 		return err
@@ -49,92 +44,110 @@ func (h *Handler) lock(q *request) error {
 		return err
 	}
 	if wanted.Infinite && !created && r.Info.IsDir() {
-		refused, err := h.refusesLock(q, t, r, wanted)
+		conflicts, err := h.memberConflicts(q, t, r, wanted)
 		if err != nil {
 			return err
 		}
-		if len(refused) > 0 {
-			release() // nobody waits for how fast this client reads
-			return h.sayRefused(q, refused)
+		if len(conflicts) > 0 {
+			release() // other requests need not wait for this client to read
+			return h.respondConflicts(q, conflicts)
 		}
 	}
-	wanted.Root = h.realPath(q)
-	granted, err := h.locks.Create(wanted)
+	wanted.Root = h.realRequestPath(q)
+	granted, err := h.grantLock(q, t, wanted, created)
 	if err != nil {
-		return h.lockError(q, err)
-	}
-	if err := h.locks.Sync(q.ctx, true); err != nil {
-		h.locks.Unlock(granted.Token)
 		return err
 	}
-	if created {
-		// §9.10.4: an empty resource.
-		h.clearStaleProps(q, t)
-		if err := h.createEmpty(q, t); err != nil {
-			h.locks.Unlock(granted.Token)
-			return err
-		}
-	}
-	release() // nobody waits for how fast this client reads
+	release() // other requests need not wait for this client to read
 	q.w.Header().Set("Lock-Token", "<"+granted.Token+">")
 	status := http.StatusOK
 	if created {
 		status = http.StatusCreated
 	}
-	return h.sayLock(q, status)
+	return h.respondLock(q, status)
+}
+
+// requestedLock returns the lock that a LOCK with a body asks for, without its root.
+func (q *request) requestedLock(body *davxml.Element) (locks.Lock, error) {
+	wanted, err := parseLockInfo(body)
+	if err != nil {
+		return wanted, err
+	}
+	wanted.Infinite, err = q.lockInfinite()
+	wanted.Principal, wanted.Timeout = q.principal, locks.ParseTimeout(q.Header.Values("Timeout"))
+	return wanted, err
+}
+
+// grantLock records the lock and, if create, creates an empty resource for it (§9.10.4). If a step
+// fails it removes the lock.
+func (h *Handler) grantLock(q *request, t *tree.Tree, wanted locks.Lock, create bool) (locks.Lock, error) {
+	granted, err := h.locks.Create(wanted)
+	if err != nil {
+		return granted, h.lockError(q, err)
+	}
+	err = h.locks.Sync(q.ctx, true)
+	if err == nil && create {
+		h.clearStaleProps(q, t)
+		err = h.createEmpty(q, t)
+	}
+	if err != nil {
+		h.locks.Unlock(granted.Token)
+	}
+	return granted, err
 }
 
 func (h *Handler) lockHead(q *request) error {
-	if err := h.tooLarge(q); err != nil {
+	if err := h.checkMaxXML(q); err != nil {
 		return err
 	}
 	var wanted *locks.Lock
-	if q.ContentLength > 0 { // a new lock, and no refresh
+	if q.ContentLength > 0 { // a new lock, not a refresh
 		if _, err := q.lockInfinite(); err != nil {
 			return err
 		}
-		wanted = &locks.Lock{Shared: true} // what conflicts with that conflicts with every lock
+		wanted = &locks.Lock{Shared: true} // the weakest: its conflicts are conflicts of any lock
 	}
-	return h.looking(q, func(t *tree.Tree) error {
+	return h.precheck(q, func(t *tree.Tree) error {
 		_, _, err := h.checkLock(q, t, wanted)
 		return err
 	}, pathlock.Range{Path: q.path})
 }
 
-// lockInfinite reads the Depth of a LOCK.
+// lockInfinite reports whether the Depth of a LOCK is infinity.
 func (q *request) lockInfinite() (bool, error) {
 	d, err := depth(q.Header, tree.Infinity)
 	if err == nil && d == tree.One {
-		err = plain(http.StatusBadRequest, "A lock has Depth 0 or infinity.") // §9.10.3
+		err = statusError(http.StatusBadRequest, "A lock has Depth 0 or infinity.") // §9.10.3
 	}
 	return d == tree.Infinity, err
 }
 
-// checkLock says why the resource of a LOCK cannot be locked, its members aside, and whether it has to
-// be created.
+// checkLock checks whether the request's resource may be locked, without its members. created is
+// true if LOCK has to create it.
 func (h *Handler) checkLock(q *request, t *tree.Tree, wanted *locks.Lock) (r props.Resource, created bool, err error) {
 	r, err = q.stat(t)
 	created = errors.Is(err, fs.ErrNotExist)
 	switch {
 	case created:
-		err = h.mayLockUnmapped(q, t)
+		err = h.checkLockUnmapped(q, t)
 	case err == nil:
-		err = h.mayLock(q, t, r, wanted)
+		err = h.checkLockMapped(q, t, r, wanted)
 	}
 	return r, created, err
 }
 
-// mayLock says why a resource that is there may not be locked. Another lock is no reason to ask for its token, but a conflict
-// or none (§9.10.5); wanted is nil as long as the scope is not known.
-func (h *Handler) mayLock(q *request, t *tree.Tree, r props.Resource, wanted *locks.Lock) error {
-	if err := h.allowed(q.ctx, access.WriteContent, q.path); err != nil {
+// checkLockMapped checks whether an existing resource may be locked. It does not require the tokens
+// of other locks; these either conflict or do not (§9.10.5). wanted is nil if the scope is not
+// known yet.
+func (h *Handler) checkLockMapped(q *request, t *tree.Tree, r props.Resource, wanted *locks.Lock) error {
+	if err := h.checkPolicy(q.ctx, access.WriteContent, q.path); err != nil {
 		return err
 	}
 	if err := h.evaluateIf(q, t); err != nil {
 		return err
 	}
 	if wanted != nil {
-		covering := slices.DeleteFunc(h.coveringRequest(q), func(l locks.Lock) bool { return l.Shared && wanted.Shared })
+		covering := slices.DeleteFunc(h.coveringRequestLocks(q), func(l locks.Lock) bool { return l.Shared && wanted.Shared })
 		if len(covering) > 0 {
 			return h.lockError(q, &locks.ConflictError{Root: q.path, Locks: covering})
 		}
@@ -142,48 +155,50 @@ func (h *Handler) mayLock(q *request, t *tree.Tree, r props.Resource, wanted *lo
 	return h.httpConditions(q, t, r, true)
 }
 
-// mayLockUnmapped says why no resource may be created by a LOCK.
-func (h *Handler) mayLockUnmapped(q *request, t *tree.Tree) error {
+// checkLockUnmapped checks whether LOCK may create a resource.
+func (h *Handler) checkLockUnmapped(q *request, t *tree.Tree) error {
 	if strings.HasSuffix(q.URL.Path, "/") {
-		return plain(http.StatusMethodNotAllowed, "The URL is that of a collection, see MKCOL.")
+		return statusError(http.StatusMethodNotAllowed, "The URL is that of a collection, see MKCOL.")
 	}
-	return h.mayCreate(q, t)
+	return h.checkCreate(q, t)
 }
 
+// createEmpty creates an empty file at the request's URL.
 func (h *Handler) createEmpty(q *request, t *tree.Tree) error {
-	w, commit, err := t.Stage(q.ctx, q.path)
+	u, err := t.FS.Create(q.ctx, q.path)
 	if err != nil {
-		return h.parentGone(q, t, err)
+		return h.parentError(q, t, err)
 	}
-	defer w.Close()
-	return h.parentGone(q, t, commit())
+	defer u.Close()
+	_, err = u.Commit(q.ctx)
+	return h.parentError(q, t, err)
 }
 
-// refusesLock returns a response for each member of a collection that keeps it from being locked.
-func (h *Handler) refusesLock(q *request, t *tree.Tree, r props.Resource, wanted locks.Lock) (map[davpath.Path]*multistatus.Response, error) {
-	if covering := h.coveringRequest(q); slices.ContainsFunc(covering, func(l locks.Lock) bool { return !l.Shared || !wanted.Shared }) {
-		return nil, nil // the collection itself is locked, which Create finds
+// memberConflicts returns a response for each member of a collection that prevents its lock.
+func (h *Handler) memberConflicts(q *request, t *tree.Tree, r props.Resource, wanted locks.Lock) (map[davpath.Path]*multistatus.Response, error) {
+	if covering := h.coveringRequestLocks(q); slices.ContainsFunc(covering, func(l locks.Lock) bool { return !l.Shared || !wanted.Shared }) {
+		return nil, nil // Create returns the conflict on the collection itself
 	}
-	refused, err := h.refusedMembers(q, t, r)
+	conflicts, err := h.deniedMembers(q, t, r)
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range h.locks.Below(h.realPath(q)) {
-		if _, twice := refused[l.Root]; twice || l.Shared && wanted.Shared {
+	for _, l := range h.locks.Below(h.realRequestPath(q)) {
+		if _, twice := conflicts[l.Root]; twice || l.Shared && wanted.Shared {
 			continue
 		}
 		href := h.lockRoot(q.ctx, q, l)
-		refused[l.Root] = failure(href, condition(http.StatusLocked, multistatus.NoConflictingLock, href))
+		conflicts[l.Root] = failure(href, conditionError(http.StatusLocked, multistatus.NoConflictingLock, href))
 	}
-	return refused, nil
+	return conflicts, nil
 }
 
-// sayRefused answers a LOCK of a collection that cannot be had because of some of its members: 207 with the status of each,
-// and 424 for the Request-URI (§9.10.3, §9.10.9).
-func (h *Handler) sayRefused(q *request, refused map[davpath.Path]*multistatus.Response) error {
+// respondConflicts responds to a LOCK of a collection that fails because of members: 207 with the
+// status of each, and 424 for the Request-URI (§9.10.3, §9.10.9).
+func (h *Handler) respondConflicts(q *request, conflicts map[davpath.Path]*multistatus.Response) error {
 	out := multistatus.NewWriter(q.w)
-	for _, p := range slices.SortedFunc(maps.Keys(refused), davpath.Path.Compare) {
-		out.Write(refused[p]) // Close returns the error
+	for _, p := range slices.SortedFunc(maps.Keys(conflicts), davpath.Path.Compare) {
+		out.Write(conflicts[p]) // Close returns the error
 	}
 	out.Write(&multistatus.Response{Href: h.hrefs(q.ctx).Href(q.path, true), Status: http.StatusFailedDependency})
 	if err := out.Close(); err != nil {
@@ -192,12 +207,12 @@ func (h *Handler) sayRefused(q *request, refused map[davpath.Path]*multistatus.R
 	return nil
 }
 
-// refusedMembers returns a response for each member that the policy does not let be locked. What cannot be looked at can
-// be locked all the same.
-func (h *Handler) refusedMembers(q *request, t *tree.Tree, r props.Resource) (map[davpath.Path]*multistatus.Response, error) {
-	refused := make(map[davpath.Path]*multistatus.Response)
+// deniedMembers returns a response for each member that the policy does not allow to be locked. It
+// ignores members that cannot be read for other reasons.
+func (h *Handler) deniedMembers(q *request, t *tree.Tree, r props.Resource) (map[davpath.Path]*multistatus.Response, error) {
+	conflicts := make(map[davpath.Path]*multistatus.Response)
 	if h.policy == nil {
-		return refused, nil
+		return conflicts, nil
 	}
 	all := *t
 	all.Guard = nil
@@ -206,21 +221,21 @@ func (h *Handler) refusedMembers(q *request, t *tree.Tree, r props.Resource) (ma
 			return nil, q.ctx.Err()
 		}
 		if member.Path == r.Path {
-			continue // the request itself was asked about
+			continue // checkLockMapped has checked it
 		}
-		err := h.allowed(q.ctx, access.Read, member.Path)
+		err := h.checkPolicy(q.ctx, access.Read, member.Path)
 		if err == nil {
-			err = h.allowed(q.ctx, access.WriteContent, member.Path)
+			err = h.checkPolicy(q.ctx, access.WriteContent, member.Path)
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // what is hidden is not told of
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // fs.ErrNotExist: the policy hides it
 			h.warnMember(q, member.Path, err)
-			refused[member.Path] = failure(h.hrefs(q.ctx).Href(member.Path, member.Info != nil && member.Info.IsDir()), err)
+			conflicts[member.Path] = failure(h.hrefs(q.ctx).Href(member.Path, member.Info != nil && member.Info.IsDir()), err)
 		}
 	}
-	return refused, nil
+	return conflicts, nil
 }
 
-// lockError answers for a lock that was not granted.
+// lockError returns an error of package locks with its status.
 func (h *Handler) lockError(q *request, err error) error {
 	if conflict := (*locks.ConflictError)(nil); errors.As(err, &conflict) {
 		var hrefs []string
@@ -229,11 +244,11 @@ func (h *Handler) lockError(q *request, err error) error {
 				hrefs = append(hrefs, href)
 			}
 		}
-		return condition(http.StatusLocked, multistatus.NoConflictingLock, hrefs...)
+		return conditionError(http.StatusLocked, multistatus.NoConflictingLock, hrefs...)
 	}
 	switch {
 	case errors.Is(err, locks.ErrTooMany):
-		return &multistatus.Error{Status: http.StatusInsufficientStorage, Err: err, // a limit of ours (RFC 4331 §6)
+		return &multistatus.Error{Status: http.StatusInsufficientStorage, Err: err, // a limit of the server (RFC 4331 §6)
 			Condition: multistatus.Precondition(multistatus.QuotaNotExceeded)}
 	case errors.Is(err, locks.ErrOwnerTooLarge):
 		return &multistatus.Error{Status: http.StatusRequestEntityTooLarge, Err: err, Description: "DAV:owner is too large."}
@@ -241,29 +256,30 @@ func (h *Handler) lockError(q *request, err error) error {
 	return err
 }
 
-// refresh restarts the time of the lock whose token is in the If header (§9.10.2), whatever the other headers say.
+// refresh restarts the timeout of the lock whose token is in the If header (§9.10.2). Other headers
+// of LOCK have no effect.
 func (h *Handler) refresh(q *request) error {
 	if len(q.ifs.lists) == 0 {
 		return invalid("A LOCK without a body refreshes the lock named in an If header.")
 	}
 	t := h.treeFor(q)
 	if err := h.evaluateIf(q, t); err != nil {
-		return condition(http.StatusPreconditionFailed, multistatus.LockTokenMatchesRequestURI)
+		return conditionError(http.StatusPreconditionFailed, multistatus.LockTokenMatchesRequestURI)
 	}
 	if r, err := q.stat(t); err == nil {
 		if err := h.httpConditions(q, t, r, true); err != nil {
 			return err
 		}
 	}
-	if err := h.unmapped(q, t, multistatus.LockTokenMatchesRequestURI, http.StatusPreconditionFailed); err != nil {
+	if err := h.checkMapped(q, t, multistatus.LockTokenMatchesRequestURI, http.StatusPreconditionFailed); err != nil {
 		return err
 	}
-	for _, l := range h.coveringRequest(q) {
-		if !q.ifs.names(l.Token) {
+	for _, l := range h.coveringRequestLocks(q) {
+		if !q.ifs.requires(l.Token) {
 			continue
 		}
 		if l.Principal != q.principal {
-			return plain(http.StatusForbidden, "The lock is somebody else's.")
+			return statusError(http.StatusForbidden, "The lock is somebody else's.")
 		}
 		if _, err := h.locks.Refresh(l.Token, locks.ParseTimeout(q.Header.Values("Timeout"))); errors.Is(err, locks.ErrNoSuchLock) {
 			break
@@ -273,14 +289,14 @@ func (h *Handler) refresh(q *request) error {
 		if err := h.locks.Sync(q.ctx, false); err != nil {
 			return err
 		}
-		return h.sayLock(q, http.StatusOK)
+		return h.respondLock(q, http.StatusOK)
 	}
-	return condition(http.StatusPreconditionFailed, multistatus.LockTokenMatchesRequestURI)
+	return conditionError(http.StatusPreconditionFailed, multistatus.LockTokenMatchesRequestURI)
 }
 
-// sayLock answers with the lockdiscovery of the resource (§9.10.1).
-func (h *Handler) sayLock(q *request, status int) error {
-	discovery := h.appendLocks(q.ctx, q, make([]byte, 0, 768), h.coveringRequest(q))
+// respondLock responds with DAV:lockdiscovery of the resource (§9.10.1).
+func (h *Handler) respondLock(q *request, status int) error {
+	discovery := h.appendLocks(q.ctx, q, make([]byte, 0, 768), h.coveringRequestLocks(q))
 	body, err := multistatus.AppendProp(make([]byte, 0, len(discovery)+256), multistatus.Property{XMLName: props.DAV("lockdiscovery"), InnerXML: discovery})
 	if err != nil {
 		return err
@@ -293,7 +309,7 @@ func (h *Handler) sayLock(q *request, status int) error {
 	return nil
 }
 
-// parseLockInfo reads a DAV:lockinfo (§14.11).
+// parseLockInfo parses a DAV:lockinfo (§14.11).
 func parseLockInfo(root *davxml.Element) (locks.Lock, error) {
 	var l locks.Lock
 	if !isDAV(root, "lockinfo") {
@@ -308,13 +324,13 @@ func parseLockInfo(root *davxml.Element) (locks.Lock, error) {
 		l.OwnerAttr, l.Owner = owner.Content()
 		l.OwnerLang = owner.Lang
 		if l.Owner == nil {
-			l.Owner = []byte{} // there is one, and it is empty
+			l.Owner = []byte{} // not nil: DAV:owner is present and empty
 		}
 	}
 	return l, nil
 }
 
-// childOf walks down by the names of DAV: elements.
+// childOf returns the descendant at a path of DAV: element names, or nil.
 func childOf(e *davxml.Element, names ...string) *davxml.Element {
 	for _, n := range names {
 		if e = e.Child(multistatus.Namespace, n); e == nil {

@@ -9,9 +9,9 @@ import (
 	"dav207/server/tree"
 )
 
-// mkcol answers MKCOL (§9.3).
+// mkcol implements MKCOL (§9.3).
 func (h *Handler) mkcol(q *request) error {
-	if err := q.noBody(); err != nil {
+	if err := q.checkNoBody(); err != nil {
 		return err
 	}
 	release, err := h.reserve(q, writes(q.path))
@@ -24,33 +24,33 @@ func (h *Handler) mkcol(q *request) error {
 		return err
 	}
 	h.clearStaleProps(q, t)
-	if err := t.FS.Mkdir(q.ctx, q.path.String(), 0o777); err != nil {
+	if err := t.FS.Mkdir(q.ctx, q.path); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			if _, missing := t.Stat(q.ctx, q.path); errors.Is(missing, fs.ErrNotExist) { // as PUT and LOCK refuse it
-				return plain(http.StatusForbidden, "There is a link at this URL that leads nowhere.")
+			if _, missing := t.Stat(q.ctx, q.path); errors.Is(missing, fs.ErrNotExist) { // a dangling link: 403, as for PUT and LOCK
+				return statusError(http.StatusForbidden, "There is a link at this URL that leads nowhere.")
 			}
 		}
-		return h.parentGone(q, t, err)
+		return h.parentError(q, t, err)
 	}
-	h.setWantedTimes(q, t, q.path)
-	h.done(q, false)
+	h.setRequestedTimes(q, t, q.path)
+	h.respondCreated(q, false)
 	return nil
 }
 
 func (h *Handler) mkcolHead(q *request) error {
-	if err := q.noLength(); err != nil {
+	if err := q.checkNoLength(); err != nil {
 		return err
 	}
-	return h.looking(q, func(t *tree.Tree) error { return h.checkMkcol(q, t) }, pathlock.Range{Path: q.path})
+	return h.precheck(q, func(t *tree.Tree) error { return h.checkMkcol(q, t) }, pathlock.Range{Path: q.path})
 }
 
-// checkMkcol says why no collection can be created.
+// checkMkcol checks whether MKCOL may create a collection.
 func (h *Handler) checkMkcol(q *request, t *tree.Tree) error {
 	switch _, err := q.stat(t); {
 	case err == nil, errors.Is(err, tree.ErrSpecial):
-		return plain(http.StatusMethodNotAllowed, "There is a resource at this URL.") // §9.3.1
+		return statusError(http.StatusMethodNotAllowed, "There is a resource at this URL.") // §9.3.1
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	return h.mayCreate(q, t)
+	return h.checkCreate(q, t)
 }

@@ -15,8 +15,8 @@ import (
 	"dav207/server/tree"
 )
 
-// timeProperties are the names under which clients read and set the time of the last modification, besides
-// DAV:getlastmodified: Windows and rclone have their own. They are answered only when asked for by name.
+// timeProperties returns the properties besides DAV:getlastmodified by which clients read and set
+// the modification time: Windows and rclone have their own. allprop leaves them out.
 func (h *Handler) timeProperties() []props.Live {
 	return []props.Live{
 		{Name: props.Microsoft("Win32LastModifiedTime"), Alias: true, Append: appendHTTPTime, Set: h.timeSetter(props.ParseHTTPDate)},
@@ -24,34 +24,23 @@ func (h *Handler) timeProperties() []props.Live {
 	}
 }
 
-// setLastModified is the Set of DAV:getlastmodified, nil where the file system cannot set times: it is protected then.
-// RFC 4918 §15.7 allows both.
-func (h *Handler) setLastModified() props.SetFunc {
-	if _, ok := h.tree.FS.(tree.Chtimer); !ok {
-		return nil
-	}
-	return h.timeSetter(props.ParseHTTPDate)
-}
-
+// timeSetter returns the Set of a property that parse parses to a modification time.
 func (h *Handler) timeSetter(parse func(string) (time.Time, error)) props.SetFunc {
 	return func(ctx context.Context, r props.Resource, value *props.Property) (apply, undo func() error, err error) {
 		t, err := settable(parse(strings.TrimSpace(string(value.InnerXML))))
 		if err != nil {
 			return nil, nil, err
 		}
-		apply = func() error { return h.chtimes(ctx, r.Path, t) }
-		undo = func() error { return h.chtimes(context.WithoutCancel(ctx), r.Path, r.Info.ModTime()) }
+		apply = func() error { return h.setModTime(ctx, r.Path, t) }
+		undo = func() error { return h.setModTime(context.WithoutCancel(ctx), r.Path, r.Info.ModTime()) }
 		return apply, undo, nil
 	}
 }
 
-// chtimes sets the time of the last modification; where the file system cannot, that is a refusal (403).
-func (h *Handler) chtimes(ctx context.Context, p davpath.Path, t time.Time) error {
-	c, ok := h.tree.FS.(tree.Chtimer)
-	err := errors.ErrUnsupported
-	if ok {
-		err = h.chtimesKept(ctx, c, p, t)
-	}
+// setModTime sets the modification time. If the back end cannot, the properties of that time are
+// protected, which RFC 4918 §15.7 allows.
+func (h *Handler) setModTime(ctx context.Context, p davpath.Path, t time.Time) error {
+	err := h.setExactModTime(ctx, p, t)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return &multistatus.Error{Status: http.StatusForbidden, Err: err,
 			Condition: multistatus.Precondition(multistatus.CannotModifyProtectedProperty)}
@@ -59,18 +48,18 @@ func (h *Handler) chtimes(ctx context.Context, p davpath.Path, t time.Time) erro
 	return err
 }
 
-// chtimesKept refuses a time that the file system replaces by another one: FAT has none before
-// 1980, and Linux says nothing.
-func (h *Handler) chtimesKept(ctx context.Context, c tree.Chtimer, p davpath.Path, t time.Time) error {
+// setExactModTime sets the modification time. It returns props.ErrNoTime and restores the old time
+// if the file system stores another one: FAT has none before 1980, and Linux reports no error.
+func (h *Handler) setExactModTime(ctx context.Context, p davpath.Path, t time.Time) error {
 	const fat, step = 1980, 2 * time.Second
 	if t.UTC().Year() >= fat {
-		return c.Chtimes(ctx, p.String(), t)
+		return h.tree.FS.SetModTime(ctx, p, t)
 	}
 	before, err := h.tree.Stat(ctx, p)
 	if err != nil {
 		return err
 	}
-	if err := c.Chtimes(ctx, p.String(), t); err != nil {
+	if err := h.tree.FS.SetModTime(ctx, p, t); err != nil {
 		return err
 	}
 	after, err := h.tree.Stat(ctx, p)
@@ -80,12 +69,12 @@ func (h *Handler) chtimesKept(ctx context.Context, c tree.Chtimer, p davpath.Pat
 	if after.Info.ModTime().Sub(t).Abs() < step {
 		return nil
 	}
-	return errors.Join(props.ErrNoTime, c.Chtimes(context.WithoutCancel(ctx), p.String(), before.Info.ModTime()))
+	return errors.Join(props.ErrNoTime, h.tree.FS.SetModTime(context.WithoutCancel(ctx), p, before.Info.ModTime()))
 }
 
 var epoch = regexp.MustCompile(`^[-+]?\d+(\.\d*)?$`)
 
-// parseEpoch reads seconds since 1970, with or without a fraction.
+// parseEpoch parses seconds since 1970, with an optional fraction.
 func parseEpoch(s string) (time.Time, error) {
 	if !epoch.MatchString(s) {
 		return time.Time{}, props.ErrNoTime
@@ -102,7 +91,7 @@ func parseEpoch(s string) (time.Time, error) {
 	return time.Unix(sec, nanos), err
 }
 
-// parseHTTPOrEpoch reads either.
+// parseHTTPOrEpoch parses an HTTP-date or seconds since 1970.
 func parseHTTPOrEpoch(s string) (time.Time, error) {
 	if t, err := props.ParseHTTPDate(s); err == nil {
 		return t, nil
@@ -110,8 +99,8 @@ func parseHTTPOrEpoch(s string) (time.Time, error) {
 	return parseEpoch(s)
 }
 
-// settable is props.Settable for times of modification. Those before 1970 are refused, too: clients
-// and file systems have no number for them.
+// settable is props.Settable for modification times. It also refuses times before 1970, which many
+// clients and file systems cannot represent.
 func settable(t time.Time, err error) (time.Time, error) {
 	if t, err = props.Settable(t, err); err == nil && t.Unix() < 0 {
 		err = props.ErrNoTime
@@ -135,27 +124,26 @@ func appendEpoch(_ context.Context, b []byte, r props.Resource) ([]byte, error) 
 	return strconv.AppendInt(b, t.Unix(), 10), nil
 }
 
-// setWantedTimes gives what was put at p the times that the request asks for, if it can: clients
-// that synchronise keep a file's own with X-OC-Mtime and X-OC-CTime, in seconds since 1970. What
-// cannot be set is passed over, and not answered with "accepted". It reports whether it tried to
-// set the time of the last modification.
-func (h *Handler) setWantedTimes(q *request, t *tree.Tree, p davpath.Path) (tried bool) {
-	if wish := strings.TrimSpace(q.Header.Get("X-OC-Mtime")); wish != "" {
-		if at, err := settable(parseEpoch(wish)); err == nil {
+// setRequestedTimes sets the times in X-OC-Mtime and X-OC-CTime, in seconds since 1970, with which
+// clients that synchronise keep a file's times. If a time was set the response has the header with
+// "accepted"; an error is logged. tried is true if the modification time may have changed.
+func (h *Handler) setRequestedTimes(q *request, t *tree.Tree, p davpath.Path) (tried bool) {
+	if value := strings.TrimSpace(q.Header.Get("X-OC-Mtime")); value != "" {
+		if at, err := settable(parseEpoch(value)); err == nil {
 			tried = true
-			h.accepted(q, p, "X-OC-Mtime", h.chtimes(q.ctx, p, at))
+			h.reportTime(q, p, "X-OC-Mtime", h.setModTime(q.ctx, p, at))
 		}
 	}
-	if wish := strings.TrimSpace(q.Header.Get("X-OC-CTime")); wish != "" {
-		if at, err := props.Settable(parseEpoch(wish)); err == nil {
-			h.accepted(q, p, "X-OC-CTime", h.setCreation(q.ctx, t, p, at))
+	if value := strings.TrimSpace(q.Header.Get("X-OC-CTime")); value != "" {
+		if at, err := props.Settable(parseEpoch(value)); err == nil {
+			h.reportTime(q, p, "X-OC-CTime", h.setCreation(q.ctx, t, p, at))
 		}
 	}
 	return tried
 }
 
-// accepted answers for a time that a header asked for: err says why it is not set.
-func (h *Handler) accepted(q *request, p davpath.Path, name string, err error) {
+// reportTime sets the response header of a requested time, or logs err.
+func (h *Handler) reportTime(q *request, p davpath.Path, name string, err error) {
 	if err != nil {
 		h.warnMember(q, p, err)
 		return

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,7 +13,9 @@ import (
 	"golang.org/x/net/webdav"
 
 	"dav207/fsbackend"
+	"dav207/fsbackend/memory"
 	"dav207/props"
+	"dav207/server/davpath"
 )
 
 // do sends one request to a handler.
@@ -37,7 +38,8 @@ func bodyOf(t *testing.T, r *http.Response) string {
 	return string(b)
 }
 
-// The ways in which clients keep the time of a file (clients requirement 29), and what each reads back.
+// The methods by which clients preserve a file's time (clients requirement 29), and the time that
+// each reads back.
 func TestModificationTime(t *testing.T) {
 	const when = "Sun, 06 Nov 1994 08:49:37 GMT" // 784111777
 	set := func(prop string) string {
@@ -47,7 +49,7 @@ func TestModificationTime(t *testing.T) {
 		client, method, body, header string
 		accepted                     bool
 		want                         string // Last-Modified after it; "" is another time
-		answer                       string // what stands in the body of the 207
+		body207                      string // a part of the body of the 207
 	}{
 		{"rclone, owncloud: X-OC-Mtime on PUT", "PUT", "x", "784111777", true, when, ""},
 		{"with a fraction", "PUT", "x", "784111777.5", true, when, ""},
@@ -66,7 +68,7 @@ func TestModificationTime(t *testing.T) {
 		{"§9.2.1 a value that is no time: 409, and 424 for the rest", "PROPPATCH", set("<D:getlastmodified>soon</D:getlastmodified><Z:a>1</Z:a>"), "", false, "", "409 Conflict"},
 	} {
 		t.Run(tt.client, func(t *testing.T) {
-			h := New(fsbackend.New(fsbackend.Memory()), nil)
+			h := New(memory.New(nil).Backend(), nil)
 			do(h, "PUT", "/a", "before")
 			target := "/a"
 			var headers []string
@@ -81,26 +83,26 @@ func TestModificationTime(t *testing.T) {
 			if got := r.Header.Get("X-OC-Mtime") == "accepted"; got != tt.accepted {
 				t.Errorf("%s: X-OC-Mtime accepted %v, want %v", r.Status, got, tt.accepted)
 			}
-			if body := bodyOf(t, r); !strings.Contains(body, tt.answer) {
-				t.Errorf("answer %s", body)
+			if body := bodyOf(t, r); !strings.Contains(body, tt.body207) {
+				t.Errorf("response %s", body)
 			}
 			after := do(h, "HEAD", target, "")
 			if got := after.Header.Get("Last-Modified"); (got == when) != (tt.want == when) {
 				t.Errorf("Last-Modified = %s, want %q", got, tt.want)
 			}
 			if tag := r.Header.Get("ETag"); tag != "" && tag != after.Header.Get("ETag") {
-				t.Errorf("ETag of the answer %s, of the file %s", tag, after.Header.Get("ETag"))
+				t.Errorf("ETag of the response %s, of the file %s", tag, after.Header.Get("ETag"))
 			}
 			if tt.client == "Windows" {
 				find := do(h, "PROPFIND", target, `<propfind xmlns="DAV:"><prop xmlns:Z="urn:schemas-microsoft-com:"><Z:Win32LastModifiedTime/><Z:Win32FileAttributes/></prop></propfind>`)
 				if body := bodyOf(t, find); !strings.Contains(body, when) || !strings.Contains(body, "00000020") || strings.Contains(body, "404") {
-					t.Errorf("what Windows reads back: %s", body)
+					t.Errorf("the time for Windows: %s", body)
 				}
 			}
 		})
 	}
 	t.Run("collections have times, too", func(t *testing.T) {
-		h := New(fsbackend.New(fsbackend.Memory()), nil)
+		h := New(memory.New(nil).Backend(), nil)
 		do(h, "MKCOL", "/c", "")
 		do(h, "PROPPATCH", "/c", set("<Z:Win32LastModifiedTime>"+when+"</Z:Win32LastModifiedTime>"))
 		if body := bodyOf(t, do(h, "PROPFIND", "/c", "", "Depth", "0")); !strings.Contains(body, "<D:getlastmodified>"+when) {
@@ -108,7 +110,7 @@ func TestModificationTime(t *testing.T) {
 		}
 	})
 	t.Run("two contents of one size and second have two entity tags", func(t *testing.T) {
-		h := New(fsbackend.New(fsbackend.Memory()), nil)
+		h := New(memory.New(nil).Backend(), nil)
 		one := do(h, "PUT", "/a", "1", "X-OC-Mtime", "784111777").Header.Get("ETag")
 		two := do(h, "PUT", "/a", "2", "X-OC-Mtime", "784111777").Header.Get("ETag")
 		if one == two || one == "" {
@@ -116,11 +118,11 @@ func TestModificationTime(t *testing.T) {
 		}
 	})
 	t.Run("a file system that cannot set times: protected", func(t *testing.T) {
-		h := New(webdav.NewMemFS(), nil)
+		h := New(fsbackend.FromWebDAV(webdav.NewMemFS()), nil)
 		do(h, "PUT", "/a", "x")
 		body := bodyOf(t, do(h, "PROPPATCH", "/a", set("<D:getlastmodified>"+when+"</D:getlastmodified>")))
 		if !strings.Contains(body, "403 Forbidden") || !strings.Contains(body, "cannot-modify-protected-property") {
-			t.Errorf("answer %s", body)
+			t.Errorf("response %s", body)
 		}
 		if r := do(h, "PUT", "/a", "x", "X-OC-Mtime", "784111777"); r.Header.Get("X-OC-Mtime") != "" || r.StatusCode != 204 {
 			t.Errorf("PUT = %s, X-OC-Mtime: %s", r.Status, r.Header.Get("X-OC-Mtime"))
@@ -128,9 +130,9 @@ func TestModificationTime(t *testing.T) {
 	})
 }
 
-// given returns the time of the last modification of /f as each answer gives it. They must all be
-// the same: "" for none.
-func given(t *testing.T, h http.Handler) string {
+// modTimeOf returns the modification time of /f, "" for none. It fails the test unless all
+// responses have the same.
+func modTimeOf(t *testing.T, h http.Handler) string {
 	t.Helper()
 	one := do(h, "HEAD", "/f", "").Header.Get("Last-Modified")
 	find := bodyOf(t, do(h, "PROPFIND", "/f", `<propfind xmlns="DAV:"><prop xmlns:Z="urn:schemas-microsoft-com:">`+
@@ -152,7 +154,7 @@ func given(t *testing.T, h http.Handler) string {
 		"getlastmodified": value("D:getlastmodified"), "Win32LastModifiedTime": value("Win32LastModifiedTime"),
 	} {
 		if got != one {
-			t.Errorf("%s gives %q, HEAD %q", what, got, one)
+			t.Errorf("%s has %q, HEAD %q", what, got, one)
 		}
 	}
 	if got := value("D:lastmodified"); got != epoch {
@@ -167,10 +169,10 @@ func given(t *testing.T, h http.Handler) string {
 	return one
 }
 
-// A time comes back in all answers as it is, as far as an HTTP-date can say it (RFC 9110 §5.6.7),
-// and the zero time of a back end that knows none in no answer (RFC 4918 §15.7: getlastmodified is
-// "the Last-Modified header value ... as it would be returned by a GET method").
-func TestTimesThatAreGiven(t *testing.T) {
+// All responses have the same time, as far as an HTTP-date can represent it (RFC 9110 §5.6.7). None
+// has the zero time of a back end without times (RFC 4918 §15.7: getlastmodified is "the
+// Last-Modified header value ... as it would be returned by a GET method").
+func TestTimesInResponses(t *testing.T) {
 	for _, tt := range []struct {
 		rule  string
 		mtime time.Time
@@ -187,79 +189,96 @@ func TestTimesThatAreGiven(t *testing.T) {
 		{"no year of four digits", time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC), false},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			files := fsbackend.New(fsbackend.Memory())
-			h := New(&stamped{FS: files, mtime: tt.mtime}, nil)
+			files := memory.New(nil).Backend()
+			h := New(&stamped{Backend: files, mtime: tt.mtime}, nil)
 			do(h, "PUT", "/f", "x")
 			want := ""
 			if tt.given {
 				want = tt.mtime.UTC().Format(http.TimeFormat)
 			}
-			if got := given(t, h); got != want {
+			if got := modTimeOf(t, h); got != want {
 				t.Errorf("the time is %q, want %q", got, want)
 			}
 		})
 	}
 }
 
-// stamped is a back end in which everything has one time of modification, and one of change where
-// that is not zero.
+// stamped is a back end with the same modification time for all files, and the same change time if
+// it is not zero.
 type stamped struct {
-	*fsbackend.FS
+	fsbackend.Backend
 	mtime, ctime time.Time
 }
 
-type stampedInfo struct {
-	fs.FileInfo
-	of *stamped
+func (s *stamped) stamp(fi *fsbackend.Info, err error) (*fsbackend.Info, error) {
+	if err == nil {
+		fi.Attr.ModTime, fi.Attr.ChangeTime = s.mtime, s.ctime
+	}
+	return fi, err
 }
-
-func (i stampedInfo) ModTime() time.Time    { return i.of.mtime }
-func (i stampedInfo) ChangeTime() time.Time { return i.of.ctime }
 
 type stampedFile struct {
-	webdav.File
+	fsbackend.File
 	of *stamped
 }
 
-func (s *stamped) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
-	fi, err := s.FS.Stat(ctx, name)
-	if err != nil {
-		return nil, err
+type stampedDir struct {
+	fsbackend.Dir
+	of *stamped
+}
+
+func (s *stamped) Stat(ctx context.Context, p davpath.Path) (*fsbackend.Info, error) {
+	return s.stamp(s.Backend.Stat(ctx, p))
+}
+
+func (s *stamped) Lstat(ctx context.Context, p davpath.Path) (*fsbackend.Info, error) {
+	return s.stamp(s.Backend.Lstat(ctx, p))
+}
+
+func (s *stamped) Open(ctx context.Context, p davpath.Path) (fsbackend.File, error) {
+	f, err := s.Backend.Open(ctx, p)
+	return stampedFile{f, s}, err
+}
+
+func (f stampedFile) Stat() (*fsbackend.Info, error) { return f.of.stamp(f.File.Stat()) }
+
+type stampedUpload struct {
+	fsbackend.Upload
+	of *stamped
+}
+
+func (s *stamped) Create(ctx context.Context, p davpath.Path) (fsbackend.Upload, error) {
+	u, err := s.Backend.Create(ctx, p)
+	return stampedUpload{u, s}, err
+}
+
+func (u stampedUpload) Replaces() *fsbackend.Info {
+	fi := u.Upload.Replaces()
+	if fi != nil {
+		u.of.stamp(fi, nil)
 	}
-	return stampedInfo{fi, s}, nil
+	return fi
 }
 
-func (s *stamped) Lstat(ctx context.Context, name string) (fs.FileInfo, error) {
-	return s.Stat(ctx, name)
+func (u stampedUpload) Commit(ctx context.Context) (*fsbackend.Info, error) {
+	return u.of.stamp(u.Upload.Commit(ctx))
 }
 
-func (s *stamped) OpenFile(ctx context.Context, name string, flag int, perm fs.FileMode) (webdav.File, error) {
-	f, err := s.FS.OpenFile(ctx, name, flag, perm)
-	if err != nil {
-		return nil, err
-	}
-	return stampedFile{f, s}, nil
+func (s *stamped) OpenDir(ctx context.Context, p davpath.Path) (fsbackend.Dir, error) {
+	d, err := s.Backend.OpenDir(ctx, p)
+	return stampedDir{d, s}, err
 }
 
-func (f stampedFile) Stat() (fs.FileInfo, error) {
-	fi, err := f.File.Stat()
-	if err != nil {
-		return nil, err
-	}
-	return stampedInfo{fi, f.of}, nil
-}
-
-func (f stampedFile) Readdir(n int) ([]fs.FileInfo, error) {
-	infos, err := f.File.Readdir(n)
+func (d stampedDir) Lstat(names []string, infos []fsbackend.Info, errs []error) {
+	d.Dir.Lstat(names, infos, errs)
 	for i := range infos {
-		infos[i] = stampedInfo{infos[i], f.of}
+		d.of.stamp(&infos[i], errs[i])
 	}
-	return infos, err
 }
 
-// A time to come is given by no answer (RFC 9110 §8.8.2.1), but that of the last change, which
-// stays what it is: what GET said is what a condition gives back, however much later.
-func TestTimesToCome(t *testing.T) {
+// No response has a time in the future (RFC 9110 §8.8.2.1); it has the stable time of the last
+// change instead. A condition with the time of GET matches at any later time.
+func TestFutureTimes(t *testing.T) {
 	soon := time.Now().Add(time.Hour)
 	changed := time.Now().Add(-time.Minute)
 	for _, tt := range []struct {
@@ -275,13 +294,13 @@ func TestTimesToCome(t *testing.T) {
 		{"a time that has come", changed, time.Now(), changed},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
-			h := New(&stamped{FS: fsbackend.New(fsbackend.Memory()), mtime: tt.mtime, ctime: tt.ctime}, nil)
+			h := New(&stamped{Backend: memory.New(nil).Backend(), mtime: tt.mtime, ctime: tt.ctime}, nil)
 			put := do(h, "PUT", "/f", "x")
 			want := ""
 			if !tt.want.IsZero() {
 				want = tt.want.UTC().Format(http.TimeFormat)
 			}
-			if got := given(t, h); got != want || put.Header.Get("Last-Modified") != want {
+			if got := modTimeOf(t, h); got != want || put.Header.Get("Last-Modified") != want {
 				t.Errorf("the time is %q, of PUT %q, want %q", got, put.Header.Get("Last-Modified"), want)
 			}
 			if want == "" {
@@ -289,15 +308,16 @@ func TestTimesToCome(t *testing.T) {
 			}
 			for _, request := range [][3]string{{"GET", "If-Modified-Since", "304"}, {"GET", "If-Unmodified-Since", "200"}, {"PUT", "If-Unmodified-Since", "204"}} {
 				if r := do(h, request[0], "/f", "x", request[1], want); fmt.Sprint(r.StatusCode) != request[2] {
-					t.Errorf("%s with %s of what was given = %s, want %s", request[0], request[1], r.Status, request[2])
+					t.Errorf("%s with %s and the time of GET = %s, want %s", request[0], request[1], r.Status, request[2])
 				}
 			}
 		})
 	}
 }
 
-// What is accepted as a time comes back; what would not is refused, and changes nothing.
-func TestTimesThatAreSet(t *testing.T) {
+// An accepted time is returned later. A time that cannot be represented is refused and changes
+// nothing.
+func TestSetTimes(t *testing.T) {
 	for _, tt := range []struct {
 		what     string
 		at       time.Time
@@ -318,8 +338,8 @@ func TestTimesThatAreSet(t *testing.T) {
 				"X-OC-Mtime on PUT": "", "X-OC-Mtime on COPY": "", "X-OC-Mtime on MKCOL": "",
 			} {
 				t.Run(name, func(t *testing.T) {
-					mem := fsbackend.Memory()
-					h := New(fsbackend.New(mem), nil)
+					mem := memory.New(nil)
+					h := New(mem.Backend(), nil)
 					target := "/f"
 					do(h, "PUT", "/f", "x")
 					before, _ := mem.Stat("/f")
@@ -358,8 +378,8 @@ func TestTimesThatAreSet(t *testing.T) {
 						if !tt.accepted {
 							return
 						}
-						if got := given(t, h); got != date {
-							t.Errorf("accepted, and all answers have %s, want %s", got, date)
+						if got := modTimeOf(t, h); got != date {
+							t.Errorf("accepted, and all responses have %s, want %s", got, date)
 						}
 					}
 					after, err := mem.Stat(target)
@@ -372,32 +392,31 @@ func TestTimesThatAreSet(t *testing.T) {
 	}
 }
 
-// fat is a file system whose times begin in 1980: others become the first one, without an error, as
-// on FAT under Linux.
-type fat struct{ *fsbackend.FS }
+// fat is a back end whose times begin in 1980. Earlier ones become the first one without an error,
+// as on FAT with Linux.
+type fat struct{ fsbackend.Backend }
 
-func (f fat) Chtimes(ctx context.Context, name string, mtime time.Time) error {
+func (f fat) SetModTime(ctx context.Context, p davpath.Path, mtime time.Time) error {
 	if first := time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC); mtime.Before(first) {
 		mtime = first
 	}
-	return f.FS.Chtimes(ctx, name, mtime)
+	return f.Backend.SetModTime(ctx, p, mtime)
 }
 
-// A time that the file system replaces by another one is not accepted (RFC 4918 §9.2: all or
-// nothing).
-func TestTimesThatAreNotKept(t *testing.T) {
-	h := New(fat{fsbackend.New(fsbackend.Memory())}, nil)
+// A time that the file system replaces is not accepted (RFC 4918 §9.2: all or nothing).
+func TestReplacedTimes(t *testing.T) {
+	h := New(fat{memory.New(nil).Backend()}, nil)
 	if r := do(h, "PUT", "/f", "x", "X-OC-Mtime", "0"); r.StatusCode != 201 || r.Header.Get("X-OC-Mtime") != "" {
 		t.Errorf("PUT = %s, X-OC-Mtime: %s", r.Status, r.Header.Get("X-OC-Mtime"))
 	}
-	put := given(t, h)
+	put := modTimeOf(t, h)
 	if at, err := http.ParseTime(put); err != nil || time.Since(at) > time.Minute {
 		t.Errorf("the time is %q, want that of the PUT", put)
 	}
 	body := bodyOf(t, do(h, "PROPPATCH", "/f", `<propertyupdate xmlns="DAV:"><set><prop><getlastmodified>`+
 		`Thu, 01 Jan 1970 00:00:00 GMT</getlastmodified><a/></prop></set></propertyupdate>`))
-	if !strings.Contains(body, "409 Conflict") || !strings.Contains(body, "424 Failed Dependency") || given(t, h) != put {
-		t.Errorf("the time is %q, was %q: %s", given(t, h), put, body)
+	if !strings.Contains(body, "409 Conflict") || !strings.Contains(body, "424 Failed Dependency") || modTimeOf(t, h) != put {
+		t.Errorf("the time is %q, was %q: %s", modTimeOf(t, h), put, body)
 	}
 	if r := do(h, "PUT", "/f", "x", "X-OC-Mtime", "784111777"); r.Header.Get("X-OC-Mtime") != "accepted" {
 		t.Error("a time of 1994 is not accepted")
@@ -422,4 +441,14 @@ func FuzzTimes(f *testing.F) {
 			}
 		}
 	})
+}
+
+// PUT and GET of a file have the same Last-Modified.
+func TestPutLastModified(t *testing.T) {
+	h := New(memory.New(nil).Backend(), nil)
+	put := do(h, "PUT", "/f", "x", "X-OC-Mtime", "0")
+	get := do(h, "GET", "/f", "")
+	if got, want := put.Header.Get("Last-Modified"), get.Header.Get("Last-Modified"); got != want {
+		t.Errorf("PUT has Last-Modified %q, GET %q", got, want)
+	}
 }

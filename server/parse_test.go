@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/net/webdav"
 
+	"dav207/fsbackend"
 	"dav207/props"
 	"dav207/server/davpath"
 	"dav207/server/davxml"
@@ -20,7 +21,7 @@ import (
 	"dav207/server/tree"
 )
 
-// clientError fails where err is not an answer that blames the client.
+// clientError returns the status of err, which must be a 4xx.
 func clientError(t *testing.T, err error) int {
 	t.Helper()
 	e := (*multistatus.Error)(nil)
@@ -32,7 +33,7 @@ func clientError(t *testing.T, err error) int {
 
 func testHandler() *Handler {
 	proxy, _ := url.Parse("https://files.example.com:8443/dav")
-	return New(webdav.NewMemFS(), &Options{Prefix: "/dav", PublicURLs: []*url.URL{proxy}})
+	return New(fsbackend.FromWebDAV(webdav.NewMemFS()), &Options{Prefix: "/dav", PublicURLs: []*url.URL{proxy}})
 }
 
 func copyRequest(headers ...string) *request {
@@ -141,7 +142,7 @@ func TestHeaders(t *testing.T) {
 	for value, want := range map[string]string{"0": "0 false", "1": "1 false", "Infinity": "-1 false", "1,noroot": "1 true",
 		" 1 ,\tNoRoot ": "1 true", "INFINITY, noroot": "-1 true", "0,noroot": "400", ",noroot": "400", "noroot": "400", "1,": "400",
 		"1,noroot,noroot": "400", "1,root": "400", "noroot,1": "400", "2,noroot": "400"} {
-		d, noroot, err := findDepth(http.Header{"Depth": {value}})
+		d, noroot, err := propfindDepth(http.Header{"Depth": {value}})
 		got := fmt.Sprint(int(d), " ", noroot)
 		if err != nil {
 			got = fmt.Sprint(clientError(t, err))
@@ -239,8 +240,7 @@ func readBody(kind string, body []byte) error {
 	return err
 }
 
-// Every body is either refused as the client's fault, or what a property was set to can be written, and then read
-// again as the same.
+// FuzzBodies: a body is refused with a 4xx, or its properties can be written and parsed again.
 func FuzzBodies(f *testing.F) {
 	for _, s := range []string{
 		`<D:propertyupdate xmlns:D="DAV:" xmlns:Z="urn:z"><D:set><D:prop><Z:a xml:lang="de" Z:q="1">x<Z:b xmlns:D="urn:d" D:t="1"/></Z:a></D:prop></D:set><D:remove><D:prop><c xmlns=""/></D:prop></D:remove></D:propertyupdate>`,

@@ -12,10 +12,10 @@ import (
 	"dav207/server/tree"
 )
 
-// propfind answers PROPFIND (RFC 4918 §9.1). Each member has one response. Where it cannot be described, the properties asked
-// for have the status that says why.
+// propfind implements PROPFIND (RFC 4918 §9.1). If a member cannot be read, the requested
+// properties have the status of that error.
 func (h *Handler) propfind(q *request) error {
-	query, err := h.parseFind(q)
+	query, err := h.readPropfind(q)
 	if err != nil {
 		return err
 	}
@@ -25,38 +25,39 @@ func (h *Handler) propfind(q *request) error {
 		return err
 	}
 	if r.Info.IsDir() {
-		h.sayCollection(q, r)
+		h.setContentLocation(q, r)
 	}
 	return h.list(q, t, r, depth, noroot, query)
 }
 
 func (h *Handler) propfindHead(q *request) error {
-	if err := h.tooLarge(q); err != nil {
+	if err := h.checkMaxXML(q); err != nil {
 		return err
 	}
 	_, _, _, err := h.checkPropfind(q, h.treeFor(q))
 	return err
 }
 
-// checkPropfind looks at the resource of a PROPFIND, and returns how deep it goes and whether the
-// collection itself is left out.
+// checkPropfind looks up the request's resource and returns the Depth. noroot is true if the
+// response leaves the collection itself out.
 func (h *Handler) checkPropfind(q *request, t *tree.Tree) (r props.Resource, d tree.Depth, noroot bool, err error) {
-	if r, err = h.existing(q, t, access.Read); err != nil {
+	if r, err = h.lookupFor(q, t, access.Read); err != nil {
 		return r, 0, false, err
 	}
 	if !r.Info.IsDir() {
-		// "If a resource does not have internal members, then the Depth header MUST be ignored" (§10.2)
+		// §10.2: "If a resource does not have internal members, then the Depth header MUST be
+		// ignored."
 		return r, tree.Zero, false, nil
 	}
-	d, noroot, err = findDepth(q.Header)
-	if err == nil && d == tree.Infinity && h.finite {
-		err = condition(http.StatusForbidden, multistatus.PropfindFiniteDepth)
+	d, noroot, err = propfindDepth(q.Header)
+	if err == nil && d == tree.Infinity && h.denyInfinity {
+		err = conditionError(http.StatusForbidden, multistatus.PropfindFiniteDepth)
 	}
 	return r, d, noroot, err
 }
 
-// parseFind reads what a PROPFIND asks for.
-func (h *Handler) parseFind(q *request) (props.Query, error) {
+// readPropfind reads and parses the body.
+func (h *Handler) readPropfind(q *request) (props.Query, error) {
 	body, err := h.parseBody(q)
 	if err != nil {
 		return props.Query{}, err
@@ -64,24 +65,26 @@ func (h *Handler) parseFind(q *request) (props.Query, error) {
 	return parsePropfind(body)
 }
 
-// sayCollection tells a client that left out the slash what the URL of the collection is (§5.2).
-func (h *Handler) sayCollection(q *request, r props.Resource) {
+// setContentLocation sets Content-Location to the URL with a slash, if the request has none (§5.2).
+func (h *Handler) setContentLocation(q *request, r props.Resource) {
 	if !strings.HasSuffix(q.URL.Path, "/") {
 		q.w.Header().Set("Content-Location", h.hrefs(q.ctx).Href(r.Path, true))
 	}
 }
 
-// list writes the multistatus of a PROPFIND, with noroot without the response for r. It returns an error only as long as nothing has left for the client, or
-// one to abort with.
+// list writes the multistatus of a PROPFIND. With noroot it leaves out the response for r. Once a
+// part of the response was sent, its errors close the connection.
+//
+// One piece: the closures share the current member, so that a listing allocates none per member.
 func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.Depth, noroot bool, query props.Query) error {
 	out := multistatus.NewWriter(q.w)
-	finder := h.registry.NewFinder(h.listing(q.ctx, r.Path), query, h.property)
+	finder := h.registry.NewFinder(h.withListing(q.ctx, r.Path), query, h.property)
 	scan := props.NewScan(q.ctx, t.Props)
 	defer scan.Close()
 	each := h.hrefs(q.ctx).Hrefs()
 	var member props.Resource
 	var dead []props.Property
-	var failed *multistatus.Error // why member cannot be described
+	var failed *multistatus.Error // the error of member
 	appendHref := func(b []byte) []byte {
 		return each.Append(b, member.Path, member.Info != nil && member.Info.IsDir())
 	}
@@ -94,12 +97,12 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 	withDead := finder.NeedsDead()
 	var err error
 	root := true
-	for member, err = range h.listed(t).Walk(q.ctx, r, depth) {
+	for member, err = range h.withoutJunk(t).Walk(q.ctx, r, depth) {
 		failed = nil
 		switch {
 		case err == nil && root && noroot:
 			root = false
-			out.Begin() // there may be no member
+			out.Begin() // without members the multistatus is empty
 			continue
 		case err == nil && withDead && root:
 			dead, err = scan.Root(member.Path)
@@ -107,7 +110,7 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 			dead, err = scan.Member(member.Path)
 		case err == nil:
 		case root || q.ctx.Err() != nil:
-			return giveUp(out, err)
+			return discardOrAbort(out, err)
 		default:
 			h.warnMember(q, member.Path, err)
 			failed, err = asError(err), nil
@@ -120,7 +123,7 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 			err = out.FlushIfStale()
 		}
 		if err != nil {
-			return giveUp(out, err)
+			return discardOrAbort(out, err)
 		}
 	}
 	if err := out.Close(); err != nil {
@@ -129,17 +132,65 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 	return nil
 }
 
-// giveUp ends a multistatus that cannot be completed: with a plain status while that is possible.
-func giveUp(out *multistatus.Writer, err error) error {
-	if out.Discard() {
-		return err
-	}
-	return abort(err)
-}
-
+// appendNames appends the names of the elements in a DAV:prop.
 func appendNames(names []xml.Name, prop *davxml.Element) []xml.Name {
 	for _, e := range prop.Children {
 		names = append(names, e.Name)
 	}
 	return names
 }
+
+// parsePropfind parses a DAV:propfind (§14.20). Without a body it is allprop (§9.1). Unknown
+// elements are ignored (§17).
+func parsePropfind(root *davxml.Element) (props.Query, error) {
+	if root == nil {
+		return props.Query{Kind: props.AllProp}, nil
+	}
+	if !isDAV(root, "propfind") {
+		return props.Query{}, invalid("The body must be a DAV:propfind.")
+	}
+	var q props.Query
+	forms, named := 0, false
+	var include []xml.Name
+	for _, c := range root.Children {
+		switch {
+		case isDAV(c, "prop"):
+			q.Kind = props.Prop
+			if !named { // Emacs' url-dav sends two: the second continues the first
+				named = true
+				forms++
+			}
+			q.Names = appendNames(q.Names, c)
+		case isDAV(c, "allprop"):
+			q.Kind = props.AllProp
+			forms++
+		case isDAV(c, "propname"):
+			q.Kind = props.PropName
+			forms++
+		case isDAV(c, "include"):
+			include = appendNames(include, c)
+		}
+	}
+	if forms != 1 {
+		return q, invalid("A DAV:propfind holds one of prop, propname and allprop.")
+	}
+	if q.Kind == props.AllProp { // with other forms DAV:include is ignored (§17)
+		q.Names = include
+	}
+	size := 0
+	for _, n := range q.Names {
+		size += len(n.Space) + len(n.Local)
+	}
+	if len(q.Names) > maxNames || size > maxNamesSize {
+		return q, statusError(http.StatusRequestEntityTooLarge, "Too many properties are asked for.")
+	}
+	return q, nil
+}
+
+// The bounds on one request. A body declares a namespace once, but the response repeats it with
+// each name, for each member: without a bound a few bytes could request gigabytes.
+const (
+	maxNames      = 2048
+	maxNamesSize  = 128 << 10
+	maxUpdateSize = 8 << 20
+)

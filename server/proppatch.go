@@ -2,14 +2,17 @@ package server
 
 import (
 	"errors"
+	"net/http"
 
+	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/davxml"
 	"dav207/server/multistatus"
 	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
 
-// proppatch answers PROPPATCH (§9.2): always a 207, in which every property of the request has its outcome.
+// proppatch implements PROPPATCH (§9.2). The response is a 207 with the status of each property.
 func (h *Handler) proppatch(q *request) error {
 	body, err := h.parseBody(q)
 	if err != nil {
@@ -25,7 +28,7 @@ func (h *Handler) proppatch(q *request) error {
 	}
 	defer release()
 	t := h.treeFor(q)
-	r, err := h.existing(q, t, access.WriteProperties)
+	r, err := h.lookupFor(q, t, access.WriteProperties)
 	if err != nil {
 		return err
 	}
@@ -33,7 +36,7 @@ func (h *Handler) proppatch(q *request) error {
 	if failed != nil {
 		h.warnMember(q, q.path, failed)
 	}
-	release() // nobody waits for how fast this client reads
+	release() // other requests need not wait for this client to read
 	out := multistatus.NewWriter(q.w)
 	err = out.Write(&multistatus.Response{Href: h.hrefs(q.ctx).Href(r.Path, r.Info.IsDir()), Propstat: outcome})
 	if err = errors.Join(err, out.Close()); err != nil {
@@ -43,11 +46,54 @@ func (h *Handler) proppatch(q *request) error {
 }
 
 func (h *Handler) proppatchHead(q *request) error {
-	if err := h.tooLarge(q); err != nil {
+	if err := h.checkMaxXML(q); err != nil {
 		return err
 	}
-	return h.looking(q, func(t *tree.Tree) error {
-		_, err := h.existing(q, t, access.WriteProperties)
+	return h.precheck(q, func(t *tree.Tree) error {
+		_, err := h.lookupFor(q, t, access.WriteProperties)
 		return err
 	}, pathlock.Range{Path: q.path})
+}
+
+// parseUpdate parses a DAV:propertyupdate (§14.19). It returns the changes in document order; there
+// may be none (§14.18: the content of DAV:prop is ANY).
+func parseUpdate(root *davxml.Element) ([]props.Change, error) {
+	if root == nil || !isDAV(root, "propertyupdate") {
+		return nil, invalid("The body must be a DAV:propertyupdate.")
+	}
+	var changes []props.Change
+	for _, instruction := range root.Children {
+		remove := isDAV(instruction, "remove")
+		if !remove && !isDAV(instruction, "set") {
+			continue
+		}
+		if instruction.Child(multistatus.Namespace, "prop") == nil {
+			return nil, invalid("DAV:set and DAV:remove hold a DAV:prop.")
+		}
+		for _, prop := range instruction.Children {
+			if isDAV(prop, "prop") {
+				changes = appendChanges(changes, prop, remove)
+			}
+		}
+	}
+	size := 0
+	for i := range changes {
+		if size += changes[i].Property.Size(); size > maxUpdateSize {
+			return nil, statusError(http.StatusRequestEntityTooLarge, "The properties are too large, their namespaces counted with each.")
+		}
+	}
+	return changes, nil
+}
+
+// appendChanges appends a change for each element in a DAV:prop.
+func appendChanges(changes []props.Change, prop *davxml.Element, remove bool) []props.Change {
+	for _, e := range prop.Children {
+		p := props.Property{XMLName: e.Name}
+		if !remove {
+			p.Lang = e.Lang
+			p.Attr, p.InnerXML = e.Content()
+		}
+		changes = append(changes, props.Change{Remove: remove, Property: p})
+	}
+	return changes
 }

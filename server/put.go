@@ -1,88 +1,93 @@
 package server
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"strconv"
 	"strings"
-	"syscall"
 
+	"dav207/fsbackend"
 	"dav207/props"
 	"dav207/server/access"
-	"dav207/server/davpath"
 	"dav207/server/multistatus"
 	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
 
-// writes claims one resource.
-func writes(p davpath.Path) pathlock.Range { return pathlock.Range{Path: p, Write: true} }
-
-// put answers PUT (RFC 4918 §9.7): the body is written aside while others go on, and takes its place in one step once all
-// of it is there.
+// put implements PUT (RFC 4918 §9.7). It writes the body to a temp file while other requests run,
+// then replaces the old file by a rename.
 func (h *Handler) put(q *request) error {
 	if q.Header.Get("Content-Range") != "" {
-		return plain(http.StatusBadRequest, "PUT of a part of a resource is not supported.") // RFC 9110 §14.5
+		return statusError(http.StatusBadRequest, "PUT of a part of a resource is not supported.") // RFC 9110 §14.5
 	}
 	if coding := q.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return plain(http.StatusUnsupportedMediaType, "A content coding would be lost: send the content as it is.") // RFC 9110 §8.4
+		return statusError(http.StatusUnsupportedMediaType, "A content coding would be lost: send the content as it is.") // RFC 9110 §8.4
 	}
-	length, err := announced(q.Request)
+	length, err := announcedLength(q.Request)
 	if err != nil {
 		return err
 	}
 	t := h.treeFor(q)
-	if h.comesAtOnce(q, length) {
+	if isSmall(q, length) {
 		return h.putSmall(q, t, int(length))
 	}
-	if _, err := h.firstVerdict(q, t); err != nil {
+	if err := h.precheckPut(q, t); err != nil {
 		return err
 	}
-	if err := h.room(q, t, length); err != nil {
+	if err := h.checkSpace(q, t, length); err != nil {
 		return err
 	}
-	w, commit, err := t.Stage(q.ctx, q.path)
+	u, err := t.FS.Create(q.ctx, q.path)
 	if err != nil {
-		return h.parentGone(q, t, err)
+		return h.parentError(q, t, err)
 	}
-	defer w.Close()
-	n, err := receive(w, &q.body)
+	defer u.Close()
+	n, err := copyBody(u, &q.body)
 	if err != nil {
 		return err
 	}
-	if err := asAnnounced(n, length); err != nil {
+	if err := checkLength(n, length); err != nil {
 		return err
 	}
-
 	release, err := h.reserve(q, writes(q.path))
 	if err != nil {
 		return err
 	}
 	defer release()
-	old, err := h.mayPut(q, t) // things may have changed while the body came in
+	old, err := h.checkPut(q, t) // the resource may have changed while the body was read
 	if err != nil {
 		return err
 	}
-	return h.place(q, t, commit, old)
+	return h.commit(q, t, u, old.Info != nil)
 }
 
-// comesAtOnce reports whether a body is so small that nobody is kept waiting when it is read before anything is said of it:
-// what may be done is then asked once, and not before and after. A client that waits for 100 Continue sends nothing
-// before.
-func (h *Handler) comesAtOnce(q *request, length int64) bool {
+// checkSpace returns 507 if the body is longer than the free space (RFC 4331 §6). It returns nil if
+// one of the two is unknown.
+func (h *Handler) checkSpace(q *request, t *tree.Tree, length int64) error {
+	if length <= 0 {
+		return nil
+	}
+	_, free, err := t.FS.Usage(q.ctx, q.path.Parent())
+	if err == nil && uint64(length) > free {
+		return conditionError(http.StatusInsufficientStorage, multistatus.SufficientDiskSpace)
+	}
+	return nil
+}
+
+// isSmall reports whether putSmall may handle a body: it is read before the checks, which then run
+// once instead of twice. With Expect the client may not send the body before 100 Continue.
+func isSmall(q *request, length int64) bool {
 	return length == q.ContentLength && length >= 0 && length <= copySize && q.Header.Get("Expect") == ""
 }
 
-// putSmall is put for a body that comesAtOnce.
+// putSmall is put for a small body. Its only lookup is the one by Create.
 func (h *Handler) putSmall(q *request, t *tree.Tree, length int) error {
 	buf := copyBuffers.Get().(*[copySize]byte)
 	defer copyBuffers.Put(buf)
 	if err := q.body.fill(buf[:length]); err != nil {
-		// Other reasons to refuse come first, as for larger bodies, while the client is there.
-		if _, refused := h.firstVerdict(q, t); refused != nil && q.ctx.Err() == nil {
+		// The checks take precedence over an error in the body, as for larger bodies.
+		if refused := h.precheckPut(q, t); refused != nil && q.ctx.Err() == nil {
 			return refused
 		}
 		return err
@@ -92,110 +97,70 @@ func (h *Handler) putSmall(q *request, t *tree.Tree, length int) error {
 		return err
 	}
 	defer release()
-	if err := h.putAtOnce(q, t, buf[:length]); !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	old, err := h.mayPut(q, t)
+	u, err := t.FS.Create(q.ctx, q.path)
 	if err != nil {
+		if _, refused := h.checkPut(q, t); refused != nil {
+			return refused
+		}
+		return h.parentError(q, t, err)
+	}
+	defer u.Close()
+	old := props.Resource{Path: q.path, Info: u.Replaces()}
+	q.recordReplaced(old)
+	if err := h.checkPutOver(q, t, old); err != nil {
 		return err
 	}
-	if err := h.room(q, t, int64(length)); err != nil {
+	if _, err := u.Write(buf[:length]); err != nil {
 		return err
 	}
-	w, commit, err := t.Stage(q.ctx, q.path)
-	if err != nil {
-		return h.parentGone(q, t, err)
-	}
-	defer w.Close()
-	if _, err := w.Write(buf[:length]); err != nil {
-		return err
-	}
-	return h.place(q, t, commit, old)
+	return h.commit(q, t, u, old.Info != nil)
 }
 
-// putAtOnce is put for a file system that does it in one go, with one look at what is there; errors.ErrUnsupported says that
-// it does not, and nothing has happened.
-func (h *Handler) putAtOnce(q *request, t *tree.Tree, content []byte) error {
-	existed := false
-	put, err := t.Put(q.ctx, q.path, content, func(old props.Resource) error {
-		existed = old.Info != nil
-		q.lookAtPlace(old)
-		if err := h.mayPutOver(q, t, old); err != nil {
-			return err
-		}
-		err := h.room(q, t, int64(len(content)))
-		if err == nil && !existed {
-			h.clearStaleProps(q, t)
-		}
-		return err
-	})
-	if err != nil {
-		return h.parentGone(q, t, err)
-	}
-	return h.answerPut(q, t, put, existed)
-}
-
-// place puts what was written aside where the resource of the request is, in the place of old if there is one, and answers.
-func (h *Handler) place(q *request, t *tree.Tree, commit func() error, old props.Resource) error {
-	existed := old.Info != nil
+// commit puts an upload in place and responds.
+func (h *Handler) commit(q *request, t *tree.Tree, u fsbackend.Upload, existed bool) error {
 	if !existed {
 		h.clearStaleProps(q, t)
 	}
-	if err := commit(); err != nil {
-		return h.parentGone(q, t, err)
+	info, err := u.Commit(q.ctx)
+	if err != nil {
+		return h.parentError(q, t, err)
 	}
-	return h.answerPut(q, t, props.Resource{Path: q.path}, existed)
+	return h.respondPut(q, t, props.Resource{Path: q.path, Info: info}, existed)
 }
 
-// answerPut ends a PUT whose content is in its place. r is what was put there; without an Info it is looked at.
-func (h *Handler) answerPut(q *request, t *tree.Tree, r props.Resource, existed bool) error {
-	// The file is there, whatever comes now: an answer without an entity tag is the worst that may follow.
+// respondPut responds to a PUT whose file is in place. r is that file; respondPut looks it up if
+// r.Info is nil.
+func (h *Handler) respondPut(q *request, t *tree.Tree, r props.Resource, existed bool) error {
+	// The PUT has succeeded. After an error here the response only lacks its ETag.
 	var err error
-	if h.setWantedTimes(q, t, q.path) || r.Info == nil {
+	if h.setRequestedTimes(q, t, q.path) || r.Info == nil {
 		r, err = t.Stat(q.ctx, q.path)
 	}
 	if err == nil {
-		if tag, err := t.ETag(q.ctx, r.Info); err == nil {
+		if tag, err := r.Info.ETag(q.ctx); err == nil {
 			q.w.Header().Set("ETag", tag)
 		}
 		addLastModified(q.w.Header(), r.Info)
 	}
-	h.done(q, existed)
+	h.respondCreated(q, existed)
 	return nil
 }
 
-// firstVerdict says before the body is read why it is not wanted. It does not look at what another request has half done: a
-// lock that is granted and whose empty resource is not there yet, a collection that is between two names.
-func (h *Handler) firstVerdict(q *request, t *tree.Tree) (props.Resource, error) {
+// precheckPut is checkPut before the body is read. It waits for conflicting requests, so that it
+// does not see an intermediate state.
+func (h *Handler) precheckPut(q *request, t *tree.Tree) error {
 	release, err := h.reserve(q, pathlock.Range{Path: q.path})
 	if err != nil {
-		return props.Resource{}, err
+		return err
 	}
 	defer release()
-	return h.mayPut(q, t)
+	_, err = h.checkPut(q, t)
+	return err
 }
 
-// clearStaleProps removes the properties that are stored for a URL where nothing is and a resource is about to be created:
-// those of one that was removed behind the server's back, or just before the server was killed. It is called before the
-// resource is there, so that no crash can leave it with them.
-func (h *Handler) clearStaleProps(q *request, t *tree.Tree) {
-	if err := t.Props.Update(context.WithoutCancel(q.ctx), props.Delete{Path: q.path}); err != nil {
-		h.warnMember(q, q.path, err)
-	}
-}
-
-// done answers for something that was put at a URL: 201 if nothing was there before.
-func (h *Handler) done(q *request, existed bool) {
-	if existed {
-		q.w.WriteHeader(http.StatusNoContent)
-		return
-	}
-	q.w.Header().Set("Content-Length", "0")
-	q.w.WriteHeader(http.StatusCreated)
-}
-
-// mayPut returns the file that is there, without an Info if there is none, and why none may be put there.
-func (h *Handler) mayPut(q *request, t *tree.Tree) (props.Resource, error) {
+// checkPut checks whether a file may be written to the URL. It returns the old file; r.Info is nil
+// if there is none.
+func (h *Handler) checkPut(q *request, t *tree.Tree) (props.Resource, error) {
 	r, err := q.stat(t)
 	if err != nil {
 		r.Info = nil
@@ -203,60 +168,30 @@ func (h *Handler) mayPut(q *request, t *tree.Tree) (props.Resource, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return r, err
 	}
-	return r, h.mayPutOver(q, t, r)
+	return r, h.checkPutOver(q, t, r)
 }
 
-// mayPutOver says why no file may be put where r is, or where nothing is if it has no Info.
-func (h *Handler) mayPutOver(q *request, t *tree.Tree, r props.Resource) error {
+// checkPutOver is checkPut after the lookup. r.Info is nil if the URL has no resource.
+func (h *Handler) checkPutOver(q *request, t *tree.Tree, r props.Resource) error {
 	switch {
 	case r.Info == nil && strings.HasSuffix(q.URL.Path, "/"):
-		return plain(http.StatusMethodNotAllowed, "The URL is that of a collection, see MKCOL.")
+		return statusError(http.StatusMethodNotAllowed, "The URL is that of a collection, see MKCOL.")
 	case r.Info == nil:
-		return h.mayCreate(q, t)
+		return h.checkCreate(q, t)
 	case r.Info.IsDir():
-		return plain(http.StatusMethodNotAllowed, "A collection has no content.") // §9.7.2
+		return statusError(http.StatusMethodNotAllowed, "A collection has no content.") // §9.7.2
 	}
-	return h.ask(q, t, access.WriteContent, r, true)
+	return h.authorize(q, t, access.WriteContent, r, true)
 }
 
-// mayCreate says why nothing may be created at the URL of the request, where nothing is.
-func (h *Handler) mayCreate(q *request, t *tree.Tree) error {
-	if err := creatable(q.path); err != nil {
-		return err
-	}
-	if !q.seen.vacant {
-		if err := t.Parent(q.ctx, q.path); err != nil {
-			return err
-		}
-	}
-	if err := h.endAtRequest(q); err != nil {
-		return err
-	}
-	return h.ask(q, t, access.Bind, props.Resource{Path: q.path}, false)
-}
-
-// parentGone gives the failure to create something its place: the parent is gone, or is another one
-// than that in which the file was written, and the file system cannot move it there.
-func (h *Handler) parentGone(q *request, t *tree.Tree, err error) error {
-	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
-		return err
-	}
-	if t.Parent(q.ctx, q.path) == nil {
-		return &multistatus.Error{Status: http.StatusConflict, Err: err,
-			Description: "The collection was replaced by another one meanwhile: send the request again."}
-	}
-	return errors.Join(tree.ErrNoParent, err)
-}
-
-// announced returns the length of the body as the request tells it, -1 if it does not. The client of macOS sends its
-// uploads chunked and tells the length in a header of its own.
+// announcedLength returns the length of the body in bytes by the headers, -1 if it is unknown.
+// macOS sends chunked uploads and their length in X-Expected-Entity-Length.
 //
-// In HTTP/1.0 only Content-Length says that there is a body (RFC 1945 §7.2.2). Without it net/http
-// takes the body for empty, even if it is chunked, and an empty file would take the place of the one
-// that is there.
-func announced(r *http.Request) (int64, error) {
+// In HTTP/1.0 a body requires Content-Length (RFC 1945 §7.2.2). Without it net/http treats even a
+// chunked body as empty, so that PUT would replace the file by an empty one.
+func announcedLength(r *http.Request) (int64, error) {
 	if !r.ProtoAtLeast(1, 1) && r.Header.Get("Content-Length") == "" {
-		return -1, plain(http.StatusLengthRequired, "PUT with HTTP/1.0 needs a Content-Length.") // RFC 9110 §15.5.12
+		return -1, statusError(http.StatusLengthRequired, "PUT with HTTP/1.0 needs a Content-Length.") // RFC 9110 §15.5.12
 	}
 	expected := r.Header.Get("X-Expected-Entity-Length")
 	if expected == "" {
@@ -265,17 +200,9 @@ func announced(r *http.Request) (int64, error) {
 	n, err := strconv.ParseInt(expected, 10, 64)
 	switch {
 	case err != nil || n < 0:
-		return -1, plain(http.StatusBadRequest, "X-Expected-Entity-Length is not a length.")
+		return -1, statusError(http.StatusBadRequest, "X-Expected-Entity-Length is not a length.")
 	case r.ContentLength >= 0 && r.ContentLength != n:
-		return -1, plain(http.StatusBadRequest, "X-Expected-Entity-Length and Content-Length are not the same.")
+		return -1, statusError(http.StatusBadRequest, "X-Expected-Entity-Length and Content-Length are not the same.")
 	}
 	return n, nil
-}
-
-// asAnnounced refuses a body of another length than the one that was announced; -1 is for none.
-func asAnnounced(n, length int64) error {
-	if length >= 0 && n != length {
-		return plain(http.StatusBadRequest, fmt.Sprintf("The body has %d bytes, not the %d that were announced.", n, length))
-	}
-	return nil
 }

@@ -9,11 +9,13 @@ import (
 
 	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
+	"dav207/fsbackend/memory"
+	"dav207/server/davpath"
 )
 
-// Once the file is in its place the PUT is done, whatever the server can find out about it then: a 500 would say that it was not
-// (RFC 9110 §9.3.4).
-func TestPutThatCannotBeLookedAtAfterwards(t *testing.T) {
+// After the rename a PUT has succeeded, even if the server cannot describe the file: 500 would be
+// wrong (RFC 9110 §9.3.4).
+func TestPutWithoutInfo(t *testing.T) {
 	for _, tt := range []struct {
 		rule   string
 		before bool
@@ -23,8 +25,8 @@ func TestPutThatCannotBeLookedAtAfterwards(t *testing.T) {
 		{"replaced", true, 204},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			files := faultfs.New(fsbackend.New(fsbackend.Memory()))
-			h := New(files, nil)
+			files := faultfs.New(memory.New(nil).Backend())
+			h := New(noInfo{files}, nil)
 			if tt.before {
 				do(h, "PUT", "/f", "old")
 			}
@@ -34,7 +36,7 @@ func TestPutThatCannotBeLookedAtAfterwards(t *testing.T) {
 				t.Errorf("PUT = %s, want %d", r.Status, tt.status)
 			}
 			if tag := r.Header.Get("ETag"); tag != "" {
-				t.Errorf("ETag = %s, want none: nobody knows it", tag)
+				t.Errorf("ETag = %s, want none", tag)
 			}
 			files.Reset()
 			if got := bodyOf(t, do(h, "GET", "/f", "")); got != "new" {
@@ -44,8 +46,23 @@ func TestPutThatCannotBeLookedAtAfterwards(t *testing.T) {
 	}
 }
 
-// What is created at a URL begins without dead properties, also where another resource was there until somebody took it away
-// behind the server's back (RFC 4918 §4.2, §9.7.1, §9.10.4).
+// noInfo is a back end whose Commit returns no Info.
+type noInfo struct{ *faultfs.FS }
+
+type noInfoUpload struct{ fsbackend.Upload }
+
+func (u noInfo) Create(ctx context.Context, p davpath.Path) (fsbackend.Upload, error) {
+	up, err := u.FS.Create(ctx, p)
+	return noInfoUpload{up}, err
+}
+
+func (u noInfoUpload) Commit(ctx context.Context) (*fsbackend.Info, error) {
+	_, err := u.Upload.Commit(ctx)
+	return nil, err
+}
+
+// A new resource has no dead properties, also if the URL had a resource that was removed outside
+// the server (RFC 4918 §4.2, §9.7.1, §9.10.4).
 func TestNewResourcesHaveNoOldProperties(t *testing.T) {
 	const update = `<propertyupdate xmlns="DAV:"><set><prop><mark xmlns="urn:x">old</mark></prop></set></propertyupdate>`
 	const find = `<propfind xmlns="DAV:"><prop><mark xmlns="urn:x"/></prop></propfind>`
@@ -55,7 +72,8 @@ func TestNewResourcesHaveNoOldProperties(t *testing.T) {
 		{"LOCK", `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`},
 	} {
 		t.Run(tt.method, func(t *testing.T) {
-			files := fsbackend.New(fsbackend.Memory())
+			tree := memory.New(nil)
+			files := tree.Backend()
 			h := New(files, nil)
 			do(h, "MKCOL", "/x", "")
 			do(h, "PUT", "/x/m", "old")
@@ -65,36 +83,37 @@ func TestNewResourcesHaveNoOldProperties(t *testing.T) {
 					t.Fatalf("the property was not set: %s", body)
 				}
 			}
-			if err := files.RemoveAll(t.Context(), "/x"); err != nil {
+			if err := tree.RemoveAll("/x"); err != nil {
 				t.Fatal(err)
 			}
 			if r := do(h, tt.method, "/x", tt.body); r.StatusCode != 201 {
 				t.Fatalf("%s = %s, want 201", tt.method, r.Status)
 			}
 			if tt.method == "MKCOL" {
-				if err := files.Mkdir(t.Context(), "/x/m", 0o777); err != nil {
+				if err := files.Mkdir(t.Context(), davpath.Must("/x/m")); err != nil {
 					t.Fatal(err)
 				}
 			}
 			if body := bodyOf(t, do(h, "PROPFIND", "/x", find, "Depth", "1")); strings.Contains(body, ">old<") {
-				t.Errorf("what is new has the old property: %s", body)
+				t.Errorf("the new resource has the old property: %s", body)
 			}
 		})
 	}
 	t.Run("a PUT over what is there keeps its properties", func(t *testing.T) {
-		h := New(fsbackend.New(fsbackend.Memory()), nil)
+		h := New(memory.New(nil).Backend(), nil)
 		do(h, "PUT", "/x", "old")
 		do(h, "PROPPATCH", "/x", update)
 		do(h, "PUT", "/x", "new")
 		if body := bodyOf(t, do(h, "PROPFIND", "/x", find, "Depth", "0")); !strings.Contains(body, ">old<") {
-			t.Errorf("the property went: %s", body)
+			t.Errorf("the property is missing: %s", body)
 		}
 	})
 }
 
-// A body that ends early is the client's mistake (400), but what stands against the request without its body comes first; either
-// way nothing changes. That is so for a small body, which is read before anything is asked, and for a large one.
-func TestPutThatEndsEarly(t *testing.T) {
+// A body that ends early is 400, but the checks of the request without its body take precedence.
+// Nothing changes. That holds for a small body, which is read before the checks, and for a large
+// one.
+func TestPutWithShortBody(t *testing.T) {
 	for _, tt := range []struct {
 		rule, name string
 		header     []string
@@ -110,7 +129,7 @@ func TestPutThatEndsEarly(t *testing.T) {
 				if length < missing {
 					continue
 				}
-				h := New(fsbackend.New(fsbackend.Memory()), nil)
+				h := New(memory.New(nil).Backend(), nil)
 				do(h, "MKCOL", "/c", "")
 				do(h, "PUT", "/c/f", "old")
 				r := httptest.NewRequest("PUT", tt.name, strings.NewReader(strings.Repeat("x", int(length-missing))))
@@ -128,7 +147,7 @@ func TestPutThatEndsEarly(t *testing.T) {
 					t.Errorf("%s, %d of %d bytes: %d, want %d", tt.rule, length-missing, length, w.Code, want)
 				}
 				if got := bodyOf(t, do(h, "GET", "/c/f", "")); int64(len(got)) != size {
-					t.Errorf("%s, %d of %d bytes: %d bytes are there, want %d", tt.rule, length-missing, length, len(got), size)
+					t.Errorf("%s, %d of %d bytes: the file has %d bytes, want %d", tt.rule, length-missing, length, len(got), size)
 				}
 			}
 		}

@@ -9,27 +9,26 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/net/webdav"
+	"dav207/fsbackend"
 )
 
-// byteRange is a part of a file: length bytes, at least one, from first on.
+// byteRange is a part of a file: length bytes, at least one, starting at first.
 type byteRange struct{ first, length int64 }
 
-// contentRange returns the Content-Range of the part of a file of that size (RFC 9110 §14.4).
+// contentRange returns the Content-Range for a file of size bytes (RFC 9110 §14.4).
 func (r byteRange) contentRange(size int64) string {
 	b := strconv.AppendInt(append(make([]byte, 0, 72), "bytes "...), r.first, 10)
 	b = strconv.AppendInt(append(b, '-'), r.first+r.length-1, 10)
 	return string(strconv.AppendInt(append(b, '/'), size, 10))
 }
 
-// maxRanges is how many ranges of a file one request gets; more would cost us much and the client
-// nothing.
+// maxRanges is the maximum number of ranges in one response.
 const maxRanges = 64
 
-// parseRanges returns the parts that a Range header selects of a file of that size, which is not
-// empty, in the order asked for; none means the whole file (RFC 9110 §14.2). ok is false where it
-// selects nothing of the file, or is wrong in a way that the client should hear of: both are 416.
-// More ranges than maxRanges, or more bytes in all than the file has, are the whole file.
+// parseRanges returns the parts of a file that a Range header selects, in the order requested; none
+// means the whole file (RFC 9110 §14.2). size must be positive. ok is false if the response is 416:
+// the header is malformed or selects no byte. If it has more than maxRanges ranges, or more bytes
+// in all than the file, parseRanges selects the whole file.
 func parseRanges(s string, size int64) (parts []byteRange, ok bool) {
 	unit, set, found := strings.Cut(s, "=")
 	if !found || !strings.EqualFold(unit, "bytes") || strings.Count(set, ",") >= maxRanges {
@@ -40,26 +39,15 @@ func parseRanges(s string, size int64) (parts []byteRange, ok bool) {
 	for spec := range strings.SplitSeq(set, ",") {
 		spec = strings.Trim(spec, " \t")
 		if spec == "" {
-			continue // an empty element of a list means nothing (RFC 9110 §5.6.1.2)
+			continue // RFC 9110 §5.6.1.2: empty list elements are ignored
 		}
-		from, to, dash := strings.Cut(spec, "-")
-		first, isFirst := position(from)
-		last, isLast := position(to)
-		var part byteRange
-		switch {
-		case !dash, from == "" && !isLast, from != "" && !isFirst, to != "" && !isLast, from != "" && to != "" && last < first:
+		part, valid := parseRange(spec, size)
+		if !valid {
 			return nil, false
-		case from == "" && last > 0: // the last bytes, at most all of them (RFC 9110 §14.1.2)
-			part.length = min(last, size)
-			part.first = size - part.length
-		case from == "", first >= size:
+		}
+		if part.length == 0 {
 			outside = true
 			continue
-		default:
-			part = byteRange{first, size - first}
-			if to != "" && last < size {
-				part.length = last - first + 1
-			}
 		}
 		if part.length > size-sum {
 			return nil, true
@@ -70,8 +58,28 @@ func parseRanges(s string, size int64) (parts []byteRange, ok bool) {
 	return parts, len(parts) > 0 || !outside
 }
 
-// position reads a position or a length of a range. What is too large for a number is the largest
-// there is: numbers in ranges may have any length (RFC 9110 §14.1.1).
+// parseRange parses one range-spec (RFC 9110 §14.1.2). The length is 0 if it selects no byte.
+func parseRange(spec string, size int64) (part byteRange, valid bool) {
+	from, to, dash := strings.Cut(spec, "-")
+	first, isFirst := position(from)
+	last, isLast := position(to)
+	switch {
+	case !dash, from == "" && !isLast, from != "" && !isFirst, to != "" && !isLast, from != "" && to != "" && last < first:
+		return part, false
+	case from == "": // the last bytes, at most all of them
+		part.length = min(last, size)
+		part.first = size - part.length
+	case first < size:
+		part = byteRange{first, size - first}
+		if to != "" && last < size {
+			part.length = last - first + 1
+		}
+	}
+	return part, true
+}
+
+// position parses a position or length in a range. Too large numbers become the maximum, since RFC
+// 9110 §14.1.1 does not limit the digits.
 func position(s string) (n int64, ok bool) {
 	s = strings.Trim(s, " \t")
 	if s == "" || strings.Trim(s, "0123456789") != "" {
@@ -81,18 +89,17 @@ func position(s string) (n int64, ok bool) {
 	return n, true
 }
 
-// smallFile is how large a file, or a part of one, may be to be read and sent in one piece with the
-// header: up to there that costs less than sendfile, which wants the header sent by itself (1 KiB:
-// a fifth of the request).
+// smallFile is the maximum size, in bytes, of a part that is read and sent together with the
+// headers. Up to this size that is cheaper than sendfile, which needs a write of its own for the
+// headers (at 1 KiB a fifth of the request).
 const smallFile = 16 << 10
 
-// errShorter says that a file has fewer bytes than it had when it was looked at, and that nothing
-// was answered yet.
+// errShorter reports that a file is shorter than at its lookup and that no response was sent yet.
 var errShorter = errors.New("the file has become shorter since it was looked at")
 
-// sendPart answers with one part of f, which has size bytes and was not read yet. If retry it
-// returns errShorter where a small part turns out to be shorter.
-func sendPart(q *request, f webdav.File, status int, part byteRange, size int64, retry bool) error {
+// sendPart sends one part of f. f has size bytes and must be at its start. If retry is set it
+// returns errShorter if a small part is shorter than expected.
+func sendPart(q *request, f fsbackend.File, status int, part byteRange, size int64, retry bool) error {
 	var content []byte
 	if q.Method != http.MethodHead {
 		if part.first > 0 {
@@ -122,17 +129,17 @@ func sendPart(q *request, f webdav.File, status int, part byteRange, size int64,
 	switch {
 	case q.Method == http.MethodHead:
 	case content != nil:
-		q.w.Write(content) // an error is of the connection
+		q.w.Write(content) // on error the client is gone
 	default:
 		return copyPart(q.w, f, part.length)
 	}
 	return nil
 }
 
-// sendParts answers with several parts of f, which has size bytes (RFC 9110 §15.3.7.2). The body
-// begins with a line end, and Content-Range is the last field of each part: zsync and davix cannot
-// read it otherwise, although RFC 2046 §5.1.1 wants neither.
-func sendParts(q *request, f webdav.File, parts []byteRange, size int64) error {
+// sendParts sends several parts of f, which has size bytes (RFC 9110 §15.3.7.2). The body begins
+// with a line end and Content-Range is the last field of each part: RFC 2046 §5.1.1 requires
+// neither, but zsync and davix do.
+func sendParts(q *request, f fsbackend.File, parts []byteRange, size int64) error {
 	head := q.w.Header()
 	boundary := rand.Text()
 	before := "\r\n--" + boundary + "\r\nContent-Type: " + head.Get("Content-Type") + "\r\nContent-Range: "
@@ -159,14 +166,14 @@ func sendParts(q *request, f webdav.File, parts []byteRange, size int64) error {
 	return nil
 }
 
-// copyPart writes the next length bytes of f, by sendfile where there is such. It returns an
-// error to abort with where f cannot give them: over HTTP/2 an answer that only ends early may be
-// taken for a whole one. A client that is gone is no error.
-func copyPart(w http.ResponseWriter, f webdav.File, length int64) error {
+// copyPart sends the next length bytes of f, with sendfile if possible. If reading f fails it
+// returns an error that closes the connection: over HTTP/2 a response that ends early may look
+// complete. It returns nil if the client is gone.
+func copyPart(w http.ResponseWriter, f fsbackend.File, length int64) error {
 	buf := copyBuffers.Get().(*[copySize]byte)
 	defer copyBuffers.Put(buf)
 	part := &io.LimitedReader{R: f, N: length}
-	if length <= smallFile { // else each part of many would be sent by itself
+	if length <= smallFile { // without ReadFrom, so that small parts are sent together
 		w = struct{ http.ResponseWriter }{w}
 	}
 	_, err := io.CopyBuffer(w, part, buf[:])

@@ -16,9 +16,11 @@ import (
 	"time"
 
 	"dav207/fsbackend"
+	"dav207/fsbackend/disk"
+	"dav207/fsbackend/memory"
 )
 
-// ranged is a file of one handler, and the answers that http.ServeContent gives for its content.
+// ranged is a file of a handler, with the same content for http.ServeContent.
 type ranged struct {
 	h        http.Handler
 	content  string
@@ -28,7 +30,7 @@ type ranged struct {
 
 func newRanged(t testing.TB, size int) *ranged {
 	r := &ranged{
-		h:        New(fsbackend.New(fsbackend.Memory()), nil),
+		h:        New(memory.New(nil).Backend(), nil),
 		content:  strings.Repeat("0123456789", size/10+1)[:size],
 		modified: time.Date(1994, 11, 6, 8, 49, 37, 0, time.UTC),
 	}
@@ -39,8 +41,8 @@ func newRanged(t testing.TB, size int) *ranged {
 	return r
 }
 
-// oracle answers as http.ServeContent does.
-func (r *ranged) oracle(method string, header ...string) *httptest.ResponseRecorder {
+// serveContent returns the response of http.ServeContent.
+func (r *ranged) serveContent(method string, header ...string) *httptest.ResponseRecorder {
 	return ask(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		w.Header().Set("ETag", r.etag)
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -48,7 +50,7 @@ func (r *ranged) oracle(method string, header ...string) *httptest.ResponseRecor
 	}), method, "/f.txt", "", header...)
 }
 
-// differs says how two answers differ in what matters to a client, "" where they do not.
+// differs returns a description of how two responses differ for a client, "" if they do not.
 func differs(got, want *httptest.ResponseRecorder) string {
 	if got.Code != want.Code {
 		return fmt.Sprintf("status %d, want %d", got.Code, want.Code)
@@ -71,7 +73,7 @@ func differs(got, want *httptest.ResponseRecorder) string {
 	return ""
 }
 
-// What http.ServeContent does well is done likewise: one range, several that become one or none,
+// The handler agrees with http.ServeContent about single ranges, several that become one or none,
 // and conditions (RFC 9110 §13.2.2, §14.2).
 func TestRangesAsServeContent(t *testing.T) {
 	ranges := []string{
@@ -97,7 +99,7 @@ func TestRangesAsServeContent(t *testing.T) {
 				if asked != "" && (method == "HEAD" || size == 0 || !strings.HasPrefix(asked, "bytes=")) {
 					continue // where it is wrong (RFC 9110 §14.2), or 416 is no help
 				}
-				if d := differs(ask(r.h, method, "/f.txt", "", "Range", asked), r.oracle(method, "Range", asked)); d != "" {
+				if d := differs(ask(r.h, method, "/f.txt", "", "Range", asked), r.serveContent(method, "Range", asked)); d != "" {
 					t.Errorf("%s of %d bytes, Range %q: %s", method, size, asked, d)
 				}
 			}
@@ -107,7 +109,7 @@ func TestRangesAsServeContent(t *testing.T) {
 				if method == "GET" && size > 5 {
 					header = append(header, "Range", "bytes=2-4")
 				}
-				if d := differs(ask(r.h, method, "/f.txt", "", header...), r.oracle(method, header...)); d != "" {
+				if d := differs(ask(r.h, method, "/f.txt", "", header...), r.serveContent(method, header...)); d != "" {
 					t.Errorf("%s of %d bytes, %q: %s", method, size, header, d)
 				}
 			}
@@ -115,7 +117,7 @@ func TestRangesAsServeContent(t *testing.T) {
 	}
 }
 
-// What is asked for of ten bytes (RFC 9110 §14.1.2, §14.2, §15.5.17).
+// Ranges of a file of ten bytes (RFC 9110 §14.1.2, §14.2, §15.5.17).
 func TestRanges(t *testing.T) {
 	r := newRanged(t, 10)
 	nines := func(n int) string { return strings.Repeat("9", n) }
@@ -199,14 +201,14 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-// A date is a strong validator (RFC 9110 §8.8.2.2) where it is of a second before that of the answer
-// and nothing has changed since.
+// A date is a strong validator (RFC 9110 §8.8.2.2) if its second is over and the file did not
+// change since.
 func TestStrongDates(t *testing.T) {
 	at := time.Unix(784111777, 500e6)
 	for _, tt := range []struct {
 		rule               string
 		mtime, ctime, date time.Time
-		after              time.Duration // from the beginning of the second of at to the answer
+		after              time.Duration // from the beginning of the second of at to the response
 		strong             bool
 	}{
 		{"a second before the answer", at, at, at, time.Second, true},
@@ -218,16 +220,15 @@ func TestStrongDates(t *testing.T) {
 		{"the time of change is not known", at, time.Time{}, at, time.Hour, false},
 		{"another date", at, at, at.Add(-time.Second), time.Hour, false},
 	} {
-		info := stampedInfo{nil, &stamped{mtime: tt.mtime, ctime: tt.ctime}}
+		info := &fsbackend.Info{Attr: fsbackend.Attr{ModTime: tt.mtime, ChangeTime: tt.ctime}}
 		if got := strongDate(info, tt.date.Truncate(time.Second), at.Truncate(time.Second).Add(tt.after)); got != tt.strong {
 			t.Errorf("%s: strong = %v, want %v", tt.rule, got, tt.strong)
 		}
 	}
 }
 
-// Several parts come in the order asked for, each with what it is (RFC 9110 §15.3.7.2), written
-// so that zsync and davix can read it: a line end before the first boundary, Content-Type first
-// in each part and Content-Range last.
+// Several parts are in the order requested (RFC 9110 §15.3.7.2). zsync and davix can parse them: a
+// line end before the first boundary, Content-Type first in each part and Content-Range last.
 func TestMultipartByteranges(t *testing.T) {
 	for _, tt := range []struct {
 		size   int
@@ -256,8 +257,8 @@ func TestMultipartByteranges(t *testing.T) {
 	}
 }
 
-// readParts reads a multipart/byteranges and returns the Content-Range of each part, which has
-// the bytes that it says.
+// readParts parses a multipart/byteranges and returns the Content-Range of each part. It returns an
+// error if the bytes of a part do not match.
 func (r *ranged) readParts(w *httptest.ResponseRecorder) (parts []string, err error) {
 	mediaType, params, err := mime.ParseMediaType(w.Header().Get("Content-Type"))
 	boundary := params["boundary"]
@@ -293,7 +294,7 @@ func (r *ranged) readParts(w *httptest.ResponseRecorder) (parts []string, err er
 	}
 }
 
-// isPart returns an error unless a body is what a Content-Range says.
+// isPart returns an error if a body is not the part of the file that Content-Range names.
 func (r *ranged) isPart(contentRange, body string) error {
 	var first, last, size int
 	if n, err := fmt.Sscanf(contentRange, "bytes %d-%d/%d", &first, &last, &size); n != 3 || err != nil || size != len(r.content) ||
@@ -303,7 +304,7 @@ func (r *ranged) isPart(contentRange, body string) error {
 	return nil
 }
 
-// readerFrom is a ResponseWriter that notes what it is to read from.
+// readerFrom is a ResponseWriter that records the files passed to ReadFrom.
 type readerFrom struct {
 	*httptest.ResponseRecorder
 	files int
@@ -318,15 +319,15 @@ func (w *readerFrom) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(w.ResponseRecorder, r)
 }
 
-// What is large leaves by way of the system (sendfile), which package net asks where it gets a
-// syscall.Conn in an io.LimitedReader.
+// Large parts are sent with sendfile, which package net uses for a syscall.Conn in an
+// io.LimitedReader.
 func TestLargePartsBySendfile(t *testing.T) {
-	disk, err := fsbackend.Root(t.TempDir())
+	tree, err := disk.Open(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer disk.Close()
-	h := New(disk, nil)
+	defer tree.Close()
+	h := New(tree.Backend(), nil)
 	content := strings.Repeat("0123456789", smallFile)
 	do(h, "PUT", "/f", content)
 	for _, tt := range []struct {
@@ -340,7 +341,7 @@ func TestLargePartsBySendfile(t *testing.T) {
 		}
 		h.ServeHTTP(w, r)
 		if w.files != tt.files || w.Header().Get("Content-Length") != strconv.Itoa(w.Body.Len()) {
-			t.Errorf("%q: %d files were handed to the system, want %d; %d bytes, Content-Length %s", tt.ranges, w.files, tt.files, w.Body.Len(),
+			t.Errorf("%q: sendfile was used for %d files, want %d; %d bytes, Content-Length %s", tt.ranges, w.files, tt.files, w.Body.Len(),
 				w.Header().Get("Content-Length"))
 		}
 	}

@@ -13,12 +13,14 @@ import (
 	"dav207/server/locks"
 )
 
-// RecoverMoves brings what a durable store holds into line with the files, after a process that may have been killed in the
-// middle of a MOVE: properties follow their resources. Call it once, before the first request.
+// RecoverMoves completes MOVEs that a crash interrupted: it moves the dead properties of the moved
+// resources. Call it once, before the first request. It returns an error of the property store or
+// of ctx.
 func (h *Handler) RecoverMoves(ctx context.Context) error { return h.tree.FinishMoves(ctx) }
 
-// DropStaleLocks ends the locks whose resource is gone, as it may be after a process was killed in the middle of a request.
-// Call it once, when what that process had moved to a temp file has its name again. Requests go on meanwhile.
+// DropStaleLocks removes the locks of resources that do not exist, as after a crash. Call it once,
+// after the back end has restored its temp files. It may run concurrently with requests. It returns
+// an error of the lock table or of ctx.
 func (h *Handler) DropStaleLocks(ctx context.Context) error {
 	for _, l := range h.locks.Below(davpath.Root) {
 		if err := h.dropStaleLock(ctx, l); err != nil {
@@ -29,36 +31,36 @@ func (h *Handler) DropStaleLocks(ctx context.Context) error {
 }
 
 func (h *Handler) dropStaleLock(ctx context.Context, l locks.Lock) error {
-	release, err := h.queue.Acquire(ctx, writes(l.Root))
+	release, err := h.pathLocks.Acquire(ctx, writes(l.Root))
 	if err != nil {
 		return err
 	}
 	defer release()
 	if _, err := h.tree.Stat(ctx, l.Root); !errors.Is(err, fs.ErrNotExist) {
-		return nil // what cannot be looked at may be there
+		return nil // after another error the resource may exist
 	}
-	return h.endAt(ctx, l.Root)
+	return h.endLocksAt(ctx, l.Root)
 }
 
-// endAt ends the locks of p, where nothing is: what it was went behind the server's back, and nobody could submit their tokens
-// for a URL that is not mapped (RFC 4918 §10.4.4).
-func (h *Handler) endAt(ctx context.Context, p davpath.Path) error {
+// endLocksAt removes the locks whose root is p, which has no resource. It was removed outside the
+// server, and no request could submit the tokens for an unmapped URL (RFC 4918 §10.4.4).
+func (h *Handler) endLocksAt(ctx context.Context, p davpath.Path) error {
 	if h.locks.Len() == 0 {
 		return nil
 	}
-	return h.endRooted(ctx, h.realMember(ctx, p))
+	return h.endLocksRooted(ctx, h.realMemberPath(ctx, p))
 }
 
-// endAtRequest is endAt for the resource of a request.
-func (h *Handler) endAtRequest(q *request) error {
-	if q.seen.vacant && q.seen.direct {
-		return h.endRooted(q.ctx, q.path)
+// endLocksAtRequest is endLocksAt for the request's resource.
+func (h *Handler) endLocksAtRequest(q *request) error {
+	if q.found.vacant && q.found.direct {
+		return h.endLocksRooted(q.ctx, q.path)
 	}
-	return h.endAt(q.ctx, q.path)
+	return h.endLocksAt(q.ctx, q.path)
 }
 
-// endRooted ends the locks whose root is p.
-func (h *Handler) endRooted(ctx context.Context, p davpath.Path) error {
+// endLocksRooted removes the locks whose root is p.
+func (h *Handler) endLocksRooted(ctx context.Context, p davpath.Path) error {
 	if h.locks.Len() == 0 {
 		return nil
 	}
@@ -73,14 +75,15 @@ func (h *Handler) endRooted(ctx context.Context, p davpath.Path) error {
 		ended = true
 	}
 	if ended {
-		h.locks.Flush(ctx) // before something new has the name: it would be locked after a crash
+		h.locks.Flush(ctx) // before a new resource exists, which a crash would leave locked
 	}
 	return nil
 }
 
-// PurgeOrphanedProps looks once at every resource that has dead properties, and removes those of resources that have been
-// seen to be gone for grace: removed or renamed behind the server's back. Requests go on meanwhile. It returns how many
-// resources' properties were removed.
+// PurgeOrphanedProps checks every resource that has dead properties once. It removes the properties
+// of those that have been missing for grace, because they were removed or renamed outside the
+// server. It may run concurrently with requests. It returns the number of resources whose
+// properties it removed, and an error of the property store or of ctx; it logs other errors.
 func (h *Handler) PurgeOrphanedProps(ctx context.Context, grace time.Duration) (removed int, err error) {
 	for e, err := range h.tree.Props.All(ctx, davpath.Root) {
 		if err != nil {
@@ -91,7 +94,7 @@ func (h *Handler) PurgeOrphanedProps(ctx context.Context, grace time.Duration) (
 		case ctx.Err() != nil:
 			return removed, ctx.Err()
 		case err != nil:
-			h.log.WarnContext(ctx, "cannot look for the resource of these properties", slog.String("name", e.Path.String()), slog.Any("err", err))
+			h.log.WarnContext(ctx, "cannot check the resource of these properties", slog.String("name", e.Path.String()), slog.Any("err", err))
 		case gone:
 			removed++
 			h.log.InfoContext(ctx, "removed the properties of a resource that is gone", slog.String("name", e.Path.String()))
@@ -101,7 +104,7 @@ func (h *Handler) PurgeOrphanedProps(ctx context.Context, grace time.Duration) (
 }
 
 func (h *Handler) reconcile(ctx context.Context, e props.Entry, grace time.Duration) (gone bool, err error) {
-	release, err := h.queue.Acquire(ctx, writes(e.Path))
+	release, err := h.pathLocks.Acquire(ctx, writes(e.Path))
 	if err != nil {
 		return false, err
 	}

@@ -49,7 +49,7 @@ func clientSeeds(f *testing.F) (seeds []seed) {
 	return seeds
 }
 
-// addHeader adds what clients send in a header. Without one it fails: then it is not what it was thought to be.
+// addHeader adds the values of a header that clients send. It fails if there is none.
 func addHeader(f *testing.F, name string) {
 	f.Helper()
 	found := false

@@ -13,24 +13,24 @@ import (
 	"testing"
 	"time"
 
-	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
+	"dav207/fsbackend/memory"
 )
 
-// reader is a client that does not read: what is written for it waits until it is let go.
-type reader struct {
+// blockedClient is a client that does not read: Write blocks until the test releases it.
+type blockedClient struct {
 	*httptest.ResponseRecorder
 	begun, read chan struct{}
 }
 
-func (r *reader) Write(b []byte) (int, error) {
+func (r *blockedClient) Write(b []byte) (int, error) {
 	close(r.begun)
 	<-r.read
 	return r.ResponseRecorder.Write(b)
 }
 
-// Once what a request changed is in its place, others need not wait for how fast its client takes the answer.
-func TestSlowReadersKeepNobodyWaiting(t *testing.T) {
+// After a change is complete other requests do not wait until the client has read the response.
+func TestSlowReadersDoNotBlockOthers(t *testing.T) {
 	const update = `<propertyupdate xmlns="DAV:"><set><prop><x xmlns="x:"/></prop></set></propertyupdate>`
 	for _, tt := range []struct {
 		method, name, body string
@@ -44,13 +44,13 @@ func TestSlowReadersKeepNobodyWaiting(t *testing.T) {
 		{"LOCK", "/c/", lockShared, "PROPPATCH", update, 423},
 	} {
 		t.Run(tt.method+strings.ReplaceAll(tt.name, "/", " ")+" "+tt.other, func(t *testing.T) {
-			h := New(fsbackend.New(fsbackend.Memory()), nil)
+			h := New(memory.New(nil).Backend(), nil)
 			do(h, "PUT", "/f", "x")
 			do(h, "MKCOL", "/c", "")
-			slow := &reader{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}
-			answered := make(chan struct{})
+			slow := &blockedClient{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}
+			atResponse := make(chan struct{})
 			go func() {
-				defer close(answered)
+				defer close(atResponse)
 				h.ServeHTTP(slow, httptest.NewRequest(tt.method, tt.name, strings.NewReader(tt.body)))
 			}()
 			<-slow.begun
@@ -65,20 +65,20 @@ func TestSlowReadersKeepNobodyWaiting(t *testing.T) {
 				t.Error("another request waits for a client that does not read")
 			}
 			close(slow.read)
-			<-answered
+			<-atResponse
 		})
 	}
 }
 
-// hasty notes the deadlines that the server sets for the body of a request.
-type hasty struct {
+// deadlineRecorder records the read deadlines that the server sets.
+type deadlineRecorder struct {
 	*httptest.ResponseRecorder
-	deadline time.Time
-	first    time.Time // deadline
-	answered time.Time // the deadline when the answer began
+	deadline   time.Time
+	first      time.Time // deadline
+	atResponse time.Time // the deadline when the response began
 }
 
-func (w *hasty) SetReadDeadline(t time.Time) error {
+func (w *deadlineRecorder) SetReadDeadline(t time.Time) error {
 	w.deadline = t
 	if w.first.IsZero() {
 		w.first = t
@@ -86,34 +86,36 @@ func (w *hasty) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-func (w *hasty) WriteHeader(status int) {
-	w.answered = w.deadline
+func (w *deadlineRecorder) WriteHeader(status int) {
+	w.atResponse = w.deadline
 	w.ResponseRecorder.WriteHeader(status)
 }
 
-func (w *hasty) SetWriteDeadline(time.Time) error { return nil }
+func (w *deadlineRecorder) SetWriteDeadline(time.Time) error { return nil }
 
-// stalled is a body that ends as one does whose deadline has passed. Where there is none nothing ends it.
-type stalled struct {
+// stalledBody is a body whose Read returns the error of a passed deadline. It fails the test if
+// there is no deadline.
+type stalledBody struct {
 	io.Reader
-	w *hasty
+	w *deadlineRecorder
 	t *testing.T
 }
 
-func (s stalled) Read(b []byte) (int, error) {
+func (s stalledBody) Read(b []byte) (int, error) {
 	if s.w.deadline.IsZero() {
-		s.t.Error("the body is waited for without a deadline")
+		s.t.Error("the server reads the body without a deadline")
 	}
 	n, err := s.Reader.Read(b)
 	if err == io.EOF {
-		time.Sleep(time.Millisecond) // what is set anew is later
+		time.Sleep(time.Millisecond) // a new deadline would differ
 		err = &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}
 	}
 	return n, err
 }
 
-// A body that does not come is not waited for, and the deadline stays in force when the request was refused because of it, for
-// net/http reads the rest: it is not set anew. It is gone where the body was read, or a long operation would end with it.
+// The server does not wait for a body that does not arrive. If it refuses the request the deadline
+// stays in force and is not extended, since net/http reads the rest. After the body was read there
+// is no deadline, which would interrupt a long operation.
 func TestSlowBodies(t *testing.T) {
 	for _, tt := range []struct {
 		rule, method, body string
@@ -127,37 +129,37 @@ func TestSlowBodies(t *testing.T) {
 		{"DELETE with a body", "DELETE", `x`, 415},
 		{"DELETE with a body that does not come", "DELETE", ``, 408},
 		{"MKCOL with a body", "MKCOL", `x`, 415},
-		{"GET, whose body nobody reads", "GET", `x`, 200},
-		{"HEAD, whose body nobody reads", "HEAD", `x`, 200},
-		{"OPTIONS, whose body nobody reads", "OPTIONS", `x`, 200},
+		{"GET, whose body is ignored", "GET", `x`, 200},
+		{"HEAD, whose body is ignored", "HEAD", `x`, 200},
+		{"OPTIONS, whose body is ignored", "OPTIONS", `x`, 200},
 		{"an unknown method", "BREW", `x`, 501},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			h := New(fsbackend.New(fsbackend.Memory()), nil)
+			h := New(memory.New(nil).Backend(), nil)
 			do(h, "PUT", "/f", "x")
-			w := &hasty{ResponseRecorder: httptest.NewRecorder()}
-			r := httptest.NewRequest(tt.method, "/f", stalled{strings.NewReader(tt.body), w, t})
+			w := &deadlineRecorder{ResponseRecorder: httptest.NewRecorder()}
+			r := httptest.NewRequest(tt.method, "/f", stalledBody{strings.NewReader(tt.body), w, t})
 			r.ContentLength = -1
 			start := time.Now()
 			h.ServeHTTP(w, r)
 			if w.Code != tt.status {
 				t.Errorf("%s = %d, want %d", tt.method, w.Code, tt.status)
 			}
-			if w.answered.Before(start) || w.deadline.Before(start) {
-				t.Errorf("the deadline for the rest of the body is %v, %v when the answer began", w.deadline, w.answered)
+			if w.atResponse.Before(start) || w.deadline.Before(start) {
+				t.Errorf("the deadline for the rest of the body is %v, %v when the response began", w.deadline, w.atResponse)
 			}
 			if w.deadline.After(w.first) {
 				t.Errorf("the deadline was %v, and then %v", w.first, w.deadline)
 			}
 		})
 	}
-	// While the operation runs there is none.
+	// During the operation there is no deadline.
 	for _, method := range []string{"COPY", "MOVE", "PROPFIND", "DELETE"} {
 		t.Run("during "+method, func(t *testing.T) {
-			files := faultfs.New(fsbackend.New(fsbackend.Memory()))
+			files := faultfs.New(memory.New(nil).Backend())
 			h := New(files, nil)
 			do(h, "PUT", "/f", "x")
-			w := &hasty{ResponseRecorder: httptest.NewRecorder()}
+			w := &deadlineRecorder{ResponseRecorder: httptest.NewRecorder()}
 			during := time.Unix(1, 0)
 			files.Fail(faultfs.Stat, "/f", nil).Do(func(context.Context) { during = w.deadline })
 			r := httptest.NewRequest(method, "/f", io.MultiReader(strings.NewReader("")))
@@ -171,9 +173,9 @@ func TestSlowBodies(t *testing.T) {
 	}
 }
 
-// An operation that is broken off when a part of its answer has left for the client ends in a broken connection: neither a second
-// status nor the end of the document may make it look whole.
-func TestBrokenOffAfterReports(t *testing.T) {
+// An operation that is canceled after a part of its response was sent ends with a closed
+// connection, without a second status and without the end of the document.
+func TestCanceledAfterReports(t *testing.T) {
 	for _, tt := range []struct {
 		rule   string
 		delete int // how many of the members can be removed
@@ -182,7 +184,7 @@ func TestBrokenOffAfterReports(t *testing.T) {
 		{"nothing was changed", 0, "/c/f1800"},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			files := faultfs.New(fsbackend.New(fsbackend.Memory()))
+			files := faultfs.New(memory.New(nil).Backend())
 			h := New(files, nil)
 			do(h, "MKCOL", "/c", "")
 			for i := range 2000 {
@@ -210,11 +212,45 @@ func TestBrokenOffAfterReports(t *testing.T) {
 			defer res.Body.Close()
 			b, err := io.ReadAll(res.Body)
 			if err == nil {
-				t.Errorf("the answer ends as if it were whole: %s ... %s", res.Status, b[max(0, len(b)-300):])
+				t.Errorf("the response is complete, want a closed connection: %s ... %s", res.Status, b[max(0, len(b)-300):])
 			}
 			if strings.Contains(string(b), "</D:multistatus>") {
 				t.Errorf("the document has an end")
 			}
 		})
+	}
+}
+
+// As TestBrokenOffAfterReports, where some members were deleted already. Members that were not
+// tried have no response, and a client takes a missing response for success (RFC 4918 §9.6.1).
+func TestCanceledAfterReportsAndChanges(t *testing.T) {
+	files := faultfs.New(memory.New(nil).Backend())
+	h := New(files, nil)
+	do(h, "MKCOL", "/c", "")
+	for i := range 2000 {
+		name := fmt.Sprintf("/c/f%04d", i)
+		do(h, "PUT", name, "x")
+		if i >= 10 {
+			files.Fail(faultfs.Remove, name, syscall.EACCES)
+		}
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		files.Fail(faultfs.Remove, "/c/f1800", nil).Do(func(context.Context) { cancel() })
+		h.ServeHTTP(w, r.WithContext(ctx))
+	}))
+	defer srv.Close()
+	r, err := http.NewRequest("DELETE", srv.URL+"/c/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := srv.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if b, err := io.ReadAll(res.Body); err == nil {
+		t.Errorf("the response is complete, want a closed connection: %s ... %s", res.Status, b[max(0, len(b)-300):])
 	}
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"io/fs"
 	"net/http"
 	"strings"
 
@@ -12,9 +11,9 @@ import (
 	"dav207/server/tree"
 )
 
-// unlock answers UNLOCK (§9.11).
+// unlock implements UNLOCK (§9.11).
 func (h *Handler) unlock(q *request) error {
-	if err := q.noBody(); err != nil {
+	if err := q.checkNoBody(); err != nil {
 		return err
 	}
 	token, err := h.checkUnlock(q, h.treeFor(q))
@@ -22,26 +21,26 @@ func (h *Handler) unlock(q *request) error {
 		return err
 	}
 	if err := h.locks.Unlock(token); errors.Is(err, locks.ErrNoSuchLock) {
-		return condition(http.StatusConflict, multistatus.LockTokenMatchesRequestURI)
+		return conditionError(http.StatusConflict, multistatus.LockTokenMatchesRequestURI)
 	} else if err != nil {
 		return err
 	}
 	if err := h.locks.Sync(q.ctx, false); err != nil {
-		return err // it has ended, and may be back after a restart
+		return err // the lock has ended, but may exist again after a restart
 	}
 	q.w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
 func (h *Handler) unlockHead(q *request) error {
-	if err := q.noLength(); err != nil {
+	if err := q.checkNoLength(); err != nil {
 		return err
 	}
 	_, err := h.checkUnlock(q, h.treeFor(q))
 	return err
 }
 
-// checkUnlock returns the token of the lock that an UNLOCK may end.
+// checkUnlock returns the token of the lock that an UNLOCK may remove.
 func (h *Handler) checkUnlock(q *request, t *tree.Tree) (string, error) {
 	token, ok := codedURL(q.Header.Values("Lock-Token"))
 	if !ok {
@@ -53,16 +52,16 @@ func (h *Handler) checkUnlock(q *request, t *tree.Tree) (string, error) {
 	}
 	l, ok := h.locks.Lookup(token)
 	if !ok || !h.covers(q.ctx, l, q.path) {
-		return "", condition(http.StatusConflict, multistatus.LockTokenMatchesRequestURI)
+		return "", conditionError(http.StatusConflict, multistatus.LockTokenMatchesRequestURI)
 	}
-	if l.Root != h.realPath(q) { // whose resource may be gone behind our back
-		if err := h.unmapped(q, t, multistatus.LockTokenMatchesRequestURI, http.StatusConflict); err != nil {
+	if l.Root != h.realRequestPath(q) { // the resource may have been removed outside the server
+		if err := h.checkMapped(q, t, multistatus.LockTokenMatchesRequestURI, http.StatusConflict); err != nil {
 			return "", err
 		}
 	}
 	if l.Principal != q.principal {
 		if h.policy == nil {
-			return "", plain(http.StatusForbidden, "The lock is somebody else's.")
+			return "", statusError(http.StatusForbidden, "The lock is somebody else's.")
 		}
 		if err := h.policy.Check(q.ctx, access.Unlock, q.path); err != nil {
 			return "", err
@@ -71,23 +70,16 @@ func (h *Handler) checkUnlock(q *request, t *tree.Tree) (string, error) {
 	return token, h.httpConditions(q, t, r, statErr == nil)
 }
 
-// unmapped refuses a URL that is not that of a resource: no lock covers it yet.
-func (h *Handler) unmapped(q *request, t *tree.Tree, name string, status int) error {
-	if _, err := q.stat(t); errors.Is(err, fs.ErrNotExist) {
-		return condition(status, name)
-	}
-	return nil
-}
-
-// codedURL reads the value of a Lock-Token header (§10.5). The package webdav of npm sends the URL without its brackets.
+// codedURL parses the value of Lock-Token (§10.5). The npm package webdav sends the URL without
+// brackets.
 func codedURL(values []string) (string, bool) {
 	if len(values) != 1 {
 		return "", false
 	}
 	s := strings.TrimSpace(values[0])
 	if !strings.HasPrefix(s, "<") {
-		return s, absolute(s) && !strings.ContainsAny(s, " \t<>\"")
+		return s, isAbsoluteURI(s) && !strings.ContainsAny(s, " \t<>\"")
 	}
-	url, rest, ok := angle(s)
+	url, rest, ok := parseAngle(s)
 	return url, ok && rest == ""
 }

@@ -14,10 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"dav207/fsbackend"
+	"dav207/fsbackend/memory"
 )
 
-// raw sends bytes to a server and returns what comes back until it closes the connection, or for a moment.
+// raw sends bytes to a server and returns what it receives until the server closes the connection,
+// or for a short time.
 func raw(t *testing.T, s *httptest.Server, request string) string {
 	t.Helper()
 	var c net.Conn
@@ -35,13 +36,13 @@ func raw(t *testing.T, s *httptest.Server, request string) string {
 		t.Fatal(err)
 	}
 	c.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
-	answer, _ := io.ReadAll(bufio.NewReader(c))
-	return string(answer)
+	response, _ := io.ReadAll(bufio.NewReader(c))
+	return string(response)
 }
 
-// Header names are on the wire as the RFCs spell them: some clients look for them byte for byte.
+// Header names have the spelling of the RFCs, since some clients compare them byte for byte.
 func TestNamesOnTheWire(t *testing.T) {
-	s := httptest.NewServer(New(fsbackend.New(fsbackend.Memory()), nil))
+	s := httptest.NewServer(New(memory.New(nil).Backend(), nil))
 	defer s.Close()
 	for _, tt := range []struct {
 		request string
@@ -56,24 +57,24 @@ func TestNamesOnTheWire(t *testing.T) {
 		{"GET /f HTTP/1.1\r\nHost: x\r\nIf-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT\r\n\r\n", []string{"ETag"}}, // 304
 	} {
 		request, names := tt.request, tt.names
-		answer := raw(t, s, request)
-		head, _, _ := strings.Cut(answer, "\r\n\r\n")
+		response := raw(t, s, request)
+		head, _, _ := strings.Cut(response, "\r\n\r\n")
 		for _, name := range names {
 			if !strings.Contains(head, "\r\n"+name+": ") {
-				t.Errorf("%q is answered without %s:\n%s", request, name, head)
+				t.Errorf("the response to %q lacks %s:\n%s", request, name, head)
 			}
 		}
 		for _, name := range []string{"Dav", "Etag", "Ms-Author-Via", "X-Oc-Mtime", "X-Oc-Ctime"} {
 			if strings.Contains(head, "\r\n"+name+": ") {
-				t.Errorf("%q is answered with %s:\n%s", request, name, head)
+				t.Errorf("the response to %q has %s:\n%s", request, name, head)
 			}
 		}
 	}
 }
 
-// RFC 9112 §6.1: where it is not sure where a request ends, the connection does.
-func TestUnsureRequestsCloseTheConnection(t *testing.T) {
-	s := httptest.NewServer(New(fsbackend.New(fsbackend.Memory()), nil))
+// RFC 9112 §6.1: if the end of a request is ambiguous the server closes the connection.
+func TestAmbiguousRequestsCloseTheConnection(t *testing.T) {
+	s := httptest.NewServer(New(memory.New(nil).Backend(), nil))
 	defer s.Close()
 	const chunks = "1\r\na\r\n0\r\n\r\n"
 	for _, tt := range []struct {
@@ -90,21 +91,21 @@ func TestUnsureRequestsCloseTheConnection(t *testing.T) {
 		{"HTTP/1.0", "HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 1", "a", false},
 	} {
 		for _, path := range []string{"/f", "/missing/f"} { // a refusal, too
-			answer := raw(t, s, "PUT "+path+" "+tt.head+"\r\nHost: x\r\n\r\n"+tt.body+"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
-			head, _, _ := strings.Cut(answer, "\r\n\r\n")
-			if got := strings.Count("\n"+answer, "\nHTTP/1."); got != map[bool]int{true: 2, false: 1}[tt.stays] ||
+			response := raw(t, s, "PUT "+path+" "+tt.head+"\r\nHost: x\r\n\r\n"+tt.body+"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
+			head, _, _ := strings.Cut(response, "\r\n\r\n")
+			if got := strings.Count("\n"+response, "\nHTTP/1."); got != map[bool]int{true: 2, false: 1}[tt.stays] ||
 				strings.Contains(head, "\r\nConnection: close") == tt.stays {
-				t.Errorf("%s, PUT %s: %d answers, want the connection to stay: %v\n%s", tt.rule, path, got, tt.stays, answer)
+				t.Errorf("%s, PUT %s: %d responses, want the connection to stay: %v\n%s", tt.rule, path, got, tt.stays, response)
 			}
 		}
 	}
 }
 
-// RFC 9112 §3.2, RFC 9110 §7.4: what is asked of another server, and what is no request-target.
+// RFC 9112 §3.2, RFC 9110 §7.4: request-targets of other servers and invalid ones are refused.
 func TestRequestTargets(t *testing.T) {
-	plainServer := httptest.NewServer(New(fsbackend.New(fsbackend.Memory()), nil))
+	plainServer := httptest.NewServer(New(memory.New(nil).Backend(), nil))
 	defer plainServer.Close()
-	secure := httptest.NewTLSServer(New(fsbackend.New(fsbackend.Memory()), nil))
+	secure := httptest.NewTLSServer(New(memory.New(nil).Backend(), nil))
 	defer secure.Close()
 	for _, tt := range []struct {
 		s       *httptest.Server
@@ -131,19 +132,18 @@ func TestRequestTargets(t *testing.T) {
 		{plainServer, "PROPFIND a", 400},
 		{plainServer, "CONNECT host:80", 405},
 	} {
-		answer := raw(t, tt.s, tt.request+" HTTP/1.1\r\nHost: host\r\nDepth: 0\r\nContent-Length: 0\r\n\r\n")
-		if want := fmt.Sprintf("HTTP/1.1 %d ", tt.status); !strings.HasPrefix(answer, want) {
-			t.Errorf("%s = %.60q, want %d", tt.request, answer, tt.status)
+		response := raw(t, tt.s, tt.request+" HTTP/1.1\r\nHost: host\r\nDepth: 0\r\nContent-Length: 0\r\n\r\n")
+		if want := fmt.Sprintf("HTTP/1.1 %d ", tt.status); !strings.HasPrefix(response, want) {
+			t.Errorf("%s = %.60q, want %d", tt.request, response, tt.status)
 		}
 	}
 	if r, err := http.Get(plainServer.URL + "/x"); err != nil || r.StatusCode != 404 {
-		t.Errorf("something was made: %v, %v", r, err)
+		t.Errorf("a resource was created: %v, %v", r, err)
 	}
 }
 
-// RFC 9112 §3.2.2, RFC 9110 §7.4: a request-target with the scheme by which clients ask a proxy is one
-// of this server where the proxy is trusted, or the URL is one of the public ones. Anybody else's is
-// not.
+// RFC 9112 §3.2.2, RFC 9110 §7.4: a request-target with the scheme of a proxy is accepted if the
+// proxy is trusted or the URL is public.
 func TestRequestTargetsBehindAProxy(t *testing.T) {
 	public := []*url.URL{{Scheme: "https", Host: "Host:443", Path: "/"}}
 	here := []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
@@ -165,31 +165,31 @@ func TestRequestTargetsBehindAProxy(t *testing.T) {
 		{"the same with Forwarded", Options{TrustedProxies: here}, false, "https://host/", "Forwarded: proto=http\r\nX-Forwarded-Proto: https", 421},
 		{"another scheme", Options{TrustedProxies: here}, false, "ftp://host/", "X-Forwarded-Proto: ftp", 400},
 		{"somebody else's address", Options{TrustedProxies: elsewhere}, false, "https://host/", "X-Forwarded-Proto: https", 421},
-		{"nobody is trusted by default", Options{}, false, "https://host/", "X-Forwarded-Proto: https", 421},
+		{"no proxy is trusted by default", Options{}, false, "https://host/", "X-Forwarded-Proto: https", 421},
 		{"a public URL", Options{PublicURLs: public}, false, "https://host/", "Via: 1.1 p", 207},
 		{"a public URL with its port", Options{PublicURLs: public}, false, "https://HOST:443/", "Via: 1.1 p", 207},
 		{"the host of a public URL with another scheme", Options{PublicURLs: public}, true, "http://host/", "Via: 1.1 p", 421},
 		{"another host than the public one", Options{PublicURLs: public}, false, "https://other/", "X-Forwarded-Proto: https", 421},
 	} {
-		h := New(fsbackend.New(fsbackend.Memory()), &tt.opts)
+		h := New(memory.New(nil).Backend(), &tt.opts)
 		var s *httptest.Server
 		if tt.tls {
 			s = httptest.NewTLSServer(h)
 		} else {
 			s = httptest.NewServer(h)
 		}
-		answer := raw(t, s, "PROPFIND "+tt.target+" HTTP/1.1\r\nHost: host\r\n"+tt.head+"\r\nDepth: 0\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-		if want := fmt.Sprintf("HTTP/1.1 %d ", tt.status); !strings.HasPrefix(answer, want) {
-			t.Errorf("%s: %s with %q = %.60q, want %d", tt.rule, tt.target, tt.head, answer, tt.status)
+		response := raw(t, s, "PROPFIND "+tt.target+" HTTP/1.1\r\nHost: host\r\n"+tt.head+"\r\nDepth: 0\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+		if want := fmt.Sprintf("HTTP/1.1 %d ", tt.status); !strings.HasPrefix(response, want) {
+			t.Errorf("%s: %s with %q = %.60q, want %d", tt.rule, tt.target, tt.head, response, tt.status)
 		}
 		s.Close()
 	}
 }
 
-// RFC 1945 §7.2.2, RFC 9110 §15.5.12: a PUT of HTTP/1.0 without a length, chunked ones included, is no
-// PUT of an empty file.
+// RFC 1945 §7.2.2, RFC 9110 §15.5.12: a PUT of HTTP/1.0 without a length, also a chunked one, does
+// not write an empty file.
 func TestPutOfHTTP10(t *testing.T) {
-	s := httptest.NewServer(New(fsbackend.New(fsbackend.Memory()), nil))
+	s := httptest.NewServer(New(memory.New(nil).Backend(), nil))
 	defer s.Close()
 	for _, tt := range []struct{ head, body, status, content string }{
 		{"Content-Length: 3", "old", "201", "old"},

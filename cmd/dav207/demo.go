@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/afero"
 	"github.com/spf13/pflag"
 
-	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
+	"dav207/fsbackend/memory"
 	"dav207/props"
 	"dav207/server"
 	"dav207/server/access"
@@ -74,7 +74,7 @@ const boxes = "http://ns.example.com/boxschema/"
 // newDemo creates the tree and its failures. Each step uses a collection of its own, so that the
 // steps do not depend on each other.
 func newDemo(ctx context.Context) (*faultfs.FS, *server.Options, error) {
-	tree := fsbackend.Memory()
+	tree := memory.New(nil)
 	for _, name := range []string{
 		"/propfind/file.html",
 		"/listing/a.txt", "/listing/secret.txt", "/listing/z.txt",
@@ -94,7 +94,7 @@ func newDemo(ctx context.Context) (*faultfs.FS, *server.Options, error) {
 		}
 	}
 
-	files := faultfs.New(fsbackend.New(tree))
+	files := faultfs.New(tree.Backend())
 	files.Fail(faultfs.Stat, "/listing/secret.txt", fs.ErrPermission)
 	files.Fail(faultfs.Write, "/copy/to/huge.iso", syscall.ENOSPC)
 	files.Fail(faultfs.Rename, "/move/from/stuck.txt", fs.ErrPermission)

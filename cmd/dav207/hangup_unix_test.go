@@ -23,7 +23,8 @@ func hangup(t *testing.T) {
 	}
 }
 
-// SIGHUP, which a terminal sends that is closed, does not end the server: there is a line in the log.
+// SIGHUP, which a terminal sends that is closed, does not end the server: there is a line in the
+// log.
 func TestServeIgnoresHangup(t *testing.T) {
 	for _, args := range [][]string{{"serve", "--memory"}, {"demo"}} {
 		s := startCommand(t, append(args, "--addr", "127.0.0.1:0")...)
@@ -37,8 +38,8 @@ func TestServeIgnoresHangup(t *testing.T) {
 	}
 }
 
-// It is ignored before the server listens, too: here one waits for a state that another one has, and
-// never gets to listen.
+// It is ignored before the server listens, too: here one waits for a state that another one has,
+// and never gets to listen.
 func TestHangupBeforeTheServerListens(t *testing.T) {
 	survive := make(chan os.Signal, 1) // or a failure would end this process
 	signal.Notify(survive, syscall.SIGHUP)

@@ -3,7 +3,7 @@
 //
 //	dav207 serve [DIR]        serves a directory, by default the current one
 //	dav207 passwd FILE NAME   gives a user a password
-//	dav207 demo               shows each kind of multistatus on a tree in which things go wrong on purpose
+//	dav207 demo               shows each kind of multistatus on a tree where members fail
 //	dav207 version            prints the version, and that of Go
 //	dav207 help [NAME]        describes a command and its flags
 //

@@ -66,8 +66,9 @@ func TestServeTrustedProxy(t *testing.T) {
 	}
 }
 
-// A proxy that ends TLS may pass a request-target on as a URL with the scheme that it was asked by:
-// the ways that are documented to put one in front have it served, with the Destination (RFC 9110 §7.4).
+// A proxy that ends TLS may pass a request-target on as a URL with the scheme that it was asked
+// by: the ways that are documented to put one in front have it served, with the Destination (RFC
+// 9110 §7.4).
 func TestServeTargetsOfTheProxy(t *testing.T) {
 	for _, tt := range []struct {
 		args, headers string

@@ -107,7 +107,7 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 	}
 	var handler http.Handler = dav.handler
 	if users != nil {
-		handler = middleware.Basic(users, &middleware.BasicOptions{Realm: "dav207", SetHeaders: dav.handler.Announce,
+		handler = middleware.Basic(users, &middleware.BasicOptions{Realm: "dav207", SetHeaders: dav.handler.SetDAVHeaders,
 			TrustedProxies: o.proxies, Logger: log})(handler)
 		mode += ", to the users in " + show(o.users)
 	}
@@ -144,8 +144,8 @@ func (o *serveOptions) warn(log *slog.Logger, ln net.Listener, dir string, cert 
 	}
 }
 
-// check returns the mapping of URLs to the tree, or a usageError for wrong flags or arguments. It
-// is one list of rules, with no other branches.
+// check returns the mapping of URLs to the tree, or a usageError for wrong flags or arguments.
+// One piece: it is one list of rules, with no other branches.
 func (o *serveOptions) check(args []string) (davpath.Mapping, error) {
 	mapping, err := davpath.NewMapping(o.prefix)
 	switch {

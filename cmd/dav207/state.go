@@ -124,7 +124,8 @@ func (o *serveOptions) openStore(dir, file string, log *slog.Logger) (store *bol
 const elsewhere = `give --state another file or "memory"`
 
 // usable returns an error that says what to do if the state cannot be read, or if it does not exist
-// and cannot be created later. It is one list of cases, each with a message of its own.
+// and cannot be created later.
+// One piece: it is one list of cases, each with a message of its own.
 func (o *serveOptions) usable(dir, file string) error {
 	own, holds := o.state == "", filepath.Dir(file)
 	info, err := os.Stat(file)

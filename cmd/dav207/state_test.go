@@ -219,8 +219,8 @@ func TestStateOfNoUse(t *testing.T) {
 	}
 }
 
-// A link that takes the place of the state, or of its directory, while the server runs is not followed either. What needs the
-// state fails until the link is gone.
+// A link that takes the place of the state, or of its directory, while the server runs is not
+// followed either. What needs the state fails until the link is gone.
 func TestStateBehindLaterLink(t *testing.T) {
 	for _, tt := range []struct {
 		what, link, to string // in DIR

@@ -6,13 +6,13 @@ import (
 	"sync"
 	"time"
 
-	"dav207/fsbackend"
+	"dav207/fsbackend/disk"
 	"dav207/server"
 )
 
 const (
-	// sweepAgain is when temp files that were too young for the first sweep are old enough.
-	sweepAgain = 70 * time.Second
+	// cleanAgain is when temp files that were too young for the first cleaning are old enough.
+	cleanAgain = 70 * time.Second
 	// purgeEvery is how often properties without a resource are purged.
 	purgeEvery = time.Hour
 	// orphaned is how long properties without a resource are kept: a directory that is moved away
@@ -23,7 +23,7 @@ const (
 // tidy cleans up in the background: temp files and locks that killed processes have left, and
 // properties of resources that other programs have removed. exclusive says that no other process
 // serves these files. Callers must call end, which blocks until tidy has stopped.
-func tidy(ctx context.Context, disk *fsbackend.Disk, handler *server.Handler, exclusive bool, log *slog.Logger) (end func()) {
+func tidy(ctx context.Context, files *disk.Fs, handler *server.Handler, exclusive bool, log *slog.Logger) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var done sync.WaitGroup
 	wait := func(d time.Duration) bool {
@@ -40,15 +40,11 @@ func tidy(ctx context.Context, disk *fsbackend.Disk, handler *server.Handler, ex
 		}
 	}
 	done.Go(func() {
-		sweep := disk.Sweep
-		if exclusive {
-			sweep = disk.SweepAlone
-		}
 		for {
-			failed("cannot look everywhere for what broken uploads left", sweep(ctx, func(name string) {
+			failed("cannot look everywhere for what broken uploads left", files.CleanTemp(ctx, exclusive, func(name string) {
 				log.Info("cleaned up after a process that was killed", slog.String("name", name))
 			}))
-			if exclusive || !wait(sweepAgain) {
+			if exclusive || !wait(cleanAgain) {
 				break
 			}
 			exclusive = true // only once more

@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"dav207/fsbackend"
+	"dav207/fsbackend/disk"
+	"dav207/fsbackend/memory"
 	"dav207/server"
 )
 
@@ -24,7 +26,7 @@ func (o *serveOptions) openTree(ctx context.Context, dir string, log *slog.Logge
 	opts := &server.Options{Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies,
 		DenyInfinity: o.infinity.value == "deny", HideJunk: o.junk.value == "hide", NoMacQuota: o.noMacQuota, Silence: o.silence, ReadOnly: o.readOnly, Logger: log}
 	if o.memory {
-		handler := server.New(fsbackend.New(fsbackend.Memory()), opts)
+		handler := server.New(fsbackend.New(memory.New(nil)), opts)
 		return &served{handler, "an empty tree in memory", func() error { return nil }}, nil
 	}
 	for _, f := range [][2]string{{"--users", o.users}, {"--tls-key", o.tls.key}} {
@@ -32,45 +34,44 @@ func (o *serveOptions) openTree(ctx context.Context, dir string, log *slog.Logge
 			return nil, err
 		}
 	}
-	disk, err := openDisk(dir)
+	files, err := openDisk(dir, &disk.Options{Sync: o.fsync})
 	if err != nil {
 		return nil, err
 	}
-	disk.Sync = o.fsync
 	kept, err := o.openState(ctx, dir, log)
 	if err != nil {
-		return nil, errors.Join(err, disk.Close())
+		return nil, errors.Join(err, files.Close())
 	}
 	opts.Props, opts.Locks = kept.props, kept.locks
-	s := &served{handler: server.New(disk, opts), what: show(dir)}
+	s := &served{handler: server.New(fsbackend.New(files), opts), what: show(dir)}
 	end := func() {}
 	if !o.readOnly && !kept.readOnly {
 		if err := s.handler.RecoverMoves(ctx); err != nil { // served nevertheless, so that clients can free space
 			log.Error("properties are not where their files were moved to: free some space, and start again", slog.Any("err", err))
 		}
-		end = tidy(ctx, disk, s.handler, kept.exclusive, log)
+		end = tidy(ctx, files, s.handler, kept.exclusive, log)
 	}
 	s.close = func() error {
 		end()
-		return errors.Join(kept.Close(), disk.Close())
+		return errors.Join(kept.Close(), files.Close())
 	}
 	return s, nil
 }
 
 // openDisk opens the directory dir. Its errors say what the user can do.
-func openDisk(dir string) (*fsbackend.Disk, error) {
+func openDisk(dir string, o *disk.Options) (*disk.Fs, error) {
 	// Checked first: opening a pipe would block.
 	fi, err := os.Stat(dir)
 	if err == nil && !fi.IsDir() {
 		return nil, fmt.Errorf("%q is not a directory: give the directory that holds it", dir)
 	}
-	var disk *fsbackend.Disk
+	var files *disk.Fs
 	if err == nil {
-		disk, err = fsbackend.Root(dir)
+		files, err = disk.Open(dir, o)
 	}
 	switch {
 	case err == nil:
-		return disk, nil
+		return files, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("there is no directory %q: make it first, or give another", dir)
 	case errors.Is(err, fs.ErrPermission):

@@ -1,107 +1,133 @@
-// Package backendtest holds the contract that the server expects of a webdav.FileSystem and of the optional interfaces
-// of dav207/server/tree, as tests that a back end calls from its own.
-//
-// What the file system does not implement, or answers with errors.ErrUnsupported, is skipped. That a back end may only
-// write in sequence, or keeps no modes, is no fault here.
+// Package backendtest checks the contract of fsbackend.Backend and fsbackend.Bulk. A back end calls
+// Test from its own tests.
 package backendtest
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
-	"golang.org/x/net/webdav"
+	"dav207/fsbackend"
+	"dav207/server/davpath"
 )
 
-type (
-	remover interface {
-		Remove(ctx context.Context, name string) error
-	}
-	lstater interface {
-		Lstat(ctx context.Context, name string) (fs.FileInfo, error)
-	}
-	stager interface {
-		Stage(ctx context.Context, name string) (io.WriteCloser, func() error, error)
-	}
-	fileCopier interface {
-		CopyFile(ctx context.Context, src, dst string) error
-	}
-	chtimer interface {
-		Chtimes(ctx context.Context, name string, mtime time.Time) error
-	}
-	spacer interface {
-		Space(ctx context.Context, name string) (used, available uint64, err error)
-	}
-	nameLister interface {
-		Readdirnames(n int) ([]string, error)
-		Lstat(name string) (fs.FileInfo, error)
-	}
-	sameFiler interface {
-		SameFile(fs.FileInfo) bool
-	}
-)
+// Claims say what a back end can do beyond what every one must. Test fails if it cannot do that,
+// and if it can do what is not claimed. It skips nothing.
+type Claims struct {
+	CopyTree   bool // fsbackend.Bulk copies trees
+	RemoveTree bool // fsbackend.Bulk removes trees, in a batch
+	Exceeding  bool // fsbackend.Bulk knows what Exceeding asks for
 
-// Test checks the contract. open returns an empty file system, a new one each time, and has t.Cleanup release it.
-func Test(t *testing.T, open func(t *testing.T) webdav.FileSystem) {
+	SetModTime     bool
+	Usage          bool
+	Sync           bool // Batch returns a function that waits
+	UnchangedSince bool
+	Identity       bool // infos have an ID or a Version: entity tags are strong, SameFile knows
+	Birth          bool // infos have the time of creation
+
+	// Symlink makes a symbolic link in the back end that was opened last; nil where there are none.
+	Symlink   func(target, name string) error
+	FileLinks bool // Lstat distinguishes a link to a file from the file
+	RealPath  bool // RealPath follows links
+}
+
+// Test checks the contract. open returns a new, empty back end at each call and releases it with
+// t.Cleanup.
+func Test(t *testing.T, claims Claims, open func(t *testing.T) fsbackend.Backend) {
 	for _, part := range []struct {
 		name string
 		test func(*suite)
 	}{
 		{"Parents", testParents},
 		{"Mkdir", testMkdir},
-		{"OpenFile", testOpenFile},
+		{"Open", testOpen},
+		{"OpenHandles", testOpenHandles},
 		{"Infos", testInfos},
-		{"Listing", testListing},
-		{"Paths", testPaths},
+		{"Identity", testIdentity},
+		{"ETag", testETag},
+		{"Dir", testDir},
 		{"Names", testNames},
 		{"Rename", testRename},
 		{"RenameRefused", testRenameRefused},
-		{"OpenHandles", testOpenHandles},
 		{"Remove", testRemove},
-		{"RemoveAll", testRemoveAll},
-		{"Stage", testStage},
-		{"StageRefused", testStageRefused},
+		{"Upload", testUpload},
+		{"UploadRefused", testUploadRefused},
+		{"UploadFollows", testUploadFollows},
 		{"CopyFile", testCopyFile},
-		{"ETag", testETag},
-		{"Chtimes", testChtimes},
-		{"Space", testSpace},
+		{"SetModTime", testSetModTime},
+		{"Usage", testUsage},
+		{"UnchangedSince", testUnchangedSince},
+		{"Batch", testBatch},
+		{"Links", testLinks},
+		{"CopyTree", testCopyTree},
+		{"CopyTreeLeaves", testCopyTreeLeaves},
+		{"RemoveTree", testRemoveTree},
+		{"RemoveTreeLeaves", testRemoveTreeLeaves},
+		{"Undeletable", testUndeletable},
+		{"Exceeding", testExceeding},
 		{"ConcurrentCommits", testConcurrentCommits},
 		{"ConcurrentRenames", testConcurrentRenames},
 		{"ConcurrentChanges", testConcurrentChanges},
 	} {
 		t.Run(part.name, func(t *testing.T) {
-			part.test(&suite{T: t, fs: open(t), ctx: context.Background()})
+			b := open(t)
+			bulk, _ := b.(fsbackend.Bulk)
+			part.test(&suite{T: t, b: b, bulk: bulk, claims: claims, ctx: t.Context()})
 		})
 	}
 }
 
-// suite is one part of the test with its file system.
+// suite is one part of the test with its back end.
 type suite struct {
 	*testing.T
-	fs  webdav.FileSystem
-	ctx context.Context
+	b      fsbackend.Backend
+	bulk   fsbackend.Bulk // nil where b has none
+	claims Claims
+	ctx    context.Context
 }
 
-// want fails unless err is one of the targets; nil is one too.
+func at(name string) davpath.Path { return davpath.Must(name) }
+
+// want fails unless err is one of targets, which may include nil, and has the form that package
+// fsbackend promises.
 func (s *suite) want(what string, err error, targets ...error) {
 	s.Helper()
-	for _, target := range targets {
-		if target == nil && err == nil || target != nil && errors.Is(err, target) {
-			return
-		}
+	if !slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) }) {
+		s.Errorf("%s: error = %v, want %v", what, err, targets)
 	}
-	s.Errorf("%s: error = %v, want %v", what, err, targets)
+	if err == nil || errors.Is(err, context.Canceled) {
+		return
+	}
+	if !errors.As(err, new(*fs.PathError)) && !errors.As(err, new(*os.LinkError)) {
+		s.Errorf("%s: error is a %T, want an *fs.PathError or *os.LinkError", what, err)
+	}
+	if strings.Contains(err.Error(), os.TempDir()+"/") {
+		s.Errorf("%s: error %q shows a path of the host", what, err)
+	}
 }
 
-// ok fails at once when err is not nil.
+// can reports whether the back end can do what, as err says. It fails if the claim says otherwise.
+func (s *suite) can(what string, claimed bool, err error) bool {
+	s.Helper()
+	can := !errors.Is(err, errors.ErrUnsupported)
+	s.claim(what, claimed, can)
+	return can && claimed
+}
+
+func (s *suite) claim(what string, claimed, can bool) {
+	s.Helper()
+	if can != claimed {
+		s.Errorf("%s: claimed: %v, found: %v", what, claimed, can)
+	}
+}
+
+// ok stops the test if err is not nil.
 func (s *suite) ok(err error) {
 	s.Helper()
 	if err != nil {
@@ -112,148 +138,128 @@ func (s *suite) ok(err error) {
 func (s *suite) mkdir(names ...string) {
 	s.Helper()
 	for _, name := range names {
-		s.ok(s.fs.Mkdir(s.ctx, name, 0o777))
+		s.ok(s.b.Mkdir(s.ctx, at(name)))
 	}
 }
 
-// put writes a file in place.
+// create begins a file and writes content to it. It is closed when the part of the test ends.
+func (s *suite) create(name, content string) fsbackend.Upload {
+	s.Helper()
+	u, err := s.b.Create(s.ctx, at(name))
+	s.ok(err)
+	s.Cleanup(func() { u.Close() })
+	_, err = io.WriteString(u, content)
+	s.ok(err)
+	return u
+}
+
 func (s *suite) put(name, content string) {
 	s.Helper()
-	f, err := s.fs.OpenFile(s.ctx, name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+	u := s.create(name, content)
+	_, err := u.Commit(s.ctx)
 	s.ok(err)
-	_, err = io.WriteString(f, content)
-	s.ok(err)
-	s.ok(f.Close())
+	s.ok(u.Close())
 }
 
-// get returns what a file holds.
 func (s *suite) get(name string) string {
 	s.Helper()
-	f, err := s.fs.OpenFile(s.ctx, name, os.O_RDONLY, 0)
+	f, err := s.b.Open(s.ctx, at(name))
 	s.ok(err)
 	defer f.Close()
-	b, err := io.ReadAll(f)
+	content, err := io.ReadAll(f)
 	s.ok(err)
-	return string(b)
+	return string(content)
 }
 
-// stage returns the Stager, or skips the rest.
-func (s *suite) stager() stager {
+func (s *suite) stat(name string) *fsbackend.Info {
 	s.Helper()
-	st, ok := s.fs.(stager)
-	if !ok {
-		s.Skip("no Stage")
-	}
-	w, _, err := st.Stage(s.ctx, "/probe")
-	if errors.Is(err, errors.ErrUnsupported) {
-		s.Skip("Stage is not supported")
-	}
-	s.ok(err)
-	s.ok(w.Close())
-	return st
-}
-
-func (s *suite) remover() remover {
-	s.Helper()
-	r, ok := s.fs.(remover)
-	if !ok || errors.Is(r.Remove(s.ctx, "/probe"), errors.ErrUnsupported) {
-		s.Skip("no Remove")
-	}
-	return r
-}
-
-// commit stages a file and puts it in place.
-func (s *suite) commit(name, content string) {
-	s.Helper()
-	w, commit, err := s.stager().Stage(s.ctx, name)
-	s.ok(err)
-	_, err = io.WriteString(w, content)
-	s.ok(err)
-	s.ok(commit())
-	s.ok(w.Close())
-}
-
-// list returns the names in a collection, in order.
-func (s *suite) list(name string) []string {
-	s.Helper()
-	f, err := s.fs.OpenFile(s.ctx, name, os.O_RDONLY, 0)
-	s.ok(err)
-	defer f.Close()
-	infos, err := f.Readdir(-1)
-	s.ok(err)
-	names := []string{}
-	for _, fi := range infos {
-		names = append(names, fi.Name())
-	}
-	slices.Sort(names)
-	return names
-}
-
-// tree returns the whole tree as text: "/ /c/ /c/1=content".
-func (s *suite) tree() string {
-	s.Helper()
-	var b strings.Builder
-	var walk func(name string)
-	walk = func(name string) {
-		b.WriteString(name)
-		for _, n := range s.list(name) {
-			p := path.Join(name, n)
-			fi, err := s.fs.Stat(s.ctx, p)
-			s.ok(err)
-			b.WriteByte(' ')
-			if fi.IsDir() {
-				walk(p + "/")
-			} else {
-				b.WriteString(p + "=" + s.get(p))
-			}
-		}
-	}
-	walk("/")
-	return b.String()
-}
-
-// wantTree fails unless the tree is as described.
-func (s *suite) wantTree(what, want string) {
-	s.Helper()
-	if got := s.tree(); got != want {
-		s.Errorf("%s: tree = %q, want %q", what, got, want)
-	}
-}
-
-// exists reports whether something is there; any error but fs.ErrNotExist fails.
-func (s *suite) exists(name string) bool {
-	s.Helper()
-	_, err := s.fs.Stat(s.ctx, name)
-	if err != nil {
-		s.want("Stat "+name, err, fs.ErrNotExist)
-	}
-	return err == nil
-}
-
-// tag returns the ETag of an info, and false where there is none.
-func (s *suite) tag(fi fs.FileInfo) (string, bool) {
-	s.Helper()
-	e, ok := fi.(webdav.ETager)
-	if !ok {
-		return "", false
-	}
-	tag, err := e.ETag(s.ctx)
-	if errors.Is(err, webdav.ErrNotImplemented) {
-		return "", false
-	}
-	s.ok(err)
-	if len(tag) < 3 || tag[0] != '"' || tag[len(tag)-1] != '"' {
-		s.Errorf("ETag = %s, want a strong one in quotes (RFC 9110 §8.8.3)", tag)
-	}
-	return tag, true
-}
-
-func (s *suite) stat(name string) fs.FileInfo {
-	s.Helper()
-	fi, err := s.fs.Stat(s.ctx, name)
+	fi, err := s.b.Stat(s.ctx, at(name))
 	s.ok(err)
 	return fi
 }
 
-// notDir are the errors of making something below a file: what the system says, or that the parent does not exist.
-var notDir = []error{syscall.ENOTDIR, fs.ErrNotExist}
+func (s *suite) tag(fi *fsbackend.Info) string {
+	s.Helper()
+	tag, err := fi.ETag(s.ctx)
+	s.ok(err)
+	if len(tag) < 3 || tag[0] != '"' || tag[len(tag)-1] != '"' {
+		s.Errorf("ETag = %s, want one in quotes (RFC 9110 §8.8.3)", tag)
+	}
+	return tag
+}
+
+// list returns the names and the infos of the members of a collection, in order.
+func (s *suite) list(name string) ([]string, []fsbackend.Info) {
+	s.Helper()
+	d, err := s.b.OpenDir(s.ctx, at(name))
+	s.ok(err)
+	defer d.Close()
+	names, err := d.Names()
+	s.ok(err)
+	slices.Sort(names)
+	infos, errs := make([]fsbackend.Info, len(names)), make([]error, len(names))
+	d.Lstat(names, infos, errs)
+	s.ok(errors.Join(errs...))
+	return names, infos
+}
+
+// below returns all resources below a collection with their content: "/" for a collection, "@" for
+// a link, "=content" for a file. It follows no links.
+func (s *suite) below(dir string) map[string]string {
+	s.Helper()
+	all := map[string]string{}
+	var walk func(p davpath.Path)
+	walk = func(p davpath.Path) {
+		names, infos := s.list(p.String())
+		for i, name := range names {
+			member := p.Child(name)
+			switch fi := infos[i]; {
+			case fi.IsDir():
+				all[member.String()] = "/"
+				walk(member)
+			case fi.IsLink():
+				all[member.String()] = "@"
+			default:
+				all[member.String()] = "=" + s.get(member.String())
+			}
+		}
+	}
+	walk(at(dir))
+	return all
+}
+
+// wantTree fails unless the tree is as described: "/c/ /c/1=content".
+func (s *suite) wantTree(what, want string) {
+	s.Helper()
+	var got []string
+	for name, content := range s.below("/") {
+		got = append(got, name+content)
+	}
+	slices.Sort(got)
+	if got := strings.Join(got, " "); got != want {
+		s.Errorf("%s: tree = %q, want %q", what, got, want)
+	}
+}
+
+// removeAll removes something with all below it.
+func (s *suite) removeAll(name string) {
+	s.Helper()
+	if fi, err := s.b.Lstat(s.ctx, at(name)); err == nil && fi.IsDir() {
+		names, _ := s.list(name)
+		for _, n := range names {
+			if !davpath.IsTemp(n) {
+				s.removeAll(at(name).Child(n).String())
+			}
+		}
+	}
+	s.ok(s.b.Remove(s.ctx, at(name)))
+}
+
+// wantGone fails if something is there.
+func (s *suite) wantGone(names ...string) {
+	s.Helper()
+	for _, name := range names {
+		_, err := s.b.Lstat(s.ctx, at(name))
+		s.want(fmt.Sprintf("Lstat %.40q", name), err, fs.ErrNotExist)
+	}
+}

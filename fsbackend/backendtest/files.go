@@ -5,58 +5,83 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"syscall"
 	"time"
+
+	"dav207/fsbackend"
 )
 
-var errUnsupported = errors.ErrUnsupported
-
-func testOpenFile(s *suite) {
+func testOpen(s *suite) {
 	s.mkdir("/d")
 	s.put("/f", "0123456789")
-	if got := s.get("/f"); got != "0123456789" {
-		s.Errorf("content = %q", got)
-	}
-	s.put("/f", "abc")
-	if got := s.get("/f"); got != "abc" {
-		s.Errorf("content after O_TRUNC = %q, want %q", got, "abc")
-	}
-	f, err := s.fs.OpenFile(s.ctx, "/f", os.O_RDONLY, 0)
+	f, err := s.b.Open(s.ctx, at("/f"))
 	s.ok(err)
-	if n, err := f.Seek(-2, io.SeekEnd); n != 1 || err != nil {
-		s.Errorf("Seek = %d, %v, want 1", n, err)
+	other, err := s.b.Open(s.ctx, at("/f"))
+	s.ok(err)
+	for _, step := range []struct {
+		offset int64
+		whence int
+		at     int64
+		rest   string
+	}{
+		{0, io.SeekCurrent, 0, "0123456789"},
+		{-2, io.SeekEnd, 8, "89"},
+		{3, io.SeekStart, 3, "3456789"},
+		{-4, io.SeekCurrent, 6, "6789"},
+		{5, io.SeekEnd, 15, ""},
+		{0, io.SeekEnd, 10, ""},
+		{0, io.SeekStart, 0, "0123456789"},
+	} {
+		if n, err := f.Seek(step.offset, step.whence); n != step.at || err != nil {
+			s.Errorf("Seek(%d, %d) = %d, %v, want %d", step.offset, step.whence, n, err, step.at)
+		}
+		if rest, err := io.ReadAll(f); string(rest) != step.rest || err != nil {
+			s.Errorf("read after Seek(%d, %d) = %q, %v, want %q", step.offset, step.whence, rest, err, step.rest)
+		}
 	}
-	if b, err := io.ReadAll(f); string(b) != "bc" || err != nil {
-		s.Errorf("read after Seek = %q, %v", b, err)
+	if n, err := f.Seek(-1, io.SeekStart); err == nil {
+		s.Errorf("Seek before the begin = %d", n)
 	}
-	if _, err := f.Write([]byte("x")); err == nil {
-		s.Error("a file opened for reading was written")
+	if fi, err := f.Stat(); err != nil || fi.Size() != 10 || fi.Name() != "f" {
+		s.Errorf("Stat of an open file = %v, %v", fi, err)
 	}
 	s.ok(f.Close())
-
-	for _, tt := range []struct {
-		why, name string
-		flag      int
-		errs      []error
-	}{
-		{"nothing there", "/none", os.O_RDONLY, []error{fs.ErrNotExist}},
-		{"nothing there to write", "/none", os.O_WRONLY, []error{fs.ErrNotExist}},
-		{"O_EXCL on a file", "/f", os.O_WRONLY | os.O_CREATE | os.O_EXCL, []error{fs.ErrExist}},
-		{"writing a directory", "/d", os.O_WRONLY, []error{syscall.EISDIR, fs.ErrPermission}},
-		{"writing a directory", "/d", os.O_RDWR | os.O_CREATE | os.O_TRUNC, []error{syscall.EISDIR, fs.ErrPermission, fs.ErrExist}},
-		{"writing the root", "/", os.O_WRONLY | os.O_CREATE, []error{syscall.EISDIR, fs.ErrPermission, fs.ErrExist}},
-	} {
-		f, err := s.fs.OpenFile(s.ctx, tt.name, tt.flag, 0o666)
-		if err == nil {
-			f.Close()
-		}
-		s.want(tt.why, err, tt.errs...)
+	if content, err := io.ReadAll(other); string(content) != "0123456789" || err != nil {
+		s.Errorf("the other file that is open reads %q, %v", content, err)
 	}
-	s.wantTree("after all was refused", "/ /d/ /f=abc")
+	s.ok(other.Close())
+
+	for name, want := range map[string]error{"/none": fs.ErrNotExist, "/d": syscall.EISDIR, "/": syscall.EISDIR} {
+		_, err := s.b.Open(s.ctx, at(name))
+		s.want("Open "+name, err, want)
+	}
+	for name, want := range map[string]error{"/none": fs.ErrNotExist, "/f": syscall.ENOTDIR} {
+		_, err := s.b.OpenDir(s.ctx, at(name))
+		s.want("OpenDir "+name, err, want)
+	}
 }
 
+func testOpenHandles(s *suite) {
+	s.mkdir("/c")
+	s.put("/c/f", "before")
+	f, err := s.b.Open(s.ctx, at("/c/f"))
+	s.ok(err)
+	defer f.Close()
+	s.ok(s.b.Rename(s.ctx, at("/c"), at("/d")))
+	if content, err := io.ReadAll(f); string(content) != "before" || err != nil {
+		s.Errorf("read after the collection was renamed = %q, %v", content, err)
+	}
+	s.put("/d/f", "after!")
+	_, err = f.Seek(0, io.SeekStart)
+	s.ok(err)
+	if content, err := io.ReadAll(f); string(content) != "before" || err != nil {
+		s.Errorf("read after the file was replaced = %q, %v: a download would be torn", content, err)
+	}
+}
+
+// testInfos checks the infos of files and collections. One piece: a list of the fields of an Info,
+// each checked once.
 func testInfos(s *suite) {
 	s.mkdir("/d")
 	s.put("/d/f", "12345")
@@ -67,46 +92,72 @@ func testInfos(s *suite) {
 	if age := time.Since(fi.ModTime()); age < -time.Minute || age > time.Minute {
 		s.Errorf("modified %v ago", age)
 	}
-	for _, name := range []string{"/d", "/"} {
-		if fi := s.stat(name); !fi.IsDir() || !fi.Mode().IsDir() || "/"+fi.Name() != name && fi.Name() != "/" {
+	for name, want := range map[string]string{"/d": "d", "/": "/"} {
+		if fi := s.stat(name); !fi.IsDir() || !fi.Mode().IsDir() || fi.Name() != want {
 			s.Errorf("info of %s = %s %v", name, fi.Name(), fi.Mode())
 		}
 	}
-	mode, mtime := fi.Mode(), fi.ModTime()
-	tag, tagged := s.tag(fi)
+	mode, mtime, tag := fi.Mode(), fi.ModTime(), s.tag(fi)
 	s.put("/d/f", "1234567")
-	s.ok(s.fs.Rename(s.ctx, "/d/f", "/d/g"))
-	again, _ := s.tag(fi)
-	if fi.Name() != "f" || fi.Size() != 5 || fi.Mode() != mode || !fi.ModTime().Equal(mtime) || tagged && again != tag {
+	s.ok(s.b.Rename(s.ctx, at("/d/f"), at("/d/g")))
+	if fi.Name() != "f" || fi.Size() != 5 || fi.Mode() != mode || !fi.ModTime().Equal(mtime) || s.tag(fi) != tag {
 		s.Errorf("an info changed after the file did: %s %d %v %v", fi.Name(), fi.Size(), fi.Mode(), fi.ModTime())
 	}
-	f, err := s.fs.OpenFile(s.ctx, "/d/g", os.O_RDONLY, 0)
-	s.ok(err)
-	defer f.Close()
-	now, err := f.Stat()
-	s.ok(err)
-	if now.Size() != 7 {
-		s.Errorf("size by the handle = %d, want 7", now.Size())
+	if birth := s.stat("/d/g").Birth; birth.IsZero() == s.claims.Birth || !birth.IsZero() && time.Since(birth) > time.Minute {
+		s.Errorf("Birth: claimed: %v, found %v", s.claims.Birth, birth)
 	}
-	if l, ok := s.fs.(lstater); ok {
-		fi, err := l.Lstat(s.ctx, "/d/g")
-		s.ok(err)
-		if same, ok := fi.(sameFiler); ok && s.sameFiles() {
-			if !same.SameFile(s.stat("/d/g")) || same.SameFile(s.stat("/d")) {
-				s.Error("SameFile does not tell files apart")
-			}
+}
+
+func testIdentity(s *suite) {
+	s.mkdir("/d")
+	s.put("/f", "x")
+	s.put("/g", "x")
+	fi := s.stat("/f")
+	s.claim("Identity", s.claims.Identity, fi.ID != (fsbackend.ID{}) || fi.Version != 0)
+	for _, other := range []string{"/g", "/d", "/"} {
+		if fi.SameFile(s.stat(other)) {
+			s.Errorf("SameFile = true for /f and %s", other)
 		}
 	}
+	s.ok(s.b.Rename(s.ctx, at("/f"), at("/d/f")))
+	if s.claims.Identity && !fi.SameFile(s.stat("/d/f")) {
+		s.Error("SameFile = false for a file that was renamed")
+	}
 }
 
-// sameFiles reports whether SameFile knows anything here.
-func (s *suite) sameFiles() bool {
-	a, ok := s.stat("/").(sameFiler)
-	return ok && a.SameFile(s.stat("/"))
+// testETag checks that a strong validator changes whenever the content does (RFC 9110 §8.8.1), and
+// not otherwise (RFC 4918 §8.6).
+func testETag(s *suite) {
+	seen := map[string]string{}
+	moment := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	last := ""
+	for i := range 100 {
+		content := fmt.Sprintf("%04d", i)
+		s.put("/f", content)
+		if s.claims.SetModTime && i%2 == 0 { // both get one time from the client
+			s.ok(s.b.SetModTime(s.ctx, at("/f"), moment))
+		}
+		last = s.tag(s.stat("/f"))
+		if old, ok := seen[last]; ok && s.claims.Identity {
+			s.Fatalf("ETag %s for %q and %q", last, old, content)
+		}
+		seen[last] = content
+	}
+	s.mkdir("/d")
+	s.ok(s.b.Rename(s.ctx, at("/f"), at("/d/g")))
+	s.get("/d/g")
+	s.ok(s.b.CopyFile(s.ctx, at("/d/g"), at("/copy")))
+	if got := s.tag(s.stat("/d/g")); got != last {
+		s.Errorf("ETag after it was renamed, read and copied = %s, want %s", got, last)
+	}
+	if got := s.tag(s.stat("/copy")); got == last && s.claims.Identity {
+		s.Errorf("ETag of a copy = %s, that of its source", got)
+	}
 }
 
-func testListing(s *suite) {
+func testDir(s *suite) {
 	s.mkdir("/d", "/d/sub", "/empty")
+	s.put("/other", "")
 	want := []string{"sub"}
 	for i := range 300 {
 		name := fmt.Sprintf("f%03d", i)
@@ -114,145 +165,133 @@ func testListing(s *suite) {
 		want = append(want, name)
 	}
 	slices.Sort(want)
-	if got := s.list("/d"); !slices.Equal(got, want) {
-		s.Errorf("Readdir lists %d members, want %d", len(got), len(want))
+	names, infos := s.list("/d")
+	if !slices.Equal(names, want) {
+		s.Fatalf("listed %d members, want %d", len(names), len(want))
 	}
-	if got := s.list("/empty"); len(got) != 0 {
-		s.Errorf("an empty directory lists %q", got)
+	for i, name := range names {
+		fi, byName := &infos[i], s.stat("/d/"+name)
+		if fi.Name() != name || fi.Size() != byName.Size() || fi.Mode() != byName.Mode() || s.tag(fi) != s.tag(byName) {
+			s.Errorf("listed %s as %s %d %v, Stat: %d %v", name, fi.Name(), fi.Size(), fi.Mode(), byName.Size(), byName.Mode())
+		}
 	}
-	d, err := s.fs.OpenFile(s.ctx, "/d", os.O_RDONLY, 0)
+	if got, _ := s.list("/empty"); len(got) != 0 {
+		s.Errorf("an empty collection lists %q", got)
+	}
+
+	s.ok(s.b.Remove(s.ctx, at("/d/f001")))
+	d, err := s.b.OpenDir(s.ctx, at("/d"))
 	s.ok(err)
 	defer d.Close()
-	var got []string
-	for {
-		infos, err := d.Readdir(7)
-		for _, fi := range infos {
-			got = append(got, fi.Name())
-		}
-		if err == io.EOF && len(infos) == 0 {
-			break
-		}
-		s.ok(err)
-		if len(infos) == 0 || len(infos) > 7 {
-			s.Fatalf("Readdir(7) returned %d infos and no error", len(infos))
-		}
-	}
-	if slices.Sort(got); !slices.Equal(got, want) {
-		s.Errorf("Readdir(7) lists %d members, want %d", len(got), len(want))
-	}
-	if fi, err := d.Stat(); err != nil || !fi.IsDir() {
-		s.Errorf("Stat of an open directory: %v, %v", fi, err)
-	}
-	if _, err := d.Read(make([]byte, 1)); err == nil || err == io.EOF {
-		s.Errorf("Read of a directory: %v, want an error", err)
-	}
-	testNameLister(s, want)
-}
-
-func testNameLister(s *suite, want []string) {
-	f, err := s.fs.OpenFile(s.ctx, "/d", os.O_RDONLY, 0)
+	names, err = d.Names()
 	s.ok(err)
-	defer f.Close()
-	d, ok := f.(nameLister)
-	if !ok {
-		s.Skip("no Readdirnames")
+	if slices.Contains(names, "f001") || len(names) != 300 {
+		s.Errorf("after f001 was removed there are %d members", len(names))
 	}
-	names, err := d.Readdirnames(-1)
-	if errors.Is(err, errors.ErrUnsupported) {
-		s.Skip("Readdirnames is not supported")
+	// A name that no member can have is fs.ErrNotExist, above all one that leads out of the tree.
+	bad := []string{"f001", "none", "", ".", "..", "../other", "sub/..", "/", "/other", "/d/f002", "f002/", "a\x00b"}
+	infos, errs := make([]fsbackend.Info, len(bad)+1), make([]error, len(bad)+1)
+	for i := range errs {
+		errs[i] = errors.New("of an earlier call")
 	}
-	s.ok(err)
-	if slices.Sort(names); !slices.Equal(names, want) {
-		s.Errorf("Readdirnames lists %d members, want %d", len(names), len(want))
+	d.Lstat(append(bad, "f002"), infos, errs)
+	for i, name := range bad {
+		s.want(fmt.Sprintf("Lstat %q", name), errs[i], fs.ErrNotExist)
 	}
-	for name, size := range map[string]int64{"f003": 3, "f004": 0} {
-		fi, err := d.Lstat(name)
-		s.ok(err)
-		if fi.Name() != name || fi.Size() != size || !fi.Mode().IsRegular() {
-			s.Errorf("Lstat %s = %s %d %v", name, fi.Name(), fi.Size(), fi.Mode())
-		}
-		a, _ := s.tag(fi)
-		if b, _ := s.tag(s.stat("/d/" + name)); a != b {
-			s.Errorf("ETag of %s: %s when listed, %s by Stat", name, a, b)
-		}
-	}
-	if fi, err := d.Lstat("sub"); err != nil || !fi.IsDir() {
-		s.Errorf("Lstat sub = %v, %v", fi, err)
-	}
-	s.ok(s.fs.RemoveAll(s.ctx, "/d/f001"))
-	// What is no name of a member must not lead anywhere, least of all out.
-	for _, name := range []string{"f001", "none", "", ".", "..", "../d", "sub/..", "/", "/d/f002", "f002/", "a\x00b"} {
-		_, err := d.Lstat(name)
-		s.want(fmt.Sprintf("Lstat %q", name), err, fs.ErrNotExist)
+	if last := len(bad); errs[last] != nil || infos[last].Name() != "f002" {
+		s.Errorf("Lstat f002 = %s, %v", infos[last].Name(), errs[last])
 	}
 }
 
-func testOpenHandles(s *suite) {
-	s.mkdir("/c")
-	s.put("/c/f", "before")
-	f, err := s.fs.OpenFile(s.ctx, "/c/f", os.O_RDONLY, 0)
-	s.ok(err)
-	defer f.Close()
-	s.ok(s.fs.Rename(s.ctx, "/c", "/d"))
-	if b, err := io.ReadAll(f); string(b) != "before" || err != nil {
-		s.Errorf("read after the collection was renamed = %q, %v", b, err)
-	}
-	s.commit("/d/f", "after!")
-	_, err = f.Seek(0, io.SeekStart)
-	s.ok(err)
-	if b, err := io.ReadAll(f); string(b) != "before" || err != nil {
-		s.Errorf("read after the file was replaced = %q, %v: a download would be torn", b, err)
-	}
-}
-
-func testChtimes(s *suite) {
-	c, ok := s.fs.(chtimer)
-	if !ok {
-		s.Skip("no Chtimes")
-	}
+func testSetModTime(s *suite) {
 	s.put("/f", "x")
 	s.mkdir("/d")
-	seen := map[string]bool{}
-	for _, at := range []time.Time{
+	if !s.can("SetModTime", s.claims.SetModTime, s.b.SetModTime(s.ctx, at("/f"), time.Now())) {
+		return
+	}
+	seen := map[time.Time]bool{}
+	for _, t := range []time.Time{
 		time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC),
 		time.Date(1999, 12, 31, 23, 59, 59, 0, time.UTC),
 		time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC),
 		time.Date(2030, 1, 1, 0, 0, 0, 500e6, time.UTC),
 	} {
 		for _, name := range []string{"/f", "/d"} {
-			err := c.Chtimes(s.ctx, name, at)
-			if errors.Is(err, errors.ErrUnsupported) {
-				s.Skip("Chtimes is not supported")
+			s.ok(s.b.SetModTime(s.ctx, at(name), t))
+			got := s.stat(name).ModTime().UTC()
+			if got.Unix() != t.Unix() || got.Sub(t) >= time.Second {
+				s.Errorf("%s: time = %v, want %v", name, got, t)
 			}
-			s.ok(err)
-			if got := s.stat(name).ModTime(); got.Unix() != at.Unix() {
-				s.Errorf("%s: time = %v, want %v", name, got, at)
+			if seen[got] {
+				s.Errorf("%s: time = %v once more: see fsbackend.UniqueTime", name, got)
 			}
-		}
-		if tag, ok := s.tag(s.stat("/f")); ok && seen[tag] && s.get("/f") != "x" {
-			s.Errorf("ETag %s again", tag)
-		} else {
-			seen[tag] = true
+			seen[got] = true
 		}
 	}
-	s.want("Chtimes of nothing", c.Chtimes(s.ctx, "/none", time.Now()), fs.ErrNotExist)
+	s.want("SetModTime of nothing", s.b.SetModTime(s.ctx, at("/none"), time.Now()), fs.ErrNotExist)
 }
 
-func testSpace(s *suite) {
-	sp, ok := s.fs.(spacer)
-	if !ok {
-		s.Skip("no Space")
-	}
+func testUsage(s *suite) {
 	s.put("/f", "x")
 	for _, name := range []string{"/", "/f"} {
-		used, available, err := sp.Space(s.ctx, name)
-		if errors.Is(err, errors.ErrUnsupported) {
-			s.Skip("Space is not supported")
+		used, free, err := s.b.Usage(s.ctx, at(name))
+		if !s.can("Usage", s.claims.Usage, err) {
+			continue
 		}
 		s.ok(err)
 		// Clients read signed numbers (RFC 4331 §1).
-		if used+available == 0 || used > 1<<62 || available > 1<<62 {
-			s.Errorf("Space %s = %d, %d", name, used, available)
+		if used+free == 0 || used > 1<<62 || free > 1<<62 {
+			s.Errorf("Usage %s = %d, %d", name, used, free)
 		}
 	}
+}
+
+func testUnchangedSince(s *suite) {
+	s.mkdir("/d", "/e")
+	s.put("/d/f", "x")
+	s.put("/d/g", "x")
+	later := func() time.Time { // the time stamps of some systems are coarse
+		time.Sleep(100 * time.Millisecond)
+		return time.Now()
+	}
+	since := later()
+	for _, name := range []string{"/", "/d", "/d/f"} {
+		s.claim("UnchangedSince "+name, s.claims.UnchangedSince, s.b.UnchangedSince(s.ctx, at(name), since))
+	}
+	s.put("/d/f", "y")
+	if s.b.UnchangedSince(s.ctx, at("/d/f"), since) || s.b.UnchangedSince(s.ctx, at("/none"), since) {
+		s.Error("UnchangedSince = true after a change, or for a missing file")
+	}
+	since = later()
+	s.ok(s.b.Rename(s.ctx, at("/d"), at("/moved")))
+	s.ok(s.b.Rename(s.ctx, at("/e"), at("/d")))
+	s.ok(s.b.Rename(s.ctx, at("/moved"), at("/e")))
+	if s.b.UnchangedSince(s.ctx, at("/e/g"), since) {
+		s.Error("UnchangedSince = true after another collection got the name")
+	}
+}
+
+func testBatch(s *suite) {
+	s.mkdir("/d")
+	s.put("/d/old", "old")
+	ctx, sync := s.b.Batch(s.ctx)
+	s.claim("Sync", s.claims.Sync, sync != nil)
+	s.ok(s.b.Mkdir(ctx, at("/d/e")))
+	u, err := s.b.Create(ctx, at("/d/e/f"))
+	s.ok(err)
+	_, err = io.WriteString(u, "new")
+	s.ok(err)
+	_, err = u.Commit(ctx)
+	s.ok(err)
+	s.ok(s.b.CopyFile(ctx, at("/d/e/f"), at("/d/copy")))
+	s.ok(s.b.Rename(ctx, at("/d/e"), at("/d/moved")))
+	s.ok(s.b.Remove(ctx, at("/d/old")))
+	if sync != nil {
+		s.ok(sync())
+		s.ok(s.b.Remove(ctx, at("/d/copy")))
+		s.ok(sync())
+	} else {
+		s.ok(s.b.Remove(ctx, at("/d/copy")))
+	}
+	s.wantTree("after the batch", "/d/ /d/moved/ /d/moved/f=new")
 }

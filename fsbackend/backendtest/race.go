@@ -5,24 +5,24 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"dav207/fsbackend"
+	"dav207/server/davpath"
 )
 
-// testConcurrentCommits replaces a file all the time: whoever reads gets one of the contents, whole, and it is never
-// not there.
+// testConcurrentCommits replaces a file again and again. Every reader must find it, and read one of
+// the contents completely.
 func testConcurrentCommits(s *suite) {
-	st := s.stager()
-	s.commit("/f", strings.Repeat("0", 10_000))
+	s.put("/f", strings.Repeat("0", 10_000))
 	var done atomic.Bool
 	var readers, writers sync.WaitGroup
 	for range 2 {
 		readers.Go(func() {
 			for !done.Load() {
-				f, err := s.fs.OpenFile(s.ctx, "/f", os.O_RDONLY, 0)
+				f, err := s.b.Open(s.ctx, at("/f"))
 				if err != nil {
 					s.Errorf("open while it is replaced: %v", err)
 					return
@@ -39,30 +39,31 @@ func testConcurrentCommits(s *suite) {
 	for i := range 4 {
 		writers.Go(func() {
 			for range 25 {
-				w, commit, err := st.Stage(s.ctx, "/f")
+				u, err := s.b.Create(s.ctx, at("/f"))
 				if err != nil {
 					s.Error(err)
 					return
 				}
 				for range 10 {
-					io.WriteString(w, strings.Repeat(fmt.Sprint(i), 1000))
+					io.WriteString(u, strings.Repeat(fmt.Sprint(i), 1000))
 				}
-				if err := commit(); err != nil {
+				if _, err := u.Commit(s.ctx); err != nil {
 					s.Error(err)
 				}
-				w.Close()
+				u.Close()
 			}
 		})
 	}
 	writers.Wait()
 	done.Store(true)
 	readers.Wait()
-	if n := s.aside("/"); n != 0 {
-		s.Errorf("%d files were left aside", n)
+	if names, _ := s.list("/"); len(names) != 1 {
+		s.Errorf("the root holds %q", names)
 	}
 }
 
-// testConcurrentRenames has goroutines race for one file, which kills a process with afero.MemMapFs: one wins.
+// testConcurrentRenames renames one file from several goroutines at once: one of them must succeed.
+// With afero.MemMapFs this crashes the process.
 func testConcurrentRenames(s *suite) {
 	const racers = 4
 	for round := range 50 {
@@ -71,25 +72,26 @@ func testConcurrentRenames(s *suite) {
 		var wg sync.WaitGroup
 		for i := range racers {
 			wg.Go(func() {
-				err := s.fs.Rename(s.ctx, "/f", fmt.Sprint("/g", i))
+				err := s.b.Rename(s.ctx, at("/f"), at(fmt.Sprint("/g", i)))
 				if err == nil {
 					wins.Add(1)
 				} else if !errors.Is(err, fs.ErrNotExist) {
-					s.Errorf("Rename of what another was faster with: %v", err)
+					s.Errorf("Rename that another was faster with: %v", err)
 				}
 			})
 		}
 		wg.Wait()
-		names := s.list("/")
+		names, _ := s.list("/")
 		if wins.Load() != 1 || len(names) != 1 || names[0] == "f" {
-			s.Fatalf("round %d: %d renames won, tree holds %q", round, wins.Load(), names)
+			s.Fatalf("round %d: %d renames won, the root holds %q", round, wins.Load(), names)
 		}
-		s.ok(s.fs.RemoveAll(s.ctx, "/"+names[0]))
+		s.removeAll("/" + names[0])
 	}
 }
 
-// testConcurrentChanges does everything to everything. It finds what the race detector, a deadlock or a crash show, and
-// that every name which is listed can be removed in the end.
+// testConcurrentChanges runs all operations on the same few paths. It finds data races, deadlocks
+// and crashes, and checks that all that is listed can be removed in the end. One piece: a switch
+// over the operations.
 func testConcurrentChanges(s *suite) {
 	var wg sync.WaitGroup
 	names := []string{"/a", "/b", "/a/x", "/b/x", "/a/y", "/b/y"}
@@ -97,35 +99,36 @@ func testConcurrentChanges(s *suite) {
 	for g := range 6 {
 		wg.Go(func() {
 			for i := range 60 {
-				p, q := names[(i*7+g)%len(names)], names[(i*5+g*3)%len(names)]
+				p, q := at(names[(i*7+g)%len(names)]), at(names[(i*5+g*3)%len(names)])
 				switch (i + g) % 6 {
 				case 0:
-					if s.fs.Mkdir(s.ctx, p, 0o777) == nil {
+					if s.b.Mkdir(s.ctx, p) == nil {
 						dirs.Add(1)
 					}
 				case 1:
-					if f, err := s.fs.OpenFile(s.ctx, p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666); err == nil {
-						io.WriteString(f, p)
-						f.Close()
-					}
+					_ = s.b.CopyFile(s.ctx, q, p)
 				case 2:
-					_ = s.fs.Rename(s.ctx, p, q)
+					_ = s.b.Rename(s.ctx, p, q)
 				case 3:
-					_ = s.fs.RemoveAll(s.ctx, p)
+					_ = s.b.Remove(s.ctx, p)
+					if s.bulk != nil && i%4 == 0 {
+						s.bulk.RemoveTree(s.ctx, p, func(davpath.Path) {})
+					}
 				case 4:
-					if f, err := s.fs.OpenFile(s.ctx, p, os.O_RDONLY, 0); err == nil {
+					if f, err := s.b.Open(s.ctx, p); err == nil {
 						_, _ = f.Stat()
-						_, _ = f.Readdir(-1)
 						_, _ = io.Copy(io.Discard, f)
 						f.Close()
+					} else if d, err := s.b.OpenDir(s.ctx, p); err == nil {
+						members, _ := d.Names()
+						d.Lstat(members, make([]fsbackend.Info, len(members)), make([]error, len(members)))
+						d.Close()
 					}
 				case 5:
-					if st, ok := s.fs.(stager); ok {
-						if w, commit, err := st.Stage(s.ctx, p); err == nil {
-							io.WriteString(w, q)
-							_ = commit()
-							w.Close()
-						}
+					if u, err := s.b.Create(s.ctx, p); err == nil {
+						io.WriteString(u, q.String())
+						_, _ = u.Commit(s.ctx)
+						u.Close()
 					}
 				}
 			}
@@ -133,15 +136,12 @@ func testConcurrentChanges(s *suite) {
 	}
 	wg.Wait()
 	if dirs.Load() == 0 {
-		s.Error("no directory was ever made")
+		s.Error("no collection was ever made")
 	}
-	for _, n := range s.list("/") {
-		s.ok(s.fs.RemoveAll(s.ctx, path.Join("/", n)))
+	members, _ := s.list("/")
+	for _, n := range members {
+		s.removeAll("/" + n)
 	}
-	s.wantTree("after all was removed", "/")
-	for _, n := range names {
-		if s.exists(n) {
-			s.Errorf("%s is still there, though nothing lists it", n)
-		}
-	}
+	s.wantTree("after all was removed", "")
+	s.wantGone(names...)
 }

@@ -1,16 +1,17 @@
-// Package faultfs makes chosen operations on chosen resources of a webdav.FileSystem fail.
+// Package faultfs makes chosen operations on chosen resources of a fsbackend.Backend fail.
 //
-//	files := faultfs.New(fsbackend.New(fsbackend.Memory()))
+//	files := faultfs.New(fsbackend.New(memory.New(nil)))
 //	files.Fail(faultfs.Remove, "/c/3", fs.ErrPermission)
 //	files.Fail(faultfs.Write, "/c/*", syscall.ENOSPC).After(2)
 //
-// A rule is deterministic: it fires at every call, at the n-th, after n, or so many times. Its error is returned as it
-// is, by Rename and CopyFile in an *fs.PathError that says which of the two names it was for. What no rule is for goes to the inner file system, optional interfaces included: where that lacks one, the method
-// here is errors.ErrUnsupported.
+// A rule is deterministic: it fires at every call, at the n-th, after the first n, or a number of
+// times. Its error is returned unchanged, except by Rename and CopyFile, which wrap it in an
+// *fs.PathError with the name that it was for. Operations without a rule go to the inner back end.
 //
-// Some faults follow from others, as on a store of objects. A collection is not renamed in one step while a Rename
-// rule is for something below its old or new name: that is syscall.EXDEV, and the members have to be moved one by one. A
-// collection with a member that cannot be removed is not removed by RemoveAll, and none of it is.
+// Some faults follow from others, as on an object store. While a Rename rule is for something below
+// a collection's old or new name, Rename of the collection is syscall.EXDEV, and the caller has to
+// move the members one by one. CopyTree and RemoveTree do nothing where a rule may be for a part of
+// the tree.
 package faultfs
 
 import (
@@ -18,29 +19,39 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"iter"
 	"os"
 	"path"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 
-	"golang.org/x/net/webdav"
+	"dav207/fsbackend"
+	"dav207/server/davpath"
 )
 
-// FS is a file system with faults. All methods may be called concurrently.
+// FS is a back end with faults. All methods are safe for concurrent use.
 type FS struct {
-	inner webdav.FileSystem
+	inner fsbackend.Backend
+	bulk  fsbackend.Bulk // nil where inner has none
 	mu    sync.Mutex
 	rules []*Rule
 }
 
-// New wraps a file system that does not fail until it is told to.
-func New(inner webdav.FileSystem) *FS { return &FS{inner: inner} }
+var _ fsbackend.Bulk = (*FS)(nil)
 
-// Fail makes the operation op fail with err for name, a canonical name such as "/c/3". A last segment "*" stands for
-// every member of a collection, "**" for everything below it. Of several rules that fire, the oldest decides.
+// New wraps a back end. Without rules it does not fail.
+func New(inner fsbackend.Backend) *FS {
+	bulk, _ := inner.(fsbackend.Bulk)
+	return &FS{inner: inner, bulk: bulk}
+}
+
+// Fail makes the operation op fail with err for name, a canonical name such as "/c/3". A last
+// segment "*" matches every member of a collection, "**" everything below it. If several rules
+// fire, the error is that of the oldest.
 func (f *FS) Fail(op Op, name string, err error) *Rule {
-	r := &Rule{mu: &f.mu, op: op, name: clean(name), err: err}
+	r := &Rule{mu: &f.mu, op: op, name: path.Clean("/" + name), err: err}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.rules = append(f.rules, r)
@@ -54,51 +65,44 @@ func (f *FS) Reset() {
 	f.rules = nil
 }
 
-func clean(name string) string { return path.Clean("/" + name) }
+// fault counts an operation on p and returns the error of the first rule that fires.
+func (f *FS) fault(ctx context.Context, op Op, p davpath.Path) error {
+	name := p.String()
+	return f.apply(ctx, op, func(r *Rule) bool { return r.matches(name) })
+}
 
-// fault counts an operation on names and returns the error of the first rule that fires.
-func (f *FS) fault(ctx context.Context, op Op, names ...string) error {
-	return f.apply(ctx, op, func(r *Rule) bool {
-		for _, name := range names {
+// faultAt is fault for an operation on two paths. The error is an *fs.PathError with the path that
+// the rule is for, unless the rule's own error is one.
+func (f *FS) faultAt(ctx context.Context, op Op, from, to davpath.Path) error {
+	at := ""
+	err := f.apply(ctx, op, func(r *Rule) bool {
+		for _, name := range []string{from.String(), to.String()} {
 			if r.matches(name) {
+				at = cmp.Or(at, name)
 				return true
 			}
 		}
 		return false
 	})
+	return pathError(op, at, err)
 }
 
-// faultAt is fault for an operation on two names, whose caller must be able to tell which of them is to blame: the error
-// is an *fs.PathError with that name, unless the rule's own error is one.
-func (f *FS) faultAt(ctx context.Context, op Op, from, to string) error {
-	at := ""
-	err := f.apply(ctx, op, func(r *Rule) bool {
-		switch {
-		case r.matches(from):
-			at = cmp.Or(at, from)
-			return true
-		case r.matches(to):
-			at = cmp.Or(at, to)
-			return true
-		}
-		return false
-	})
-	return blame(op, at, err)
-}
-
-func blame(op Op, name string, err error) error {
+// pathError wraps err in an *fs.PathError for name, unless it is one.
+func pathError(op Op, name string, err error) error {
 	if err == nil || errors.As(err, new(*fs.PathError)) {
 		return err
 	}
 	return &fs.PathError{Op: string(op), Path: name, Err: err}
 }
 
-func (f *FS) apply(ctx context.Context, op Op, concerns func(*Rule) bool) error {
+// apply counts an operation for all rules that match and runs their hooks. It returns the error of
+// the oldest rule that fires.
+func (f *FS) apply(ctx context.Context, op Op, matches func(*Rule) bool) error {
 	f.mu.Lock()
 	var hooks []func(context.Context)
 	var failure error
 	for _, r := range f.rules {
-		if r.op != op || !concerns(r) || !r.take() {
+		if r.op != op || !matches(r) || !r.fires() {
 			continue
 		}
 		if r.hook != nil {
@@ -115,131 +119,265 @@ func (f *FS) apply(ctx context.Context, op Op, concerns func(*Rule) bool) error 
 	return failure
 }
 
-// Mkdir implements webdav.FileSystem.
-func (f *FS) Mkdir(ctx context.Context, name string, perm fs.FileMode) error {
-	if err := f.fault(ctx, Mkdir, clean(name)); err != nil {
-		return err
-	}
-	return f.inner.Mkdir(ctx, name, perm)
-}
-
-// Stat implements webdav.FileSystem.
-func (f *FS) Stat(ctx context.Context, name string) (fs.FileInfo, error) {
-	if err := f.fault(ctx, Stat, clean(name)); err != nil {
-		return nil, err
-	}
-	return f.inner.Stat(ctx, name)
-}
-
-// OpenFile implements webdav.FileSystem. The handle has its faults too. That of a directory always has Readdirnames
-// and Lstat, so that a member with a Stat rule is listed and fails when it is looked at.
-func (f *FS) OpenFile(ctx context.Context, name string, flag int, perm fs.FileMode) (webdav.File, error) {
-	op := Open
-	if flag&(os.O_WRONLY|os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND) != 0 {
-		op = Create
-	}
-	if err := f.fault(ctx, op, clean(name)); err != nil {
-		return nil, err
-	}
-	inner, err := f.inner.OpenFile(ctx, name, flag, perm)
-	if err != nil {
-		return nil, err
-	}
-	h := &file{File: inner, fs: f, ctx: ctx, name: clean(name)}
-	if holder, ok := inner.(webdav.DeadPropsHolder); ok {
-		return &holderFile{h, holder}, nil
-	}
-	if inner, ok := inner.(membersLister); ok && !f.ruledWithin(h.name) {
-		return &membersFile{h, inner}, nil
-	}
-	return h, nil
-}
-
-// RemoveAll implements webdav.FileSystem. It fails and removes nothing where a Remove rule fires for something
-// that exists at or below name; a pattern is taken to fit something.
-func (f *FS) RemoveAll(ctx context.Context, name string) error {
-	whole := clean(name)
-	present := f.present(ctx, Remove, whole)
-	err := f.apply(ctx, Remove, func(r *Rule) bool {
-		return r.matches(whole) || r.reaches(whole) && (r.pattern() || present[r.name])
-	})
-	if err != nil {
-		return err
-	}
-	return f.inner.RemoveAll(ctx, name)
-}
-
-// present tells which of the names that rules of this kind have below name exist. It asks the inner file system, and
-// without the lock, which that must not wait for.
-func (f *FS) present(ctx context.Context, op Op, name string) map[string]bool {
-	var names []string
+// hasRuleWithin reports whether a rule is, or may be, for p or something below it.
+func (f *FS) hasRuleWithin(p davpath.Path) bool {
+	name := p.String()
 	f.mu.Lock()
-	for _, r := range f.rules {
-		if r.op == op && r.reaches(name) {
-			names = append(names, r.name)
-		}
-	}
-	f.mu.Unlock()
-	found := make(map[string]bool, len(names))
-	for _, n := range names {
-		if _, err := f.look(ctx, n); err == nil {
-			found[n] = true
-		}
-	}
-	return found
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.rules, func(r *Rule) bool { return r.matches(name) || r.mayMatchBelow(name) })
 }
 
-// look describes a name without faults and without following it where it is a link, if that can be.
-func (f *FS) look(ctx context.Context, name string) (fs.FileInfo, error) {
-	if l, ok := f.inner.(lstater); ok {
-		if fi, err := l.Lstat(ctx, name); !errors.Is(err, errors.ErrUnsupported) {
-			return fi, err
-		}
+// Stat implements fsbackend.Backend.
+func (f *FS) Stat(ctx context.Context, p davpath.Path) (*fsbackend.Info, error) {
+	if err := f.fault(ctx, Stat, p); err != nil {
+		return nil, err
 	}
-	return f.inner.Stat(ctx, name)
+	return f.inner.Stat(ctx, p)
 }
 
-// Rename implements webdav.FileSystem. A collection with a rule for something below its old or its new name is
-// syscall.EXDEV; that is no call of the rule.
-func (f *FS) Rename(ctx context.Context, oldName, newName string) error {
-	from, to := clean(oldName), clean(newName)
+// Lstat implements fsbackend.Backend.
+func (f *FS) Lstat(ctx context.Context, p davpath.Path) (*fsbackend.Info, error) {
+	if err := f.fault(ctx, Stat, p); err != nil {
+		return nil, err
+	}
+	return f.inner.Lstat(ctx, p)
+}
+
+// OpenDir implements fsbackend.Backend. A member with a Stat rule is listed; its Lstat fails.
+func (f *FS) OpenDir(ctx context.Context, p davpath.Path) (fsbackend.Dir, error) {
+	if err := f.fault(ctx, Open, p); err != nil {
+		return nil, err
+	}
+	d, err := f.inner.OpenDir(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return &dir{d, f, ctx, p}, nil
+}
+
+type dir struct {
+	fsbackend.Dir
+	fs  *FS
+	ctx context.Context
+	p   davpath.Path
+}
+
+// Names implements fsbackend.Dir.
+func (d *dir) Names() ([]string, error) {
+	if err := d.fs.fault(d.ctx, Readdir, d.p); err != nil {
+		return nil, err
+	}
+	return d.Dir.Names()
+}
+
+// Lstat implements fsbackend.Dir.
+func (d *dir) Lstat(names []string, infos []fsbackend.Info, errs []error) {
+	if !d.fs.hasRuleWithin(d.p) {
+		d.Dir.Lstat(names, infos, errs)
+		return
+	}
+	for i, name := range names { // one by one: a rule may change the tree
+		if errs[i] = d.fs.fault(d.ctx, Stat, d.p.Child(name)); errs[i] == nil {
+			d.Dir.Lstat(names[i:i+1], infos[i:i+1], errs[i:i+1])
+		}
+	}
+}
+
+// Open implements fsbackend.Backend.
+func (f *FS) Open(ctx context.Context, p davpath.Path) (fsbackend.File, error) {
+	if err := f.fault(ctx, Open, p); err != nil {
+		return nil, err
+	}
+	inner, err := f.inner.Open(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return &file{inner, f, ctx, p}, nil
+}
+
+type file struct {
+	fsbackend.File
+	fs  *FS
+	ctx context.Context
+	p   davpath.Path
+}
+
+// Read implements fsbackend.File.
+func (f *file) Read(b []byte) (int, error) {
+	if err := f.fs.fault(f.ctx, Read, f.p); err != nil {
+		return 0, err
+	}
+	return f.File.Read(b)
+}
+
+// Create implements fsbackend.Backend.
+func (f *FS) Create(ctx context.Context, p davpath.Path) (fsbackend.Upload, error) {
+	if err := f.fault(ctx, Create, p); err != nil {
+		return nil, err
+	}
+	inner, err := f.inner.Create(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return &upload{inner, f, ctx, p}, nil
+}
+
+type upload struct {
+	fsbackend.Upload
+	fs  *FS
+	ctx context.Context
+	p   davpath.Path
+}
+
+// Write implements fsbackend.Upload. When a rule fires it writes half of b before it fails, so that
+// tests see whether partial content becomes visible.
+func (u *upload) Write(b []byte) (int, error) {
+	var failure error
+	if len(b) > 0 {
+		failure = u.fs.fault(u.ctx, Write, u.p)
+	}
+	if failure == nil {
+		return u.Upload.Write(b)
+	}
+	n, err := u.Upload.Write(b[:(len(b)+1)/2])
+	if err != nil {
+		return n, err
+	}
+	return n, failure
+}
+
+// Commit implements fsbackend.Upload.
+func (u *upload) Commit(ctx context.Context) (*fsbackend.Info, error) {
+	if err := u.fs.fault(ctx, Commit, u.p); err != nil {
+		u.Upload.Close()
+		return nil, err
+	}
+	return u.Upload.Commit(ctx)
+}
+
+// CopyFile implements fsbackend.Backend. It counts as one call each of Open and Read for src, and
+// of Create, Write and Commit for dst.
+func (f *FS) CopyFile(ctx context.Context, src, dst davpath.Path) error {
+	for _, step := range []struct {
+		op Op
+		p  davpath.Path
+	}{{Open, src}, {Create, dst}, {Read, src}, {Write, dst}, {Commit, dst}} {
+		if err := pathError(step.op, step.p.String(), f.fault(ctx, step.op, step.p)); err != nil {
+			return err
+		}
+	}
+	return f.inner.CopyFile(ctx, src, dst)
+}
+
+// Mkdir implements fsbackend.Backend.
+func (f *FS) Mkdir(ctx context.Context, p davpath.Path) error {
+	if err := f.fault(ctx, Mkdir, p); err != nil {
+		return err
+	}
+	return f.inner.Mkdir(ctx, p)
+}
+
+// Remove implements fsbackend.Backend.
+func (f *FS) Remove(ctx context.Context, p davpath.Path) error {
+	if err := f.fault(ctx, Remove, p); err != nil {
+		return err
+	}
+	return f.inner.Remove(ctx, p)
+}
+
+// Rename implements fsbackend.Backend. For a collection with a rule for something below its old or
+// new name it returns syscall.EXDEV. That does not count as a call of the rule.
+func (f *FS) Rename(ctx context.Context, from, to davpath.Path) error {
 	if err := f.faultAt(ctx, Rename, from, to); err != nil {
 		return err
 	}
 	f.mu.Lock()
-	split := false
-	for _, r := range f.rules {
-		split = split || r.op == Rename && !r.spent() && (r.reaches(from) || r.reaches(to))
-	}
+	splits := slices.ContainsFunc(f.rules, func(r *Rule) bool {
+		return r.op == Rename && !r.exhausted() && (r.mayMatchBelow(from.String()) || r.mayMatchBelow(to.String()))
+	})
 	f.mu.Unlock()
-	if split {
-		if fi, err := f.look(ctx, from); err == nil && fi.IsDir() {
-			return &os.LinkError{Op: "rename", Old: oldName, New: newName, Err: syscall.EXDEV}
+	if splits {
+		if fi, err := f.inner.Lstat(ctx, from); err == nil && fi.IsDir() {
+			return &os.LinkError{Op: "rename", Old: from.String(), New: to.String(), Err: syscall.EXDEV}
 		}
 	}
-	return f.inner.Rename(ctx, oldName, newName)
+	return f.inner.Rename(ctx, from, to)
 }
 
-// Chtimes sets a time of modification: errors.ErrUnsupported where the inner file system cannot.
-func (f *FS) Chtimes(ctx context.Context, name string, mtime time.Time) error {
-	inner, ok := f.inner.(chtimer)
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	if err := f.fault(ctx, Chtimes, clean(name)); err != nil {
+// SetModTime implements fsbackend.Backend.
+func (f *FS) SetModTime(ctx context.Context, p davpath.Path, t time.Time) error {
+	if err := f.fault(ctx, SetModTime, p); err != nil {
 		return err
 	}
-	return inner.Chtimes(ctx, name, mtime)
+	return f.inner.SetModTime(ctx, p, t)
 }
 
-// Space tells how much room there is: errors.ErrUnsupported where the inner file system cannot.
-func (f *FS) Space(ctx context.Context, name string) (used, available uint64, err error) {
-	inner, ok := f.inner.(spacer)
-	if !ok {
-		return 0, 0, errors.ErrUnsupported
-	}
-	if err := f.fault(ctx, Space, clean(name)); err != nil {
+// Usage implements fsbackend.Backend.
+func (f *FS) Usage(ctx context.Context, p davpath.Path) (used, free uint64, err error) {
+	if err := f.fault(ctx, Usage, p); err != nil {
 		return 0, 0, err
 	}
-	return inner.Space(ctx, name)
+	return f.inner.Usage(ctx, p)
+}
+
+// RealPath implements fsbackend.Backend.
+func (f *FS) RealPath(ctx context.Context, p davpath.Path) (davpath.Path, error) {
+	return f.inner.RealPath(ctx, p)
+}
+
+// UnchangedSince implements fsbackend.Backend.
+func (f *FS) UnchangedSince(ctx context.Context, p davpath.Path, since time.Time) bool {
+	return f.inner.UnchangedSince(ctx, p, since)
+}
+
+// Batch implements fsbackend.Backend.
+func (f *FS) Batch(ctx context.Context) (context.Context, func() error) { return f.inner.Batch(ctx) }
+
+// CopyTree implements fsbackend.Bulk.
+func (f *FS) CopyTree(ctx context.Context, src, dst davpath.Path, left func(davpath.Path)) (begun bool) {
+	return f.bulk != nil && !f.hasRuleWithin(src) && !f.hasRuleWithin(dst) && f.bulk.CopyTree(ctx, src, dst, left)
+}
+
+// RemoveTree implements fsbackend.Bulk.
+func (f *FS) RemoveTree(ctx context.Context, p davpath.Path, removed func(davpath.Path)) (gone bool) {
+	return f.bulk != nil && !f.hasRuleWithin(p) && f.bulk.RemoveTree(ctx, p, removed)
+}
+
+// Exceeding implements fsbackend.Bulk.
+func (f *FS) Exceeding(ctx context.Context, p davpath.Path, bytes, segments int) (davpath.Path, bool, error) {
+	if f.bulk == nil || f.hasRuleWithin(p) {
+		return p, false, errors.ErrUnsupported
+	}
+	return f.bulk.Exceeding(ctx, p, bytes, segments)
+}
+
+// Undeletable implements fsbackend.Bulk. It yields the members with an Undeletable rule that fires,
+// and those that the inner back end yields.
+func (f *FS) Undeletable(ctx context.Context, p davpath.Path) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if f.bulk != nil {
+			for member, err := range f.bulk.Undeletable(ctx, p) {
+				if !yield(member, err) {
+					return
+				}
+			}
+		}
+		f.mu.Lock()
+		hasRule := slices.ContainsFunc(f.rules, func(r *Rule) bool { return r.op == Undeletable && r.mayMatchBelow(p.String()) })
+		f.mu.Unlock()
+		if !hasRule {
+			return
+		}
+		d, err := f.inner.OpenDir(ctx, p)
+		if err != nil {
+			return
+		}
+		names, _ := d.Names()
+		d.Close()
+		for _, member := range names {
+			if err := f.fault(ctx, Undeletable, p.Child(member)); err != nil && !yield(member, err) {
+				return
+			}
+		}
+	}
 }

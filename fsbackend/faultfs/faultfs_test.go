@@ -5,49 +5,52 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"sync"
 	"syscall"
 	"testing"
-
-	"golang.org/x/net/webdav"
+	"time"
 
 	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
+	"dav207/fsbackend/memory"
+	"dav207/server/davpath"
 )
 
 var ctx = context.Background()
 
+func at(name string) davpath.Path { return davpath.Must(name) }
+
 func open(t *testing.T) *faultfs.FS {
 	t.Helper()
-	f := faultfs.New(fsbackend.New(fsbackend.Memory()))
+	f := faultfs.New(memory.New(nil).Backend())
 	for _, dir := range []string{"/c", "/c/d", "/e"} {
-		if err := f.Mkdir(ctx, dir, 0o777); err != nil {
+		if err := f.Mkdir(ctx, at(dir)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, name := range []string{"/c/1", "/c/2", "/c/d/3", "/f"} {
-		if err := stage(f, name, "old"); err != nil {
+		if err := put(f, name, "old"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return f
 }
 
-func stage(f *faultfs.FS, name, content string) error {
-	w, commit, err := f.Stage(ctx, name)
+func put(f *faultfs.FS, name, content string) error {
+	u, err := f.Create(ctx, at(name))
 	if err != nil {
 		return err
 	}
-	defer w.Close()
-	if _, err := io.WriteString(w, content); err != nil {
+	defer u.Close()
+	if _, err := io.WriteString(u, content); err != nil {
 		return err
 	}
-	return commit()
+	_, err = u.Commit(ctx)
+	return err
 }
 
 func read(f *faultfs.FS, name string) (string, error) {
-	file, err := f.OpenFile(ctx, name, os.O_RDONLY, 0)
+	file, err := f.Open(ctx, at(name))
 	if err != nil {
 		return "", err
 	}
@@ -56,21 +59,43 @@ func read(f *faultfs.FS, name string) (string, error) {
 	return string(b), err
 }
 
-func stat(f *faultfs.FS, name string) error { _, err := f.Stat(ctx, name); return err }
+func stat(f *faultfs.FS, name string) error { _, err := f.Stat(ctx, at(name)); return err }
+
+func lstat(f *faultfs.FS, name string) error { _, err := f.Lstat(ctx, at(name)); return err }
 
 func list(f *faultfs.FS, name string) error {
-	d, err := f.OpenFile(ctx, name, os.O_RDONLY, 0)
+	d, err := f.OpenDir(ctx, at(name))
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	_, err = d.Readdir(-1)
+	names, err := d.Names()
+	infos, errs := make([]fsbackend.Info, len(names)), make([]error, len(names))
+	d.Lstat(names, infos, errs)
+	return errors.Join(append(errs, err)...)
+}
+
+func mkdir(f *faultfs.FS, name string) error { return f.Mkdir(ctx, at(name)) }
+
+func remove(f *faultfs.FS, name string) error { return f.Remove(ctx, at(name)) }
+
+func copyFile(f *faultfs.FS, src, dst string) error { return f.CopyFile(ctx, at(src), at(dst)) }
+
+func rename(f *faultfs.FS, from, to string) error { return f.Rename(ctx, at(from), at(to)) }
+
+func setModTime(f *faultfs.FS, name string) error { return f.SetModTime(ctx, at(name), time.Now()) }
+
+func usage(f *faultfs.FS, name string) error {
+	_, _, err := f.Usage(ctx, at(name))
+	if errors.Is(err, errors.ErrUnsupported) { // what memory without a capacity says
+		return nil
+	}
 	return err
 }
 
-// foreseen returns why some member of a collection could not be removed.
-func foreseen(f *faultfs.FS, name string) error {
-	for _, err := range f.Unremovable(ctx, name) {
+// undeletable returns the first error that Undeletable yields.
+func undeletable(f *faultfs.FS, name string) error {
+	for _, err := range f.Undeletable(ctx, at(name)) {
 		return err
 	}
 	return nil
@@ -78,41 +103,45 @@ func foreseen(f *faultfs.FS, name string) error {
 
 var errFault = errors.New("fault")
 
-// TestOps has each kind of fault hit what it is for and nothing else.
+// TestOps checks that a rule of each kind affects its own operation and no other.
 func TestOps(t *testing.T) {
-	readFile := func(name string) func(*faultfs.FS) error {
-		return func(f *faultfs.FS) error { _, err := read(f, name); return err }
+	one := func(do func(*faultfs.FS, string) error, name string) func(*faultfs.FS) error {
+		return func(f *faultfs.FS) error { return do(f, name) }
 	}
+	two := func(do func(*faultfs.FS, string, string) error, a, b string) func(*faultfs.FS) error {
+		return func(f *faultfs.FS) error { return do(f, a, b) }
+	}
+	readFile := func(f *faultfs.FS, name string) error { _, err := read(f, name); return err }
 	for _, tt := range []struct {
 		op       faultfs.Op
 		name     string
 		hit, not func(*faultfs.FS) error
 	}{
-		{faultfs.Stat, "/c/1", func(f *faultfs.FS) error { return stat(f, "/c/1") }, func(f *faultfs.FS) error { return stat(f, "/c/2") }},
-		{faultfs.Stat, "/c/1", func(f *faultfs.FS) error { _, err := f.Lstat(ctx, "/c/1"); return err }, readFile("/c/1")},
-		{faultfs.Open, "/c/1", readFile("/c/1"), func(f *faultfs.FS) error { return stage(f, "/c/1", "x") }},
-		{faultfs.Open, "/c", func(f *faultfs.FS) error { return list(f, "/c") }, func(f *faultfs.FS) error { return stat(f, "/c") }},
-		{faultfs.Open, "/c/1", func(f *faultfs.FS) error { return f.CopyFile(ctx, "/c/1", "/x") }, func(f *faultfs.FS) error { return f.CopyFile(ctx, "/c/2", "/c/1") }},
-		{faultfs.Read, "/c/1", readFile("/c/1"), readFile("/c/2")},
-		{faultfs.Readdir, "/c", func(f *faultfs.FS) error { return list(f, "/c") }, func(f *faultfs.FS) error { return list(f, "/c/d") }},
-		{faultfs.Create, "/c/1", func(f *faultfs.FS) error { return stage(f, "/c/1", "x") }, readFile("/c/1")},
-		{faultfs.Create, "/c/1", func(f *faultfs.FS) error { return f.CopyFile(ctx, "/f", "/c/1") }, func(f *faultfs.FS) error { return f.CopyFile(ctx, "/c/1", "/x") }},
-		{faultfs.Create, "/c/1", func(f *faultfs.FS) error { _, err := f.OpenFile(ctx, "/c/1", os.O_RDWR, 0); return err }, readFile("/c/1")},
-		{faultfs.Write, "/c/1", func(f *faultfs.FS) error { return stage(f, "/c/1", "new content") }, func(f *faultfs.FS) error { return stage(f, "/c/1", "") }},
-		{faultfs.Commit, "/c/1", func(f *faultfs.FS) error { return stage(f, "/c/1", "new content") }, func(f *faultfs.FS) error { return stage(f, "/c/2", "x") }},
-		{faultfs.Mkdir, "/x", func(f *faultfs.FS) error { return f.Mkdir(ctx, "/x", 0o777) }, func(f *faultfs.FS) error { return f.Mkdir(ctx, "/y", 0o777) }},
-		{faultfs.Remove, "/c/1", func(f *faultfs.FS) error { return f.Remove(ctx, "/c/1") }, func(f *faultfs.FS) error { return f.Remove(ctx, "/c/2") }},
-		{faultfs.Remove, "/c/d/3", func(f *faultfs.FS) error { return f.RemoveAll(ctx, "/c") }, func(f *faultfs.FS) error { return f.RemoveAll(ctx, "/e") }},
-		{faultfs.Remove, "/c/d/none", func(f *faultfs.FS) error { return f.Remove(ctx, "/c/d/none") }, func(f *faultfs.FS) error { return f.RemoveAll(ctx, "/c") }},
-		{faultfs.Remove, "/c/**", func(f *faultfs.FS) error { return f.RemoveAll(ctx, "/c/d") }, func(f *faultfs.FS) error { return f.RemoveAll(ctx, "/e") }},
-		{faultfs.Foresee, "/c/1", func(f *faultfs.FS) error { return foreseen(f, "/c") }, func(f *faultfs.FS) error { return foreseen(f, "/c/d") }},
-		{faultfs.Rename, "/c/1", func(f *faultfs.FS) error { return f.Rename(ctx, "/c/1", "/x") }, func(f *faultfs.FS) error { return f.Rename(ctx, "/c/2", "/x") }},
-		{faultfs.Rename, "/x", func(f *faultfs.FS) error { return f.Rename(ctx, "/c/1", "/x") }, func(f *faultfs.FS) error { return f.Rename(ctx, "/c/1", "/y") }},
-		{faultfs.Stat, "/c/*", func(f *faultfs.FS) error { return stat(f, "/c/d") }, func(f *faultfs.FS) error { return stat(f, "/c/d/3") }},
-		{faultfs.Stat, "/c/*", func(f *faultfs.FS) error { return stat(f, "/c/1") }, func(f *faultfs.FS) error { return stat(f, "/c") }},
-		{faultfs.Stat, "/c/**", func(f *faultfs.FS) error { return stat(f, "/c/d/3") }, func(f *faultfs.FS) error { return stat(f, "/c") }},
-		{faultfs.Stat, "/**", func(f *faultfs.FS) error { return stat(f, "/c/d/3") }, func(f *faultfs.FS) error { return stat(f, "/") }},
-		{faultfs.Stat, "/", func(f *faultfs.FS) error { return stat(f, "/") }, func(f *faultfs.FS) error { return stat(f, "/c") }},
+		{faultfs.Stat, "/c/1", one(stat, "/c/1"), one(stat, "/c/2")},
+		{faultfs.Stat, "/c/1", one(lstat, "/c/1"), one(readFile, "/c/1")},
+		{faultfs.Stat, "/c/1", one(list, "/c"), one(list, "/c/d")},
+		{faultfs.Open, "/c/1", one(readFile, "/c/1"), two(put, "/c/1", "x")},
+		{faultfs.Open, "/c", one(list, "/c"), one(stat, "/c")},
+		{faultfs.Open, "/c/1", two(copyFile, "/c/1", "/x"), two(copyFile, "/c/2", "/c/1")},
+		{faultfs.Read, "/c/1", one(readFile, "/c/1"), one(readFile, "/c/2")},
+		{faultfs.Readdir, "/c", one(list, "/c"), one(list, "/c/d")},
+		{faultfs.Create, "/c/1", two(put, "/c/1", "x"), one(readFile, "/c/1")},
+		{faultfs.Create, "/c/1", two(copyFile, "/f", "/c/1"), two(copyFile, "/c/1", "/x")},
+		{faultfs.Write, "/c/1", two(put, "/c/1", "new content"), two(put, "/c/1", "")},
+		{faultfs.Commit, "/c/1", two(put, "/c/1", "new content"), two(put, "/c/2", "x")},
+		{faultfs.Mkdir, "/x", one(mkdir, "/x"), one(mkdir, "/y")},
+		{faultfs.Remove, "/c/1", one(remove, "/c/1"), one(remove, "/c/2")},
+		{faultfs.Remove, "/c/d/*", one(remove, "/c/d/3"), one(remove, "/c/1")},
+		{faultfs.Undeletable, "/c/1", one(undeletable, "/c"), one(undeletable, "/c/d")},
+		{faultfs.Rename, "/c/1", two(rename, "/c/1", "/x"), two(rename, "/c/2", "/x")},
+		{faultfs.Rename, "/x", two(rename, "/c/1", "/x"), two(rename, "/c/1", "/y")},
+		{faultfs.SetModTime, "/c/1", one(setModTime, "/c/1"), one(setModTime, "/c/2")},
+		{faultfs.Usage, "/c", one(usage, "/c"), one(usage, "/")},
+		{faultfs.Stat, "/c/*", one(stat, "/c/d"), one(stat, "/c/d/3")},
+		{faultfs.Stat, "/c/*", one(stat, "/c/1"), one(stat, "/c")},
+		{faultfs.Stat, "/c/**", one(stat, "/c/d/3"), one(stat, "/c")},
+		{faultfs.Stat, "/**", one(stat, "/c/d/3"), one(stat, "/")},
+		{faultfs.Stat, "/", one(stat, "/"), one(stat, "/c")},
 	} {
 		t.Run(string(tt.op)+" "+tt.name, func(t *testing.T) {
 			f := open(t)
@@ -138,27 +167,22 @@ func TestOps(t *testing.T) {
 	}
 }
 
-// A member that vanishes between the listing and the look at it is listed.
+// A member that is removed between Names and Lstat is in the result of Names.
 func TestVanishedMember(t *testing.T) {
 	f := open(t)
 	f.Fail(faultfs.Stat, "/c/1", fs.ErrNotExist)
-	d, err := f.OpenFile(ctx, "/c", os.O_RDONLY, 0)
+	d, err := f.OpenDir(ctx, at("/c"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	l := d.(interface {
-		Readdirnames(int) ([]string, error)
-		Lstat(string) (fs.FileInfo, error)
-	})
-	if names, err := l.Readdirnames(-1); len(names) != 3 || err != nil {
+	if names, err := d.Names(); len(names) != 3 || err != nil {
 		t.Errorf("listed %q, %v, want all three", names, err)
 	}
-	if _, err := l.Lstat("1"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("Lstat = %v, want %v", err, fs.ErrNotExist)
-	}
-	if _, err := l.Lstat("2"); err != nil {
-		t.Errorf("Lstat of another member: %v", err)
+	infos, errs := make([]fsbackend.Info, 2), make([]error, 2)
+	d.Lstat([]string{"1", "2"}, infos, errs)
+	if !errors.Is(errs[0], fs.ErrNotExist) || errs[1] != nil || infos[1].Name() != "2" {
+		t.Errorf("Lstat = %v, want %v for the first", errs, fs.ErrNotExist)
 	}
 }
 
@@ -190,11 +214,11 @@ func TestWhen(t *testing.T) {
 	}
 }
 
-// What fails while it is written must not be seen, not even in part.
+// After a failed Write no part of the content is visible.
 func TestWriteFaultLeavesNoPart(t *testing.T) {
 	f := open(t)
 	f.Fail(faultfs.Write, "/c/1", syscall.ENOSPC).Nth(2)
-	w, _, err := f.Stage(ctx, "/c/1")
+	w, err := f.Create(ctx, at("/c/1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +234,8 @@ func TestWriteFaultLeavesNoPart(t *testing.T) {
 	}
 }
 
-// A collection goes member by member while a rule is for one of them, as on a store of objects.
+// While there is a rule for a member, the collection is renamed member by member, as on an object
+// store.
 func TestRenameOfCollection(t *testing.T) {
 	for _, tt := range []struct {
 		rule, from, to string
@@ -227,7 +252,7 @@ func TestRenameOfCollection(t *testing.T) {
 	} {
 		f := open(t)
 		r := f.Fail(faultfs.Rename, tt.rule, errFault)
-		if err := f.Rename(ctx, tt.from, tt.to); !errors.Is(err, tt.want) {
+		if err := rename(f, tt.from, tt.to); !errors.Is(err, tt.want) {
 			t.Errorf("rule for %s: Rename %s to %s = %v, want %v", tt.rule, tt.from, tt.to, err, tt.want)
 		}
 		if tt.want == syscall.EXDEV && r.Calls() != 0 {
@@ -236,10 +261,10 @@ func TestRenameOfCollection(t *testing.T) {
 	}
 	f := open(t)
 	f.Fail(faultfs.Rename, "/c/1", errFault).Times(1)
-	if err := f.Rename(ctx, "/c/1", "/x"); !errors.Is(err, errFault) {
+	if err := rename(f, "/c/1", "/x"); !errors.Is(err, errFault) {
 		t.Errorf("Rename = %v", err)
 	}
-	if err := f.Rename(ctx, "/c", "/x"); err != nil {
+	if err := rename(f, "/c", "/x"); err != nil {
 		t.Errorf("Rename after the rule was spent = %v", err)
 	}
 }
@@ -250,11 +275,11 @@ func TestDo(t *testing.T) {
 	got := ""
 	f.Fail(faultfs.Stat, "/c/1", nil).Do(func(ctx context.Context) {
 		got, _ = ctx.Value(key{}).(string)
-		if err := f.RemoveAll(ctx, "/c/1"); err != nil { // the lock is not held
+		if err := f.Remove(ctx, at("/c/1")); err != nil { // the lock is not held
 			t.Error(err)
 		}
 	})
-	_, err := f.Stat(context.WithValue(ctx, key{}, "context"), "/c/1")
+	_, err := f.Stat(context.WithValue(ctx, key{}, "context"), at("/c/1"))
 	if got != "context" || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("hook got %q; Stat = %v, want what the hook left", got, err)
 	}
@@ -281,36 +306,5 @@ func TestConcurrency(t *testing.T) {
 	wg.Wait()
 	if failed != 1 || r.Calls() != 1000 {
 		t.Errorf("%d of %d calls failed, want 1 of 1000", failed, r.Calls())
-	}
-}
-
-// A wrapper promises no more than what it wraps.
-func TestUnsupported(t *testing.T) {
-	f := faultfs.New(webdav.NewMemFS())
-	_, lstatErr := f.Lstat(ctx, "/")
-	_, _, stageErr := f.Stage(ctx, "/f")
-	_, _, spaceErr := f.Space(ctx, "/")
-	for what, err := range map[string]error{
-		"Remove": f.Remove(ctx, "/f"), "Lstat": lstatErr, "Stage": stageErr, "CopyFile": f.CopyFile(ctx, "/f", "/g"), "Space": spaceErr,
-	} {
-		if !errors.Is(err, errors.ErrUnsupported) {
-			t.Errorf("%s = %v, want %v", what, err, errors.ErrUnsupported)
-		}
-	}
-	if err := f.Mkdir(ctx, "/d", 0o777); err != nil {
-		t.Fatal(err)
-	}
-	file, err := f.OpenFile(ctx, "/", os.O_RDONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := file.(webdav.DeadPropsHolder); !ok {
-		t.Error("the dead properties of the inner file are lost")
-	}
-	names, err := file.(interface {
-		Readdirnames(int) ([]string, error)
-	}).Readdirnames(-1)
-	if len(names) != 1 || err != nil {
-		t.Errorf("listed %q, %v", names, err)
 	}
 }

@@ -10,48 +10,50 @@ import (
 type Op string
 
 const (
-	Stat    Op = "stat"    // Stat, Lstat, and Lstat of an open directory for its member
-	Open    Op = "open"    // OpenFile for reading
-	Read    Op = "read"    // Read of an open file
-	Readdir Op = "readdir" // Readdir and Readdirnames of an open directory
-	Create  Op = "create"  // OpenFile for writing, and Stage
-	Write   Op = "write"   // Write of an open or staged file, after some of the bytes were written
-	Commit  Op = "commit"  // commit of a staged file, which is then discarded
+	Stat    Op = "stat"    // Stat and Lstat, also of an open directory for its member
+	Open    Op = "open"    // Open and OpenDir, and the source of CopyFile
+	Read    Op = "read"    // Read of an open file, and the source of CopyFile
+	Readdir Op = "readdir" // Names of an open directory
+	Create  Op = "create"  // Create, and the destination of CopyFile
+	Write   Op = "write"   // Write of an upload, after some of the bytes were written
+	Commit  Op = "commit"  // Commit of an upload, which is then discarded
 	Mkdir   Op = "mkdir"
-	Remove  Op = "remove" // Remove and RemoveAll
-	// Foresee is what Unremovable tells of a member before anything is tried; the removal itself needs a rule of its own.
-	Foresee Op = "foresee"
+	Remove  Op = "remove"
 	Rename  Op = "rename" // under the old name or the new one
-	Chtimes Op = "chtimes"
-	Space   Op = "space"
+	// Undeletable is a member that the method of that name yields. To make its removal fail takes a
+	// Remove rule.
+	Undeletable Op = "undeletable"
+	SetModTime  Op = "setmodtime"
+	Usage       Op = "usage"
 )
 
-// Rule makes one kind of operation fail for the resources of one name. Its methods return it again and may be called
-// at any time; each replaces what an earlier call of the same method said.
+// Rule makes one kind of operation fail for the resources of one name. Its methods return the rule
+// and are safe for concurrent use. A second call of a method replaces the effect of the first.
 type Rule struct {
 	mu    *sync.Mutex
 	op    Op
 	name  string
 	err   error
 	hook  func(context.Context)
-	nth   int // 0: not only one
+	nth   int // 0: every call
 	after int
-	times int // 0: without end
+	times int // 0: no limit
 	calls int
 	fired int
 }
 
-// Nth makes only the n-th call fail, counted from 1 since the rule was made.
+// Nth makes only the n-th call fail, counted from 1.
 func (r *Rule) Nth(n int) *Rule { return r.set(func() { r.nth = n }) }
 
-// After lets the first n calls succeed.
+// After makes the first n calls succeed.
 func (r *Rule) After(n int) *Rule { return r.set(func() { r.after = n }) }
 
-// Times lets the rule fire at most n times.
+// Times makes the rule fire at most n times.
 func (r *Rule) Times(n int) *Rule { return r.set(func() { r.times = n }) }
 
-// Do has f called whenever the rule fires, before the error is returned: to wait, to cancel, to change the tree. With a
-// nil error the operation then goes on. f must not use the operation that its own rule is for without end.
+// Do calls f whenever the rule fires, before the error is returned: to wait, to cancel, to change
+// the tree. With a nil error the operation then goes on. f must not call the operation of its own
+// rule without end.
 func (r *Rule) Do(f func(context.Context)) *Rule { return r.set(func() { r.hook = f }) }
 
 // Calls returns how many operations matched, whether they failed or not.
@@ -68,8 +70,8 @@ func (r *Rule) set(f func()) *Rule {
 	return r
 }
 
-// matches reports whether the rule is for name. A last segment "*" stands for every member of a collection, and "**"
-// for everything below it.
+// matches reports whether the rule is for name. A last segment "*" matches every member of a
+// collection, "**" everything below it.
 func (r *Rule) matches(name string) bool {
 	if r.name == name {
 		return true
@@ -83,23 +85,19 @@ func (r *Rule) matches(name string) bool {
 	return false
 }
 
-// reaches reports whether the rule is, or may be, for something below name.
-func (r *Rule) reaches(name string) bool {
+// mayMatchBelow reports whether the rule is, or may be, for something below name.
+func (r *Rule) mayMatchBelow(name string) bool {
 	base, all := strings.CutSuffix(r.name, "/**")
 	return below(name, r.name) || all && below(base, name)
 }
 
-func (r *Rule) pattern() bool {
-	return strings.HasSuffix(r.name, "/*") || strings.HasSuffix(r.name, "/**")
-}
-
-// spent reports whether the rule will never fire again.
-func (r *Rule) spent() bool {
+// exhausted reports whether the rule never fails another call.
+func (r *Rule) exhausted() bool {
 	return r.err == nil || r.times > 0 && r.fired >= r.times || r.nth > 0 && r.calls >= r.nth
 }
 
-// take counts a call and reports whether the rule fires.
-func (r *Rule) take() bool {
+// fires counts a call and reports whether the rule fires.
+func (r *Rule) fires() bool {
 	r.calls++
 	switch {
 	case r.nth > 0 && r.calls != r.nth, r.calls <= r.after, r.times > 0 && r.fired >= r.times:

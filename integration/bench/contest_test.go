@@ -88,7 +88,7 @@ func allocated() uint64 {
 // of the directory.
 func durable(b *testing.B, dir string) *server.Handler {
 	b.Helper()
-	return server.New(harness.DiskTree(b, dir), durableState(b))
+	return server.New(harness.DiskTree(b, dir, nil), durableState(b))
 }
 
 func durableState(b *testing.B) *server.Options {

@@ -92,7 +92,7 @@ type grown struct {
 func growFiles(b *testing.B, n int, properties bool) *grown {
 	b.Helper()
 	g := &grown{b: b, dir: manyFiles(b, n), n: n, o: durableState(b)}
-	g.Handler = server.New(harness.DiskTree(b, g.dir), g.o)
+	g.Handler = server.New(harness.DiskTree(b, g.dir, nil), g.o)
 	if properties {
 		g.setProperties("/files")
 	}

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/net/webdav"
 
-	"dav207/fsbackend"
+	"dav207/fsbackend/memory"
 	"dav207/integration/harness"
 	"dav207/server"
 )
@@ -63,9 +63,9 @@ type contestant struct {
 var contestants = []contestant{
 	{"dav207", func(t testing.TB, dir string) http.Handler {
 		if dir == "" {
-			return server.New(fsbackend.New(fsbackend.Memory()), nil)
+			return server.New(memory.New(nil).Backend(), nil)
 		}
-		return server.New(harness.DiskTree(t, dir), nil)
+		return server.New(harness.DiskTree(t, dir, nil), nil)
 	}},
 	{"xnet", func(_ testing.TB, dir string) http.Handler {
 		if dir == "" {

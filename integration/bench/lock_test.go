@@ -21,7 +21,7 @@ func BenchmarkLock(b *testing.B) {
 	dir := manyFiles(b, 1)
 	cycle := lockCycle("/files/"+memberName(0), string(make([]byte, 1024)))
 	run := func(options *server.Options) func() error {
-		conns := dial(b, server.New(harness.DiskTree(b, dir), options), 1)
+		conns := dial(b, server.New(harness.DiskTree(b, dir, nil), options), 1)
 		return func() error { return parallel(conns, 100, cycle) }
 	}
 	theirs := dial(b, xnet(dir), 1)

@@ -83,7 +83,7 @@ func BenchmarkListing(b *testing.B) {
 func BenchmarkDeadProperties(b *testing.B) {
 	const n = 1000
 	dir := manyFiles(b, n)
-	files, state := harness.DiskTree(b, dir), durableState(b)
+	files, state := harness.DiskTree(b, dir, nil), durableState(b)
 	setTwo(b, state.Props, "/files", n)
 	without, with := durable(b, dir), server.New(files, state)
 	list := func(conns []*conn) func() error {

@@ -27,7 +27,7 @@ func BenchmarkRequest(b *testing.B) {
 				t.Fatal(err)
 			}
 		}
-		return server.New(harness.DiskTree(t, dir), &server.Options{Locks: table})
+		return server.New(harness.DiskTree(t, dir, nil), &server.Options{Locks: table})
 	}}
 	for _, c := range append(slices.Clone(contestants), held) {
 		prepared := func(b *testing.B) (do func(want int, method, target string, body []byte, header ...string) *discard) {

@@ -12,8 +12,8 @@ import (
 
 	"github.com/studio-b12/gowebdav"
 
-	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
+	"dav207/fsbackend/memory"
 	"dav207/integration/harness"
 	"dav207/server"
 )
@@ -22,7 +22,7 @@ import (
 // responses. count has their number.
 func slowSite(t *testing.T) (s *harness.Site, count *atomic.Int64) {
 	t.Helper()
-	files := faultfs.New(fsbackend.New(fsbackend.Memory()))
+	files := faultfs.New(memory.New(nil).Backend())
 	for _, op := range []faultfs.Op{faultfs.Remove, faultfs.Rename, faultfs.Read} {
 		files.Fail(op, "/**", nil).Do(func(ctx context.Context) { time.Sleep(30 * time.Millisecond) })
 	}

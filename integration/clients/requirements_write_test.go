@@ -11,19 +11,21 @@ import (
 
 	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
+	"dav207/fsbackend/memory"
 	"dav207/integration/harness"
+	"dav207/server/davpath"
 	"dav207/server/davtest"
 )
 
 // smallDisk is a tree in memory that reports a given free space.
 type smallDisk struct {
-	*fsbackend.FS
+	fsbackend.Backend
 	room uint64
 }
 
-func newSmallDisk(room uint64) smallDisk { return smallDisk{fsbackend.New(fsbackend.Memory()), room} }
+func newSmallDisk(room uint64) smallDisk { return smallDisk{memory.New(nil).Backend(), room} }
 
-func (d smallDisk) Space(context.Context, string) (used, available uint64, err error) {
+func (d smallDisk) Usage(context.Context, davpath.Path) (used, free uint64, err error) {
 	return 0, d.room, nil
 }
 

@@ -2,35 +2,34 @@ package concurrency
 
 import (
 	"context"
-	"os"
+	"sync"
 	"testing"
 	"time"
 
-	"golang.org/x/net/webdav"
-
 	"dav207/fsbackend"
+	"dav207/fsbackend/memory"
 	"dav207/integration/harness"
+	"dav207/server/davpath"
 )
 
-// blockingFS is a file system whose OpenFile blocks when it creates a file.
-type blockingFS struct {
-	webdav.FileSystem
+// blockingBackend is a back end whose Create closes reached and blocks until open is closed.
+type blockingBackend struct {
+	fsbackend.Backend
+	first         sync.Once
 	reached, open chan struct{}
 }
 
-func (g *blockingFS) OpenFile(ctx context.Context, name string, flag int, perm os.FileMode) (webdav.File, error) {
-	if flag&os.O_CREATE != 0 {
-		g.reached <- struct{}{}
-		<-g.open
-	}
-	return g.FileSystem.OpenFile(ctx, name, flag, perm)
+func (g *blockingBackend) Create(ctx context.Context, p davpath.Path) (fsbackend.Upload, error) {
+	g.first.Do(func() { close(g.reached) })
+	<-g.open
+	return g.Backend.Create(ctx, p)
 }
 
 // A PUT must not be refused because of a LOCK that has not been answered, while a GET still shows
 // that the resource this LOCK creates does not exist: no serial order explains both.
 // TestLinearizability found this.
 func TestPutWaitsForUnansweredLock(t *testing.T) {
-	g := &blockingFS{fsbackend.New(fsbackend.Memory()), make(chan struct{}), make(chan struct{})}
+	g := &blockingBackend{Backend: memory.New(nil).Backend(), reached: make(chan struct{}), open: make(chan struct{})}
 	s := harness.Serve(t, g, nil)
 	locked, put := make(chan int, 1), make(chan int, 1)
 	send := func(answer chan int, method, body string) {

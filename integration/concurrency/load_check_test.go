@@ -6,17 +6,16 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/afero"
-	"golang.org/x/net/webdav"
 
 	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
+	"dav207/fsbackend/memory"
 	"dav207/integration/harness"
 	"dav207/props"
 	"dav207/server/davpath"
@@ -25,7 +24,7 @@ import (
 )
 
 // check compares the tree, the properties and the locks after the load.
-func (x *load) check(files webdav.FileSystem, store props.Store, table *locks.Table) {
+func (x *load) check(files fsbackend.Backend, store props.Store, table *locks.Table) {
 	exists := x.walk(files, "/")
 	served := x.Tree("/")
 	if !slices.Equal(served, exists) {
@@ -104,19 +103,10 @@ func (x *load) allNames() func(yield func(davpath.Path) bool) {
 }
 
 // walk lists all names in the file system and reports temp files.
-func (x *load) walk(files webdav.FileSystem, name string) []string {
+func (x *load) walk(files fsbackend.Backend, name string) []string {
 	x.Helper()
 	found := []string{name}
-	f, err := files.OpenFile(context.Background(), name, os.O_RDONLY, 0)
-	if err != nil {
-		x.Fatal(err)
-	}
-	defer f.Close()
-	infos, err := f.Readdir(-1)
-	if err != nil {
-		x.Fatal(err)
-	}
-	for _, info := range infos {
+	for _, info := range harness.ListMembers(x, files, name) {
 		if davpath.Reserved(info.Name()) {
 			x.Errorf("left over: %s", path.Join(name, info.Name()))
 		}
@@ -164,12 +154,16 @@ func TestListingMemberReplaced(t *testing.T) {
 			if got := replaced().Do("PROPFIND", tt.target, "Depth: infinity").Statuses(); !maps.Equal(got, tt.want) {
 				t.Errorf("PROPFIND = %v, want %v", got, tt.want)
 			}
-			if tt.by != "a collection" {
+			if tt.by == "nothing" {
 				return
 			}
 			srv := replaced()
 			if a := srv.Do("COPY", tt.target, "Destination: /copy/"); a.StatusCode != 201 {
 				t.Errorf("COPY = %d %v, want 201", a.StatusCode, a.Statuses())
+			}
+			to := map[string]string{"/c/": "/copy/d", "/c/d/": "/copy"}[tt.target]
+			if tt.by == "a file" && srv.Content(to) != tt.by {
+				t.Errorf("%s is not the file that came: %s", to, srv.Tree())
 			}
 		})
 	}
@@ -178,10 +172,11 @@ func TestListingMemberReplaced(t *testing.T) {
 // TestGetReplacedWhileOpened replaces a collection by a file, and a file by a collection, between
 // stat and open. GET may answer for either of them, but must not truncate a body.
 func TestGetReplacedWhileOpened(t *testing.T) {
-	mem := fsbackend.Memory()
+	mem := memory.New(nil)
 	swap := &openHookFS{Fs: mem}
 	s := harness.Serve(t, fsbackend.New(swap), nil)
 	s.Want(201, "MKCOL", "/d", "")
+	s.Want(201, "PUT", "/d/member", "x")
 	s.Want(201, "PUT", "/f", "a file")
 	for name, replace := range map[string]func() error{
 		"/d": func() error {

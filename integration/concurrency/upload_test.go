@@ -2,13 +2,14 @@ package concurrency
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/net/webdav"
 
 	"dav207/fsbackend"
+	"dav207/fsbackend/disk"
 	"dav207/fsbackend/faultfs"
 	"dav207/integration/harness"
 	"dav207/server/davpath"
@@ -72,18 +74,31 @@ func TestBrokenUpload(t *testing.T) {
 }
 
 // hasTemp reports whether a collection has a temp file, that is whether an upload has begun.
-func hasTemp(t *testing.T, files webdav.FileSystem, name string) bool {
+func hasTemp(t *testing.T, files fsbackend.Backend, name string) bool {
 	t.Helper()
-	f, err := files.OpenFile(t.Context(), name, os.O_RDONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	infos, err := f.Readdir(-1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.ContainsFunc(infos, func(fi os.FileInfo) bool { return davpath.IsTemp(fi.Name()) })
+	return slices.ContainsFunc(harness.ListMembers(t, files, name), func(fi fsbackend.Info) bool { return davpath.IsTemp(fi.Name()) })
+}
+
+// writeSignal is a back end that reports when something was written to an upload.
+type writeSignal struct {
+	fsbackend.Bulk
+	written chan struct{}
+}
+
+type signalledUpload struct {
+	fsbackend.Upload
+	written chan struct{}
+}
+
+func (b *writeSignal) Create(ctx context.Context, p davpath.Path) (fsbackend.Upload, error) {
+	u, err := b.Bulk.Create(ctx, p)
+	return signalledUpload{u, b.written}, err
+}
+
+func (u signalledUpload) Write(p []byte) (int, error) {
+	n, err := u.Upload.Write(p)
+	u.written <- struct{}{}
+	return n, err
 }
 
 // TestUploadOvertaken changes the collection of an upload while the server receives the body. The
@@ -106,10 +121,12 @@ func TestUploadOvertaken(t *testing.T) {
 	} {
 		for _, b := range harness.Backends {
 			t.Run(tt.what+" "+b.Name, func(t *testing.T) {
-				files, _ := b.Open(t)
+				inner, _ := b.Open(t)
+				files := &writeSignal{inner.(fsbackend.Bulk), make(chan struct{}, 100)}
 				s := harness.Serve(t, files, nil)
 				s.Want(201, "MKCOL", "/c", "")
 				s.Want(201, "PUT", "/c/old", "old")
+				<-files.written
 				if tt.method == "COPY" {
 					s.Want(201, "MKCOL", "/e", "")
 				}
@@ -125,7 +142,7 @@ func TestUploadOvertaken(t *testing.T) {
 				if _, err := feed.Write(make([]byte, 1<<20)); err != nil {
 					t.Fatal(err)
 				}
-				harness.WaitFor(t, func() bool { return hasTemp(t, files, "/c") })
+				<-files.written
 				content := ""
 				if tt.method == "LOCK" {
 					content = harness.LockBody
@@ -153,23 +170,21 @@ func TestUploadOvertaken(t *testing.T) {
 // §9.7.1), and its status depends on what exists there by then. No temp file is left.
 func TestUploadIntoAnotherParent(t *testing.T) {
 	kinds := append(slices.Clone(harness.Backends),
-		harness.Backend{Name: "faultfs over disk", Open: func(t testing.TB) (webdav.FileSystem, string) {
+		harness.Backend{Name: "faultfs over disk", Open: func(t testing.TB) (fsbackend.Backend, string) {
 			dir := t.(*testing.T).TempDir()
-			return faultfs.New(harness.DiskTree(t, dir)), dir
+			return faultfs.New(harness.DiskTree(t, dir, nil)), dir
 		}},
-		harness.Backend{Name: "disk, synced", Open: func(t testing.TB) (webdav.FileSystem, string) {
+		harness.Backend{Name: "disk, synced", Open: func(t testing.TB) (fsbackend.Backend, string) {
 			dir := t.(*testing.T).TempDir()
-			d := harness.DiskTree(t, dir)
-			d.Sync = true
-			return d, dir
+			return harness.DiskTree(t, dir, &disk.Options{Sync: true}), dir
 		}},
-		harness.Backend{Name: "afero.OsFs", Open: func(t testing.TB) (webdav.FileSystem, string) {
+		harness.Backend{Name: "afero.OsFs", Open: func(t testing.TB) (fsbackend.Backend, string) {
 			dir := t.(*testing.T).TempDir()
 			return fsbackend.New(afero.NewBasePathFs(afero.NewOsFs(), dir)), dir
 		}},
-		harness.Backend{Name: "webdav.Dir", Open: func(t testing.TB) (webdav.FileSystem, string) {
+		harness.Backend{Name: "webdav.Dir", Open: func(t testing.TB) (fsbackend.Backend, string) {
 			dir := t.(*testing.T).TempDir()
-			return webdav.Dir(dir), dir
+			return fsbackend.FromWebDAV(webdav.Dir(dir)), dir
 		}},
 	)
 	for _, tt := range []struct {
@@ -199,11 +214,20 @@ func TestUploadIntoAnotherParent(t *testing.T) {
 			t.Run(tt.what+" "+b.Name, func(t *testing.T) {
 				t.Parallel()
 				files, dir := b.Open(t)
+				begun := func() { harness.WaitFor(t, func() bool { return hasTemp(t, files, "/c") }) }
+				if bulk, ok := files.(fsbackend.Bulk); ok {
+					signal := &writeSignal{bulk, make(chan struct{}, 100)}
+					files, begun = signal, func() { <-signal.written }
+				}
 				s := harness.Serve(t, files, nil)
 				s.Want(201, "MKCOL", "/c", "")
-				s.Want(201, "PUT", "/c/old", "old")
 				s.Want(201, "MKCOL", "/e", "")
-				s.Want(201, "PUT", "/e/there", "there")
+				harness.PutContent(t, files, "/c/old", "old")
+				harness.PutContent(t, files, "/e/there", "there")
+				if signal, ok := files.(*writeSignal); ok {
+					<-signal.written
+					<-signal.written
+				}
 				body, feed := io.Pipe()
 				answered := make(chan harness.Answer, 1)
 				go func() {
@@ -217,7 +241,7 @@ func TestUploadIntoAnotherParent(t *testing.T) {
 				if _, err := io.WriteString(feed, half); err != nil {
 					t.Fatal(err)
 				}
-				harness.WaitFor(t, func() bool { return hasTemp(t, files, "/c") })
+				begun()
 				for _, request := range tt.between {
 					parts := strings.Split(request, " ")
 					content, header := map[string]string{"PUT": "other", "PROPPATCH": harness.SetColour}[parts[0]], []string(nil)
@@ -257,7 +281,8 @@ func TestUploadIntoAnotherParent(t *testing.T) {
 // An upload whose collection was replaced is refused with 409 if the file system cannot move its
 // temp file to the new one. The answer does not claim that the parent is missing.
 func TestUploadRefusedAfterReplace(t *testing.T) {
-	files := faultfs.New(webdav.Dir(t.TempDir()))
+	plain := &harness.PlainFaults{FileSystem: webdav.Dir(t.TempDir())}
+	files := fsbackend.FromWebDAV(plain)
 	s := harness.Serve(t, files, nil)
 	s.Want(201, "MKCOL", "/c", "")
 	body, feed := io.Pipe()
@@ -271,7 +296,13 @@ func TestUploadRefusedAfterReplace(t *testing.T) {
 	}()
 	feed.Write(make([]byte, 1<<20))
 	harness.WaitFor(t, func() bool { return hasTemp(t, files, "/c") })
-	files.Fail(faultfs.Rename, "/c/*", syscall.EIO).Times(1)
+	var failed atomic.Bool
+	plain.SetFail(func(op, name string) error {
+		if op == "rename" && strings.HasPrefix(name, "/c/") && !failed.Swap(true) {
+			return syscall.EIO
+		}
+		return nil
+	})
 	s.Want(204, "DELETE", "/c/", "")
 	s.Want(201, "MKCOL", "/c", "")
 	feed.Close()

@@ -1,15 +1,18 @@
 package crash
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"golang.org/x/net/webdav"
 
+	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
 	"dav207/integration/harness"
 )
@@ -18,36 +21,40 @@ import (
 // resource and leaves no visible temp file. A full disk is answered with 507 (RFC 4918 §9.7, §9.8,
 // §11.5, RFC 4331 §6).
 func TestFailedWrite(t *testing.T) {
-	kinds := append(slices.Clone(harness.Backends), harness.Backend{Name: "webdav.Dir", Open: func(t testing.TB) (webdav.FileSystem, string) {
-		dir := t.(*testing.T).TempDir()
-		return webdav.Dir(dir), dir // can neither stage nor copy a file itself
-	}})
+	var below *harness.PlainFaults
+	kinds := append(slices.Clone(harness.Backends),
+		harness.Backend{Name: "webdav.Dir", Open: func(t testing.TB) (fsbackend.Backend, string) {
+			dir := t.TempDir()
+			return fsbackend.FromWebDAV(webdav.Dir(dir)), dir
+		}},
+		harness.Backend{Name: "below FromWebDAV", Open: func(t testing.TB) (fsbackend.Backend, string) {
+			dir := t.TempDir()
+			below = &harness.PlainFaults{FileSystem: webdav.Dir(dir)}
+			return fsbackend.FromWebDAV(below), dir
+		}})
 	content := strings.Repeat("new content ", 20_000)
 	for _, tt := range []struct {
 		what  string
-		fail  func(*faultfs.FS)
+		op    faultfs.Op
+		below string // the operation that fails below FromWebDAV
+		name  string // what it fails for; "" for all
+		err   error
+		after int
 		copy  string // the answer to COPY; "" if it does not use the operation that fails
 		put   string
-		plain bool // the file system must stage files itself for this to happen
 	}{
-		{"no room for the file", func(f *faultfs.FS) { f.Fail(faultfs.Create, "/**", syscall.ENOSPC) }, "507 sufficient-disk-space()", "507 sufficient-disk-space()", false},
-		{"no room for any of it", func(f *faultfs.FS) { f.Fail(faultfs.Write, "/**", syscall.ENOSPC) }, "507 sufficient-disk-space()", "507 sufficient-disk-space()", false},
-		{"over quota after some of it", func(f *faultfs.FS) { f.Fail(faultfs.Write, "/**", syscall.EDQUOT).After(1) }, "", "507 quota-not-exceeded()", false},
-		{"the disk breaks", func(f *faultfs.FS) { f.Fail(faultfs.Write, "/**", syscall.EIO) }, "500", "500", false},
-		{"it cannot take its place", func(f *faultfs.FS) {
-			f.Fail(faultfs.Commit, "/**", syscall.EIO)
-			f.Fail(faultfs.Rename, "/**", syscall.EIO)
-		}, "500", "500", false},
-		{"no room when it is closed", func(f *faultfs.FS) { f.Fail(faultfs.Commit, "/**", syscall.ENOSPC) },
-			"507 sufficient-disk-space()", "507 sufficient-disk-space()", true},
-		{"the source cannot be read", func(f *faultfs.FS) { f.Fail(faultfs.Read, "/src", syscall.EIO) }, "500", "", false},
-		{"the source may not be opened", func(f *faultfs.FS) { f.Fail(faultfs.Open, "/src", syscall.EACCES) }, "403", "", false},
+		{"no room for the file", faultfs.Create, "create", "", syscall.ENOSPC, 0, "507 sufficient-disk-space()", "507 sufficient-disk-space()"},
+		{"no room for any of it", faultfs.Write, "write", "", syscall.ENOSPC, 0, "507 sufficient-disk-space()", "507 sufficient-disk-space()"},
+		{"over quota after some of it", faultfs.Write, "write", "", syscall.EDQUOT, 1, "", "507 quota-not-exceeded()"},
+		{"the disk breaks", faultfs.Write, "write", "", syscall.EIO, 0, "500", "500"},
+		{"it cannot take its place", faultfs.Commit, "rename", "", syscall.EIO, 0, "500", "500"},
+		{"no room when it is closed", faultfs.Commit, "close", "", syscall.ENOSPC, 0, "507 sufficient-disk-space()", "507 sufficient-disk-space()"},
+		{"the source cannot be read", faultfs.Read, "read", "/src", syscall.EIO, 0, "500", ""},
+		{"the source may not be opened", faultfs.Open, "open", "/src", syscall.EACCES, 0, "403", ""},
 	} {
 		for _, b := range kinds {
-			if tt.plain && b.Name == "webdav.Dir" {
-				continue
-			}
 			t.Run(harness.NoSlash(tt.what+" "+b.Name), func(t *testing.T) {
+				below = nil
 				inner, dir := b.Open(t)
 				files := faultfs.New(inner)
 				s := harness.Serve(t, files, nil)
@@ -55,7 +62,17 @@ func TestFailedWrite(t *testing.T) {
 				s.Want(201, "PUT", "/old", "old")
 				etag := s.ETag("/old")
 				before := s.Tree("/")
-				tt.fail(files)
+				if below != nil {
+					var calls atomic.Int64
+					below.SetFail(func(op, name string) error {
+						if op == tt.below && (tt.name == "" || tt.name == name) && calls.Add(1) > int64(tt.after) {
+							return tt.err
+						}
+						return nil
+					})
+				} else {
+					files.Fail(tt.op, cmp.Or(tt.name, "/**"), tt.err).After(tt.after)
+				}
 				for _, name := range []string{"/old", "/fresh"} {
 					if tt.put != "" {
 						if got := harness.OneLine(t, s.Do("PUT", name, content)); got != tt.put {
@@ -69,6 +86,9 @@ func TestFailedWrite(t *testing.T) {
 					}
 				}
 				files.Reset()
+				if below != nil {
+					below.SetFail(nil)
+				}
 				if a := s.Want(200, "GET", "/old", ""); a.Body != "old" || a.Header.Get("ETag") != etag {
 					t.Errorf("/old = %.20q with the tag %s, want the old content with %s", a.Body, a.Header.Get("ETag"), etag)
 				}
@@ -84,11 +104,17 @@ func TestFailedWrite(t *testing.T) {
 // An error while the engine reads the source of a COPY must not be taken for the end of the file.
 func TestCopyOfTruncatedSource(t *testing.T) {
 	dir := t.TempDir()
-	files := faultfs.New(webdav.Dir(dir))
-	s := harness.Serve(t, files, nil)
+	files := &harness.PlainFaults{FileSystem: webdav.Dir(dir)}
+	s := harness.Serve(t, fsbackend.FromWebDAV(files), nil)
 	s.Want(201, "PUT", "/src", strings.Repeat("x", 1<<20))
 	s.Want(201, "PUT", "/old", "old")
-	files.Fail(faultfs.Read, "/src", syscall.EIO).After(3)
+	var reads atomic.Int64
+	files.SetFail(func(op, name string) error {
+		if op == "read" && name == "/src" && reads.Add(1) > 3 {
+			return syscall.EIO
+		}
+		return nil
+	})
 	if got := harness.OneLine(t, s.Do("COPY", "/src", "", "Destination", "dest:/old")); got != "500" {
 		t.Errorf("COPY = %s, want 500", got)
 	}

@@ -16,7 +16,7 @@ import (
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	harness.MountSmall(t, dir, "256k")
-	s := harness.Serve(t, harness.DiskTree(t, dir), nil)
+	s := harness.Serve(t, harness.DiskTree(t, dir, nil), nil)
 	s.Want(201, "PUT", "/old", "old")
 	s.Want(201, "MKCOL", "/c", "")
 	s.Want(201, "PUT", "/c/big", strings.Repeat("b", 100<<10))
@@ -65,7 +65,7 @@ func TestMoveToAFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	harness.MountSmall(t, filepath.Join(dir, "m"), "64k")
-	s := harness.Serve(t, harness.DiskTree(t, dir), nil)
+	s := harness.Serve(t, harness.DiskTree(t, dir, nil), nil)
 	large := strings.Repeat("x", 100<<10)
 	s.Want(201, "PUT", "/big", large)
 	s.Want(201, "MKCOL", "/c", "")
@@ -96,7 +96,7 @@ func TestMoveToAFullDisk(t *testing.T) {
 func TestUploadToAFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	harness.MountSmall(t, dir, "256k")
-	s := harness.Serve(t, harness.DiskTree(t, dir), nil)
+	s := harness.Serve(t, harness.DiskTree(t, dir, nil), nil)
 	file, _ := harness.Upload(t, 4<<20)
 	for range 30 {
 		status, _, body, trace := s.Curl("/f", "--upload-file", file, "--header", "Transfer-Encoding: chunked", "--header", "Expect: 100-continue")

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"dav207/fsbackend/disk"
 	"dav207/integration/harness"
 )
 
@@ -100,19 +101,23 @@ const killedSize = 300 << 10
 // checkKilled checks the tree that a killed server left and returns its names.
 func checkKilled(t *testing.T, dir string) []string {
 	t.Helper()
-	disk := harness.DiskTree(t, dir)
+	tree, err := disk.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
 	// Before temp files are cleaned they must not be visible.
-	s := harness.Serve(t, disk, nil)
+	s := harness.Serve(t, tree.Backend(), nil)
 	for _, name := range s.Tree("/") {
 		if strings.Contains(name, ".dav207") {
 			t.Errorf("the temp file %s is visible", name)
 		}
 	}
-	if err := disk.SweepAlone(t.Context(), nil); err != nil {
+	if err := tree.CleanTemp(t.Context(), true, nil); err != nil {
 		t.Error(err)
 	}
 	harness.NoTemps(t, dir)
-	err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}

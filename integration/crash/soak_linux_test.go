@@ -49,7 +49,7 @@ func TestSoak(t *testing.T) {
 	t.Run("in process", func(t *testing.T) {
 		a := newCrashHarness(t, t.TempDir(), uint64(time.Now().UnixNano()))
 		log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
-		a.server = &harness.Process{Site: harness.Serve(t, harness.DiskTree(t, a.dir), &server.Options{Logger: log})}
+		a.server = &harness.Process{Site: harness.Serve(t, harness.DiskTree(t, a.dir, nil), &server.Options{Logger: log})}
 		a.soak([]gauge{
 			{"goroutines", 4, runtime.NumGoroutine},
 			{"handles", 4, func() int { return count(t, "/proc/self/fd") }},

@@ -1,17 +1,15 @@
 package crash
 
 import (
-	"context"
-	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"golang.org/x/net/webdav"
-
 	"dav207/fsbackend"
+	"dav207/fsbackend/memory"
 	"dav207/integration/harness"
 	"dav207/server/davpath"
 )
@@ -26,43 +24,28 @@ const (
 // the test if the state directories or temp files have changed.
 func stateful(t *testing.T, kind string, state bool) (s *harness.Site, still func()) {
 	t.Helper()
-	var files webdav.FileSystem
+	var files fsbackend.Backend
 	dir := t.TempDir()
 	if kind == "memory" {
-		files = fsbackend.New(fsbackend.Memory())
+		files = memory.New(nil).Backend()
 	} else {
-		files = harness.DiskTree(t, dir)
+		files = harness.DiskTree(t, dir, nil)
 	}
-	ctx := context.Background()
-	mkdir := func(name string) {
-		if err := files.Mkdir(ctx, name, 0o777); err != nil {
-			t.Fatal(err)
-		}
+	for _, name := range []string{"/c", "/c/d", "/e"} {
+		harness.Mkdir(t, files, name)
 	}
-	put := func(name, content string) {
-		f, err := files.OpenFile(ctx, name, os.O_WRONLY|os.O_CREATE, 0o666)
-		if err == nil {
-			_, err = io.WriteString(f, content)
-			f.Close()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, name := range []string{"/c/f", "/f"} {
+		harness.PutContent(t, files, name, "content")
 	}
-	mkdir("/c")
-	mkdir("/c/d")
-	mkdir("/e")
-	put("/c/f", "content")
-	put("/f", "content")
 	own := []string{"/.dav207/state", "/c/d/.dav207/state", "/" + stateTemp, "/.DAV207/state"}
 	if state {
 		for _, d := range []string{"/.dav207", "/.DAV207", "/c/d/.dav207"} {
-			if err := files.Mkdir(ctx, d, 0o777); err != nil {
+			if err := files.Mkdir(t.Context(), davpath.Must(d)); err != nil {
 				own = own[:3] // a file system that ignores case
 			}
 		}
 		for _, name := range own {
-			put(name, stateSecret)
+			harness.PutContent(t, files, name, stateSecret)
 		}
 	}
 	if kind == "disk" {
@@ -81,24 +64,11 @@ func stateful(t *testing.T, kind string, state bool) (s *harness.Site, still fun
 			return
 		}
 		for _, name := range own {
-			f, err := files.OpenFile(ctx, name, os.O_RDONLY, 0)
-			if err != nil {
-				t.Errorf("%s: %v", name, err)
-				continue
+			if got := harness.ReadContent(t, files, name); got != stateSecret {
+				t.Errorf("%s = %q, want it unchanged", name, got)
 			}
-			b, _ := io.ReadAll(f)
-			f.Close()
-			if string(b) != stateSecret {
-				t.Errorf("%s = %q, want it unchanged", name, b)
-			}
-			d, err := files.OpenFile(ctx, filepath.ToSlash(filepath.Dir(name)), os.O_RDONLY, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			infos, _ := d.Readdir(-1)
-			d.Close()
-			if strings.Count(name, "/") > 1 && len(infos) != 1 {
-				t.Errorf("the directory of %s has %v, want that file only", name, infos)
+			if members := harness.ListMembers(t, files, path.Dir(name)); strings.Count(name, "/") > 1 && len(members) != 1 {
+				t.Errorf("the directory of %s has %v, want that file only", name, members)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"dav207/fsbackend"
 	"dav207/server"
 	"dav207/server/davpath"
 )
@@ -69,7 +71,7 @@ func ServeDir(t *testing.T, opts *server.Options, resources ...string) (*Site, s
 			t.Fatal(err)
 		}
 	}
-	return Serve(t, DiskTree(t, dir), opts), dir
+	return Serve(t, DiskTree(t, dir, nil), opts), dir
 }
 
 // ListDir returns all names in a directory and below, sorted: "c/ c/f l".
@@ -118,4 +120,64 @@ func WaitFor(t *testing.T, done func() bool) {
 	for start := time.Now(); !done() && time.Since(start) < 10*time.Second; {
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// Mkdir makes a collection, also where the server refuses the name.
+func Mkdir(t testing.TB, files fsbackend.Backend, name string) {
+	t.Helper()
+	if err := files.Mkdir(t.Context(), davpath.Must(name)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// PutContent makes a file, also where the server refuses the name.
+func PutContent(t testing.TB, files fsbackend.Backend, name, content string) {
+	t.Helper()
+	u, err := files.Create(t.Context(), davpath.Must(name))
+	if err == nil {
+		defer u.Close()
+		_, err = io.WriteString(u, content)
+	}
+	if err == nil {
+		_, err = u.Commit(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ReadContent returns what is in a file.
+func ReadContent(t testing.TB, files fsbackend.Backend, name string) string {
+	t.Helper()
+	f, err := files.Open(t.Context(), davpath.Must(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// ListMembers describes the members of a collection, in any order: also those that the server does
+// not show.
+func ListMembers(t testing.TB, files fsbackend.Backend, name string) []fsbackend.Info {
+	t.Helper()
+	d, err := files.OpenDir(t.Context(), davpath.Must(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	names, err := d.Names()
+	if err != nil {
+		t.Fatal(err)
+	}
+	infos, errs := make([]fsbackend.Info, len(names)), make([]error, len(names))
+	d.Lstat(names, infos, errs)
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	return infos
 }

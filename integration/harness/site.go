@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/webdav"
-
 	"dav207/fsbackend"
+	"dav207/fsbackend/disk"
+	"dav207/fsbackend/memory"
 	"dav207/server"
 )
 
@@ -23,27 +23,27 @@ import (
 // or "" if it has none.
 type Backend struct {
 	Name string
-	Open func(testing.TB) (files webdav.FileSystem, dir string)
+	Open func(testing.TB) (files fsbackend.Backend, dir string)
 }
 
 // Backends are the file systems that tests run on: in memory and on a disk.
 var Backends = []Backend{
-	{"memory", func(testing.TB) (webdav.FileSystem, string) { return fsbackend.New(fsbackend.Memory()), "" }},
-	{"disk", func(t testing.TB) (webdav.FileSystem, string) {
+	{"memory", func(testing.TB) (fsbackend.Backend, string) { return memory.New(nil).Backend(), "" }},
+	{"disk", func(t testing.TB) (fsbackend.Backend, string) {
 		dir := t.TempDir()
-		return DiskTree(t, dir), dir
+		return DiskTree(t, dir, nil), dir
 	}},
 }
 
-// DiskTree returns the file system of a directory. It is closed at the end of the test.
-func DiskTree(t testing.TB, dir string) *fsbackend.Disk {
+// DiskTree returns the back end of a directory. It is closed at the end of the test.
+func DiskTree(t testing.TB, dir string, opts *disk.Options) fsbackend.Backend {
 	t.Helper()
-	disk, err := fsbackend.Root(dir)
+	files, err := disk.Open(dir, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { disk.Close() })
-	return disk
+	t.Cleanup(func() { files.Close() })
+	return files.Backend()
 }
 
 // Site is a running server with a client.
@@ -55,7 +55,7 @@ type Site struct {
 }
 
 // Serve starts a server for files. It ends with the test.
-func Serve(t testing.TB, files webdav.FileSystem, opts *server.Options) *Site {
+func Serve(t testing.TB, files fsbackend.Backend, opts *server.Options) *Site {
 	t.Helper()
 	prefix := ""
 	if opts != nil {

@@ -169,7 +169,7 @@ func (c *cell) install(t *testing.T, f fault) {
 	case lockedFlat:
 		c.srv.Lock(f.name, "Depth: 0")
 	case undeletable:
-		c.srv.Files.Fail(faultfs.Foresee, f.name, harness.PathError(f.name, f.err))
+		c.srv.Files.Fail(faultfs.Undeletable, f.name, harness.PathError(f.name, f.err))
 		c.srv.Files.Fail(faultfs.Remove, f.name, harness.PathError(f.name, f.err))
 	default:
 		rule := c.srv.Files.Fail(operations[f.kind], f.name, harness.PathError(f.name, f.err))

@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/afero/zipfs"
 
 	"dav207/fsbackend"
+	"dav207/fsbackend/memory"
 	"dav207/integration/harness"
 )
 
@@ -120,7 +121,7 @@ func mapFS() fstest.MapFS {
 
 // The back ends of afero can all be served. Those that cannot be changed answer a change with 403.
 func TestAferoBackends(t *testing.T) {
-	memory := func(t *testing.T) afero.Fs { return withAferoFiles(t, fsbackend.Memory()) }
+	inMemory := func(t *testing.T) afero.Fs { return withAferoFiles(t, memory.New(nil)) }
 	for _, tt := range []struct {
 		name string
 		open func(t *testing.T) afero.Fs
@@ -143,26 +144,26 @@ func TestAferoBackends(t *testing.T) {
 		{"zipfs without directories", func(t *testing.T) afero.Fs { return zipfs.New(zipped(t, aferoFiles, false)) }, ""},
 		{"tarfs", func(t *testing.T) afero.Fs { return tarfs.New(tarred(t, aferoFiles, true)) }, ""},
 		{"tarfs without directories", func(t *testing.T) afero.Fs { return tarfs.New(tarred(t, aferoFiles, false)) }, ""},
-		{"ReadOnlyFs", func(t *testing.T) afero.Fs { return afero.NewReadOnlyFs(memory(t)) }, ""},
+		{"ReadOnlyFs", func(t *testing.T) afero.Fs { return afero.NewReadOnlyFs(inMemory(t)) }, ""},
 		{"ReadOnlyFs of a disk", func(t *testing.T) afero.Fs {
 			return afero.NewReadOnlyFs(afero.NewBasePathFs(afero.NewOsFs(), aferoDir(t)))
 		}, ""},
-		{"CopyOnWriteFs", func(t *testing.T) afero.Fs { return afero.NewCopyOnWriteFs(memory(t), fsbackend.Memory()) }, "put mkcol copy"},
-		{"CacheOnReadFs", func(t *testing.T) afero.Fs { return afero.NewCacheOnReadFs(memory(t), fsbackend.Memory(), 0) }, "all"},
+		{"CopyOnWriteFs", func(t *testing.T) afero.Fs { return afero.NewCopyOnWriteFs(inMemory(t), memory.New(nil)) }, "put mkcol copy"},
+		{"CacheOnReadFs", func(t *testing.T) afero.Fs { return afero.NewCacheOnReadFs(inMemory(t), memory.New(nil), 0) }, "all"},
 		{"CacheOnReadFs for some time", func(t *testing.T) afero.Fs {
-			return afero.NewCacheOnReadFs(memory(t), afero.NewMemMapFs(), time.Minute)
+			return afero.NewCacheOnReadFs(inMemory(t), afero.NewMemMapFs(), time.Minute)
 		}, "all"},
 		{"BasePathFs", func(t *testing.T) afero.Fs { return afero.NewBasePathFs(afero.NewOsFs(), aferoDir(t)) }, "all"},
 		{"BasePathFs in memory", func(t *testing.T) afero.Fs {
-			m := fsbackend.Memory()
+			m := memory.New(nil)
 			if err := m.MkdirAll("/below/it", 0o777); err != nil {
 				t.Fatal(err)
 			}
 			return withAferoFiles(t, afero.NewBasePathFs(m, "/below/it"))
 		}, "all"},
-		{"RegexpFs", func(t *testing.T) afero.Fs { return afero.NewRegexpFs(memory(t), regexp.MustCompile(`\.txt$`)) }, "mkcol move delete"},
+		{"RegexpFs", func(t *testing.T) afero.Fs { return afero.NewRegexpFs(inMemory(t), regexp.MustCompile(`\.txt$`)) }, "mkcol move delete"},
 		{"MemMapFs", func(t *testing.T) afero.Fs { return withAferoFiles(t, afero.NewMemMapFs()) }, "all"},
-		{"Memory", memory, "all"},
+		{"Memory", inMemory, "all"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := harness.Serve(t, fsbackend.New(tt.open(t)), nil)

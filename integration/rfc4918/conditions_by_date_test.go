@@ -148,7 +148,7 @@ func TestDatesOfOutsideChanges(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			s := harness.Serve(t, harness.DiskTree(t, dir), nil)
+			s := harness.Serve(t, harness.DiskTree(t, dir, nil), nil)
 			for _, name := range []string{"/c/", "/d/"} {
 				s.Want(201, "MKCOL", name, "")
 			}
@@ -170,7 +170,7 @@ func TestDatesOfOutsideChanges(t *testing.T) {
 // earlier times.
 func TestTimesOnTheDisk(t *testing.T) {
 	dir := t.TempDir()
-	s := harness.Serve(t, harness.DiskTree(t, dir), nil)
+	s := harness.Serve(t, harness.DiskTree(t, dir, nil), nil)
 	s.Want(201, "PUT", "/f", "x")
 	for _, at := range []time.Time{time.Unix(0, 0), time.Unix(0, 5e8), time.Unix(-1, 0), time.Date(1960, 1, 2, 3, 4, 5, 0, time.UTC)} {
 		if err := os.Chtimes(filepath.Join(dir, "f"), at, at); err != nil {

@@ -20,8 +20,10 @@ import (
 func TestConditionalEveryMethod(t *testing.T) {
 	const old, future = "Sun, 06 Nov 1994 08:49:37 GMT", "Fri, 31 Dec 9998 23:59:59 GMT"
 	fails := map[string]string{
-		`If-Match: "x"`:               "412",
-		`If-Match: "x", W/"y"`:        "412",
+		`If-Match: "x"`:        "412",
+		`If-Match: "x", W/"y"`: "412",
+		`If-Match: ,`:          "412", // a list of no tags, RFC 9110 §13.1.1
+		`If-Match: , | If-Unmodified-Since: ` + future: "412",
 		`If-Match: W/{F}`:             "412", // strong comparison, RFC 9110 §8.8.3.2
 		`If-None-Match: *`:            "412 304",
 		`If-None-Match: {F}`:          "412 304",
@@ -40,7 +42,7 @@ func TestConditionalEveryMethod(t *testing.T) {
 		"If-Modified-Since: " + old,
 		"If-Match: {F} | If-Unmodified-Since: " + old,
 		`If-None-Match: "x" | If-Modified-Since: ` + future,
-		"If-Unmodified-Since: yesterday", "If-Modified-Since: yesterday",
+		"If-None-Match: ,", "If-Unmodified-Since: yesterday", "If-Modified-Since: yesterday",
 	}
 	for request, want := range map[string]string{
 		"GET /f":                      "200",

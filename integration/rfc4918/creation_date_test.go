@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/net/webdav"
 
+	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
 	"dav207/integration/harness"
 )
@@ -171,7 +172,7 @@ func TestCreationDateAfterCopyAndMove(t *testing.T) {
 	}
 	var trees []tree
 	for _, b := range append(slices.Clone(harness.Backends), harness.Backend{Name: "no times of creation",
-		Open: func(testing.TB) (webdav.FileSystem, string) { return webdav.NewMemFS(), "" }}) {
+		Open: func(testing.TB) (fsbackend.Backend, string) { return fsbackend.FromWebDAV(webdav.NewMemFS()), "" }}) {
 		trees = append(trees, tree{b, false}, tree{b, true})
 	}
 	for _, tree := range trees {

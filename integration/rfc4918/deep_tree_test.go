@@ -14,16 +14,15 @@ import (
 
 	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
+	"dav207/fsbackend/memory"
 	"dav207/integration/harness"
 )
 
 // chain creates n nested collections and returns the name of the innermost.
-func chain(t *testing.T, files webdav.FileSystem, name, segment string, n int) string {
+func chain(t *testing.T, files fsbackend.Backend, name, segment string, n int) string {
 	t.Helper()
 	for i := 0; ; i++ {
-		if err := files.Mkdir(t.Context(), name, 0o777); err != nil {
-			t.Fatal(err)
-		}
+		harness.Mkdir(t, files, name)
 		if i == n {
 			return name
 		}
@@ -37,16 +36,16 @@ func chain(t *testing.T, files webdav.FileSystem, name, segment string, n int) s
 func TestMoveIsNotTooDeep(t *testing.T) {
 	long := strings.Repeat("d", 250)
 	for _, b := range append(slices.Clone(harness.Backends),
-		harness.Backend{Name: "webdav.Dir", Open: func(t testing.TB) (webdav.FileSystem, string) {
+		harness.Backend{Name: "webdav.Dir", Open: func(t testing.TB) (fsbackend.Backend, string) {
 			dir := t.TempDir()
-			return webdav.Dir(dir), dir
+			return fsbackend.FromWebDAV(webdav.Dir(dir)), dir
 		}},
-		harness.Backend{Name: "BasePathFs", Open: func(t testing.TB) (webdav.FileSystem, string) {
+		harness.Backend{Name: "BasePathFs", Open: func(t testing.TB) (fsbackend.Backend, string) {
 			dir := t.TempDir()
 			return fsbackend.New(afero.NewBasePathFs(afero.NewOsFs(), dir)), dir
 		}},
-		harness.Backend{Name: "with faults", Open: func(t testing.TB) (webdav.FileSystem, string) {
-			files := faultfs.New(fsbackend.New(fsbackend.Memory()))
+		harness.Backend{Name: "with faults", Open: func(t testing.TB) (fsbackend.Backend, string) {
+			files := faultfs.New(memory.New(nil).Backend())
 			files.Fail(faultfs.Read, "/src/**", os.ErrPermission) // unused, but makes the server visit the members one by one
 			return files, ""
 		}},

@@ -38,7 +38,7 @@ func newExchangeServer(t *testing.T, kind string, opts *server.Options) exchange
 	case "disk":
 		dir := t.TempDir()
 		t.Cleanup(func() { harness.NoTemps(t, dir) })
-		h := anyPassword(server.New(harness.DiskTree(t, dir), opts))
+		h := anyPassword(server.New(harness.DiskTree(t, dir, nil), opts))
 		return &diskServer{harness.ServeHandler(t, h, strings.TrimSuffix(opts.Prefix, "/")), dir}
 	}
 	t.Fatalf("unknown kind of tree %q", kind)

@@ -12,7 +12,7 @@ import (
 // §14.1.1, §14.1.2). For an empty file no Content-Range is possible (§14.4), so the answer is the
 // whole content, which is always allowed (§14.2).
 func TestRangeLimits(t *testing.T) {
-	s := harness.Serve(t, harness.DiskTree(t, t.TempDir()), nil)
+	s := harness.Serve(t, harness.DiskTree(t, t.TempDir(), nil), nil)
 	s.Want(201, "PUT", "/empty", "")
 	s.Want(201, "PUT", "/f", "0123456789")
 	for _, tt := range []struct {
@@ -41,7 +41,7 @@ func TestRangeLimits(t *testing.T) {
 
 // Last-Modified is never in the future (RFC 9110 §8.8.2.1), so such an X-OC-Mtime is not accepted.
 func TestLastModifiedInTheFuture(t *testing.T) {
-	s := harness.Serve(t, harness.DiskTree(t, t.TempDir()), nil)
+	s := harness.Serve(t, harness.DiskTree(t, t.TempDir(), nil), nil)
 	for _, to := range []time.Duration{10 * time.Second, time.Hour, 1000 * time.Hour} {
 		name := "/" + to.String()
 		put := s.Want(201, "PUT", name, "x", "X-OC-Mtime", fmt.Sprint(time.Now().Add(to).Unix()))
@@ -64,7 +64,7 @@ func TestLastModifiedInTheFuture(t *testing.T) {
 // Two contents with the same X-OC-Mtime have different entity tags, for any time (RFC 9110 §8.8.1).
 func TestEntityTagsOfSameTime(t *testing.T) {
 	for _, mtime := range []string{"1700000000", "1700000000.5", "1700000000.123456789"} {
-		s := harness.Serve(t, harness.DiskTree(t, t.TempDir()), nil)
+		s := harness.Serve(t, harness.DiskTree(t, t.TempDir(), nil), nil)
 		seen := map[string]bool{}
 		for i := range 12 {
 			s.Do("PUT", "/f", fmt.Sprintf("%04d", i), "X-OC-Mtime", mtime)

@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"github.com/spf13/afero"
-	"golang.org/x/net/webdav"
 
 	"dav207/fsbackend"
+	"dav207/fsbackend/disk"
 	"dav207/integration/harness"
 )
 
@@ -74,15 +74,13 @@ func TestCopyKeepsHoles(t *testing.T) {
 	}
 	for _, b := range []struct {
 		name string
-		open func(t *testing.T, dir string) webdav.FileSystem
+		open func(t *testing.T, dir string) fsbackend.Backend
 	}{
-		{"disk", func(t *testing.T, dir string) webdav.FileSystem { return harness.DiskTree(t, dir) }},
-		{"disk with Sync", func(t *testing.T, dir string) webdav.FileSystem {
-			d := harness.DiskTree(t, dir)
-			d.Sync = true
-			return d
+		{"disk", func(t *testing.T, dir string) fsbackend.Backend { return harness.DiskTree(t, dir, nil) }},
+		{"disk with Sync", func(t *testing.T, dir string) fsbackend.Backend {
+			return harness.DiskTree(t, dir, &disk.Options{Sync: true})
 		}},
-		{"BasePathFs", func(t *testing.T, dir string) webdav.FileSystem {
+		{"BasePathFs", func(t *testing.T, dir string) fsbackend.Backend {
 			return fsbackend.New(afero.NewBasePathFs(afero.NewOsFs(), dir))
 		}},
 	} {
@@ -137,7 +135,7 @@ func TestMoveToAnotherVolumeKeepsHoles(t *testing.T) {
 		}
 	}
 	harness.MountSmall(t, filepath.Join(dir, "m"), "8m")
-	s := harness.Serve(t, harness.DiskTree(t, dir), nil)
+	s := harness.Serve(t, harness.DiskTree(t, dir, nil), nil)
 	const size, page = 64<<20 + 5, 32 << 20
 	for _, name := range []string{"f", "c/f"} {
 		sparseFile(t, filepath.Join(dir, name), size, page)

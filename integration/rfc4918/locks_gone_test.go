@@ -27,7 +27,7 @@ func TestLockOfRemovedFile(t *testing.T) {
 		{"COPY", 201, []string{"Destination", "/f"}, ""},
 	} {
 		dir := t.TempDir()
-		s := harness.Serve(t, harness.DiskTree(t, dir), nil)
+		s := harness.Serve(t, harness.DiskTree(t, dir, nil), nil)
 		s.Want(201, "PUT", "/f", "x")
 		s.Want(201, "PUT", "/other", "x")
 		s.Lock("/f", "0")
@@ -53,7 +53,7 @@ func TestSupportedLockOfReadOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for readOnly, want := range map[bool]bool{false: true, true: false} {
-		s := harness.Serve(t, harness.DiskTree(t, dir), &server.Options{ReadOnly: readOnly})
+		s := harness.Serve(t, harness.DiskTree(t, dir, nil), &server.Options{ReadOnly: readOnly})
 		if got := strings.Contains(s.Want(207, "PROPFIND", "/f", ask, "Depth", "0").Body, "lockentry"); got != want {
 			t.Errorf("read-only %v: supportedlock has an entry: %v, want %v", readOnly, got, want)
 		}

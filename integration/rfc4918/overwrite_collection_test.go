@@ -13,6 +13,7 @@ import (
 	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
 	"dav207/integration/harness"
+	"dav207/server/davpath"
 	"dav207/server/davtest"
 )
 
@@ -85,28 +86,25 @@ func TestDeletedMembersLoseLocksAndProperties(t *testing.T) {
 // undeletableFS is a directory in which a file called "stays" cannot be removed, also after a
 // rename of its collection.
 type undeletableFS struct {
-	*fsbackend.Disk
+	fsbackend.Bulk
 	dir string
 }
 
-func (s *undeletableFS) Remove(ctx context.Context, name string) error {
-	if path.Base(name) == "stays" {
-		return &fs.PathError{Op: "remove", Path: name, Err: syscall.EACCES}
+func (s *undeletableFS) Remove(ctx context.Context, p davpath.Path) error {
+	if path.Base(p.String()) == "stays" {
+		return &fs.PathError{Op: "remove", Path: p.String(), Err: syscall.EACCES}
 	}
-	return s.Disk.Remove(ctx, name)
+	return s.Bulk.Remove(ctx, p)
 }
 
-func (s *undeletableFS) RemoveAll(ctx context.Context, name string) error {
-	err := filepath.WalkDir(filepath.Join(s.dir, name), func(p string, d fs.DirEntry, err error) error {
+func (s *undeletableFS) RemoveTree(ctx context.Context, p davpath.Path, removed func(davpath.Path)) (gone bool) {
+	err := filepath.WalkDir(filepath.Join(s.dir, p.String()), func(_ string, d fs.DirEntry, err error) error {
 		if err == nil && d.Name() == "stays" {
-			err = &fs.PathError{Op: "remove", Path: name, Err: syscall.EACCES}
+			err = syscall.EACCES
 		}
 		return err
 	})
-	if err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	return s.Disk.RemoveAll(ctx, name)
+	return (err == nil || os.IsNotExist(err)) && s.Bulk.RemoveTree(ctx, p, removed)
 }
 
 // A member of the destination that cannot be removed stays under its name and is reported. The
@@ -147,7 +145,7 @@ func TestOverwriteUndeletableMember(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			files := faultfs.New(&undeletableFS{harness.DiskTree(t, dir), dir})
+			files := faultfs.New(&undeletableFS{harness.DiskTree(t, dir, nil).(fsbackend.Bulk), dir})
 			if tt.across {
 				files.Fail(faultfs.Rename, tt.src, syscall.EXDEV)
 				files.Fail(faultfs.Rename, path.Join(tt.src, "**"), syscall.EXDEV)

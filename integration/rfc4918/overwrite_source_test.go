@@ -10,16 +10,16 @@ import (
 	"testing"
 
 	"github.com/spf13/afero"
-	"golang.org/x/net/webdav"
 
 	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
+	"dav207/fsbackend/memory"
 	"dav207/integration/harness"
 	"dav207/server"
 )
 
-// bare is a file system without any of the optional operations, so that all is done one by one.
-type bare struct{ webdav.FileSystem }
+// bare is a back end without fsbackend.Bulk, so that all is done one by one.
+type bare struct{ fsbackend.Backend }
 
 // A member of the source that cannot go over to a destination that is there. What is known
 // beforehand of a MOVE changes nothing: the DELETE of the destination, which comes before the MOVE
@@ -86,9 +86,12 @@ func TestMoveAndCopyOverWithAMemberThatCannotGo(t *testing.T) {
 			"/ /c/ /c/a /c/d/ /c/d/x /c/m /c/z /f /t/ /t/a=/c/a /t/d/ /t/d/x=/c/d/x /t/m=/c/m /t/z=/c/z"},
 	} {
 		for _, b := range append(slices.Clone(harness.Backends),
-			harness.Backend{Name: "afero", Open: func(testing.TB) (webdav.FileSystem, string) { return fsbackend.New(afero.NewMemMapFs()), "" }},
-			harness.Backend{Name: "bare", Open: func(testing.TB) (webdav.FileSystem, string) {
-				return bare{fsbackend.New(fsbackend.Memory())}, ""
+			harness.Backend{Name: "afero", Open: func(testing.TB) (fsbackend.Backend, string) { return fsbackend.New(afero.NewMemMapFs()), "" }},
+			harness.Backend{Name: "afero over memory", Open: func(testing.TB) (fsbackend.Backend, string) {
+				return fsbackend.New(struct{ afero.Fs }{memory.New(nil)}), "" // without its method Backend
+			}},
+			harness.Backend{Name: "bare", Open: func(testing.TB) (fsbackend.Backend, string) {
+				return bare{memory.New(nil).Backend()}, ""
 			}},
 		) {
 			t.Run(harness.NoSlash(tt.rule+" "+b.Name), func(t *testing.T) {
@@ -133,7 +136,7 @@ func TestMoveAndCopyOverWithAMemberThatCannotGo(t *testing.T) {
 							t.Fatal(err)
 						}
 					default:
-						op := map[string]faultfs.Op{"foresee": faultfs.Foresee, "read": faultfs.Read, "remove": faultfs.Remove,
+						op := map[string]faultfs.Op{"foresee": faultfs.Undeletable, "read": faultfs.Read, "remove": faultfs.Remove,
 							"write": faultfs.Write, "readdir": faultfs.Readdir}[what]
 						files.Fail(op, name, syscall.EACCES)
 						if what == "write" { // where it is written under another name

@@ -103,7 +103,7 @@ func TestPropertiesBelongToAName(t *testing.T) {
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			dir := t.TempDir()
-			files := harness.DiskTree(t, dir)
+			files := harness.DiskTree(t, dir, nil)
 			store := &props.Memory{}
 			h := server.New(files, &server.Options{Props: store})
 			s := harness.ServeHandler(t, h, "")

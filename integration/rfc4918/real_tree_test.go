@@ -53,7 +53,7 @@ func TestRealTree(t *testing.T) {
 	if err := os.CopyFS(filepath.Join(dir, "src"), os.DirFS(src)); err != nil {
 		t.Fatal(err)
 	}
-	faults := faultfs.New(harness.DiskTree(t, dir))
+	faults := faultfs.New(harness.DiskTree(t, dir, nil))
 	g := &realTree{harness.Serve(t, faults, &server.Options{Prefix: "/go tree"}), dir, faults}
 	for _, step := range []struct {
 		name string

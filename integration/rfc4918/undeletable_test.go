@@ -49,7 +49,7 @@ func TestOverwriteKnownUndeletable(t *testing.T) {
 				}
 				s.Want(207, "PROPPATCH", "/t/a", harness.SetMark)
 				etag := s.ETag("/t/a")
-				files.Fail(faultfs.Foresee, tt.stays, syscall.EACCES)
+				files.Fail(faultfs.Undeletable, tt.stays, syscall.EACCES)
 				files.Fail(faultfs.Remove, tt.stays, syscall.EACCES)
 				if tt.across {
 					files.Fail(faultfs.Rename, tt.src, syscall.EXDEV)

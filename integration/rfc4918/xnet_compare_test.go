@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/net/webdav"
 
-	"dav207/fsbackend"
+	"dav207/fsbackend/memory"
 	"dav207/integration/harness"
 	"dav207/server"
 )
@@ -356,7 +356,7 @@ func TestXnetCompare(t *testing.T) {
 			}
 		}
 		theirs := newXnetCompare(t, &webdav.Handler{FileSystem: webdav.NewMemFS(), LockSystem: webdav.NewMemLS()})
-		ours := newXnetCompare(t, server.New(fsbackend.New(fsbackend.Memory()), nil))
+		ours := newXnetCompare(t, server.New(memory.New(nil).Backend(), nil))
 		if got := difference(theirs.outcome(q), ours.outcome(q)); got != want {
 			t.Errorf("%s: the difference is %q, want %q", key, got, want)
 		}

@@ -33,8 +33,9 @@ type Options struct {
 	// Lazy delays the creation of the file until the first change. If it fails, that change fails,
 	// and the next one tries again.
 	Lazy bool
-	// NoFollow refuses a file, or a directory that the file is in, that is a symbolic link, whenever it became one: for a
-	// state among files that others can change. Else Open follows a link, and nothing does so later.
+	// NoFollow refuses a file, or a directory that the file is in, that is a symbolic link,
+	// whenever it became one: for a state among files that others can change. Else Open follows a
+	// link, and nothing does so later.
 	NoFollow bool
 	// SyncLocks makes Sync wait until a lock is written, whatever becomes of it.
 	SyncLocks bool

@@ -16,7 +16,8 @@ func symlink(t *testing.T, to, name string) {
 	}
 }
 
-// The file may be given as a link: what the link leads to is written, and the link stays, whatever takes the place of the file.
+// The file may be given as a link: what the link leads to is written, and the link stays,
+// whatever takes the place of the file.
 func TestFollow(t *testing.T) {
 	file, dir := filled(t, 1), t.TempDir()
 	link := filepath.Join(dir, "link")
@@ -38,7 +39,8 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// With NoFollow a link is refused at every name that leads to something of the state, and at all times.
+// With NoFollow a link is refused at every name that leads to something of the state, and at all
+// times.
 func TestNoFollow(t *testing.T) {
 	for what, link := range map[string]func(dir, file string) (to, name string){
 		"the directory": func(dir, file string) (string, string) {

@@ -23,7 +23,8 @@ const pageSize = 4 << 10
 // createNew is how a temp file is opened: no link is followed that somebody may have put there.
 const createNew = os.O_RDWR | os.O_CREATE | os.O_EXCL
 
-// open makes the file the state of s. Where there is none it creates one, or returns a fs.ErrNotExist.
+// open makes the file the state of s. Where there is none it creates one, or returns a
+// fs.ErrNotExist.
 func (s *Store) open(create bool) error {
 	for range 5 {
 		err := s.openDir(create)
@@ -40,8 +41,8 @@ func (s *Store) open(create bool) error {
 	return &InUseError{File: s.file}
 }
 
-// openDir opens the directory of the file. What is done after that is done through this handle: it does not matter what the
-// name of the directory leads to by then.
+// openDir opens the directory of the file. What is done after that is done through this handle:
+// it does not matter what the name of the directory leads to by then.
 func (s *Store) openDir(create bool) error {
 	name := filepath.Dir(s.file)
 	dir, err := os.OpenRoot(name)
@@ -285,7 +286,8 @@ func (s *Store) create() error {
 		return s.translate(err)
 	}
 	if err := s.dir.Link(temp, s.base()); err != nil && !errors.Is(err, fs.ErrExist) {
-		// No links here. A rename would take the place of a file that somebody else has made in this moment.
+		// No links here. A rename would take the place of a file that somebody else has made in
+		// this moment.
 		if _, err := s.dir.Lstat(s.base()); err == nil {
 			return nil
 		}

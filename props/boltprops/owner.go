@@ -11,8 +11,8 @@ import (
 	"unicode"
 )
 
-// Beside the file, and with its name in theirs, stand two others: who has it, and a temp file that is about to take its place.
-// These are names in s.dir.
+// Beside the file, and with its name in theirs, stand two others: who has it, and a temp file
+// that is about to take its place. These are names in s.dir.
 
 func (s *Store) base() string       { return filepath.Base(s.file) }
 func (s *Store) ownerFile() string  { return s.base() + ".owner" }

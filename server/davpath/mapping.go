@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Mapping translates between the paths of URLs and Paths: it knows the prefix under which the tree is served.
-// The zero value serves it at "/".
+// Mapping translates between the paths of URLs and Paths. It knows the prefix under which the tree
+// is served. The zero value serves it at "/".
 type Mapping struct {
 	prefix  Path
-	escaped string // the prefix as it stands in URLs, without a trailing slash
+	escaped string // the prefix, escaped for URLs, without a trailing slash
 }
 
 // NewMapping returns the mapping for a decoded prefix such as "/dav"; "" and "/" mean none.
@@ -25,12 +25,12 @@ func NewMapping(prefix string) (Mapping, error) {
 // Prefix returns the prefix as a path from the root of the URL space.
 func (m Mapping) Prefix() Path { return m.prefix }
 
-// Parse turns the still escaped path of a URL into a Path. It decodes once, resolves dot segments and takes the
-// prefix away. The error wraps ErrMalformed or ErrOutside; with ErrOutside the returned path is the whole
-// one, the prefix not taken away.
+// Parse returns the Path of a still escaped URL path. It decodes once, resolves dot segments and
+// removes the prefix. The error wraps ErrMalformed or ErrOutside. With ErrOutside the returned Path
+// still has the prefix.
 //
-// An encoded slash is refused: as data it cannot be a part of a name on the file systems served, and as a separator it
-// would let one resource be spelled in two ways.
+// An encoded slash is an error: no file system served can have it in a name, and as a separator it
+// would give one resource two spellings.
 func (m Mapping) Parse(escaped string) (Path, error) {
 	if m.prefix.IsRoot() && canonical(escaped) {
 		return Path{escaped}, nil
@@ -50,17 +50,17 @@ func (m Mapping) Parse(escaped string) (Path, error) {
 		segments[i] = decoded
 	}
 	var b strings.Builder
-	whole, err := build(&b, segments)
+	full, err := build(&b, segments)
 	if err != nil {
 		return Path{}, err
 	}
-	if !m.prefix.Contains(whole) {
-		return whole, ErrOutside
+	if !m.prefix.Contains(full) {
+		return full, ErrOutside
 	}
-	return whole.Rebase(m.prefix, Root), nil
+	return full.Rebase(m.prefix, Root), nil
 }
 
-// canonical reports whether an escaped path is that of a Path as it stands.
+// canonical reports whether an escaped path is that of a Path without any change.
 func canonical(escaped string) bool {
 	for i := range len(escaped) {
 		switch c := escaped[i]; {
@@ -75,8 +75,8 @@ func canonical(escaped string) bool {
 	return escaped != ""
 }
 
-// Href returns p as it stands in a DAV:href: an absolute path, escaped, with a trailing slash after a collection
-// (RFC 4918 §5.2, §8.3).
+// Href returns p as the text of a DAV:href: an absolute path, escaped, with a trailing slash for a
+// collection (RFC 4918 §5.2, §8.3).
 func (m Mapping) Href(p Path, collection bool) string {
 	return string(m.AppendHref(nil, p, collection))
 }
@@ -91,15 +91,15 @@ func (m Mapping) AppendHref(b []byte, p Path, collection bool) []byte {
 	return b
 }
 
-// Hrefs appends the hrefs of one resource after another, as AppendHref does, in less time where they are members of one
-// collection. It is not safe for concurrent use.
+// Hrefs appends hrefs as AppendHref does. It keeps the href of the last collection, which makes
+// members of one collection faster. It is not safe for concurrent use.
 type Hrefs struct {
 	mapping    Mapping
-	collection string // whose href, with a slash at its end, is kept
-	kept       []byte
+	collection string // of the last member
+	prefix     []byte // the href of collection, with a slash at its end
 }
 
-// Hrefs returns Hrefs of the Mapping.
+// Hrefs returns new Hrefs for m.
 func (m Mapping) Hrefs() *Hrefs { return &Hrefs{mapping: m} }
 
 // Append appends Href(p, collection) to b.
@@ -108,10 +108,10 @@ func (h *Hrefs) Append(b []byte, p Path, collection bool) []byte {
 	if slash < 0 {
 		return h.mapping.AppendHref(b, p, collection)
 	}
-	if above := p.s[:slash]; len(h.kept) == 0 || above != h.collection {
-		h.collection, h.kept = above, h.mapping.AppendHref(h.kept[:0], Path{above}, true)
+	if parent := p.s[:slash]; len(h.prefix) == 0 || parent != h.collection {
+		h.collection, h.prefix = parent, h.mapping.AppendHref(h.prefix[:0], Path{parent}, true)
 	}
-	b = append(b, h.kept...)
+	b = append(b, h.prefix...)
 	b = appendEscaped(b, p.s[slash+1:])
 	if collection {
 		b = append(b, '/')
@@ -119,9 +119,9 @@ func (h *Hrefs) Append(b []byte, p Path, collection bool) []byte {
 	return b
 }
 
-// plain marks the bytes that stand for themselves in an href: the pchar of RFC 3986 §3.3, less the two that XML
-// would want escaped.
-var plain = func() (t [256]bool) {
+// unescaped marks the bytes that need no escape in an href: the pchar of RFC 3986 §3.3, except the
+// two that XML would escape.
+var unescaped = func() (t [256]bool) {
 	for c := range t {
 		t[c] = 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
 			c < 128 && strings.IndexByte("-._~!$()*+,;=:@/", byte(c)) >= 0
@@ -133,7 +133,7 @@ func appendEscaped(b []byte, s string) []byte {
 	const hex = "0123456789ABCDEF"
 	from := 0
 	for i := 0; i < len(s); i++ {
-		if c := s[i]; !plain[c] {
+		if c := s[i]; !unescaped[c] {
 			b = append(append(b, s[from:i]...), '%', hex[c>>4], hex[c&15])
 			from = i + 1
 		}

@@ -1,11 +1,11 @@
-// Package davpath names resources: the one canonical path that rules, locks, properties and file systems take.
+// Package davpath names resources: Path is the one canonical path that rules, locks, properties and
+// back ends use.
 //
-// A Path can only be made by this package, so whoever holds one knows that it was decoded exactly once, is
-// absolute, has no empty and no dot segment, no NUL and no trailing slash. Two spellings of a URL that mean the same
-// resource give equal Paths; nothing is ever compared as a string prefix that is not cut at a segment.
+// Only this package makes Paths. Each was decoded exactly once, is absolute, and has no empty
+// segment, no dot segment, no NUL and no trailing slash. Two spellings of one URL give equal Paths,
+// and a prefix of a Path ends at a segment.
 //
-// It does not look at any file system: whether a Path names something, and whether that is a collection, is not its
-// business.
+// The package does not access any file system: a Path may name nothing, a file or a collection.
 package davpath
 
 import (
@@ -18,8 +18,8 @@ import (
 	"unicode/utf8"
 )
 
-// Path is the canonical name of a resource below the root of the server. The zero value is the root itself.
-// Paths are comparable with == and can be map keys.
+// Path is the canonical name of a resource below the root of the server. The zero value is the root
+// itself. Paths are comparable with == and can be map keys.
 type Path struct {
 	s string // "" for the root, otherwise "/a/b": a slash before every segment and none at the end
 }
@@ -28,21 +28,22 @@ type Path struct {
 var Root = Path{}
 
 var (
-	// ErrMalformed is wrapped by the errors of Parse for what can never name a resource: a bad escape, a NUL, an
-	// encoded slash, or dot segments that lead above the root.
+	// ErrMalformed is wrapped by the errors of Parse for a path that can never name a resource:
+	// with a bad escape, a NUL, an encoded slash, or dot segments that lead above the root.
 	ErrMalformed = errors.New("malformed path")
-	// ErrOutside is wrapped by the errors of Mapping.Parse for a URL path that is not below the prefix.
+	// ErrOutside is wrapped by the errors of Mapping.Parse for a URL path outside the prefix.
 	ErrOutside = errors.New("outside of the served prefix")
 )
 
-// Clean makes a Path from a decoded, slash-separated name, with or without a leading or trailing slash.
-// Dot segments are resolved; those that lead above the root, and a NUL, are refused with ErrMalformed.
+// Clean returns the Path of a decoded, slash-separated name, with or without a leading or trailing
+// slash. It resolves dot segments. Dot segments that lead above the root, and a NUL, are
+// ErrMalformed.
 func Clean(name string) (Path, error) {
 	var b strings.Builder
 	return build(&b, strings.Split(name, "/"))
 }
 
-// Must is Clean for names known to be good: tests, examples, constants. It panics on the others.
+// Must is Clean for tests, examples and constants. It panics where Clean returns an error.
 func Must(name string) Path {
 	p, err := Clean(name)
 	if err != nil {
@@ -97,8 +98,7 @@ func (p Path) Parent() Path {
 	return Path{p.s[:strings.LastIndexByte(p.s, '/')]}
 }
 
-// Child returns the path of the member called segment, as a file system listed it. It panics where segment is not
-// one: see ValidSegment.
+// Child returns the path of p's member segment. It panics if segment is not a ValidSegment.
 func (p Path) Child(segment string) Path {
 	if !ValidSegment(segment) {
 		panic(fmt.Sprintf("davpath: %q is not a segment", segment))
@@ -106,7 +106,7 @@ func (p Path) Child(segment string) Path {
 	return Path{p.s + "/" + segment}
 }
 
-// Children appends Child(name) for each of names to paths. They share their memory.
+// Children appends Child(name) for each of names to paths. All of them share one allocation.
 func (p Path) Children(paths []Path, names []string) []Path {
 	size := 0
 	for _, name := range names {
@@ -136,7 +136,8 @@ func (p Path) Contains(q Path) bool {
 	return strings.HasPrefix(q.s, p.s) && (len(q.s) == len(p.s) || q.s[len(p.s)] == '/')
 }
 
-// Rebase returns what p is called once the tree at from stands at to. It panics unless from contains p.
+// Rebase returns the path of p after the tree at from was moved to to. It panics unless from
+// contains p.
 func (p Path) Rebase(from, to Path) Path {
 	if !from.Contains(p) {
 		panic(fmt.Sprintf("davpath: %s is not below %s", p, from))
@@ -159,8 +160,8 @@ func (p Path) Segments() iter.Seq[string] {
 	}
 }
 
-// Compare orders paths so that a collection comes directly before its members and siblings stand in byte order of
-// their names: the order of a depth-first walk.
+// Compare orders paths as a depth-first walk does: a collection comes directly before its members,
+// siblings are in byte order of their names.
 func (p Path) Compare(q Path) int {
 	n := min(len(p.s), len(q.s))
 	for i := range n {
@@ -179,19 +180,19 @@ func (p Path) Compare(q Path) int {
 	return len(p.s) - len(q.s)
 }
 
-// ValidSegment reports whether a file system's name for a member can be a segment of a Path.
+// ValidSegment reports whether a member's name on a file system can be a segment of a Path.
 func ValidSegment(s string) bool {
 	return s != "" && s != "." && s != ".." && strings.IndexByte(s, '/') < 0 && strings.IndexByte(s, 0) < 0
 }
 
-// StateName is the name of the collection in the root in which the server keeps what it knows besides the files. It is
+// StateName is the name of the collection in the root that holds the server's state. It is
 // Reserved.
 const StateName = ".dav207"
 
-// Reserved reports whether a segment belongs to the server itself: its state directory and the files it writes aside
-// before they replace another. Such names are never served, listed, copied or created, in any mix of case and in no other
-// spelling that some file system takes for the same: with dots and spaces at the end, with the name of a stream after a
-// colon, with characters in between that nobody sees.
+// Reserved reports whether a segment belongs to the server itself: its state directory, or a temp
+// file. The server never serves, lists, copies or creates such names. That includes other spellings
+// that some file system takes for the same name: another case, dots and spaces at the end, the name
+// of a stream after a colon, invisible characters in between.
 func Reserved(segment string) bool {
 	const reserved = StateName
 	if len(segment) < len(reserved) || segment[0] != '.' && segment[0] < utf8.RuneSelf {
@@ -216,7 +217,7 @@ func ascii(s string) bool {
 	return true
 }
 
-// visible drops the characters that HFS+ passes over when it compares names.
+// visible drops the characters that HFS+ ignores when it compares names.
 func visible(r rune) rune {
 	switch {
 	case 0x200c <= r && r <= 0x200f, 0x202a <= r && r <= 0x202e, 0x206a <= r && r <= 0x206f, r == 0xfeff:
@@ -225,15 +226,14 @@ func visible(r rune) rune {
 	return r
 }
 
-// TempPrefix begins the name of every file or collection that a back end writes aside before it replaces another.
-// What follows is random. Such names are Reserved.
+// TempPrefix begins the name of every temp file. What follows is random. Such names are Reserved.
 const TempPrefix = ".dav207-"
 
-// TempName returns a fresh name for something that is written aside. Nobody can foresee it, so nothing can wait there.
+// TempName returns a new name for a temp file. It cannot be guessed, so nothing else can have it.
 func TempName() string { return TempPrefix + rand.Text() }
 
-// IsTemp reports whether a segment is a name that TempName can have made: what may be cleaned away. Other names that begin
-// alike are somebody's own.
+// IsTemp reports whether TempName can have made a segment. A clean-up may remove such a file; other
+// names with TempPrefix belong to somebody else.
 func IsTemp(segment string) bool {
 	random, ok := strings.CutPrefix(segment, TempPrefix)
 	if !ok || len(random) != len("4PJOVFH3UZX2G6CSIY5QTWEBRN") {
@@ -247,9 +247,9 @@ func IsTemp(segment string) bool {
 	return true
 }
 
-// Reserved reports whether any segment of p is: see the function of that name.
+// Reserved reports whether a segment of p is Reserved.
 func (p Path) Reserved() bool {
-	for rest := p.s; rest != ""; { // every request asks: an iterator costs it an allocation
+	for rest := p.s; rest != ""; { // not Segments, which costs every request an allocation
 		s, _, _ := strings.Cut(rest[1:], "/")
 		if Reserved(s) {
 			return true
@@ -259,15 +259,16 @@ func (p Path) Reserved() bool {
 	return false
 }
 
-// maxSegment and maxPath bound the names that may be created, in bytes: what every system that could
-// hold them agrees on. Existing longer ones are served.
+// maxSegment, maxPath and maxDepth bound the names of new resources: what every supported system
+// can hold. Existing longer names are served.
 const (
-	maxSegment = 255
-	maxPath    = 4096
-	maxDepth   = 512 // segments
+	maxSegment = 255  // bytes
+	maxPath    = 4096 // bytes
+	maxDepth   = 512  // segments
 )
 
-// NameError says why a resource of some name may not be created, in a sentence that clients may see. It wraps ErrMalformed.
+// NameError says why a resource of some name may not be created, in a sentence for clients. It
+// wraps ErrMalformed.
 type NameError string
 
 const (
@@ -283,11 +284,11 @@ func (e NameError) Error() string { return string(e) }
 // Unwrap returns ErrMalformed.
 func (e NameError) Unwrap() error { return ErrMalformed }
 
-// TooLong reports whether p is longer or deeper than what may be created: see Bounds.
+// TooLong reports whether Bounds returns an error for p.
 func (p Path) TooLong() bool { return p.Bounds() != nil }
 
-// Bounds reports, as a NameError, that p is longer or deeper than what may be created: a tree without bounds would cost everybody
-// who walks it.
+// Bounds returns a NameError if p is longer or deeper than a new resource may be: trees without
+// bounds would make every walk expensive.
 func (p Path) Bounds() error {
 	switch {
 	case len(p.s) > maxPath:
@@ -298,15 +299,15 @@ func (p Path) Bounds() error {
 	return nil
 }
 
-// Room returns how many bytes and segments a path below p may have more than p itself before it is
-// TooLong: less than 0 where p is.
+// Room returns how many bytes and segments a path below p may have in addition to p's before it is
+// TooLong. They are negative if p itself is.
 func (p Path) Room() (bytes, segments int) {
 	return maxPath - len(p.s), maxDepth - strings.Count(p.s, "/")
 }
 
-// Creatable reports, as a NameError, why a resource of this name may not be created although an existing one is served: its
-// last segment is not UTF-8 or holds characters that XML cannot carry (RFC 4918 §8.3 wants names that clients can read back),
-// or it is too long.
+// Creatable returns a NameError if a resource of this name may not be created, although an existing
+// one is served: the last segment is too long, is not UTF-8, or has characters that XML cannot
+// carry (RFC 4918 §8.3 wants names that clients can read back).
 func (p Path) Creatable() error {
 	name := p.Name()
 	if err := p.Bounds(); err != nil {

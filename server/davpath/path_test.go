@@ -61,7 +61,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// An href of ours, parsed again, is the same resource; and it is one that net/url and XML take as it stands.
+// Parse of an href returns the same Path. net/url and XML take the href without another escape.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"/", "/a/b", "/%2e%2e/", "/a%2fb", "/rem%20ote$%25%3C%3E1%20&%C3%A9%23?+;", "/%ff%00", "//", "/a/../b/."} {
 		f.Add(s, "/dav")
@@ -96,7 +96,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// What Hrefs appends for one resource after another is the href of each.
+// Hrefs appends the same href as AppendHref, whatever came before.
 func TestHrefs(t *testing.T) {
 	paths := []Path{Root, Must("/a"), Must("/a/b c"), Must("/a/b c/é"), Must("/a/b c/%"), Must("/a/z"), Must("/ab"), Root, Must("/a/b c/d")}
 	for _, prefix := range []string{"", "/dav", "/a b/<c>"} {
@@ -183,7 +183,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// Each limit has its own reason.
+// Each limit has a NameError of its own.
 func TestCreatableSaysWhich(t *testing.T) {
 	long := strings.Repeat("/"+strings.Repeat("x", 250), 16)
 	for name, want := range map[string]NameError{
@@ -205,11 +205,12 @@ func TestCreatableSaysWhich(t *testing.T) {
 	}
 }
 
-// Only what TempName can have made may be cleaned away; names that begin alike are somebody's own, although they are not served.
+// Only a name that TempName can have made is a temp name. Others with its prefix belong to somebody
+// else, although they are not served.
 func TestAside(t *testing.T) {
 	for range 100 {
 		if name := TempName(); !IsTemp(name) || !Reserved(name) {
-			t.Fatalf("%q: aside %v, reserved %v, want both", name, IsTemp(name), Reserved(name))
+			t.Fatalf("%q: IsTemp = %v, Reserved = %v, want both", name, IsTemp(name), Reserved(name))
 		}
 	}
 	const random = "4PJOVFH3UZX2G6CSIY5QTWEBRN"
@@ -218,12 +219,12 @@ func TestAside(t *testing.T) {
 		".DAV207-" + random, ".dav207-" + strings.ToLower(random), ".dav207-1" + random[1:], ".dav207-é" + random[2:], "dav207-" + random, random, "",
 	} {
 		if IsTemp(name) {
-			t.Errorf("%q is taken for something written aside", name)
+			t.Errorf("IsTemp(%q) = true", name)
 		}
 	}
 }
 
-// A path that stands for itself is taken as it is, and with the same outcome as by its segments.
+// A canonical path is taken without decoding, with the same result as with it.
 func TestParseCanonical(t *testing.T) {
 	root, err := NewMapping("/")
 	if err != nil {

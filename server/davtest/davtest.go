@@ -28,8 +28,8 @@ import (
 	"testing"
 	"time"
 
-	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
+	"dav207/fsbackend/memory"
 	"dav207/server"
 	"dav207/server/access"
 	"dav207/server/locks"
@@ -45,7 +45,7 @@ type Server struct {
 	Files *faultfs.FS
 
 	t      testing.TB
-	inner  *fsbackend.FS
+	inner  *memory.Fs
 	prefix string
 	clock  *clock // nil if the test brought its own locks
 }
@@ -58,8 +58,8 @@ func NewServer(t testing.TB, opts *server.Options) *Server {
 	if opts != nil {
 		o = *opts
 	}
-	s := &Server{t: t, inner: fsbackend.New(fsbackend.Memory()), prefix: strings.TrimSuffix(o.Prefix, "/")}
-	s.Files = faultfs.New(s.inner)
+	s := &Server{t: t, inner: memory.New(nil), prefix: strings.TrimSuffix(o.Prefix, "/")}
+	s.Files = faultfs.New(s.inner.Backend())
 	if o.Locks == nil {
 		s.clock = &clock{}
 		o.Locks = locks.New(&locks.Options{Now: s.clock.now})

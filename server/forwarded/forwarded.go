@@ -37,8 +37,8 @@ func Proto(head http.Header) string {
 	return strings.ToLower(lookup(head, "proto", "X-Forwarded-Proto"))
 }
 
-// lookup returns what the first proxy says in a parameter of Forwarded or, without that, in the other
-// header field.
+// lookup returns what the first proxy says in a parameter of Forwarded or, without that, in the
+// other header field.
 func lookup(head http.Header, parameter, other string) string {
 	for pair := range strings.SplitSeq(first(head.Get("Forwarded")), ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")

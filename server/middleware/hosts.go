@@ -23,9 +23,9 @@ type HostsOptions struct {
 
 // Hosts answers 421 (RFC 9110 §15.5.20) to a request whose Host is not one of the server's. It
 // protects a server without passwords from DNS rebinding: a web page whose name later resolves to
-// the address of this server could use all methods, because the browser takes both for one site. A
-// server with passwords does not need it. Hosts accepts a request without Host: it is HTTP/1.0 and
-// not from a browser.
+// the address of this server could use all methods, because the browser takes both for one site.
+// A server with passwords does not need it. Hosts accepts a request of HTTP/1.0 without Host: it
+// is not from a browser.
 func Hosts(opts HostsOptions) func(http.Handler) http.Handler {
 	names := map[string]bool{}
 	for _, n := range opts.Names {
@@ -39,7 +39,7 @@ func Hosts(opts HostsOptions) func(http.Handler) http.Handler {
 		if addr, err := netip.ParseAddr(host); err == nil {
 			return opts.Addresses || addr.Unmap().IsLoopback() || names[host]
 		}
-		return r.Host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") || names[host]
+		return r.Host == "" && !r.ProtoAtLeast(1, 1) || host == "localhost" || strings.HasSuffix(host, ".localhost") || names[host]
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -29,7 +29,8 @@ func TestHosts(t *testing.T) {
 		{"a name below it (RFC 6761 §6.3)", opts, "dav.localhost:1", "", [2]string{}, true},
 		{"a name that was given", opts, "dav.example.com:8443", "", [2]string{}, true},
 		{"an address that was given", opts, "192.0.2.7:8080", "", [2]string{}, true},
-		{"HTTP/1.0 without a Host", opts, "", "", [2]string{}, true},
+		{"HTTP/1.0 without a Host", opts, "HTTP/1.0", "", [2]string{}, true},
+		{"HTTP/1.1 with an empty Host (RFC 9112 §3.2)", opts, "", "", [2]string{}, false},
 		{"a name of somebody else", opts, "evil.example:8080", "", [2]string{}, false},
 		{"below a name that was given", opts, "x.dav.example.com", "", [2]string{}, false},
 		{"one that only begins like an address", opts, "127.0.0.1.evil.example", "", [2]string{}, false},
@@ -45,7 +46,9 @@ func TestHosts(t *testing.T) {
 	} {
 		for _, method := range []string{"GET", "OPTIONS", "PUT", "PROPFIND", "BREW"} {
 			r := httptest.NewRequest(method, "/", nil)
-			r.Host = tt.host
+			if r.Host = tt.host; tt.host == "HTTP/1.0" {
+				r.Host, r.Proto, r.ProtoMajor, r.ProtoMinor = "", "HTTP/1.0", 1, 0
+			}
 			if tt.remote != "" {
 				r.RemoteAddr = tt.remote
 			}

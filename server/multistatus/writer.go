@@ -119,8 +119,8 @@ var buffers = sync.Pool{New: func() any {
 	return &b
 }}
 
-// FlushIfStale flushes output that the Writer has buffered for 2 s or more. Handlers whose work may be
-// slow call it after each resource.
+// FlushIfStale flushes output that the Writer has buffered for 2 s or more. Handlers whose work
+// may be slow call it after each resource.
 func (w *Writer) FlushIfStale() error {
 	if !w.started || len(w.buf) == 0 || w.now()-w.lastSent < maxSilence {
 		return w.err
@@ -128,8 +128,8 @@ func (w *Writer) FlushIfStale() error {
 	return w.send(true)
 }
 
-// KeepAlive flushes the buffer of a started response. If it is empty KeepAlive sends a line feed, which
-// is insignificant between responses. Before the first Write or Begin it does nothing.
+// KeepAlive flushes the buffer of a started response. If it is empty KeepAlive sends a line feed,
+// which is insignificant between responses. Before the first Write or Begin it does nothing.
 func (w *Writer) KeepAlive() error {
 	if w.err != nil || !w.started {
 		return w.err

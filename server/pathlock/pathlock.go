@@ -1,10 +1,12 @@
-// Package reserve lets requests that would disturb each other wait for each other.
+// Package pathlock makes concurrent requests on overlapping paths wait for each other.
 //
-// A request says at once what it is going to read and write, and waits until every earlier request that conflicts
-// with it has finished. Requests that do not conflict never wait for each other; none starves, because later ones do
-// not overtake it; and none deadlock, because each waits only for earlier ones.
+// A request declares at once what it is going to read and write. It waits until every earlier
+// request that conflicts with it has finished. Requests that do not conflict never wait for each
+// other. No request starves, since later ones do not overtake it, and none deadlocks, since each
+// waits only for earlier ones.
 //
-// It knows nothing of write locks (package locks): those last longer than a request, and are answered with 423.
+// The write locks of clients are another matter (package locks): they outlive a request, and a
+// conflict is answered with 423.
 package pathlock
 
 import (
@@ -14,51 +16,54 @@ import (
 	"dav207/server/davpath"
 )
 
-// Range is something that a request is going to use. Two ranges conflict when at least one of them writes and they
-// overlap: their paths are the same, or one of them is for a whole subtree that contains the path of the other.
+// Range is a path or a subtree that a request reads or writes. Two ranges conflict if at least one
+// of them writes and they overlap: their paths are equal, or one is a subtree that contains the
+// other's path.
 type Range struct {
 	Path    davpath.Path
 	Subtree bool // everything below Path, too
 	Write   bool
 }
 
-func (c Range) conflicts(d Range) bool {
-	return (c.Write || d.Write) &&
-		(c.Path == d.Path || c.Subtree && c.Path.Contains(d.Path) || d.Subtree && d.Path.Contains(c.Path))
+func (r Range) conflicts(o Range) bool {
+	return (r.Write || o.Write) &&
+		(r.Path == o.Path || r.Subtree && r.Path.Contains(o.Path) || o.Subtree && o.Path.Contains(r.Path))
 }
 
-// Manager is where requests wait. The zero value is ready to use. It is safe for concurrent use and must not be
-// copied after its first use.
+// Manager grants ranges to requests in the order of their arrival. The zero value is ready to use.
+// It is safe for concurrent use and must not be copied after its first use.
 type Manager struct {
 	mu   sync.Mutex
-	last *request // of the list of all that hold or wait, in order of arrival
+	last *request // of the list of all requests that hold or wait, in order of arrival
 }
 
+// request is one call of Acquire that waits or holds its ranges.
 type request struct {
 	manager    *Manager
 	released   sync.Once
 	ranges     []Range
-	few        [2]Range // where ranges are kept that are no more than that
+	rangesBuf  [2]Range // holds ranges if there are at most two: saves an allocation
 	prev, next *request
 
-	// A request that waits is registered with the latest of the earlier ones that it conflicts with. When that one
-	// has left, the search goes on from there to the earlier ones: whoever waits passes each of them once.
+	// blocker is the latest earlier request that conflicts with this one. When it leaves, the
+	// search for another goes on from there, so that each earlier request is compared once.
 	blocker *request
-	waiters map[*request]struct{} // those registered here
-	granted chan struct{}         // closed when a request that had to wait need not any more
+	waiters map[*request]struct{} // the requests whose blocker this is
+	granted chan struct{}         // closed when a waiting request holds its ranges
 }
 
-// Acquire waits until no earlier request holds or waits for something that conflicts with ranges, and then holds all
-// of them until release is called. If ctx is done before, it returns ctx.Err() and leaves nothing behind. release is never
-// nil, may be called more than once and from any goroutine.
+// Acquire waits until no earlier request holds or waits for a range that conflicts with ranges,
+// then holds all of them until release is called. If ctx is done before, it returns ctx.Err() and
+// holds nothing. release is never nil and may be called more than once, from any goroutine.
 //
-// A request names all its ranges in one call: one that asks again while it holds some may wait for itself for ever.
+// A request must pass all its ranges in one call: a second call while it holds some may block
+// forever.
 func (m *Manager) Acquire(ctx context.Context, ranges ...Range) (release func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return func() {}, err
 	}
 	r := &request{manager: m}
-	r.ranges = append(r.few[:0], ranges...)
+	r.ranges = append(r.rangesBuf[:0], ranges...)
 	if !m.enter(r) {
 		select {
 		case <-r.granted:
@@ -72,7 +77,7 @@ func (m *Manager) Acquire(ctx context.Context, ranges ...Range) (release func(),
 
 func (r *request) release() { r.released.Do(func() { r.manager.leave(r) }) }
 
-// enter puts r at the end of the list, and reports whether it need not wait.
+// enter appends r to the list and reports whether it need not wait.
 func (m *Manager) enter(r *request) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -88,7 +93,7 @@ func (m *Manager) enter(r *request) bool {
 	return false
 }
 
-// leave takes r out of the list, and lets those go on that waited for nothing else.
+// leave removes r from the list and grants the requests that waited only for r.
 func (m *Manager) leave(r *request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -110,7 +115,8 @@ func (m *Manager) leave(r *request) {
 	}
 }
 
-// register looks from at backwards for a request that r has to wait for.
+// register searches backwards from at for a request that conflicts with r, and registers r as
+// waiting for it.
 func (r *request) register(at *request) {
 	for r.blocker = at; r.blocker != nil; r.blocker = r.blocker.prev {
 		if r.conflicts(r.blocker) {

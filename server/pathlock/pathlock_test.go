@@ -47,14 +47,14 @@ func TestConflicts(t *testing.T) {
 				t.Errorf("%v, %v: got %v, want %v", tt.a, tt.b, got, tt.want)
 			}
 			if got := tt.b.conflicts(tt.a); got != tt.want {
-				t.Errorf("%v, %v the other way round: got %v, want %v", tt.b, tt.a, got, tt.want)
+				t.Errorf("%v, %v in the other order: got %v, want %v", tt.b, tt.a, got, tt.want)
 			}
 		})
 	}
 }
 
-// guest is a request of a test, running in its own goroutine.
-type guest struct {
+// testRequest is a request of a test, which runs in its own goroutine.
+type testRequest struct {
 	name    string
 	ranges  []Range
 	cancel  context.CancelFunc
@@ -63,9 +63,9 @@ type guest struct {
 	done    atomic.Bool
 }
 
-func enter(q *Manager, name string, ranges ...Range) *guest {
+func enter(q *Manager, name string, ranges ...Range) *testRequest {
 	ctx, cancel := context.WithCancel(context.Background())
-	g := &guest{name: name, ranges: ranges, cancel: cancel}
+	g := &testRequest{name: name, ranges: ranges, cancel: cancel}
 	go func() {
 		g.release, g.err = q.Acquire(ctx, ranges...)
 		g.done.Store(true)
@@ -74,20 +74,20 @@ func enter(q *Manager, name string, ranges ...Range) *guest {
 	return g
 }
 
-func (g *guest) holds() bool { return g.done.Load() && g.err == nil }
+func (g *testRequest) holds() bool { return g.done.Load() && g.err == nil }
 
-func (g *guest) leave() {
+func (g *testRequest) leave() {
 	g.release()
 	g.cancel()
 	synctest.Wait()
 }
 
-func (g *guest) giveUp() {
+func (g *testRequest) giveUp() {
 	g.cancel()
 	synctest.Wait()
 }
 
-func want(t *testing.T, when string, holders []*guest, waiting ...*guest) {
+func want(t *testing.T, when string, holders []*testRequest, waiting ...*testRequest) {
 	t.Helper()
 	for _, g := range holders {
 		if !g.holds() {
@@ -96,7 +96,7 @@ func want(t *testing.T, when string, holders []*guest, waiting ...*guest) {
 	}
 	for _, g := range waiting {
 		if g.done.Load() {
-			t.Fatalf("%s: %s came through (error %v), want it to wait", when, g.name, g.err)
+			t.Fatalf("%s: %s holds (error %v), want it to wait", when, g.name, g.err)
 		}
 	}
 }
@@ -104,7 +104,7 @@ func want(t *testing.T, when string, holders []*guest, waiting ...*guest) {
 func empty(t *testing.T, q *Manager) {
 	t.Helper()
 	if q.last != nil {
-		t.Errorf("the queue still has %v, want nothing left behind", q.last.ranges)
+		t.Errorf("the list still has %v, want it empty", q.last.ranges)
 	}
 }
 
@@ -115,11 +115,11 @@ func TestFirstComeFirstServed(t *testing.T) {
 		second := enter(&q, "second", write("/a"))
 		third := enter(&q, "third", write("/a"))
 		other := enter(&q, "other", write("/b"))
-		want(t, "at first", []*guest{first, other}, second, third)
+		want(t, "at first", []*testRequest{first, other}, second, third)
 		first.leave()
-		want(t, "first left", []*guest{second}, third)
+		want(t, "first left", []*testRequest{second}, third)
 		second.leave()
-		want(t, "second left", []*guest{third})
+		want(t, "second left", []*testRequest{third})
 		third.leave()
 		other.leave()
 		empty(t, &q)
@@ -133,11 +133,11 @@ func TestWriterIsNotStarved(t *testing.T) {
 		writer := enter(&q, "writer", writeTree("/a"))
 		late := enter(&q, "late reader", read("/a/b"))
 		inner := enter(&q, "late reader elsewhere in the tree", read("/a/c"))
-		want(t, "a writer waits", []*guest{reader}, writer, late, inner)
+		want(t, "a writer waits", []*testRequest{reader}, writer, late, inner)
 		reader.leave()
-		want(t, "the first reader left", []*guest{writer}, late, inner)
+		want(t, "the first reader left", []*testRequest{writer}, late, inner)
 		writer.leave()
-		want(t, "the writer left", []*guest{late, inner})
+		want(t, "the writer left", []*testRequest{late, inner})
 		late.leave()
 		inner.leave()
 		empty(t, &q)
@@ -147,17 +147,18 @@ func TestWriterIsNotStarved(t *testing.T) {
 func TestAllClaimsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q Manager
-		// Two MOVEs in opposite directions: with one rng after the other they would deadlock.
+		// Two MOVEs in opposite directions: if they acquired one range after the other they would
+		// deadlock.
 		a, b := enter(&q, "a", write("/a")), enter(&q, "b", write("/b"))
 		there := enter(&q, "there", writeTree("/a"), writeTree("/b"))
 		back := enter(&q, "back", writeTree("/b"), writeTree("/a"))
-		want(t, "at first", []*guest{a, b}, there, back)
+		want(t, "at first", []*testRequest{a, b}, there, back)
 		b.leave()
-		want(t, "one of two is free", []*guest{a}, there, back)
+		want(t, "one of two is free", []*testRequest{a}, there, back)
 		a.leave()
-		want(t, "both are free", []*guest{there}, back)
+		want(t, "both are free", []*testRequest{there}, back)
 		there.leave()
-		want(t, "there left", []*guest{back})
+		want(t, "there left", []*testRequest{back})
 		back.leave()
 		empty(t, &q)
 	})
@@ -170,20 +171,20 @@ func TestCancelledWhileWaiting(t *testing.T) {
 		writer := enter(&q, "writer", write("/a"))
 		late := enter(&q, "late", read("/a"))
 		later := enter(&q, "later", write("/a"))
-		want(t, "at first", []*guest{reader}, writer, late, later)
+		want(t, "at first", []*testRequest{reader}, writer, late, later)
 		writer.giveUp()
 		if !errors.Is(writer.err, context.Canceled) {
 			t.Fatalf("cancelled: got %v, want %v", writer.err, context.Canceled)
 		}
 		writer.release() // harmless
 		if first := q.last.prev.prev; len(first.waiters) != 0 {
-			t.Errorf("%d are registered with the reader, want none: the writer left nothing behind", len(first.waiters))
+			t.Errorf("%d are registered with the reader, want none", len(first.waiters))
 		}
-		want(t, "the writer between gave up", []*guest{reader, late}, later)
+		want(t, "the writer between gave up", []*testRequest{reader, late}, later)
 		reader.leave()
-		want(t, "one reader left", []*guest{late}, later)
+		want(t, "one reader left", []*testRequest{late}, later)
 		late.leave()
-		want(t, "both left", []*guest{later})
+		want(t, "both left", []*testRequest{later})
 		later.leave()
 		empty(t, &q)
 	})
@@ -226,7 +227,7 @@ func TestReleaseTwice(t *testing.T) {
 		third := enter(&q, "third", write("/a"))
 		first.leave()
 		first.leave()
-		want(t, "first left twice", []*guest{second}, third)
+		want(t, "first left twice", []*testRequest{second}, third)
 		second.leave()
 		third.leave()
 		empty(t, &q)
@@ -248,15 +249,15 @@ func TestNoClaims(t *testing.T) {
 	empty(t, &q)
 }
 
-// TestAgainstModel plays random requests and compares, after each step, who holds with what the rule says: whoever
-// has no conflict with an earlier one.
+// TestAgainstModel plays random requests. After each step it checks that exactly those hold that
+// conflict with no earlier one.
 func TestAgainstModel(t *testing.T) {
 	paths := []string{"/", "/a", "/a/b", "/a/b/c", "/a/d", "/ab", "/b"}
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 207))
 			var q Manager
-			var present []*guest // in order of arrival
+			var present []*testRequest // in order of arrival
 			for step := range 300 {
 				switch k := rng.IntN(len(present) + 6); {
 				case k >= len(present) && step < 250:
@@ -271,7 +272,7 @@ func TestAgainstModel(t *testing.T) {
 					if g.holds() {
 						g.leave()
 					} else if g.giveUp(); !errors.Is(g.err, context.Canceled) {
-						t.Fatalf("seed %d step %d: gave up: got %v, want %v", seed, step, g.err, context.Canceled)
+						t.Fatalf("seed %d step %d: cancelled: got %v, want %v", seed, step, g.err, context.Canceled)
 					}
 				}
 				for i, g := range present {
@@ -299,8 +300,8 @@ func TestAgainstModel(t *testing.T) {
 	}
 }
 
-// TestStress lets many goroutines change what they claimed, without any other protection: the race detector sees it
-// when two hold what conflicts. Some give up.
+// TestStress lets many goroutines change the ranges that they hold, without any other protection:
+// the race detector sees it when two conflicting requests hold. Some are cancelled.
 func TestStress(t *testing.T) {
 	var q Manager
 	paths := []string{"/", "/a", "/a/b", "/c", "/c/d", "/c/d/e", "/f"}
@@ -357,7 +358,7 @@ func TestStress(t *testing.T) {
 	empty(t, &q)
 }
 
-// BenchmarkAcquire shows what one request pays for those that are there and do not conflict.
+// BenchmarkAcquire measures one request among others that do not conflict.
 func BenchmarkAcquire(b *testing.B) {
 	for _, others := range []int{0, 100, 5000} {
 		b.Run(fmt.Sprint(others), func(b *testing.B) {

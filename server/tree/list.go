@@ -1,118 +1,95 @@
 package tree
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/webdav"
-
+	"dav207/fsbackend"
+	"dav207/props"
 	"dav207/server/davpath"
 )
 
 const (
-	// batch is how many members are looked at ahead of their use, at most.
-	batch = 256
-	// patience is how long the looks of one batch may take before what was seen is used: where a look is slow the answer still
-	// goes on.
-	patience = 100 * time.Millisecond
+	// batchSize is the largest number of members whose info is read at once.
+	batchSize = 256
+	// maxBatchTime is how long reading one batch may take before it is used unfilled, so that a
+	// slow back end does not stop the response.
+	maxBatchTime = 100 * time.Millisecond
 )
 
-// listing is an open collection: the sorted names of its members, the server's own left out, and a look at each.
+// listing is an open collection with the sorted names of its members, without reserved ones.
 type listing struct {
 	path  davpath.Path
 	names []string
-	infos []fs.FileInfo // in the order of names, where the file system gave them with the names
-	dir   webdav.File   // open while looks are made through it
-	// passing says that no info is used any more when the next batch is asked for: their memory serves for the next ones.
-	passing bool
-	look    func(name string) (fs.FileInfo, error)
-	many    bool // dir is a MembersLister
-	// foreign tells that among the names that were left out is one that the server did not make: it is not listed, and not
-	// removed with the collection either.
+	dir   fsbackend.Dir // nil once it was closed
+	// reuse means that the caller keeps no info when it asks for the next batch. Their memory is
+	// then used again.
+	reuse bool
+	// foreign means that a reserved name is not that of a temp file. It is not listed, and a DELETE
+	// of the collection does not remove it.
 	foreign bool
 }
 
-// list opens the collection p. The caller must close the listing. Where the collection is missing
-// because another one is coming in its place, it lists that one.
+// list opens the collection p. The caller must close the listing. During a replacement of p it
+// waits and lists the new collection.
 func (t *Tree) list(ctx context.Context, p davpath.Path) (l *listing, err error) {
-	err = t.steady(ctx, p, func() (err error) {
-		l, err = t.listAll(ctx, p)
+	err = t.retryAfterSwap(ctx, p, true, func() (err error) {
+		if l != nil {
+			l.close()
+		}
+		l, err = t.listOnce(ctx, p)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	hidden := func(name string) bool {
-		reserved := davpath.Reserved(name)
-		l.foreign = l.foreign || reserved && !davpath.IsTemp(name)
-		return reserved
-	}
-	if l.infos == nil {
-		l.names = slices.DeleteFunc(l.names, hidden)
-		slices.Sort(l.names)
-		return l, nil
-	}
-	l.infos = slices.DeleteFunc(l.infos, func(i fs.FileInfo) bool { return hidden(i.Name()) })
-	slices.SortFunc(l.infos, func(a, b fs.FileInfo) int { return cmp.Compare(a.Name(), b.Name()) })
-	l.names = l.all()
-	return l, nil
-}
-
-// all returns the names in the order in which they were listed.
-func (l *listing) all() []string {
-	if l.infos == nil {
-		return l.names
-	}
-	names := make([]string, len(l.infos))
-	for i, info := range l.infos {
-		names[i] = info.Name()
-	}
-	return names
-}
-
-// listAll is list with the server's own files, unsorted.
-func (t *Tree) listAll(ctx context.Context, p davpath.Path) (*listing, error) {
-	f, err := t.FS.OpenFile(ctx, p.String(), os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	l := &listing{path: p, dir: f}
-	var names []string
-	if n, ok := f.(NameLister); ok {
-		if names, err = n.Readdirnames(-1); !errors.Is(err, errors.ErrUnsupported) {
-			l.names, l.look = names, n.Lstat
-			_, l.many = f.(MembersLister)
-			return l, l.checked(err)
-		}
-	}
-	infos, err := f.Readdir(-1)
-	l.infos = append([]fs.FileInfo{}, infos...)
-	if err = l.checked(err); err == nil {
-		l.close()
-	}
 	return l, err
 }
 
-// checked turns a failed or unusable listing into an error.
-func (l *listing) checked(err error) error {
-	for _, name := range l.all() {
-		if err == nil && !davpath.ValidSegment(name) {
-			err = fmt.Errorf("the file system lists %q as a name in %s", name, l.path)
+// listCurrent lists the collection r. Where another resource has replaced it since r was looked
+// at, it returns that one, with a nil listing if it is a file. gone reports that nothing is there
+// any more.
+func (t *Tree) listCurrent(ctx context.Context, r props.Resource) (now props.Resource, l *listing, gone bool, err error) {
+	l, err = t.list(ctx, r.Path)
+	for tries := 0; missing(err) && tries < 3; tries++ {
+		found, lost := t.Stat(ctx, r.Path)
+		if lost != nil {
+			return r, nil, missing(lost), lost
+		}
+		if r.Info = found.Info; !r.Info.IsDir() {
+			return r, nil, false, nil
+		}
+		l, err = t.list(ctx, r.Path)
+	}
+	return r, l, false, err
+}
+
+func (t *Tree) listOnce(ctx context.Context, p davpath.Path) (*listing, error) {
+	dir, err := t.FS.OpenDir(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	l := &listing{path: p, dir: dir}
+	if l.names, err = dir.Names(); err == nil {
+		if i := slices.IndexFunc(l.names, func(n string) bool { return !davpath.ValidSegment(n) }); i >= 0 {
+			err = fmt.Errorf("the back end lists %q as a name in %s", l.names[i], p)
 		}
 	}
 	if err != nil {
 		l.close()
+		return nil, err
 	}
-	return err
+	l.names = slices.DeleteFunc(l.names, func(name string) bool {
+		reserved := davpath.Reserved(name)
+		l.foreign = l.foreign || reserved && !davpath.IsTemp(name)
+		return reserved
+	})
+	slices.Sort(l.names)
+	return l, nil
 }
 
 func (l *listing) close() {
@@ -122,84 +99,61 @@ func (l *listing) close() {
 	}
 }
 
-// entry is a member that was looked at.
+// entry is a member with its info.
 type entry struct {
 	path davpath.Path
-	info fs.FileInfo // nil if err is not nil
+	info *fsbackend.Info // nil if err is not nil
 	err  error
 }
 
-// looks are the looks at the members of one batch.
-type looks struct {
+// statBatch holds the infos of some members.
+type statBatch struct {
 	paths []davpath.Path
-	infos []fs.FileInfo
+	infos []fsbackend.Info
 	errs  []error
 }
 
-// spent are looks whose infos nobody uses any more.
-var spent = sync.Pool{New: func() any {
-	return &looks{make([]davpath.Path, 0, batch), make([]fs.FileInfo, batch), make([]error, batch)}
+var statPool = sync.Pool{New: func() any {
+	return &statBatch{make([]davpath.Path, 0, batchSize), make([]fsbackend.Info, batchSize), make([]error, batchSize)}
 }}
 
-// lookAt looks at members from the i-th one on, not following links: at least at one, and as many as a batch has unless they
-// are slow.
-func (l *listing) lookAt(i int, out *looks) {
-	names := l.names[i:min(i+batch, len(l.names))]
-	out.errs = out.errs[:batch]
-	clear(out.errs)
-	n := len(names)
-	if l.infos != nil {
-		out.infos = append(out.infos[:0], l.infos[i:i+n]...)
-	} else {
-		out.infos = out.infos[:batch]
-		n = l.lookAtAll(names, out)
-	}
-	out.paths = l.path.Children(out.paths[:0], names[:n])
-	out.infos, out.errs = out.infos[:n], out.errs[:n]
-	for i, err := range out.errs {
-		if err != nil {
-			out.infos[i] = nil // it may be one of an earlier look, at something else
-		}
-	}
-}
-
-// lookAtAll looks at the names until that took too long, and returns how many it came to see.
-func (l *listing) lookAtAll(names []string, out *looks) int {
+// stat reads the infos of the members from the i-th on into b: at least one, at most batchSize.
+func (l *listing) stat(i int, b *statBatch) {
+	names := l.names[i:min(i+batchSize, len(l.names))]
+	b.infos, b.errs = b.infos[:batchSize], b.errs[:batchSize]
 	began := time.Now()
-	members, _ := l.dir.(MembersLister)
-	step := 1
-	if l.many {
-		step = batch / 4
+	done := 0
+	for step := 1; done < len(names) && (done == 0 || time.Since(began) < maxBatchTime); step = batchSize / 4 {
+		to := min(done+step, len(names))
+		l.dir.Lstat(names[done:to], b.infos[done:to], b.errs[done:to])
+		done = to
 	}
-	for i := 0; ; {
-		to := min(i+step, len(names))
-		if l.many {
-			members.LstatAll(names[i:to], out.infos[i:to], out.errs[i:to])
-		} else {
-			out.infos[i], out.errs[i] = l.look(names[i])
-		}
-		if i = to; i == len(names) || time.Since(began) > patience {
-			return i
-		}
-	}
+	b.paths = l.path.Children(b.paths[:0], names[:done])
+	b.infos, b.errs = b.infos[:done], b.errs[:done]
 }
 
-// entries yields the members of a batch, those that vanished since the names were read left out.
-func (o *looks) entries(yield func(int, entry) bool) {
-	for i, p := range o.paths {
-		if errors.Is(o.errs[i], fs.ErrNotExist) {
+// entries yields the members of a batch. It omits members that were removed since the names were
+// read.
+func (b *statBatch) entries(yield func(int, entry) bool) {
+	for i, p := range b.paths {
+		e := entry{path: p, err: b.errs[i]}
+		if errors.Is(e.err, fs.ErrNotExist) {
 			continue
 		}
-		if !yield(i, entry{p, o.infos[i], o.errs[i]}) {
+		if e.err == nil {
+			e.info = &b.infos[i]
+		}
+		if !yield(i, e) {
 			return
 		}
 	}
 }
 
-// entries yields the members in the order of their names, those that vanished since the names were read left out.
+// entries yields the members in the order of their names. It omits those that were removed since
+// the names were read.
 func (l *listing) entries(yield func(entry) bool) {
-	for o := range l.batches {
-		for _, e := range o.entries {
+	for b := range l.batches {
+		for _, e := range b.entries {
 			if !yield(e) {
 				return
 			}
@@ -207,50 +161,51 @@ func (l *listing) entries(yield func(entry) bool) {
 	}
 }
 
-// listings counts the collections that are being listed: with as many as there are processors each of them has enough with one.
+// listings counts the open listings. With half as many as there are processors none of them reads
+// ahead.
 var listings atomic.Int32
 
-// batches yields the members in the order of their names, as many as are looked at at a time. The directory is open no longer
-// than needed, so that a deep walk does not hold a handle for every level. What is yielded is good until the next one, and
-// so are the infos in it if the listing is passing.
-func (l *listing) batches(yield func(*looks) bool) {
+// batches yields the members in the order of their names. It closes the directory after the last
+// batch, so that a deep walk does not hold a handle for every level. A batch is valid until the
+// next one; with reuse the infos in it are, too.
+func (l *listing) batches(yield func(*statBatch) bool) {
 	defer l.close()
 	defer listings.Add(-1)
-	if n := int(listings.Add(1)); n <= runtime.GOMAXPROCS(0)/2 && len(l.names) > batch && l.infos == nil {
-		l.ahead(yield)
+	if n := int(listings.Add(1)); n <= runtime.GOMAXPROCS(0)/2 && len(l.names) > batchSize {
+		l.prefetch(yield)
 		return
 	}
-	o := l.take()
-	defer l.put(o)
+	b := statPool.Get().(*statBatch)
+	defer func() { l.release(b) }()
 	for next := 0; next < len(l.names); {
-		l.lookAt(next, o)
-		if next += len(o.paths); next == len(l.names) {
+		l.stat(next, b)
+		if next += len(b.paths); next == len(l.names) {
 			l.close()
 		}
-		if !yield(o) {
+		if !yield(b) {
 			return
 		}
-		l.done(o)
+		b = l.next(b)
 	}
 }
 
-// ahead is batches for a large collection: while one batch is being used the next ones are looked at.
-func (l *listing) ahead(yield func(*looks) bool) {
-	const most = 4 // enough that neither side waits for the other often, which costs as much as a batch
-	filled, free := make(chan *looks, most), make(chan *looks, most)
+// prefetch is batches for a large collection. A goroutine reads the next batches while one is used.
+func (l *listing) prefetch(yield func(*statBatch) bool) {
+	const ahead = 4 // a wait costs as much time as a batch: with four they are rare
+	filled, free := make(chan *statBatch, ahead), make(chan *statBatch, ahead)
 	stop := make(chan struct{})
 	var failed any
-	var done sync.WaitGroup
-	done.Go(func() {
+	var worker sync.WaitGroup
+	worker.Go(func() {
 		defer l.close()
 		defer close(filled)
-		defer func() { failed = recover() }() // a file system that panics fails the request, not the process
+		defer func() { failed = recover() }() // a back end that panics fails the request, not the process
 		for next := 0; next < len(l.names); {
 			select {
-			case o := <-free:
-				l.lookAt(next, o)
-				next += len(o.paths)
-				filled <- o
+			case b := <-free:
+				l.stat(next, b)
+				next += len(b.paths)
+				filled <- b
 			case <-stop:
 				return
 			}
@@ -258,45 +213,41 @@ func (l *listing) ahead(yield func(*looks) bool) {
 	})
 	defer func() {
 		close(stop)
-		for o := range filled { // those that may be on their way
-			l.put(o)
+		for b := range filled { // the goroutine may have sent more
+			l.release(b)
 		}
-		done.Wait()
+		worker.Wait()
 		if failed != nil {
 			panic(failed)
 		}
 		close(free)
-		for o := range free {
-			l.put(o)
+		for b := range free {
+			l.release(b)
 		}
 	}()
-	for range most {
-		free <- l.take()
+	for range ahead {
+		free <- statPool.Get().(*statBatch)
 	}
-	for o := range filled {
-		if !yield(o) {
-			l.put(o)
+	for b := range filled {
+		if !yield(b) {
+			l.release(b)
 			return
 		}
-		l.done(o)
-		free <- o
+		free <- l.next(b)
 	}
 }
 
-// take returns looks to fill.
-func (l *listing) take() *looks {
-	return spent.Get().(*looks)
-}
-
-// done is called when a batch has been used. Only a MembersLister knows that its infos may be used again.
-func (l *listing) done(o *looks) {
-	if !l.passing || !l.many {
-		clear(o.infos[:batch])
+// next returns a batch to fill after b was used.
+func (l *listing) next(b *statBatch) *statBatch {
+	if !l.reuse {
+		b.infos = make([]fsbackend.Info, batchSize)
 	}
+	return b
 }
 
-// put gives looks back that are not used any more.
-func (l *listing) put(o *looks) {
-	l.done(o)
-	spent.Put(o)
+// release returns a batch to the pool.
+func (l *listing) release(b *statBatch) {
+	b = l.next(b)
+	clear(b.infos[:batchSize]) // they may refer to much memory
+	statPool.Put(b)
 }

@@ -4,51 +4,47 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"os"
 	"testing"
 	"time"
 
-	"golang.org/x/net/webdav"
-
+	"dav207/fsbackend"
 	"dav207/server/davpath"
 	"dav207/server/tree"
 )
 
-// aLook is a file system whose directories have their members looked at one by one, by look.
-type aLook struct {
-	webdav.FileSystem
-	look func(webdav.File, string) (fs.FileInfo, error)
+// slowStat is a back end whose directories take n times delay to describe n members.
+type slowStat struct {
+	fsbackend.Backend
+	delay time.Duration
+	stats int
 }
 
-func (f *aLook) OpenFile(ctx context.Context, name string, flag int, perm os.FileMode) (webdav.File, error) {
-	d, err := f.FileSystem.OpenFile(ctx, name, flag, perm)
-	return &aLookDir{d, f}, err
+func (s *slowStat) OpenDir(ctx context.Context, p davpath.Path) (fsbackend.Dir, error) {
+	d, err := s.Backend.OpenDir(ctx, p)
+	return &slowDir{d, s}, err
 }
 
-type aLookDir struct {
-	webdav.File
-	fs *aLook
+type slowDir struct {
+	fsbackend.Dir
+	of *slowStat
 }
 
-func (d *aLookDir) Readdirnames(n int) ([]string, error) {
-	return d.File.(tree.NameLister).Readdirnames(n)
+func (d *slowDir) Lstat(names []string, infos []fsbackend.Info, errs []error) {
+	time.Sleep(time.Duration(len(names)) * d.of.delay)
+	d.of.stats += len(names)
+	d.Dir.Lstat(names, infos, errs)
 }
 
-func (d *aLookDir) Lstat(name string) (fs.FileInfo, error) { return d.fs.look(d.File, name) }
-
-// Where a look is slow what was seen is given out before a whole batch was looked at: a client waits half a minute, not longer.
-func TestSlowLooks(t *testing.T) {
-	files := disk(t)
+// With a slow back end a batch is used before it is full: a client waits for a response no longer
+// than half a minute.
+func TestSlowStat(t *testing.T) {
+	files := openDisk(t)
 	fill(t, files, "/c/")
-	for i := range 100 {
+	for i := range 200 {
 		fill(t, files, fmt.Sprintf("/c/m%03d=x", i))
 	}
-	looks := 0
-	e := &tree.Tree{FS: &aLook{files, func(d webdav.File, name string) (fs.FileInfo, error) {
-		time.Sleep(40 * time.Millisecond)
-		looks++
-		return d.(tree.NameLister).Lstat(name)
-	}}}
+	slow := &slowStat{Backend: files, delay: 5 * time.Millisecond}
+	e := &tree.Tree{FS: slow}
 	r, err := e.Stat(t.Context(), davpath.Must("/c"))
 	if err != nil {
 		t.Fatal(err)
@@ -62,69 +58,34 @@ func TestSlowLooks(t *testing.T) {
 			break
 		}
 	}
-	if looks > 10 {
-		t.Errorf("the first member came after %d looks", looks)
+	if slow.stats > 100 {
+		t.Errorf("the first member came after %d were described", slow.stats)
 	}
 }
 
-// A listing uses the memory of infos again, but only of those that were made for it: a file system may keep its own.
-func TestInfosThatAreKept(t *testing.T) {
-	files := disk(t)
-	fillLarge(t, files)
-	kept := make(map[string]fs.FileInfo)
-	keeping := &tree.Tree{FS: &aLook{files, func(d webdav.File, name string) (fs.FileInfo, error) {
-		info, err := d.(tree.NameLister).Lstat(name)
-		kept[name] = info
-		return info, err
-	}}}
-	for _, e := range []*tree.Tree{keeping, {FS: files}} {
-		r, err := e.Stat(t.Context(), davpath.Must("/c"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 3 {
-			for m, err := range e.Walk(t.Context(), r, tree.One) {
-				if err != nil {
-					t.Fatal(m.Path, err)
-				}
-			}
-		}
-	}
-	for name, info := range kept {
-		if info.Name() != name {
-			t.Fatalf("the info of %s is that of %s", name, info.Name())
-		}
-	}
-}
+// failing is a back end on which nothing in /f can be described.
+type failing struct{ fsbackend.Backend }
 
-// failing is a disk on which nothing in /f can be looked at.
-type failing struct{ webdav.FileSystem }
-
-func (f failing) OpenFile(ctx context.Context, name string, flag int, perm os.FileMode) (webdav.File, error) {
-	d, err := f.FileSystem.OpenFile(ctx, name, flag, perm)
-	if name != "/f" {
+func (f failing) OpenDir(ctx context.Context, p davpath.Path) (fsbackend.Dir, error) {
+	d, err := f.Backend.OpenDir(ctx, p)
+	if p.String() != "/f" {
 		return d, err
 	}
 	return &failingDir{d}, err
 }
 
-type failingDir struct{ webdav.File }
+type failingDir struct{ fsbackend.Dir }
 
-func (d *failingDir) Readdirnames(n int) ([]string, error) {
-	return d.File.(tree.NameLister).Readdirnames(n)
-}
-
-func (d *failingDir) Lstat(string) (fs.FileInfo, error) { return nil, fs.ErrPermission }
-
-func (d *failingDir) LstatAll(_ []string, _ []fs.FileInfo, errs []error) {
+func (d *failingDir) Lstat(_ []string, _ []fsbackend.Info, errs []error) {
 	for i := range errs {
 		errs[i] = fs.ErrPermission
 	}
 }
 
-// A member that cannot be looked at has no info: not that of another one, which was looked at before in the same memory.
+// A member whose info cannot be read has none, not that of another member that was in the same
+// memory before.
 func TestNoInfoOfOthers(t *testing.T) {
-	files := disk(t)
+	files := openDisk(t)
 	fill(t, files, "/c/ /f/")
 	for i := range 300 {
 		fill(t, files, fmt.Sprintf("/c/d%d/ /f/f%d=x", i, i))

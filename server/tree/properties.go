@@ -7,33 +7,35 @@ import (
 	"dav207/server/davpath"
 )
 
-// notes is what the property store is still to be told of an operation on a tree, so that it hears of many resources in
-// one transaction. What a killed process did not tell can be seen from the files: nothing has the name that properties are
-// stored for, or they were announced to move.
-type notes struct {
+// propBatch holds the changes of properties that an operation has not sent to the store yet, so
+// that many resources share one transaction. If the process is killed before, the next start finds
+// what is missing: FinishMoves reads the announced moves, and Reconcile finds entries whose file is
+// gone.
+type propBatch struct {
 	ops  []props.Op
 	size int
 }
 
-// Bounds of what is kept before it is told: one transaction of a thousand is hardly dearer for each than one of a million.
+// The bounds of a batch. A larger one hardly takes less time per change.
 const (
-	maxNotes     = 1024
-	maxNotesSize = 1 << 20
+	maxPropBatch      = 1024
+	maxPropBatchBytes = 1 << 20
 )
 
-// noting returns a Tree for one operation, whose changes of properties are collected until tell.
-func (t *Tree) noting() *Tree {
+// beginPropBatch returns a Tree for one operation. It collects the operation's changes of
+// properties until flush.
+func (t *Tree) beginPropBatch() *Tree {
 	out := *t
-	out.notes = &notes{}
+	out.propBatch = &propBatch{}
 	return &out
 }
 
-// note adds an operation on the store, and tells all of them when there are many.
-func (t *Tree) note(ctx context.Context, op props.Op) error {
-	n := t.notes
+// queue adds a change to the batch and flushes a batch that is full.
+func (t *Tree) queue(ctx context.Context, op props.Op) error {
+	n := t.propBatch
 	switch o := op.(type) {
 	case props.Delete:
-		// Its members went before it: one operation says it for all of them.
+		// This deletes the entries of members, too: their own changes are superfluous.
 		for len(n.ops) > 0 {
 			d, ok := n.ops[len(n.ops)-1].(props.Delete)
 			if !ok || !o.Path.Contains(d.Path) {
@@ -47,41 +49,43 @@ func (t *Tree) note(ctx context.Context, op props.Op) error {
 		}
 	}
 	n.ops = append(n.ops, op)
-	if len(n.ops) < maxNotes && n.size < maxNotesSize {
+	if len(n.ops) < maxPropBatch && n.size < maxPropBatchBytes {
 		return nil
 	}
-	if err := settle(ctx); err != nil {
+	if err := syncChanges(ctx); err != nil {
 		return err
 	}
-	return t.tell(ctx)
+	return t.flush(ctx)
 }
 
-// tell makes the store apply all that was noted. They must not be durable before what they tell of: see settle.
-func (t *Tree) tell(ctx context.Context) error {
-	n := t.notes
+// flush makes the store apply the batch. Call syncChanges first where a change must not be durable
+// before the file that it belongs to.
+func (t *Tree) flush(ctx context.Context) error {
+	n := t.propBatch
 	if len(n.ops) == 0 {
 		return nil
 	}
 	ops := n.ops
 	n.ops, n.size = nil, 0
-	return t.Props.Update(context.WithoutCancel(ctx), ops...) // the files have changed, whoever still waits for it
+	return t.Props.Update(context.WithoutCancel(ctx), ops...) // the files have changed already
 }
 
-// moveProperties has the store move those of a whole tree at once, so that it can be undone if they cannot be moved.
+// moveProperties moves the properties of a whole tree in one transaction, so that the caller can
+// undo the rename if it fails.
 func (t *Tree) moveProperties(ctx context.Context, src, dst davpath.Path) error {
-	if err := t.note(ctx, props.Move{Src: src, Dst: dst}); err != nil {
+	if err := t.queue(ctx, props.Move{Src: src, Dst: dst}); err != nil {
 		return err
 	}
-	if !t.stored(ctx, src) && !t.stored(ctx, dst) {
+	if !t.hasProps(ctx, src) && !t.hasProps(ctx, dst) {
 		return nil
 	}
-	if err := settle(ctx); err != nil {
+	if err := syncChanges(ctx); err != nil {
 		return err
 	}
-	return t.tell(ctx)
+	return t.flush(ctx)
 }
 
-// entries returns what the store has for p and below it.
+// entries returns the entries of the store for p and below it.
 func (t *Tree) entries(ctx context.Context, p davpath.Path) (entries []props.Entry, err error) {
 	for e, err := range t.Props.All(ctx, p) {
 		if err != nil {
@@ -92,51 +96,53 @@ func (t *Tree) entries(ctx context.Context, p davpath.Path) (entries []props.Ent
 	return entries, nil
 }
 
-// unmoved takes back what moveProperties did, before all that was noted since: what was removed meanwhile of what is given
-// back has none in the end.
-func (t *Tree) unmoved(src, dst davpath.Path, replaced []props.Entry) {
+// undoMoveProperties undoes moveProperties. Its changes come before all that were queued since, so
+// that resources that were removed meanwhile end without properties.
+func (t *Tree) undoMoveProperties(src, dst davpath.Path, replaced []props.Entry) {
 	ops := []props.Op{props.Move{Src: dst, Dst: src}}
 	for _, e := range replaced {
 		ops = append(ops, props.Set{Path: e.Path, Properties: e.Properties})
 	}
-	t.notes.ops = append(ops, t.notes.ops...)
+	t.propBatch.ops = append(ops, t.propBatch.ops...)
 }
 
-// tight reports whether there are properties to be moved and so little space that there may be no room for it: what is
-// replaced then has to be kept until they have moved, although it is missing for a moment.
-func (t *Tree) tight(ctx context.Context, src, dst davpath.Path) bool {
-	s, ok := t.FS.(Spacer)
-	if !ok || !t.stored(ctx, src) && !t.stored(ctx, dst) {
+// lowSpace reports whether properties have to move and the disk may have no room for that. The
+// caller then keeps the replaced file until they have moved, although no file has the name for a
+// moment.
+func (t *Tree) lowSpace(ctx context.Context, src, dst davpath.Path) bool {
+	if !t.hasProps(ctx, src) && !t.hasProps(ctx, dst) {
 		return false
 	}
-	_, available, err := s.Space(ctx, dst.Parent().String())
-	return err == nil && available < scarce
+	_, free, err := t.FS.Usage(ctx, dst.Parent())
+	return err == nil && free < lowSpaceBytes
 }
 
-// scarce is a space that a few requests at the same time can use up.
-const scarce = 16 << 20
+// lowSpaceBytes is an amount that a few concurrent requests can use up.
+const lowSpaceBytes = 16 << 20
 
-// stored reports whether the store has anything for p or below it.
-func (t *Tree) stored(ctx context.Context, p davpath.Path) bool {
+// hasProps reports whether the store has an entry for p or below it, or cannot be read: the calls
+// for single resources then return the error.
+func (t *Tree) hasProps(ctx context.Context, p davpath.Path) bool {
 	for range t.Props.All(context.WithoutCancel(ctx), p) {
 		return true
 	}
 	return false
 }
 
-// told ends an operation on p, of which err became: what the store could not be told is p's failure.
-func (t *Tree) told(ctx context.Context, p davpath.Path, report Report, err error) error {
-	failed := t.tell(ctx)
+// finish flushes the batch at the end of an operation on p that returned err. It reports a failure
+// of the store for p.
+func (t *Tree) finish(ctx context.Context, p davpath.Path, report Report, err error) error {
+	failed := t.flush(ctx)
 	if failed == nil {
 		return err
 	}
-	info, _ := t.lstat(ctx, p)
+	info, _ := t.FS.Lstat(ctx, p)
 	report(p, info != nil && info.IsDir(), failed)
 	return ErrPartial
 }
 
-// copyProperties gives the one resource at dst, a copy of src, the properties of src and no others.
-// A COPY gives it those that props.Copied returns.
+// copyProperties replaces the properties of dst by those of src. A COPY copies only what
+// props.Copied returns.
 func (x *transfer) copyProperties(ctx context.Context, src, dst davpath.Path) error {
 	ps, err := x.t.Props.Get(ctx, src)
 	if err != nil {
@@ -145,13 +151,5 @@ func (x *transfer) copyProperties(ctx context.Context, src, dst davpath.Path) er
 	if !x.move {
 		ps = props.Copied(ps)
 	}
-	return x.t.note(ctx, props.Set{Path: dst, Properties: ps})
-}
-
-// bare reports whether nothing is stored for p and what is below it.
-func (t *Tree) bare(ctx context.Context, p davpath.Path) bool {
-	for range t.Props.All(ctx, p) { // or an error, which whoever asks for single ones hears
-		return false
-	}
-	return true
+	return x.t.queue(ctx, props.Set{Path: dst, Properties: ps})
 }

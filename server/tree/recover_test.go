@@ -10,14 +10,15 @@ import (
 	"testing"
 	"time"
 
-	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
+	"dav207/fsbackend/memory"
 	"dav207/props"
 	"dav207/server/davpath"
 	"dav207/server/tree"
 )
 
-// marks returns the names of the resources that have the property which mark gave them, and its value.
+// marks returns the paths that have properties, with their values. Those without a file are
+// followed by "gone".
 func marks(t *testing.T, e *tree.Tree) string {
 	t.Helper()
 	var out []string
@@ -39,8 +40,8 @@ func marks(t *testing.T, e *tree.Tree) string {
 	return strings.Join(out, " ")
 }
 
-// own gives each resource a property with its name as the value.
-func own(t *testing.T, e *tree.Tree, names ...string) {
+// setProps gives each resource a property with its path as the value.
+func setProps(t *testing.T, e *tree.Tree, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		p := props.Property{InnerXML: []byte(name)}
@@ -51,8 +52,8 @@ func own(t *testing.T, e *tree.Tree, names ...string) {
 	}
 }
 
-// A MOVE that was killed in its middle has moved some of the files and told the store of none: at the next start the
-// properties are where their files are.
+// A MOVE that was killed has renamed some of the files and changed no properties. After the next
+// start the properties are where their files are.
 func TestFinishMoves(t *testing.T) {
 	for _, tt := range []struct {
 		what string
@@ -61,17 +62,17 @@ func TestFinishMoves(t *testing.T) {
 	}{
 		{"nothing", nil, "/d=/d /d/m=/d/m /d/plain=/d/plain /s=/s /s/m=/s/m /s/sub/n=/s/sub/n"},
 		// What a member without properties replaced is replaced with its properties.
-		{"everything in one rename", []string{"/d /aside", "/s /d"}, "/d=/s /d/m=/s/m /d/sub/n=/s/sub/n"},
-		{"everything, member by member", []string{"/d/m", "/d/plain", "/d /aside", "/s /d"}, "/d=/s /d/m=/s/m /d/sub/n=/s/sub/n"},
+		{"everything in one rename", []string{"/d /away", "/s /d"}, "/d=/s /d/m=/s/m /d/sub/n=/s/sub/n"},
+		{"everything, member by member", []string{"/d/m", "/d/plain", "/d /away", "/s /d"}, "/d=/s /d/m=/s/m /d/sub/n=/s/sub/n"},
 		{"a member", []string{"/d/m", "/s/m /d/m"}, "/d=/d /d/m=/s/m /d/plain=/d/plain /s=/s /s/sub/n=/s/sub/n"},
 		{"a member of a member's collection", []string{"/s/sub/n /d/new"}, "/d=/d /d/m=/d/m /d/plain=/d/plain /s=/s /s/m=/s/m /s/sub/n gone"},
-		{"the old one is away, the new one not there", []string{"/d /aside"}, "/d gone /d/m gone /d/plain gone /s=/s /s/m=/s/m /s/sub/n=/s/sub/n"},
+		{"the old one is away, the new one not there", []string{"/d /away"}, "/d gone /d/m gone /d/plain gone /s=/s /s/m=/s/m /s/sub/n=/s/sub/n"},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
-			files := fsbackend.New(fsbackend.Memory())
+			files := memory.New(nil).Backend()
 			fill(t, files, "/s/ /s/m=1 /s/plain=4 /s/sub/ /s/sub/n=2 /d/ /d/m=3 /d/plain=5")
 			e := &tree.Tree{FS: files, Props: &props.Memory{}}
-			own(t, e, "/s", "/s/m", "/s/sub/n", "/d", "/d/m", "/d/plain")
+			setProps(t, e, "/s", "/s/m", "/s/sub/n", "/d", "/d/m", "/d/plain")
 			if err := e.Props.Update(t.Context(), props.MoveIntent{Src: davpath.Must("/s"), Dst: davpath.Must("/d")}); err != nil {
 				t.Fatal(err)
 			}
@@ -79,9 +80,9 @@ func TestFinishMoves(t *testing.T) {
 				from, to, both := strings.Cut(step, " ")
 				var err error
 				if both {
-					err = files.Rename(t.Context(), from, to)
+					err = files.Rename(t.Context(), davpath.Must(from), davpath.Must(to))
 				} else {
-					err = files.RemoveAll(t.Context(), from)
+					err = removeAll(t.Context(), files, davpath.Must(from))
 				}
 				if err != nil {
 					t.Fatal(step, ": ", err)
@@ -102,24 +103,25 @@ func TestFinishMoves(t *testing.T) {
 	}
 }
 
-// Properties whose file was removed or renamed behind the server's back are removed once that has been seen for a while; until
-// then they are back with what has the name. A file that replaced another one by renaming has its properties.
+// The properties of a file that was removed or renamed outside the server are removed once the file
+// has been missing for the grace period. A file that gets the name before has them, and so has a
+// file that replaced another by a rename.
 func TestReconcile(t *testing.T) {
-	files := fsbackend.New(fsbackend.Memory())
+	files := memory.New(nil).Backend()
 	fill(t, files, "/kept=1 /removed=1 /replaced=1 /renamed=1 /back=1")
 	e := &tree.Tree{FS: files, Props: &props.Memory{}}
-	own(t, e, "/kept", "/removed", "/replaced", "/renamed", "/back")
+	setProps(t, e, "/kept", "/removed", "/replaced", "/renamed", "/back")
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	must(files.RemoveAll(t.Context(), "/removed"))
-	must(files.RemoveAll(t.Context(), "/replaced"))
+	must(removeAll(t.Context(), files, davpath.Must("/removed")))
+	must(removeAll(t.Context(), files, davpath.Must("/replaced")))
 	fill(t, files, "/replaced=2")
-	must(files.Rename(t.Context(), "/renamed", "/new"))
-	must(files.Rename(t.Context(), "/back", "/away"))
+	must(files.Rename(t.Context(), davpath.Must("/renamed"), davpath.Must("/new")))
+	must(files.Rename(t.Context(), davpath.Must("/back"), davpath.Must("/away")))
 	now := time.Unix(1e9, 0)
 	reconcile := func() (removed int) {
 		t.Helper()
@@ -140,21 +142,21 @@ func TestReconcile(t *testing.T) {
 		}
 		now = now.Add(23 * time.Hour)
 	}
-	must(files.Rename(t.Context(), "/away", "/back"))
+	must(files.Rename(t.Context(), davpath.Must("/away"), davpath.Must("/back")))
 	if n := reconcile(); n != 2 {
 		t.Errorf("after a day: removed %d, want 2", n)
 	}
 	if got, want := marks(t, e), "/back=/back /kept=/kept /replaced=/replaced"; got != want {
 		t.Errorf("after a day: %s, want %s", got, want)
 	}
-	// What came back is watched anew.
-	must(files.RemoveAll(t.Context(), "/back"))
+	// A second disappearance begins a new grace period.
+	must(removeAll(t.Context(), files, davpath.Must("/back")))
 	if n := reconcile(); n != 0 {
 		t.Errorf("gone again: removed %d at once", n)
 	}
 }
 
-// fullStore has no room for a move.
+// fullStore is a store without room for a move.
 type fullStore struct{ props.Memory }
 
 func (s *fullStore) Update(ctx context.Context, ops ...props.Op) error {
@@ -166,13 +168,14 @@ func (s *fullStore) Update(ctx context.Context, ops ...props.Op) error {
 	return s.Memory.Update(ctx, ops...)
 }
 
-// A collection whose properties cannot get the new name keeps the old one, and the answer is an error: nothing has changed.
+// If the properties of a collection cannot be moved, the collection is not moved either, and the
+// error says that nothing has changed.
 func TestMoveWithoutRoomForProperties(t *testing.T) {
-	files := fsbackend.New(fsbackend.Memory())
+	files := memory.New(nil).Backend()
 	fill(t, files, "/s/ /s/m=1")
 	e := &tree.Tree{FS: files, Props: &fullStore{}}
-	own(t, e, "/s", "/s/m")
-	err := e.Move(t.Context(), davpath.Must("/s"), davpath.Must("/d"), func(p davpath.Path, _ bool, err error) {
+	setProps(t, e, "/s", "/s/m")
+	err := moveTo(t.Context(), e, davpath.Must("/s"), davpath.Must("/d"), func(p davpath.Path, _ bool, err error) {
 		t.Errorf("reported %s: %v", p, err)
 	})
 	if !errors.Is(err, syscall.ENOSPC) {
@@ -186,14 +189,15 @@ func TestMoveWithoutRoomForProperties(t *testing.T) {
 	}
 }
 
-// A file that has replaced another and whose properties found no room is reported; what belonged to its old name is gone.
+// A file that has replaced another and whose properties cannot be moved is reported. Gone is called
+// for its old path.
 func TestMoveOverFileWithoutRoomForProperties(t *testing.T) {
-	files := plain{fsbackend.New(fsbackend.Memory())}
+	files := noBulk{memory.New(nil).Backend()}
 	fill(t, files, "/s=1 /d=2")
 	var gone, reports []string
 	e := &tree.Tree{FS: files, Props: &fullStore{}, Gone: func(p davpath.Path, below bool) { gone = append(gone, fmt.Sprint(p, " ", below)) }}
-	own(t, e, "/s", "/d")
-	err := e.Move(t.Context(), davpath.Must("/s"), davpath.Must("/d"), func(p davpath.Path, _ bool, err error) {
+	setProps(t, e, "/s", "/d")
+	err := moveTo(t.Context(), e, davpath.Must("/s"), davpath.Must("/d"), func(p davpath.Path, _ bool, err error) {
 		reports = append(reports, p.String())
 	})
 	if !errors.Is(err, tree.ErrPartial) || !slices.Equal(reports, []string{"/d"}) {
@@ -204,7 +208,7 @@ func TestMoveOverFileWithoutRoomForProperties(t *testing.T) {
 	}
 }
 
-// unreadable has properties of one resource that cannot be read.
+// unreadable is a store that cannot read the properties of one resource.
 type unreadable struct {
 	props.Memory
 	at davpath.Path
@@ -217,23 +221,22 @@ func (s *unreadable) Get(ctx context.Context, p davpath.Path) ([]props.Property,
 	return s.Memory.Get(ctx, p)
 }
 
-// A file that goes to another volume and whose properties cannot be read stays at the source, and
-// only there: dead properties "MUST be moved along" (RFC 4918 §9.9.1), so a copy without them is
-// taken back.
+// A file that is moved to another volume and whose properties cannot be read stays at the source
+// only. Dead properties "MUST be moved along" (RFC 4918 §9.9.1), so a copy without them is removed.
 func TestMoveAcrossWithoutItsProperties(t *testing.T) {
 	for _, tt := range []struct{ rule, before, after string }{
 		{"§9.9.1 the destination is free", "/s/ /s/a=1 /s/m=2", "/d/ /d/a=1 /s/ /s/m=2"},
 		{"§9.9.3 the destination is replaced", "/s/ /s/a=1 /s/m=2 /d/ /d/m=old", "/d/ /d/a=1 /s/ /s/m=2"},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			files := faultfs.New(fsbackend.New(fsbackend.Memory()))
+			files := faultfs.New(memory.New(nil).Backend())
 			fill(t, files, tt.before)
 			for _, name := range []string{"/s", "/s/**"} {
 				files.Fail(faultfs.Rename, name, syscall.EXDEV)
 			}
 			e := &tree.Tree{FS: files, Props: &unreadable{at: davpath.Must("/s/m")}}
 			var reports []string
-			err := e.Move(t.Context(), davpath.Must("/s"), davpath.Must("/d"), func(p davpath.Path, _ bool, err error) {
+			err := moveTo(t.Context(), e, davpath.Must("/s"), davpath.Must("/d"), func(p davpath.Path, _ bool, err error) {
 				reports = append(reports, p.String())
 			})
 			if !errors.Is(err, tree.ErrPartial) || len(reports) != 1 {

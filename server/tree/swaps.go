@@ -9,15 +9,15 @@ import (
 	"dav207/server/pathlock"
 )
 
-// Swaps are the replacements under way in which nothing has the name for a moment, between two
-// renames. The zero value is ready for use. It is safe for concurrent use.
+// Swaps holds the replacements under way during which no resource has the name for a moment,
+// between two renames. The zero value is ready for use. It is safe for concurrent use.
 type Swaps struct {
 	queue  pathlock.Manager
 	active atomic.Int64
 	ended  atomic.Uint64 // how many
 }
 
-// begin makes those who find nothing at p or below wait until end is called.
+// begin blocks lookups at p and below that find nothing, until end is called.
 func (s *Swaps) begin(ctx context.Context, p davpath.Path) (end func()) {
 	if s == nil {
 		return func() {}
@@ -34,22 +34,25 @@ func (s *Swaps) begin(ctx context.Context, p davpath.Path) (end func()) {
 	}
 }
 
-// steady calls look, which reads p. If look finds nothing while something takes the place of p or of a
-// collection above it, steady waits for that and calls it once more. look must not call steady.
-func (t *Tree) steady(ctx context.Context, p davpath.Path, look func() error) error {
+// retryAfterSwap calls read, which looks up p. If read finds nothing during a replacement of p or
+// of a collection above it, retryAfterSwap waits for the end of that replacement and calls read
+// once more. With lists, read lists the members of p, some of which a replacement below p can hide.
+// Such a replacement then counts, too, and none begins during the second call. read must not call
+// retryAfterSwap.
+func (t *Tree) retryAfterSwap(ctx context.Context, p davpath.Path, lists bool, read func() error) error {
 	s := t.Swaps
 	if s == nil {
-		return look()
+		return read()
 	}
 	ended := s.ended.Load()
-	err := look()
-	if !missing(err) || s.active.Load() == 0 && s.ended.Load() == ended {
+	err := read()
+	if err == nil && !lists || err != nil && !missing(err) || s.active.Load() == 0 && s.ended.Load() == ended {
 		return err
 	}
-	release, failed := s.queue.Acquire(ctx, pathlock.Range{Path: p})
+	release, failed := s.queue.Acquire(ctx, pathlock.Range{Path: p, Subtree: lists})
 	defer release()
 	if failed != nil {
 		return failed
 	}
-	return look()
+	return read()
 }

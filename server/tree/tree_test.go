@@ -15,80 +15,113 @@ import (
 	"golang.org/x/net/webdav"
 
 	"dav207/fsbackend"
+	"dav207/fsbackend/disk"
+	"dav207/fsbackend/memory"
 	"dav207/props"
 	"dav207/server/access"
 	"dav207/server/davpath"
 	"dav207/server/tree"
 )
 
-// plain hides everything that a file system offers besides the methods of webdav.FileSystem.
-type plain struct{ webdav.FileSystem }
+// noBulk hides the Bulk of a back end.
+type noBulk struct{ fsbackend.Backend }
 
-// backends are the file systems on which the engine must do the same.
+// backends are the back ends on which the engine must do the same.
 var backends = []struct {
 	name string
-	open func(t *testing.T) webdav.FileSystem
+	open func(t *testing.T) fsbackend.Backend
 }{
-	{"disk", disk},
-	{"disk without optional interfaces", func(t *testing.T) webdav.FileSystem { return plain{disk(t)} }},
-	{"memory", func(*testing.T) webdav.FileSystem { return fsbackend.New(fsbackend.Memory()) }},
-	{"webdav.Dir", func(t *testing.T) webdav.FileSystem { return webdav.Dir(t.TempDir()) }},
-	{"webdav.MemFS", func(*testing.T) webdav.FileSystem { return webdav.NewMemFS() }},
+	{"disk", func(t *testing.T) fsbackend.Backend { return openDisk(t) }},
+	{"disk without Bulk", func(t *testing.T) fsbackend.Backend { return noBulk{openDisk(t)} }},
+	{"memory", func(*testing.T) fsbackend.Backend { return memory.New(nil).Backend() }},
+	{"memory without Bulk", func(*testing.T) fsbackend.Backend { return noBulk{memory.New(nil).Backend()} }},
+	{"webdav.Dir", func(t *testing.T) fsbackend.Backend { return fsbackend.FromWebDAV(webdav.Dir(t.TempDir())) }},
+	{"webdav.MemFS", func(*testing.T) fsbackend.Backend { return fsbackend.FromWebDAV(webdav.NewMemFS()) }},
 }
 
-func disk(t *testing.T) webdav.FileSystem {
-	d, err := fsbackend.Root(t.TempDir())
+func openDisk(t *testing.T) fsbackend.Bulk { return openDir(t, t.TempDir()) }
+
+func openDir(t *testing.T, dir string) fsbackend.Bulk {
+	d, err := disk.Open(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.Close() })
-	return d
+	return d.Backend().(fsbackend.Bulk)
 }
 
 // fill makes resources: "/a/" a collection, "/a/b=x" a file.
-func fill(t *testing.T, f webdav.FileSystem, spec string) {
+func fill(t *testing.T, f fsbackend.Backend, spec string) {
 	t.Helper()
 	for _, s := range strings.Fields(spec) {
 		name, content, _ := strings.Cut(s, "=")
 		if dir, ok := strings.CutSuffix(name, "/"); ok {
-			if err := f.Mkdir(t.Context(), dir, 0o777); err != nil {
+			if err := f.Mkdir(t.Context(), davpath.Must(dir)); err != nil {
 				t.Fatal(err)
 			}
 			continue
 		}
-		w, err := f.OpenFile(t.Context(), name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o666)
+		u, err := f.Create(t.Context(), davpath.Must(name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		io.WriteString(w, content)
-		if err := w.Close(); err != nil {
+		if _, err := io.WriteString(u, content); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := u.Commit(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// dump shows everything below the root, hidden files included, as fill takes it.
-func dump(t *testing.T, f webdav.FileSystem, name string) (out []string) {
-	t.Helper()
-	d, err := f.OpenFile(t.Context(), name, os.O_RDONLY, 0)
+// list returns the members of a collection in the order of their names.
+func list(ctx context.Context, f fsbackend.Backend, p davpath.Path) ([]fsbackend.Info, error) {
+	d, err := f.OpenDir(ctx, p)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	defer d.Close()
-	infos, err := d.Readdir(-1)
+	names, err := d.Names()
+	if err != nil {
+		return nil, err
+	}
+	sort.Strings(names)
+	infos, errs := make([]fsbackend.Info, len(names)), make([]error, len(names))
+	d.Lstat(names, infos, errs)
+	return infos, errors.Join(errs...)
+}
+
+// removeAll removes p and all below it.
+func removeAll(ctx context.Context, f fsbackend.Backend, p davpath.Path) error {
+	members, err := list(ctx, f, p)
+	if err == nil {
+		for _, m := range members {
+			if err := removeAll(ctx, f, p.Child(m.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return f.Remove(ctx, p)
+}
+
+// dump shows everything below a collection, temp files included, as fill takes it.
+func dump(t *testing.T, f fsbackend.Backend, name string) (out []string) {
+	t.Helper()
+	dir := davpath.Must(name)
+	members, err := list(t.Context(), f, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, i := range infos {
-		p := strings.TrimSuffix(name, "/") + "/" + i.Name()
-		if i.IsDir() {
-			out = append(out, p+"/")
-			out = append(out, dump(t, f, p)...)
+	for _, m := range members {
+		p := dir.Child(m.Name())
+		if m.IsDir() {
+			out = append(out, p.String()+"/")
+			out = append(out, dump(t, f, p.String())...)
 			continue
 		}
-		r, err := f.OpenFile(t.Context(), p, os.O_RDONLY, 0)
+		r, err := f.Open(t.Context(), p)
 		if err != nil {
-			out = append(out, p+"!")
+			out = append(out, p.String()+"!")
 			continue
 		}
 		b, err := io.ReadAll(r)
@@ -96,10 +129,34 @@ func dump(t *testing.T, f webdav.FileSystem, name string) (out []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, p+"="+string(b))
+		out = append(out, p.String()+"="+string(b))
 	}
 	sort.Strings(out)
 	return out
+}
+
+func copyTo(ctx context.Context, e *tree.Tree, src, dst davpath.Path, depth tree.Depth, report tree.Report) error {
+	p, err := e.PlanCopy(ctx, src, dst, depth)
+	if err != nil {
+		return err
+	}
+	return p.Run(ctx, report)
+}
+
+func moveTo(ctx context.Context, e *tree.Tree, src, dst davpath.Path, report tree.Report) error {
+	p, err := e.PlanMove(ctx, src, dst)
+	if err != nil {
+		return err
+	}
+	return p.Run(ctx, report)
+}
+
+func deleteAll(ctx context.Context, e *tree.Tree, p davpath.Path, report tree.Report) error {
+	plan, err := e.PlanDelete(ctx, p)
+	if err != nil {
+		return err
+	}
+	return plan.Run(ctx, report)
 }
 
 // guard refuses by name, and hides what it refuses with fs.ErrNotExist.
@@ -125,12 +182,12 @@ func TestOperations(t *testing.T) {
 		{"§9.6.1 DELETE of a member", c, nil, "delete /c/d/2", nil, "", "/c/ /c/1=one /c/d/ /c/d/e/ /c/d/e/3=three"},
 		{"DELETE of nothing", c, nil, "delete /x", fs.ErrNotExist, "", c},
 		{"DELETE below a file", c, nil, "delete /c/1/x", fs.ErrNotExist, "", c},
-		{"§9.6.1 ancestors of what stays, stay", c, guard{"unbind /c/d/2": fs.ErrPermission}, "delete /c", tree.ErrPartial, "/c/d/2: permission denied", "/c/ /c/d/ /c/d/2=two"},
+		{"§9.6.1 ancestors of a kept member are kept", c, guard{"unbind /c/d/2": fs.ErrPermission}, "delete /c", tree.ErrPartial, "/c/d/2: permission denied", "/c/ /c/d/ /c/d/2=two"},
 		{"a refused collection keeps its members", c, guard{"unbind /c/d": fs.ErrPermission}, "delete /c", tree.ErrPartial, "/c/d/: permission denied",
 			"/c/ /c/d/ /c/d/2=two /c/d/e/ /c/d/e/3=three"},
 		{"a hidden member is not named", c, guard{"unbind /c/d/2": fs.ErrNotExist}, "delete /c", tree.ErrPartial,
 			"/c/d/: kept: a hidden member could not be removed: permission denied", "/c/ /c/d/ /c/d/2=two"},
-		{"left over from an upload that was cut off", c + "/c/d/.dav207-ABCDEFGHIJKLMNOPQRSTUVWXYZ=junk", nil, "delete /c", nil, "", ""},
+		{"a temp file of an interrupted upload is removed", c + "/c/d/.dav207-ABCDEFGHIJKLMNOPQRSTUVWXYZ=junk", nil, "delete /c", nil, "", ""},
 
 		{"§9.8.3 COPY takes members along", c, nil, "copy /c /x", nil, "", c + "/x/ /x/1=one /x/d/ /x/d/2=two /x/d/e/ /x/d/e/3=three"},
 		{"§9.8.3 Depth: 0", c, nil, "copy0 /c /x", nil, "", c + "/x/"},
@@ -150,13 +207,13 @@ func TestOperations(t *testing.T) {
 		{"§9.8.3 a member that may not be read, others go on", c, guard{"read /c/1": fs.ErrPermission}, "copy /c /x", tree.ErrPartial, "/c/1: permission denied",
 			c + "/x/ /x/d/ /x/d/2=two /x/d/e/ /x/d/e/3=three"},
 		{"a collection that may not be read: its members are not tried", c, guard{"read /c/d": fs.ErrPermission}, "copy /c /x", tree.ErrPartial, "/c/d/: permission denied", c + "/x/ /x/1=one"},
-		{"what is hidden is not there", c, guard{"read /c/d": fs.ErrNotExist}, "copy /c /x", nil, "", c + "/x/ /x/1=one"},
+		{"a hidden collection is not copied", c, guard{"read /c/d": fs.ErrNotExist}, "copy /c /x", nil, "", c + "/x/ /x/1=one"},
 		{"the destination may not be created", c, guard{"bind /x": fs.ErrPermission}, "copy /c /x", fs.ErrPermission, "", c},
-		{"§9.8.8 a member of the destination is refused: it stays as it was", c + "/x/ /x/d/ /x/d/old=old /x/1=old", guard{"write-content /x/d": fs.ErrPermission}, "copy /c /x",
+		{"§9.8.8 a member of the destination is refused: it is unchanged", c + "/x/ /x/d/ /x/d/old=old /x/1=old", guard{"write-content /x/d": fs.ErrPermission}, "copy /c /x",
 			tree.ErrPartial, "/x/d/: permission denied", c + "/x/ /x/1=one /x/d/ /x/d/old=old"},
-		{"a surplus member that may not go", c + "/x/ /x/old=old /x/old2=old", guard{"unbind /x/old": fs.ErrPermission}, "copy /c/d/e /x", tree.ErrPartial, "/x/old: permission denied",
+		{"a member without counterpart that may not be removed", c + "/x/ /x/old=old /x/old2=old", guard{"unbind /x/old": fs.ErrPermission}, "copy /c/d/e /x", tree.ErrPartial, "/x/old: permission denied",
 			c + "/x/ /x/3=three /x/old=old"},
-		{"a file over a collection that has to stay", c + "/x/ /x/old=old /x/y=y", guard{"unbind /x/old": fs.ErrPermission}, "copy /c/1 /x", tree.ErrPartial, "/x/old: permission denied",
+		{"a file over a collection that may not be removed", c + "/x/ /x/old=old /x/y=y", guard{"unbind /x/old": fs.ErrPermission}, "copy /c/1 /x", tree.ErrPartial, "/x/old: permission denied",
 			c + "/x/ /x/old=old /x/y=y"},
 
 		{"§9.9.3 MOVE takes members along", c, nil, "move /c /x", nil, "", "/x/ /x/1=one /x/d/ /x/d/2=two /x/d/e/ /x/d/e/3=three"},
@@ -169,13 +226,13 @@ func TestOperations(t *testing.T) {
 		{"§9.9.4 over an ancestor", c, nil, "move /c/d/e /c", tree.ErrOverlap, "", c},
 		{"§9.9.4 no parent", c, nil, "move /c /x/y", tree.ErrNoParent, "", c},
 		{"of nothing: the destination stays", c + "/x=old", nil, "move /y /x", fs.ErrNotExist, "", c + "/x=old"},
-		{"§9.9.4 a member that may not go stays with its ancestors", c, guard{"unbind /c/d/2": fs.ErrPermission}, "move /c /x", tree.ErrPartial, "/c/d/2: permission denied",
+		{"§9.9.4 a member that may not be moved is kept with its ancestors", c, guard{"unbind /c/d/2": fs.ErrPermission}, "move /c /x", tree.ErrPartial, "/c/d/2: permission denied",
 			"/c/ /c/d/ /c/d/2=two /x/ /x/1=one /x/d/ /x/d/e/ /x/d/e/3=three"},
 		{"§9.9.3 a member of the destination is refused", c + "/x/ /x/d/ /x/d/old=old", guard{"unbind /x/d": fs.ErrPermission, "write-content /x/d": fs.ErrPermission}, "move /c /x",
 			tree.ErrPartial, "/x/d/: permission denied", c + "/x/ /x/d/ /x/d/old=old"},
 		{"a hidden member is not named", c, guard{"unbind /c/d/2": fs.ErrNotExist}, "move /c /x", tree.ErrPartial,
 			"/c/d/: kept: a hidden member could not be removed: permission denied", "/c/ /c/d/ /c/d/2=two /x/ /x/1=one /x/d/ /x/d/e/ /x/d/e/3=three"},
-		{"the source may not go", c, guard{"unbind /c": fs.ErrPermission}, "move /c /x", fs.ErrPermission, "", c},
+		{"the source may not be moved", c, guard{"unbind /c": fs.ErrPermission}, "move /c /x", fs.ErrPermission, "", c},
 		{"the destination may not be replaced", c + "/x=old", guard{"unbind /x": fs.ErrPermission, "write-content /x": fs.ErrPermission}, "move /c/1 /x", fs.ErrPermission, "", c + "/x=old"},
 	} {
 		for _, b := range backends {
@@ -204,13 +261,13 @@ func TestOperations(t *testing.T) {
 				var err error
 				switch args[0] {
 				case "delete":
-					err = e.Delete(t.Context(), src, report)
+					err = deleteAll(t.Context(), e, src, report)
 				case "copy":
-					err = e.Copy(t.Context(), src, dst, tree.Infinity, report)
+					err = copyTo(t.Context(), e, src, dst, tree.Infinity, report)
 				case "copy0":
-					err = e.Copy(t.Context(), src, dst, tree.Zero, report)
+					err = copyTo(t.Context(), e, src, dst, tree.Zero, report)
 				case "move":
-					err = e.Move(t.Context(), src, dst, report)
+					err = moveTo(t.Context(), e, src, dst, report)
 				}
 				if !errors.Is(err, tt.err) || err != nil && tt.err == nil {
 					t.Errorf("error = %v, want %v", err, tt.err)
@@ -229,17 +286,18 @@ func TestOperations(t *testing.T) {
 	}
 }
 
-// mark gives a resource a property that says where it was born.
+// mark gives a resource a property whose value is its path.
 func mark(t *testing.T, s props.Store, name string) {
 	t.Helper()
-	p := props.Property{XMLName: props.DAV("born"), InnerXML: []byte(name)}
+	p := props.Property{XMLName: props.DAV("origin"), InnerXML: []byte(name)}
 	if err := s.Patch(t.Context(), davpath.Must(name), []props.Change{{Property: p}}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// checkMarks makes sure that properties went where their resources did, and that nothing is left of those that went.
-func checkMarks(t *testing.T, f webdav.FileSystem, s props.Store, op string, src, dst davpath.Path) {
+// checkMarks checks that properties are where their resources are, and that removed resources have
+// none.
+func checkMarks(t *testing.T, f fsbackend.Backend, s props.Store, op string, src, dst davpath.Path) {
 	t.Helper()
 	for _, name := range strings.Fields("/c /c/1 /c/d /c/d/2 /c/d/e /c/d/e/3 /x /x/1 /x/d /x/d/2 /x/d/e /x/d/e/3 /x/old /x/old2 /x/2 /x/3 /x/d/old /x/o /x/o/p /x/y") {
 		p := davpath.Must(name)
@@ -247,7 +305,7 @@ func checkMarks(t *testing.T, f webdav.FileSystem, s props.Store, op string, src
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = f.Stat(t.Context(), name)
+		_, err = f.Stat(t.Context(), p)
 		if exists := err == nil; exists != (len(ps) > 0) {
 			t.Errorf("%s: exists %v, has %d properties", name, exists, len(ps))
 			continue
@@ -255,12 +313,12 @@ func checkMarks(t *testing.T, f webdav.FileSystem, s props.Store, op string, src
 		if len(ps) == 0 || op == "delete" || !dst.Contains(p) || dst == src {
 			continue
 		}
-		// What came from the source has the source's mark: told by the content of files, all of which have their own.
-		if r, err := f.OpenFile(t.Context(), name, os.O_RDONLY, 0); err == nil {
+		// A file from the source has the source's mark. Contents are unique and show the origin.
+		if r, err := f.Open(t.Context(), p); err == nil {
 			if b, err := io.ReadAll(r); err == nil && len(b) > 0 {
-				born := string(ps[0].InnerXML)
-				if fromSource := string(b) != "old" && string(b) != "y" && string(b) != "file"; fromSource != src.Contains(davpath.Must(born)) && !src.Contains(dst) && !dst.Contains(src) {
-					t.Errorf("%s=%s has the properties of %s", name, b, born)
+				origin := string(ps[0].InnerXML)
+				if fromSource := string(b) != "old" && string(b) != "y" && string(b) != "file"; fromSource != src.Contains(davpath.Must(origin)) && !src.Contains(dst) && !dst.Contains(src) {
+					t.Errorf("%s=%s has the properties of %s", name, b, origin)
 				}
 			}
 			r.Close()
@@ -268,7 +326,7 @@ func checkMarks(t *testing.T, f webdav.FileSystem, s props.Store, op string, src
 	}
 }
 
-// Links within a tree on disk, and what is no file at all.
+// Symbolic links within a tree on disk, and links out of it.
 func TestLinks(t *testing.T) {
 	dir := t.TempDir()
 	for _, d := range []string{"c/d", "t"} {
@@ -286,11 +344,7 @@ func TestLinks(t *testing.T) {
 			t.Skip("no symbolic links here: ", err)
 		}
 	}
-	d, err := fsbackend.Root(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := openDir(t, dir)
 	e := &tree.Tree{FS: d, Props: &props.Memory{}}
 	report := func(out *[]string) tree.Report {
 		return func(p davpath.Path, collection bool, err error) {
@@ -324,7 +378,7 @@ func TestLinks(t *testing.T) {
 		t.Errorf("walk:\ngot  %s\nwant %s", got, want)
 	}
 	var reports []string
-	if err := e.Copy(t.Context(), davpath.Must("/c"), davpath.Must("/x"), tree.Infinity, report(&reports)); !errors.Is(err, tree.ErrPartial) {
+	if err := copyTo(t.Context(), e, davpath.Must("/c"), davpath.Must("/x"), tree.Infinity, report(&reports)); !errors.Is(err, tree.ErrPartial) {
 		t.Errorf("Copy = %v", err)
 	}
 	if got, want := strings.Join(reports, ", "), "/c/broken missing, /c/out missing, /c/up/c loop, /c/up/x loop"; got != want {
@@ -338,18 +392,18 @@ func TestLinks(t *testing.T) {
 			if src == "/t/f" && dst != "/c/file" || src == "/t" && dst == "/c/file" {
 				continue
 			}
-			if err := e.Copy(t.Context(), davpath.Must(src), davpath.Must(dst), tree.Infinity, report(&reports)); !errors.Is(err, tree.ErrOverlap) {
+			if err := copyTo(t.Context(), e, davpath.Must(src), davpath.Must(dst), tree.Infinity, report(&reports)); !errors.Is(err, tree.ErrOverlap) {
 				t.Errorf("Copy %s to its other name %s = %v, want %v", src, dst, err, tree.ErrOverlap)
 			}
 		}
 	}
-	if err := e.Move(t.Context(), davpath.Must("/c"), davpath.Must("/moved"), report(&reports)); err != nil {
+	if err := moveTo(t.Context(), e, davpath.Must("/c"), davpath.Must("/moved"), report(&reports)); err != nil {
 		t.Errorf("Move = %v", err)
 	}
 	if to, err := os.Readlink(filepath.Join(dir, "moved", "broken")); err != nil || to != "nowhere" {
 		t.Errorf("a link is moved as it is: %q, %v", to, err)
 	}
-	if err := e.Delete(t.Context(), davpath.Must("/moved"), report(&reports)); err != nil {
+	if err := deleteAll(t.Context(), e, davpath.Must("/moved"), report(&reports)); err != nil {
 		t.Errorf("Delete = %v", err)
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "t", "f")); err != nil || string(b) != "target" {
@@ -357,15 +411,15 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// A request that ends stops the operation, and what was not done was not done.
+// A cancelled request stops the operation, which then returns an error and has changed nothing.
 func TestCancelled(t *testing.T) {
-	f := fsbackend.New(fsbackend.Memory())
+	f := memory.New(nil).Backend()
 	fill(t, f, "/c/ /c/1=one /c/2=two")
 	e := &tree.Tree{FS: f, Props: &props.Memory{}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	report := func(p davpath.Path, _ bool, err error) { t.Errorf("reported %s: %v", p, err) }
-	if err := e.Delete(ctx, davpath.Must("/c"), report); !errors.Is(err, context.Canceled) {
+	if err := deleteAll(ctx, e, davpath.Must("/c"), report); !errors.Is(err, context.Canceled) {
 		t.Errorf("Delete = %v", err)
 	}
 	if got := strings.Join(dump(t, f, "/"), " "); got != "/c/ /c/1=one /c/2=two" {

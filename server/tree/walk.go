@@ -6,23 +6,24 @@ import (
 	"io/fs"
 	"iter"
 
+	"dav207/fsbackend"
 	"dav207/props"
 	"dav207/server/access"
 	"dav207/server/davpath"
 )
 
-// Walk yields r and, as deep as depth says, its members: a collection before its members, siblings in the byte order of
-// their names. r is what Stat returned.
+// Walk yields r and its members down to depth: a collection before its members, siblings in byte
+// order of their names. r is what Stat returned.
 //
-// A member that cannot be looked at, or a collection whose members cannot be listed, comes with its error instead: it then
-// appears once, and the walk goes on. If r itself is such a collection its error is all there is. Left out are members that
-// vanished while the walk went on, links that lead nowhere, which are no resources, and what the guard hides by
-// fs.ErrNotExist.
+// A member whose info cannot be read, or a collection that cannot be listed, is yielded once with
+// its error, and the walk goes on. If r itself cannot be listed, its error is all that Walk yields.
+// Walk omits members that are removed during the walk, links that lead nowhere, and what the guard
+// hides with fs.ErrNotExist.
 //
-// The Info of what is yielded is good until the walk goes on.
+// The Info of a yielded resource is valid until the next one.
 //
-// Memory grows with the length of the names in the collections between r and the place of the walk, not with the number of
-// resources.
+// Memory grows with the number and length of the names in the collections between r and the current
+// resource, not with the number of resources.
 func (t *Tree) Walk(ctx context.Context, r props.Resource, depth Depth) iter.Seq2[props.Resource, error] {
 	return func(yield func(props.Resource, error) bool) {
 		w := walk{t: t, ctx: ctx, yield: yield}
@@ -30,12 +31,13 @@ func (t *Tree) Walk(ctx context.Context, r props.Resource, depth Depth) iter.Seq
 	}
 }
 
+// walk is one call of Walk.
 type walk struct {
-	t     *Tree
-	ctx   context.Context
-	yield func(props.Resource, error) bool
-	above []fs.FileInfo // the collections that the walk is in
-	links int           // how many of them were reached through a link: without one there is no way back up
+	t         *Tree
+	ctx       context.Context
+	yield     func(props.Resource, error) bool
+	ancestors []*fsbackend.Info // the collections that the walk is in
+	links     int               // how many of them were reached through a link: without one there is no way back up
 }
 
 // resource walks r and reports whether to go on.
@@ -43,36 +45,26 @@ func (w *walk) resource(r props.Resource, depth Depth) bool {
 	if !r.Info.IsDir() || depth == Zero {
 		return w.yield(r, nil)
 	}
-	l, err := w.t.list(w.ctx, r.Path)
-	for tries := 0; missing(err) && tries < 3; tries++ {
-		now, gone := w.t.Stat(w.ctx, r.Path)
-		if missing(gone) && len(w.above) > 0 {
-			return true
-		}
-		if gone != nil {
-			return w.yield(r, gone)
-		}
-		if r.Info = now.Info; !r.Info.IsDir() { // a file has come in its place
-			return w.yield(r, nil)
-		}
-		l, err = w.t.list(w.ctx, r.Path)
+	r, l, gone, err := w.t.listCurrent(w.ctx, r)
+	if gone && len(w.ancestors) > 0 {
+		return true
 	}
-	if err != nil {
+	if err != nil || l == nil {
 		return w.yield(r, err)
 	}
 	defer l.close()
-	l.passing = true // what is yielded is good until the next one, and the walk itself keeps only the way down
+	l.reuse = true // the walk itself keeps only the infos of the collections that it is in
 	if !w.yield(r, nil) {
 		return false
 	}
-	w.above = append(w.above, r.Info)
-	defer func() { w.above = w.above[:len(w.above)-1] }()
+	w.ancestors = append(w.ancestors, r.Info)
+	defer func() { w.ancestors = w.ancestors[:len(w.ancestors)-1] }()
 	if depth == One {
 		depth = Zero
 	}
-	for o := range l.batches {
-		for i, p := range o.paths {
-			if !w.member(p, o.infos[i], o.errs[i], depth) {
+	for b := range l.batches {
+		for i, p := range b.paths {
+			if !w.member(p, &b.infos[i], b.errs[i], depth) {
 				return false
 			}
 		}
@@ -80,12 +72,22 @@ func (w *walk) resource(r props.Resource, depth Depth) bool {
 	return true
 }
 
-// member walks a member of which a listing has seen info or err.
-func (w *walk) member(p davpath.Path, info fs.FileInfo, failed error, depth Depth) bool {
-	if failed != nil && errors.Is(failed, fs.ErrNotExist) {
-		return true
+// member walks a member for which a listing returned info or failed.
+func (w *walk) member(p davpath.Path, info *fsbackend.Info, failed error, depth Depth) bool {
+	if errors.Is(failed, fs.ErrNotExist) {
+		// It was removed, or it or the listed collection is being replaced.
+		failed = w.t.retryAfterSwap(w.ctx, p, false, func() (err error) {
+			info, err = w.t.FS.Lstat(w.ctx, p)
+			return err
+		})
+		if missing(failed) {
+			return true
+		}
 	}
-	r := props.Resource{Path: p, Info: info}
+	r := props.Resource{Path: p}
+	if failed == nil {
+		r.Info = info
+	}
 	if err := w.ctx.Err(); err != nil {
 		w.yield(r, err)
 		return false
@@ -100,14 +102,14 @@ func (w *walk) member(p davpath.Path, info fs.FileInfo, failed error, depth Dept
 		return w.yield(r, nil)
 	}
 	r, err := w.t.follow(w.ctx, r)
-	if isLink(info) {
+	if info.IsLink() {
 		if errors.Is(err, fs.ErrNotExist) {
 			return true
 		}
 		w.links++
 		defer func() { w.links-- }()
 	}
-	if err == nil && depth != Zero && w.links > 0 && holds(w.above, r.Info) {
+	if err == nil && depth != Zero && w.loops(r.Info) {
 		err = ErrLoop
 	}
 	if err != nil {
@@ -116,10 +118,13 @@ func (w *walk) member(p davpath.Path, info fs.FileInfo, failed error, depth Dept
 	return w.resource(r, depth)
 }
 
-// follow looks at what a member found by a listing leads to. For a link that leads nowhere the error is
-// fs.ErrNotExist, for what can not be served ErrSpecial.
+// loops reports whether a collection is one of those that the walk is in. That takes a link.
+func (w *walk) loops(info *fsbackend.Info) bool { return w.links > 0 && isAncestor(w.ancestors, info) }
+
+// follow returns the resource that a listed member leads to. The error is fs.ErrNotExist for a link
+// that leads nowhere, and ErrSpecial for what cannot be served.
 func (t *Tree) follow(ctx context.Context, r props.Resource) (props.Resource, error) {
-	if isLink(r.Info) {
+	if r.Info.IsLink() {
 		to, err := t.Stat(ctx, r.Path)
 		if to.Info == nil {
 			to.Info = r.Info
@@ -127,16 +132,16 @@ func (t *Tree) follow(ctx context.Context, r props.Resource) (props.Resource, er
 		to.Link = true
 		return to, err
 	}
-	return r, servable(r.Info)
+	return r, checkServable(r.Info)
 }
 
-// holds reports whether a collection is one of those above it.
-func holds(above []fs.FileInfo, info fs.FileInfo) bool {
+// isAncestor reports whether info describes one of the collections in ancestors.
+func isAncestor(ancestors []*fsbackend.Info, info *fsbackend.Info) bool {
 	if !info.IsDir() {
 		return false
 	}
-	for _, a := range above {
-		if sameFile(a, info) {
+	for _, a := range ancestors {
+		if a.SameFile(info) {
 			return true
 		}
 	}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package fsbackend_test
+
+func hasBirth(string) bool { return true }

@@ -1,5 +1,0 @@
-//go:build !unix
-
-package fsbackend
-
-const openFlags = 0

@@ -1,0 +1,228 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"dav207/props"
+	"dav207/server/access"
+	"dav207/server/davpath"
+	"dav207/server/early"
+	"dav207/server/pathlock"
+	"dav207/server/tree"
+	"dav207/server/wire"
+)
+
+// Each request takes the same steps, in serve and then in the file of its method:
+//
+//  1. Parse the headers and the body.
+//  2. Wait for conflicting requests: reserve.
+//  3. Look up the resource: lookup.
+//  4. Check policy, If, locks and HTTP conditions: precheck.go.
+//  5. Plan a change of a tree: package tree.
+//  6. Run the plan: run.go.
+//  7. Respond.
+//
+// With Expect: 100-continue the checks also run before the body is read: checkExpect.
+
+// method is the implementation of one HTTP method.
+type method struct {
+	name  string
+	serve func(*request) error
+	head  func(*request) error // for checkExpect; nil if serve checks before it reads the body
+}
+
+// methodTable returns all methods in the order of the Allow header.
+func (h *Handler) methodTable() []method {
+	return []method{
+		{"OPTIONS", h.options, nil},
+		{"GET", h.get, nil},
+		{"HEAD", h.get, nil},
+		{"PUT", h.put, nil},
+		{"DELETE", h.withInterim(h.delete), h.deleteHead},
+		{"MKCOL", h.mkcol, h.mkcolHead},
+		{"COPY", h.withInterim(h.copyOrMove), h.copyOrMoveHead},
+		{"MOVE", h.withInterim(h.copyOrMove), h.copyOrMoveHead},
+		{"PROPFIND", h.propfind, h.propfindHead},
+		{"PROPPATCH", h.proppatch, h.proppatchHead},
+		{"LOCK", h.lock, h.lockHead},
+		{"UNLOCK", h.unlock, h.unlockHead},
+	}
+}
+
+// allow returns the value of the Allow header, without the method named by without (RFC 9110
+// §10.2.1).
+func (h *Handler) allow(without string) string {
+	names := make([]string, 0, len(h.methods))
+	for _, m := range h.methods {
+		if m.name != without && h.supports(m.name) {
+			names = append(names, m.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// request is a request in progress.
+type request struct {
+	*http.Request
+	w         http.ResponseWriter
+	ctx       context.Context
+	body      body // use this, not Request.Body
+	path      davpath.Path
+	found     lookupResult
+	principal string
+	origin    origin
+	ifs       ifHeader
+	interim   *interim  // nil if there are no interim responses
+	tree      tree.Tree // see treeFor
+	guard     guard
+}
+
+// lookupResult is the result of the last lookup of the request's resource. It is valid while the
+// request holds its ranges; reserve resets it.
+type lookupResult struct {
+	there      bool
+	vacant     bool // no resource, and the parent is a collection
+	direct     bool // no symbolic link in the path: it is the real path
+	collection bool
+}
+
+// recordLookup stores the result of a lookup.
+func (q *request) recordLookup(r props.Resource, err error) {
+	q.found = lookupResult{}
+	if err == nil {
+		q.found = lookupResult{there: true, direct: r.Info.Direct, collection: r.Info.IsDir()}
+	}
+}
+
+// stat looks up the request's resource and stores the result.
+func (q *request) stat(t *tree.Tree) (props.Resource, error) {
+	r, err := t.Stat(q.ctx, q.path)
+	q.recordLookup(r, err)
+	return r, err
+}
+
+// recordReplaced stores the file that an upload replaces. There is none if r.Info is nil.
+func (q *request) recordReplaced(r props.Resource) {
+	if r.Info == nil {
+		q.found = lookupResult{vacant: true}
+		return
+	}
+	q.recordLookup(r, nil)
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w = wire.Wrap(w, r)
+	q := &request{Request: r, w: w, ctx: r.Context(), body: newBody(w, r), principal: access.Principal(r.Context()), origin: h.originOf(r)}
+	if q.origin.mapping != h.mapping {
+		q.ctx = context.WithValue(q.ctx, originKey{}, q.origin)
+	}
+	q.ctx = h.hideQuota(q.ctx, r.UserAgent())
+	switch err := h.serve(q); {
+	case err == nil:
+	case q.body.ended || q.body.err != nil:
+		h.fail(q, err)
+	default:
+		early.Respond(w, r, q.body.wasRead, q.body.deadline, func() { h.fail(q, err) })
+	}
+}
+
+// serve finds the method and the path, parses If, and calls the method. ServeHTTP sends the
+// response for the error that it returns.
+func (h *Handler) serve(q *request) error {
+	if err := h.checkTarget(q.Request); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(h.methods, func(m method) bool { return m.name == q.Method })
+	if i < 0 {
+		return errMethod(q.Method)
+	}
+	if q.Method == http.MethodGet || q.Method == http.MethodHead || q.Method == http.MethodOptions {
+		q.body.drain()
+	}
+	if isLockMethod(q.Method) && !h.supports(q.Method) { // the DAV header leaves class 2 out (RFC 4918 §18)
+		return statusError(http.StatusMethodNotAllowed, "Nothing can be locked here: it is for reading only.")
+	}
+	if q.Method == http.MethodOptions { // any URL, also one that no resource can have
+		return h.options(q)
+	}
+	path, err := h.mapping.Parse(q.URL.EscapedPath())
+	if errors.Is(err, davpath.ErrOutside) {
+		return h.respondOutside(q, path)
+	}
+	if err != nil {
+		return badRequest(err)
+	}
+	if path.Reserved() {
+		return reservedError(q.Method, path)
+	}
+	q.path = path
+	if err := h.parseIf(q); err != nil {
+		return err
+	}
+	if err := h.checkExpect(q, &h.methods[i]); err != nil {
+		return err
+	}
+	return h.methods[i].serve(q)
+}
+
+// treeFor returns the engine with this request's guard. Its Gone removes the locks of deleted
+// resources.
+func (h *Handler) treeFor(q *request) *tree.Tree {
+	q.tree, q.guard = h.tree, guard{h: h, q: q}
+	t := &q.tree
+	t.Guard = &q.guard
+	t.Gone = func(p davpath.Path, below bool) {
+		if h.locks.Len() == 0 {
+			return
+		}
+		p = h.realMemberPath(context.WithoutCancel(q.ctx), p)
+		if !below {
+			h.locks.Remove(p)
+			return
+		}
+		for _, l := range h.locks.Below(p) {
+			h.locks.Unlock(l.Token)
+		}
+	}
+	return t
+}
+
+// reserve waits for earlier requests that conflict with ranges, or until the request is canceled.
+// It resets q.found. The caller must call release; more than one call is allowed.
+func (h *Handler) reserve(q *request, ranges ...pathlock.Range) (release func(), err error) {
+	q.found = lookupResult{}
+	return h.pathLocks.Acquire(q.ctx, ranges...)
+}
+
+// writes returns the range for a write of the resource p.
+func writes(p davpath.Path) pathlock.Range { return pathlock.Range{Path: p, Write: true} }
+
+// respondCreated responds with 201, or with 204 if the URL had a resource before.
+func (h *Handler) respondCreated(q *request, existed bool) {
+	if existed {
+		q.w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	q.w.Header().Set("Content-Length", "0")
+	q.w.WriteHeader(http.StatusCreated)
+}
+
+// supports reports whether the handler offers a method. The Allow header leaves out the others.
+func (h *Handler) supports(method string) bool {
+	if !h.readOnly {
+		return true
+	}
+	switch method {
+	case http.MethodOptions, http.MethodGet, http.MethodHead, "PROPFIND":
+		return true
+	}
+	return false
+}
+
+// isLockMethod reports whether a method belongs to class 2 (RFC 4918 §18.2).
+func isLockMethod(method string) bool { return method == "LOCK" || method == "UNLOCK" }

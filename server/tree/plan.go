@@ -1,0 +1,185 @@
+package tree
+
+import (
+	"context"
+	"io/fs"
+	"sync"
+
+	"dav207/fsbackend"
+	"dav207/props"
+	"dav207/server/access"
+	"dav207/server/davpath"
+)
+
+// Plan is a COPY, MOVE or DELETE that was checked and has changed nothing yet. It is valid as long
+// as no other request changes the resources that it is about. Run executes it, once.
+type Plan struct {
+	t     *Tree
+	op    operation
+	src   props.Resource
+	dst   davpath.Path    // unused by a DELETE
+	old   *fsbackend.Info // at dst; nil for nothing
+	depth Depth
+}
+
+type operation uint8
+
+const (
+	deleting operation = iota
+	copying
+	moving
+	renamingCase // a MOVE to another spelling of the same name
+)
+
+// PlanDelete plans to remove p with all its members and their properties (RFC 4918 §9.6). A
+// symbolic link is removed, not what it leads to. Run removes what it can. It reports each member
+// that it cannot remove and keeps that member's ancestors, which it does not report.
+func (t *Tree) PlanDelete(ctx context.Context, p davpath.Path) (*Plan, error) {
+	info, err := t.lstat(ctx, p)
+	if err == nil && info == nil {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := t.check(ctx, access.Unbind, p); err != nil {
+		return nil, err
+	}
+	return &Plan{t: t, op: deleting, src: props.Resource{Path: p, Info: info}}, nil
+}
+
+// PlanCopy plans to copy src to dst with its properties and, unless depth is Zero, its members (RFC
+// 4918 §9.8). What is at dst is replaced, not merged. A symbolic link is copied as what it leads
+// to. Which properties are copied is up to props.Copied.
+//
+// Run reports a member that cannot be copied under the URL of the source or of the destination,
+// whichever failed. The destination's old member of that name stays. Other subtrees are copied.
+//
+// PlanCopy returns ErrOverlap, ErrNoParent, what Stat returns for src, or what the guard returns
+// for src and dst.
+func (t *Tree) PlanCopy(ctx context.Context, src, dst davpath.Path, depth Depth) (*Plan, error) {
+	r, err := t.Stat(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	old, lstatErr := t.lstat(ctx, dst)
+	if err := t.checkOverlap(ctx, r, dst, old); err != nil {
+		return nil, err
+	}
+	if err := t.check(ctx, access.Read, src); err != nil {
+		return nil, err
+	}
+	if err := checkBounds(dst); err != nil {
+		return nil, err
+	}
+	if lstatErr != nil {
+		return nil, lstatErr
+	}
+	if r.Info.IsDir() && depth != Zero { // an unreadable collection must not replace anything
+		now, l, _, err := t.listCurrent(ctx, r)
+		if err != nil {
+			return nil, sourceError{err}
+		}
+		if r = now; l != nil {
+			l.close()
+		}
+	}
+	if err := t.checkReplace(ctx, dst, old, r.Info.IsDir()); err != nil {
+		return nil, err
+	}
+	return &Plan{t: t, op: copying, src: r, dst: dst, old: old, depth: depth}, nil
+}
+
+// PlanMove plans to rename src, with its members and their properties, to dst (RFC 4918 §9.9). A
+// symbolic link is moved itself. What is at dst is replaced, which begins with a DELETE of it
+// (§9.9.3).
+//
+// If a member of an existing dst may not be removed, or is known to be undeletable, Run changes
+// nothing and reports that member. The same holds for a member of src that may not be moved while
+// there is something at dst (§7.5). If the guard allows every member, Run renames src in one step.
+// Otherwise, and where the back end cannot rename that far, it goes member by member. It reports
+// each member that cannot be moved. Those stay at src with their ancestors; others are moved
+// (§9.9.2).
+//
+// PlanMove returns the errors that PlanCopy does, and a *TooLongError if a member's new path would
+// be too long.
+func (t *Tree) PlanMove(ctx context.Context, src, dst davpath.Path) (*Plan, error) {
+	old, err := t.lstat(ctx, dst)
+	if err != nil {
+		return nil, err
+	}
+	info, srcErr := t.FS.Lstat(ctx, src)
+	if srcErr == nil && old != nil && sameFold(src, dst) && info.SameFile(old) {
+		// The resource at dst is src itself, under another spelling: nothing is replaced.
+		if err := t.checkMove(ctx, src, dst, false); err != nil {
+			return nil, err
+		}
+		return &Plan{t: t, op: renamingCase, src: props.Resource{Path: src}, dst: dst}, nil
+	}
+	r := props.Resource{Path: src, Info: info}
+	if srcErr == nil && !info.IsLink() {
+		err = checkServable(info)
+	} else {
+		r, err = t.Stat(ctx, src)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := t.checkOverlap(ctx, r, dst, old); err != nil {
+		return nil, err
+	}
+	if srcErr == nil {
+		r.Info = info // describes a link itself
+	}
+	if err := t.checkMove(ctx, src, dst, old != nil); err != nil {
+		return nil, err
+	}
+	if err := t.checkPathLengths(ctx, r, dst); err != nil {
+		return nil, err
+	}
+	return &Plan{t: t, op: moving, src: r, dst: dst, old: old}, nil
+}
+
+// Run executes the plan. It returns nil if all was done, ErrPartial if it reported all failures,
+// and any other error if nothing has changed. report may be nil where no member can fail.
+func (p *Plan) Run(ctx context.Context, report Report) error {
+	t := p.t.beginPropBatch()
+	if p.op == deleting {
+		err := t.withSyncBatch(ctx, p.src.Path, report, func(ctx context.Context, report Report) error {
+			return t.delete(ctx, p.src, report)
+		})
+		if left := t.flush(ctx); left != nil {
+			t.warn("the properties of a removed resource were not removed", p.src.Path, left) // not visible to clients
+		}
+		return err
+	}
+	if p.op != copying {
+		intent := props.MoveIntent{Src: p.src.Path, Dst: p.dst}
+		if err := t.Props.Update(context.WithoutCancel(ctx), intent); err != nil {
+			return err
+		}
+	}
+	err := t.withSyncBatch(ctx, p.dst, report, func(ctx context.Context, report Report) error {
+		return t.transfer(ctx, p, report)
+	})
+	if p.op != copying {
+		if failed := t.queue(ctx, props.MoveDone{Src: p.src.Path}); err == nil {
+			err = failed
+		}
+	}
+	return t.finish(ctx, p.dst, report, err)
+}
+
+func (t *Tree) transfer(ctx context.Context, p *Plan, report Report) error {
+	if p.op == renamingCase {
+		return t.renameCase(ctx, p.src.Path, p.dst)
+	}
+	x := &transfer{t: t, ctx: ctx, report: report, dst: p.dst, move: p.op == moving}
+	if x.move {
+		return x.finish(p.src, p.dst, x.moveAll(p))
+	}
+	src := p.src.Path
+	x.noProps = sync.OnceValue(func() bool { return !t.hasProps(ctx, src) && !t.hasProps(ctx, p.dst) })
+	x.membersWithProps = sync.OnceValues(func() ([]davpath.Path, bool) { return t.membersWithProps(ctx, src) })
+	return x.finish(p.src, p.dst, x.resource(p.src, p.dst, p.depth))
+}
