@@ -2,14 +2,17 @@ package server
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"net/http"
 	"slices"
+	"strings"
 
 	"dav207/server/access"
 	"dav207/server/davpath"
 	"dav207/server/locks"
 	"dav207/server/multistatus"
+	"dav207/server/tree"
 )
 
 // guard decides what one request may do: it checks the policy and the locks. It implements
@@ -17,6 +20,28 @@ import (
 type guard struct {
 	h *Handler
 	q *request
+}
+
+// treeFor returns the engine with this request's guard. Its Gone removes the locks of deleted
+// resources.
+func (h *Handler) treeFor(q *request) *tree.Tree {
+	q.tree, q.guard = h.tree, guard{h: h, q: q}
+	t := &q.tree
+	t.Guard = &q.guard
+	t.Gone = func(p davpath.Path, below bool) {
+		if h.locks.Len() == 0 {
+			return
+		}
+		p = h.realMemberPath(context.WithoutCancel(q.ctx), p)
+		if !below {
+			h.locks.Remove(p)
+			return
+		}
+		for _, l := range h.locks.Below(p) {
+			h.locks.Unlock(l.Token)
+		}
+	}
+	return t
 }
 
 // Check implements tree.Guard. A lock whose token was not submitted causes 423 with the lock's root
@@ -179,4 +204,78 @@ func (h *Handler) coveringPathLocks(p, real davpath.Path) []locks.Lock {
 // covers reports whether a lock covers a resource, under p or under its real path.
 func (h *Handler) covers(ctx context.Context, l locks.Lock, p davpath.Path) bool {
 	return l.Covers(p) || l.Covers(h.realPath(ctx, p))
+}
+
+// endLocksAt removes the locks whose root is p, which has no resource. It was removed outside the
+// server, and no request could submit the tokens for an unmapped URL (RFC 4918 §10.4.4).
+func (h *Handler) endLocksAt(ctx context.Context, p davpath.Path) error {
+	if h.locks.Len() == 0 {
+		return nil
+	}
+	return h.endLocksRooted(ctx, h.realMemberPath(ctx, p))
+}
+
+// endLocksAtRequest is endLocksAt for the request's resource.
+func (h *Handler) endLocksAtRequest(q *request) error {
+	if q.found.vacant && q.found.direct {
+		return h.endLocksRooted(q.ctx, q.path)
+	}
+	return h.endLocksAt(q.ctx, q.path)
+}
+
+// endLocksRooted removes the locks whose root is p.
+func (h *Handler) endLocksRooted(ctx context.Context, p davpath.Path) error {
+	if h.locks.Len() == 0 {
+		return nil
+	}
+	ended := false
+	for _, l := range h.locks.Covering(p) {
+		if l.Root != p {
+			continue
+		}
+		if err := h.locks.Unlock(l.Token); err != nil && !errors.Is(err, locks.ErrNoSuchLock) {
+			return err
+		}
+		ended = true
+	}
+	if ended {
+		h.locks.Flush(ctx) // before a new resource exists, which a crash would leave locked
+	}
+	return nil
+}
+
+// junkNames are files that systems write for themselves: the last three by Windows, the others by
+// macOS. Not among them are .~lock.NAME#, which LibreOffice reads, and .TemporaryItems, where
+// programs on macOS save documents.
+var junkNames = []string{
+	".ds_store", ".apdisk", ".spotlight-v100", ".trashes", ".fseventsd",
+	".metadata_never_index", ".metadata_never_index_unless_rootfs", ".metadata_direct_scope_only",
+	"thumbs.db", "ehthumbs.db", "desktop.ini",
+}
+
+// junkName reports whether a segment is the name of such a file. Case is ignored.
+func junkName(segment string) bool {
+	return strings.HasPrefix(segment, "._") ||
+		slices.ContainsFunc(junkNames, func(n string) bool { return strings.EqualFold(n, segment) })
+}
+
+// withoutJunk returns the engine for a listing, without junk if Options.HideJunk is set.
+func (h *Handler) withoutJunk(t *tree.Tree) *tree.Tree {
+	if !h.hideJunk {
+		return t
+	}
+	l := *t
+	l.Guard = junkGuard{t.Guard}
+	return &l
+}
+
+// junkGuard hides members that are junk. Walk does not check the collection that it lists, so a
+// collection with such a name can be listed.
+type junkGuard struct{ tree.Guard }
+
+func (g junkGuard) Check(ctx context.Context, p access.Privilege, path davpath.Path) error {
+	if junkName(path.Name()) {
+		return fs.ErrNotExist
+	}
+	return g.Guard.Check(ctx, p, path)
 }

@@ -3,14 +3,17 @@ package server
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"dav207/props"
 	"dav207/server/access"
 	"dav207/server/davpath"
 	"dav207/server/early"
+	"dav207/server/multistatus"
 	"dav207/server/pathlock"
 	"dav207/server/tree"
 	"dav207/server/wire"
@@ -23,7 +26,7 @@ import (
 //  3. Look up the resource: lookup.
 //  4. Check policy, If, locks and HTTP conditions: precheck.go.
 //  5. Plan a change of a tree: package tree.
-//  6. Run the plan: run.go.
+//  6. Run the plan: run.
 //  7. Respond.
 //
 // With Expect: 100-continue the checks also run before the body is read: checkExpect.
@@ -63,6 +66,30 @@ func (h *Handler) allow(without string) string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+// SetDAVHeaders sets the DAV and MS-Author-Via headers (RFC 4918 §10.1) as OPTIONS does. A
+// middleware that refuses requests must set them, too, since clients send OPTIONS before they have
+// credentials.
+func (h *Handler) SetDAVHeaders(head http.Header) {
+	classes := "1, 2, 3"
+	if h.readOnly {
+		classes = "1, 3" // §18.3: all but locking. macOS then mounts read-only
+	}
+	head.Set("DAV", classes)
+	head.Set("MS-Author-Via", "DAV") // without it Office opens documents read-only
+}
+
+// options implements OPTIONS (RFC 4918 §10.1). The response is the same for every URL: clients ask
+// for parents of the share and for names that do not exist, and apply the response to the whole
+// server.
+func (h *Handler) options(q *request) error {
+	head := q.w.Header()
+	h.SetDAVHeaders(head)
+	head.Set("Allow", h.allow(""))
+	head.Set("Content-Length", "0")
+	q.w.WriteHeader(http.StatusOK)
+	return nil
 }
 
 // request is a request in progress.
@@ -170,33 +197,57 @@ func (h *Handler) serve(q *request) error {
 	return h.methods[i].serve(q)
 }
 
-// treeFor returns the engine with this request's guard. Its Gone removes the locks of deleted
-// resources.
-func (h *Handler) treeFor(q *request) *tree.Tree {
-	q.tree, q.guard = h.tree, guard{h: h, q: q}
-	t := &q.tree
-	t.Guard = &q.guard
-	t.Gone = func(p davpath.Path, below bool) {
-		if h.locks.Len() == 0 {
-			return
-		}
-		p = h.realMemberPath(context.WithoutCancel(q.ctx), p)
-		if !below {
-			h.locks.Remove(p)
-			return
-		}
-		for _, l := range h.locks.Below(p) {
-			h.locks.Unlock(l.Token)
-		}
-	}
-	return t
-}
-
 // reserve waits for earlier requests that conflict with ranges, or until the request is canceled.
 // It resets q.found. The caller must call release; more than one call is allowed.
 func (h *Handler) reserve(q *request, ranges ...pathlock.Range) (release func(), err error) {
 	q.found = lookupResult{}
 	return h.pathLocks.Acquire(q.ctx, ranges...)
+}
+
+// runWriteTimeout is the total time that a client has to read a 207 while other requests wait for
+// the same resources.
+const runWriteTimeout = 15 * time.Second
+
+// run executes a plan and sends the response for its failures. An error of plan.Run itself is the
+// result of the whole request; each reported failure becomes a response of a 207. done is true if
+// everything succeeded: then the caller responds. run calls release before it sends the end of a
+// 207.
+func (h *Handler) run(q *request, release func(), plan *tree.Plan) (done bool, err error) {
+	out := multistatus.NewWriter(q.w)
+	out.SetWriteTimeout(runWriteTimeout) // other requests may wait for these resources
+	report := func(p davpath.Path, collection bool, err error) {
+		h.warnMember(q, p, err)
+		q.interim.guard(out, func() {
+			out.Write(failure(h.hrefs(q.ctx).Href(p, collection), err)) // Close returns the error
+			out.FlushIfStale()
+		})
+	}
+	err = plan.Run(q.ctx, report)
+	q.interim.stop()
+	switch {
+	case err == nil:
+		return true, nil
+	case q.ctx.Err() != nil:
+		return false, abort(q.ctx.Err()) // a 207 that ends here would claim success for the rest
+	case !errors.Is(err, tree.ErrPartial):
+		return false, discardOrAbort(out, err)
+	}
+	release()
+	out.SetWriteTimeout(0)
+	if err := out.Close(); err != nil {
+		return false, abort(err)
+	}
+	return false, nil
+}
+
+// warnMember logs the failure of one of many resources.
+func (h *Handler) warnMember(q *request, p davpath.Path, err error) {
+	level := slog.LevelWarn
+	if errors.Is(err, context.Canceled) { // the client is gone
+		level = slog.LevelDebug
+	}
+	h.log.LogAttrs(q.ctx, level, "member failed", slog.String("method", q.Method), slog.String("name", p.String()),
+		slog.Int("status", asError(err).Status), slog.Any("err", err))
 }
 
 // writes returns the range for a write of the resource p.
