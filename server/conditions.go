@@ -1,12 +1,15 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"dav207/fsbackend"
 	"dav207/props"
+	"dav207/server/davheader"
+	"dav207/server/davpath"
 	"dav207/server/multistatus"
 	"dav207/server/tree"
 )
@@ -15,7 +18,7 @@ import (
 // If-Range. r is the resource at the Request-URI; exists is false if there is none. The caller has
 // made all other checks before (§13.2.1), and calls it again before a change that had to wait.
 func (h *Handler) httpConditions(q *request, t *tree.Tree, r props.Resource, exists bool) error {
-	match, noneMatch := tagsIn(q.Header, "If-Match"), tagsIn(q.Header, "If-None-Match")
+	match, noneMatch := davheader.Tags(q.Header, "If-Match"), davheader.Tags(q.Header, "If-None-Match")
 	tag := ""
 	if exists && !r.Info.IsDir() && match+noneMatch != "" {
 		var err error
@@ -39,9 +42,9 @@ func (h *Handler) httpConditions(q *request, t *tree.Tree, r props.Resource, exi
 // matchHolds evaluates If-Match, whose list is match, or else If-Unmodified-Since.
 func (h *Handler) matchHolds(q *request, r props.Resource, match, tag string, exists bool) bool {
 	if len(q.Header["If-Match"]) > 0 { // an empty list matches nothing (RFC 9110 §13.1.1)
-		return matchesTag(match, tag, exists, true)
+		return davheader.MatchesTag(match, tag, exists, true)
 	}
-	since, ok := dateIn(q.Header, "If-Unmodified-Since")
+	since, ok := davheader.Date(q.Header, "If-Unmodified-Since")
 	if !ok || !exists {
 		return true
 	}
@@ -53,9 +56,9 @@ func (h *Handler) matchHolds(q *request, r props.Resource, match, tag string, ex
 // whether the client has the current state of the resource.
 func (h *Handler) clientHas(q *request, r props.Resource, noneMatch, tag string, exists, reads bool) bool {
 	if len(q.Header["If-None-Match"]) > 0 {
-		return matchesTag(noneMatch, tag, exists, false)
+		return davheader.MatchesTag(noneMatch, tag, exists, false)
 	}
-	since, ok := dateIn(q.Header, "If-Modified-Since")
+	since, ok := davheader.Date(q.Header, "If-Modified-Since")
 	// A collection has no Last-Modified: its page shows the members, which change without it.
 	if !ok || !reads || !exists || r.Info.IsDir() {
 		return false
@@ -63,22 +66,6 @@ func (h *Handler) clientHas(q *request, r props.Resource, noneMatch, tag string,
 	// A date in the future comes from a wrong clock. Changes until then would be missed.
 	modified, known := h.modifiedSince(q, r, since)
 	return known && !modified && !since.After(time.Now())
-}
-
-// tagsIn returns the list of entity tags in a header, which may have several lines (RFC 9110 §5.3).
-func tagsIn(head http.Header, name string) string {
-	return strings.Trim(strings.Join(head[name], ","), ", \t")
-}
-
-// dateIn returns the HTTP-date in a header. ok is false for anything else, also for two dates (RFC
-// 9110 §13.1.3, §13.1.4).
-func dateIn(head http.Header, name string) (t time.Time, ok bool) {
-	values := head[name]
-	if len(values) != 1 {
-		return time.Time{}, false
-	}
-	t, err := http.ParseTime(values[0])
-	return t, err == nil
 }
 
 // modifiedSince reports whether r was modified after since (RFC 9110 §13.1.3, §13.1.4). If since
@@ -98,29 +85,6 @@ func (h *Handler) modifiedSince(q *request, r props.Resource, since time.Time) (
 	return !h.tree.FS.UnchangedSince(q.ctx, r.Path, since), true
 }
 
-// matchesTag reports whether a list of entity tags contains the current one; "*" matches any
-// existing resource. The comparison is strong for If-Match, weak for If-None-Match (RFC 9110
-// §8.8.3.2). The tags of this server are strong.
-func matchesTag(s, tag string, exists, strong bool) bool {
-	for ; s != ""; s = strings.TrimLeft(s, ", \t") {
-		if s[0] == '*' {
-			return exists
-		}
-		etag, rest, ok := parseEntityTag(s)
-		if !ok {
-			return false
-		}
-		if !strong {
-			etag = strings.TrimPrefix(etag, "W/")
-		}
-		if tag != "" && etag == tag {
-			return true
-		}
-		s = rest
-	}
-	return false
-}
-
 // ifRange reports whether the Range of a request applies to the file described by info (RFC 9110
 // §13.1.5). It does without If-Range, and with one that equals the file's entity tag or
 // Last-Modified. Two values, or one that cannot be parsed, match nothing.
@@ -129,7 +93,7 @@ func ifRange(head http.Header, tag string, info *fsbackend.Info) bool {
 	if len(values) != 1 {
 		return len(values) == 0
 	}
-	if etag, rest, ok := parseEntityTag(values[0]); ok {
+	if etag, rest, ok := davheader.EntityTag(values[0]); ok {
 		return rest == "" && etag == tag // tag is strong, so a weak one is never equal
 	}
 	date, err := http.ParseTime(values[0])
@@ -147,4 +111,98 @@ func strongDate(info *fsbackend.Info, date, now time.Time) bool {
 	}
 	changed := info.ChangeTime
 	return !changed.IsZero() && changed.Unix() <= date.Unix()
+}
+
+// parseIf parses the If header of the request; repeated lines are joined. It returns 400 if a tag
+// cannot name a resource: every Not would be true for it, and the server would make a change that
+// the header forbids.
+func (h *Handler) parseIf(q *request) error {
+	values := q.Header.Values("If")
+	if len(values) == 0 {
+		return nil
+	}
+	var err error
+	if q.ifs, err = davheader.ParseIf(strings.Join(values, " ")); err != nil {
+		return statusError(http.StatusBadRequest, "The If header cannot be read.")
+	}
+	return q.ifs.Resolve(func(tag string) (p davpath.Path, foreign bool, err error) {
+		p, err = h.parseURL(q, tag)
+		if errors.Is(err, errForeign) || errors.Is(err, davpath.ErrOutside) {
+			return p, true, nil
+		}
+		if err != nil {
+			err = &multistatus.Error{Status: http.StatusBadRequest, Err: err,
+				Description: "A URL in the If header cannot name a resource."}
+		}
+		return p, false, err
+	})
+}
+
+// evaluateIf returns 412 if there is an If header and it is false (§10.4.1).
+func (h *Handler) evaluateIf(q *request, t *tree.Tree) error {
+	if len(q.ifs.Lists) == 0 {
+		return nil
+	}
+	for i := range q.ifs.Lists {
+		if h.evaluateList(q, t, &q.ifs.Lists[i]) {
+			return nil
+		}
+	}
+	return statusError(http.StatusPreconditionFailed, "The If header does not hold.")
+}
+
+// evaluateList reports whether every condition of a list is true.
+func (h *Handler) evaluateList(q *request, t *tree.Tree, l *davheader.List) bool {
+	path := q.path
+	if l.Tag != "" {
+		path = l.Path
+	}
+	// §10.4.4: "treat as if the URL identified a resource that exists but does not have the
+	// specified state"
+	known := !l.Foreign && (path == q.path && q.found.there || t.Present(q.ctx, path))
+	for _, c := range l.Conditions {
+		matches := known
+		switch {
+		case c.Token == davheader.NoLock:
+			matches = false
+		case l.Foreign: // unknown state: a condition is false, with Not and without
+			return false
+		case !known:
+		case c.Token != "":
+			matches = h.matchesToken(q, path, c.Token, l.Tag == "" && !c.Not)
+		default:
+			matches = c.ETag == h.currentTag(q, t, path)
+		}
+		if matches == c.Not {
+			return false
+		}
+	}
+	return true
+}
+
+// matchesToken reports whether the lock with that token covers path. For DELETE and MOVE an
+// untagged token may also be of a lock on a member, since macOS submits the tokens of members so.
+func (h *Handler) matchesToken(q *request, path davpath.Path, token string, untagged bool) bool {
+	l, ok := h.locks.Lookup(token)
+	if !ok {
+		return false
+	}
+	if h.covers(q.ctx, l, path) {
+		return true
+	}
+	return untagged && (q.Method == "DELETE" || q.Method == "MOVE") && h.realPath(q.ctx, path).Contains(l.Root)
+}
+
+// currentTag returns the entity tag at path. It returns "" if there is none or the path is
+// reserved.
+func (h *Handler) currentTag(q *request, t *tree.Tree, path davpath.Path) string {
+	r, err := t.Stat(q.ctx, path)
+	if err != nil || r.Info.IsDir() || path.Reserved() {
+		return ""
+	}
+	tag, err := r.Info.ETag(q.ctx)
+	if err != nil {
+		return ""
+	}
+	return tag
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"dav207/props"
+	"dav207/server/davheader"
 	"dav207/server/davpath"
 	"dav207/server/pathlock"
 	"dav207/server/tree"
@@ -62,7 +63,7 @@ func (h *Handler) copyOrMoveHead(q *request) error {
 // parseTransfer parses Destination, Depth and Overwrite.
 func (h *Handler) parseTransfer(q *request) (*transfer, error) {
 	x := &transfer{move: q.Method == "MOVE"}
-	x.depth, x.depthErr = depth(q.Header, tree.Infinity)
+	x.depth, x.depthErr = davheader.Depth(q.Header, tree.Infinity)
 	switch {
 	case x.move && x.depthErr != nil:
 		return nil, x.depthErr
@@ -75,7 +76,7 @@ func (h *Handler) parseTransfer(q *request) (*transfer, error) {
 	if x.dst, err = h.destination(q); err != nil {
 		return nil, err
 	}
-	if x.replace, err = overwrite(q.Header); err != nil {
+	if x.replace, err = davheader.Overwrite(q.Header); err != nil {
 		return nil, err
 	}
 	if x.dst.Reserved() {

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 
+	"dav207/server/davheader"
 	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
@@ -52,7 +53,7 @@ func (q *request) deleteRange() pathlock.Range {
 
 // deleteDepth returns the Depth of a DELETE. It returns an error for the root.
 func (q *request) deleteDepth() (tree.Depth, error) {
-	d, err := depth(q.Header, tree.Infinity)
+	d, err := davheader.Depth(q.Header, tree.Infinity)
 	if err == nil && q.path.IsRoot() {
 		err = statusError(http.StatusForbidden, "The root cannot be removed.")
 	}

@@ -12,6 +12,7 @@ import (
 
 	"dav207/fsbackend"
 	"dav207/props"
+	"dav207/server/davheader"
 	"dav207/server/davxml"
 	"dav207/server/davxml/xmltest"
 	"dav207/server/multistatus"
@@ -27,12 +28,12 @@ func FuzzDepth(f *testing.F) {
 	}
 	names := map[tree.Depth]string{tree.Zero: "0", tree.One: "1", tree.Infinity: "infinity"}
 	f.Fuzz(func(t *testing.T, s string) {
-		if d, err := depth(http.Header{"Depth": {s}}, tree.Zero); err != nil {
+		if d, err := davheader.Depth(http.Header{"Depth": {s}}, tree.Zero); err != nil {
 			clientError(t, err)
 		} else if !strings.EqualFold(strings.TrimSpace(s), names[d]) {
 			t.Errorf("Depth %q is %q", s, names[d])
 		}
-		if o, err := overwrite(http.Header{"Overwrite": {s}}); err != nil {
+		if o, err := davheader.Overwrite(http.Header{"Overwrite": {s}}); err != nil {
 			clientError(t, err)
 		} else if !strings.EqualFold(s, map[bool]string{true: "T", false: "F"}[o]) {
 			t.Errorf("Overwrite %q is %v", s, o)

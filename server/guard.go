@@ -125,7 +125,7 @@ func (g *guard) checkSubmitted(covering []locks.Lock) error {
 	}
 	hrefs := make([]string, 0, 1)
 	for _, l := range covering {
-		if l.Principal == g.q.principal && g.q.ifs.submits(l.Token) {
+		if l.Principal == g.q.principal && g.q.ifs.Submits(l.Token) {
 			return nil
 		}
 		href := g.h.lockRoot(g.q.ctx, g.q, l)

@@ -11,6 +11,7 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/davheader"
 	"dav207/server/davpath"
 	"dav207/server/davxml"
 	"dav207/server/locks"
@@ -115,7 +116,7 @@ func (h *Handler) lockHead(q *request) error {
 
 // lockInfinite reports whether the Depth of a LOCK is infinity.
 func (q *request) lockInfinite() (bool, error) {
-	d, err := depth(q.Header, tree.Infinity)
+	d, err := davheader.Depth(q.Header, tree.Infinity)
 	if err == nil && d == tree.One {
 		err = statusError(http.StatusBadRequest, "A lock has Depth 0 or infinity.") // §9.10.3
 	}
@@ -259,7 +260,7 @@ func (h *Handler) lockError(q *request, err error) error {
 // refresh restarts the timeout of the lock whose token is in the If header (§9.10.2). Other headers
 // of LOCK have no effect.
 func (h *Handler) refresh(q *request) error {
-	if len(q.ifs.lists) == 0 {
+	if len(q.ifs.Lists) == 0 {
 		return invalid("A LOCK without a body refreshes the lock named in an If header.")
 	}
 	t := h.treeFor(q)
@@ -275,7 +276,7 @@ func (h *Handler) refresh(q *request) error {
 		return err
 	}
 	for _, l := range h.coveringRequestLocks(q) {
-		if !q.ifs.requires(l.Token) {
+		if !q.ifs.Requires(l.Token) {
 			continue
 		}
 		if l.Principal != q.principal {

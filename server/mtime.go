@@ -72,25 +72,6 @@ func (h *Handler) setExactModTime(ctx context.Context, p davpath.Path, t time.Ti
 	return errors.Join(props.ErrNoTime, h.tree.FS.SetModTime(context.WithoutCancel(ctx), p, before.Info.ModTime()))
 }
 
-var epoch = regexp.MustCompile(`^[-+]?\d+(\.\d*)?$`)
-
-// parseEpoch parses seconds since 1970, with an optional fraction.
-func parseEpoch(s string) (time.Time, error) {
-	if !epoch.MatchString(s) {
-		return time.Time{}, props.ErrNoTime
-	}
-	whole, fraction, _ := strings.Cut(s, ".")
-	sec, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil {
-		return time.Time{}, err
-	}
-	nanos, err := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
-	if whole[0] == '-' {
-		nanos = -nanos
-	}
-	return time.Unix(sec, nanos), err
-}
-
 // parseHTTPOrEpoch parses an HTTP-date or seconds since 1970.
 func parseHTTPOrEpoch(s string) (time.Time, error) {
 	if t, err := props.ParseHTTPDate(s); err == nil {
@@ -164,4 +145,23 @@ func (h *Handler) setCreation(ctx context.Context, t *tree.Tree, p davpath.Path,
 		err = &multistatus.Error{Status: outcome[0].Status, Err: errors.New("DAV:creationdate cannot be set")}
 	}
 	return err
+}
+
+var epoch = regexp.MustCompile(`^[-+]?\d+(\.\d*)?$`)
+
+// parseEpoch parses seconds since 1970, with an optional fraction.
+func parseEpoch(s string) (time.Time, error) {
+	if !epoch.MatchString(s) {
+		return time.Time{}, props.ErrNoTime
+	}
+	whole, fraction, _ := strings.Cut(s, ".")
+	sec, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil {
+		return time.Time{}, err
+	}
+	nanos, err := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
+	if whole[0] == '-' {
+		nanos = -nanos
+	}
+	return time.Unix(sec, nanos), err
 }

@@ -6,6 +6,7 @@ import (
 
 	"dav207/fsbackend"
 	"dav207/props"
+	"dav207/server/davheader"
 	"dav207/server/davpath"
 	"dav207/server/multistatus"
 	"dav207/server/tree"
@@ -32,7 +33,7 @@ func (h *Handler) respondOutside(q *request, path davpath.Path) error {
 	default:
 		return statusError(http.StatusForbidden, "")
 	}
-	d, noroot, err := propfindDepth(q.Header)
+	d, noroot, err := davheader.PropfindDepth(q.Header)
 	if err != nil {
 		return err
 	}

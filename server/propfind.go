@@ -7,6 +7,7 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/davheader"
 	"dav207/server/davxml"
 	"dav207/server/multistatus"
 	"dav207/server/tree"
@@ -49,7 +50,7 @@ func (h *Handler) checkPropfind(q *request, t *tree.Tree) (r props.Resource, d t
 		// ignored."
 		return r, tree.Zero, false, nil
 	}
-	d, noroot, err = propfindDepth(q.Header)
+	d, noroot, err = davheader.PropfindDepth(q.Header)
 	if err == nil && d == tree.Infinity && h.denyInfinity {
 		err = conditionError(http.StatusForbidden, multistatus.PropfindFiniteDepth)
 	}

@@ -112,3 +112,68 @@ func (h *Handler) acceptsScheme(r *http.Request) bool {
 func schemeHost(u *url.URL) string { return u.Scheme + "://" + canonicalHost(u.Host) }
 
 var errTarget = errors.New("not a request-target of this server")
+
+// destination parses the Destination header (§10.3): an absolute URL of this server, or an absolute
+// path. It accepts any scheme of webScheme, since a proxy may have another one and some clients
+// send their own.
+func (h *Handler) destination(q *request) (davpath.Path, error) {
+	values := q.Header.Values("Destination")
+	if len(values) != 1 {
+		return davpath.Path{}, statusError(http.StatusBadRequest, "There must be one Destination.")
+	}
+	p, err := h.parseURL(q, values[0])
+	switch {
+	case errors.Is(err, errForeign), errors.Is(err, davpath.ErrOutside):
+		return p, &multistatus.Error{Status: http.StatusBadGateway, Err: err, // §9.8.5
+			Description: "The Destination is not on this server."}
+	case err != nil:
+		return p, &multistatus.Error{Status: http.StatusBadRequest, Err: err,
+			Description: "The Destination is not a URL that can name a resource."}
+	}
+	return p, nil
+}
+
+// errForeign reports that a URL belongs to another server.
+var errForeign = errors.New("the host is not ours")
+
+// parseURL parses the URL of a header, a Simple-ref of §8.3: an absolute URI or an absolute path.
+// It does not limit the length: net/http does, and davpath.Path limits what may be created.
+//
+// One piece: the switch lists the forms of a URL that are refused or accepted.
+func (h *Handler) parseURL(q *request, s string) (davpath.Path, error) {
+	s = strings.TrimSpace(s)
+	u, err := url.Parse(s)
+	if err != nil {
+		return davpath.Path{}, errors.Join(davpath.ErrMalformed, err)
+	}
+	switch {
+	case u.Scheme != "" && !webScheme(u.Scheme):
+		return davpath.Path{}, errForeign
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(s, "#"):
+		return davpath.Path{}, davpath.ErrMalformed
+	case u.Scheme == "" && u.Host == "" && strings.HasPrefix(s, "/"): // an absolute path
+		return q.origin.mapping.Parse(u.EscapedPath())
+	case u.Scheme == "" || u.Host == "" || u.Opaque != "":
+		return davpath.Path{}, davpath.ErrMalformed
+	case !h.isOwnHost(q, u.Host):
+		return davpath.Path{}, errForeign
+	}
+	escaped := u.EscapedPath()
+	if escaped == "" {
+		escaped = "/"
+	}
+	direct := canonicalHost(q.Host)
+	if host := canonicalHost(u.Host); host == direct && host != q.origin.host && !slices.Contains(h.hosts, host) {
+		return h.mapping.Parse(escaped) // this client bypasses the proxy
+	}
+	return q.origin.mapping.Parse(escaped)
+}
+
+// webScheme reports whether a scheme is HTTP's or one that clients use for WebDAV over HTTP.
+func webScheme(s string) bool {
+	switch strings.ToLower(s) {
+	case "http", "https", "webdav", "webdavs", "dav", "davs":
+		return true
+	}
+	return false
+}

@@ -11,6 +11,7 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/davheader"
 	"dav207/server/davpath"
 	"dav207/server/early"
 	"dav207/server/multistatus"
@@ -102,7 +103,7 @@ type request struct {
 	found     lookupResult
 	principal string
 	origin    origin
-	ifs       ifHeader
+	ifs       davheader.If
 	interim   *interim  // nil if there are no interim responses
 	tree      tree.Tree // see treeFor
 	guard     guard

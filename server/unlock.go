@@ -3,9 +3,9 @@ package server
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"dav207/server/access"
+	"dav207/server/davheader"
 	"dav207/server/locks"
 	"dav207/server/multistatus"
 	"dav207/server/tree"
@@ -42,7 +42,7 @@ func (h *Handler) unlockHead(q *request) error {
 
 // checkUnlock returns the token of the lock that an UNLOCK may remove.
 func (h *Handler) checkUnlock(q *request, t *tree.Tree) (string, error) {
-	token, ok := codedURL(q.Header.Values("Lock-Token"))
+	token, ok := davheader.LockToken(q.Header.Values("Lock-Token"))
 	if !ok {
 		return "", invalid("There must be one Lock-Token, a URL in angle brackets.") // §9.11.1
 	}
@@ -68,18 +68,4 @@ func (h *Handler) checkUnlock(q *request, t *tree.Tree) (string, error) {
 		}
 	}
 	return token, h.httpConditions(q, t, r, statErr == nil)
-}
-
-// codedURL parses the value of Lock-Token (§10.5). The npm package webdav sends the URL without
-// brackets.
-func codedURL(values []string) (string, bool) {
-	if len(values) != 1 {
-		return "", false
-	}
-	s := strings.TrimSpace(values[0])
-	if !strings.HasPrefix(s, "<") {
-		return s, isAbsoluteURI(s) && !strings.ContainsAny(s, " \t<>\"")
-	}
-	url, rest, ok := parseAngle(s)
-	return url, ok && rest == ""
 }

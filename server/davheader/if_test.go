@@ -1,33 +1,36 @@
-package server
+package davheader
 
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
 
 // show formats an If header in one canonical way.
-func (f ifHeader) show() string {
+func (f If) show() string {
 	var b strings.Builder
 	tag := ""
-	for _, l := range f.lists {
-		if l.tag != tag {
-			fmt.Fprintf(&b, "<%s> ", l.tag)
-			tag = l.tag
+	for _, l := range f.Lists {
+		if l.Tag != tag {
+			fmt.Fprintf(&b, "<%s> ", l.Tag)
+			tag = l.Tag
 		}
 		b.WriteString("(")
-		for i, c := range l.conditions {
+		for i, c := range l.Conditions {
 			if i > 0 {
 				b.WriteString(" ")
 			}
-			if c.not {
+			if c.Not {
 				b.WriteString("Not ")
 			}
-			if c.token != "" {
-				b.WriteString("<" + c.token + ">")
+			if c.Token != "" {
+				b.WriteString("<" + c.Token + ">")
 			} else {
-				b.WriteString("[" + c.etag + "]")
+				b.WriteString("[" + c.ETag + "]")
 			}
 		}
 		b.WriteString(") ")
@@ -78,10 +81,10 @@ func TestParseIf(t *testing.T) {
 		{"too long", "(<urn:" + strings.Repeat("a", maxIf) + ">)", ""},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			f, err := parseIf(tt.header)
+			f, err := ParseIf(tt.header)
 			if tt.want == "" {
-				if !errors.Is(err, errIf) {
-					t.Errorf("got %q, %v, want %v", f.show(), err, errIf)
+				if !errors.Is(err, ErrIf) {
+					t.Errorf("got %q, %v, want %v", f.show(), err, ErrIf)
 				}
 			} else if err != nil || f.show() != tt.want {
 				t.Errorf("got %q, %v, want %q", f.show(), err, tt.want)
@@ -95,18 +98,36 @@ func FuzzParseIf(f *testing.F) {
 	f.Add(`(<urn:uuid:a> ["e"]) (Not <DAV:no-lock>)`)
 	f.Add(`<http://h/a> (<urn:a>) </b> (Not [W/"x"])`)
 	f.Add(`(Not<urn:a>[""])`)
-	addHeader(f, "If")
+	addClients(f)
 	f.Fuzz(func(t *testing.T, s string) {
-		h, err := parseIf(s)
+		h, err := ParseIf(s)
 		if err != nil {
-			if !errors.Is(err, errIf) {
+			if !errors.Is(err, ErrIf) {
 				t.Fatalf("error %v", err)
 			}
 			return
 		}
-		again, err := parseIf(h.show())
+		again, err := ParseIf(h.show())
 		if err != nil && len(h.show()) <= maxIf || err == nil && again.show() != h.show() {
 			t.Errorf("%q is %q, and that is %q, %v", s, h.show(), again.show(), err)
 		}
 	})
+}
+
+// addClients adds the If headers of the clients in integration/rfc4918 to the seeds.
+func addClients(f *testing.F) {
+	f.Helper()
+	files, err := filepath.Glob("../../integration/rfc4918/testdata/clients/*.txt")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no requests of clients: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^If: (.*?)\r?$`).FindAllSubmatch(text, -1) {
+			f.Add(string(m[1]))
+		}
+	}
 }
