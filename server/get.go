@@ -13,6 +13,9 @@ import (
 	"dav207/fsbackend"
 	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/byterange"
+	"dav207/server/davpath"
+	"dav207/server/index"
 	"dav207/server/tree"
 )
 
@@ -69,6 +72,42 @@ func (h *Handler) getCollection(q *request) error {
 	return h.index(q, t, r)
 }
 
+// index streams the page of a collection. A member that cannot be read has its status in the page.
+func (h *Handler) index(q *request, t *tree.Tree, r props.Resource) error {
+	title := h.hrefs(q.ctx).Prefix().String()
+	if !r.Path.IsRoot() {
+		title = strings.TrimSuffix(title, "/") + r.Path.String() + "/"
+	}
+	page := index.NewPage(q.w)
+	for member, err := range h.withoutJunk(t).Walk(q.ctx, r, tree.One) {
+		switch {
+		case member.Path == r.Path && err != nil:
+			return err
+		case member.Path == r.Path && !member.Info.IsDir(): // a file has replaced it, and nothing was sent yet
+			return h.get(q)
+		case member.Path == r.Path:
+			index.SetHeaders(q.w.Header())
+			if q.Method == http.MethodHead {
+				return nil
+			}
+			err = page.Begin(title, r.Path.IsRoot())
+		case err != nil && q.ctx.Err() != nil:
+			return abort(err)
+		case err != nil:
+			err = page.Failed(member.Path.Name(), asError(err).Status)
+		default:
+			err = page.Member(member.Path.Name(), h.hrefs(q.ctx).Href(member.Path, member.Info.IsDir()), member.Info)
+		}
+		if err != nil {
+			return abort(err)
+		}
+	}
+	if err := page.End(); err != nil {
+		return abort(err)
+	}
+	return nil
+}
+
 // sendFile sends f or the requested ranges of it. info describes f. If f is shorter than info and
 // retry is set, it returns errShorter before it sends anything; without retry it sends what there
 // is and closes the connection.
@@ -83,11 +122,11 @@ func (h *Handler) sendFile(q *request, t *tree.Tree, f fsbackend.File, info *fsb
 		return err
 	}
 	size := info.Size()
-	var parts []byteRange
+	var parts []byterange.Range
 	// Range applies to GET only (RFC 9110 §14.2). An empty file has no valid Content-Range.
 	if ranges := q.Header["Range"]; len(ranges) == 1 && size > 0 && q.Method == http.MethodGet && ifRange(q.Header, tag, info) {
 		var ok bool
-		if parts, ok = parseRanges(ranges[0], size); !ok {
+		if parts, ok = byterange.Parse(ranges[0], size); !ok {
 			head.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10)) // RFC 9110 §15.5.17
 			return statusError(http.StatusRequestedRangeNotSatisfiable, "")
 		}
@@ -106,11 +145,100 @@ func (h *Handler) sendFile(q *request, t *tree.Tree, f fsbackend.File, info *fsb
 	addLastModified(head, info)
 	switch len(parts) {
 	case 0:
-		return sendPart(q, f, http.StatusOK, byteRange{0, size}, size, retry)
+		return sendPart(q, f, http.StatusOK, byterange.Range{Length: size}, size, retry)
 	case 1:
 		return sendPart(q, f, http.StatusPartialContent, parts[0], size, retry)
 	}
 	return sendParts(q, f, parts, size)
+}
+
+// smallFile is the maximum size, in bytes, of a part that is read and sent together with the
+// headers. Up to this size that is cheaper than sendfile, which needs a write of its own for the
+// headers (at 1 KiB a fifth of the request).
+const smallFile = 16 << 10
+
+// errShorter reports that a file is shorter than at its lookup and that no response was sent yet.
+var errShorter = errors.New("the file has become shorter since it was looked at")
+
+// sendPart sends one part of f. f has size bytes and must be at its start. If retry is set it
+// returns errShorter if a small part is shorter than expected.
+func sendPart(q *request, f fsbackend.File, status int, part byterange.Range, size int64, retry bool) error {
+	var content []byte
+	if q.Method != http.MethodHead {
+		if part.First > 0 {
+			if _, err := f.Seek(part.First, io.SeekStart); err != nil {
+				return err
+			}
+		}
+		if retry && part.Length <= smallFile {
+			buf := copyBuffers.Get().(*[copySize]byte)
+			defer copyBuffers.Put(buf)
+			content = buf[:part.Length]
+			switch _, err := io.ReadFull(f, content); err {
+			case nil:
+			case io.EOF, io.ErrUnexpectedEOF:
+				return errShorter
+			default:
+				return err
+			}
+		}
+	}
+	head := q.w.Header()
+	if status == http.StatusPartialContent {
+		head["Content-Range"] = []string{part.ContentRange(size)}
+	}
+	head["Content-Length"] = []string{strconv.FormatInt(part.Length, 10)}
+	q.w.WriteHeader(status)
+	switch {
+	case q.Method == http.MethodHead:
+	case content != nil:
+		q.w.Write(content) // on error the client is gone
+	default:
+		return copyPart(q.w, f, part.Length)
+	}
+	return nil
+}
+
+// sendParts sends several parts of f, which has size bytes (RFC 9110 §15.3.7.2).
+func sendParts(q *request, f fsbackend.File, parts []byterange.Range, size int64) error {
+	head := q.w.Header()
+	m := byterange.NewMultipart(head.Get("Content-Type"), size)
+	head["Content-Type"] = []string{m.ContentType()}
+	head["Content-Length"] = []string{strconv.FormatInt(m.ContentLength(parts), 10)}
+	q.w.WriteHeader(http.StatusPartialContent)
+	for _, part := range parts {
+		if _, err := io.WriteString(q.w, m.Head(part)); err != nil {
+			return nil // the client is gone
+		}
+		if _, err := f.Seek(part.First, io.SeekStart); err != nil {
+			return abort(err)
+		}
+		if err := copyPart(q.w, f, part.Length); err != nil {
+			return err
+		}
+	}
+	io.WriteString(q.w, m.End())
+	return nil
+}
+
+// copyPart sends the next length bytes of f, with sendfile if possible. If reading f fails it
+// returns an error that closes the connection: over HTTP/2 a response that ends early may look
+// complete. It returns nil if the client is gone.
+func copyPart(w http.ResponseWriter, f fsbackend.File, length int64) error {
+	buf := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(buf)
+	part := &io.LimitedReader{R: f, N: length}
+	if length <= smallFile { // without ReadFrom, so that small parts are sent together
+		w = struct{ http.ResponseWriter }{w}
+	}
+	_, err := io.CopyBuffer(w, part, buf[:])
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		return abort(err)
+	}
+	if err == nil && part.N > 0 {
+		return abort(io.ErrUnexpectedEOF)
+	}
+	return nil
 }
 
 // addLastModified sets Last-Modified, unless the file has no modification time.
@@ -135,6 +263,17 @@ func redirect(q *request, href string) {
 	q.w.Header().Set("Cache-Control", "no-cache")
 	q.w.Header().Set("X-Content-Type-Options", "nosniff")
 	http.Redirect(q.w, q.Request, href, http.StatusMovedPermanently)
+}
+
+// getAncestor implements GET and HEAD of an ancestor of the prefix, an empty page.
+func getAncestor(q *request, path davpath.Path) error {
+	if withoutSlash(q.URL) {
+		redirect(q, davpath.Mapping{}.Href(path, true))
+		return nil
+	}
+	q.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	q.w.WriteHeader(http.StatusOK)
+	return nil
 }
 
 // Header values of every file. They are shared and must not be changed.

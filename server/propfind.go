@@ -2,12 +2,15 @@ package server
 
 import (
 	"encoding/xml"
+	"io/fs"
 	"net/http"
 	"strings"
 
+	"dav207/fsbackend"
 	"dav207/props"
 	"dav207/server/access"
 	"dav207/server/davheader"
+	"dav207/server/davpath"
 	"dav207/server/davxml"
 	"dav207/server/multistatus"
 	"dav207/server/tree"
@@ -123,6 +126,51 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 		if err == nil {
 			err = out.FlushIfStale()
 		}
+		if err != nil {
+			return discardOrAbort(out, err)
+		}
+	}
+	if err := out.Close(); err != nil {
+		return abort(err)
+	}
+	return nil
+}
+
+// propfindAncestor implements PROPFIND of an ancestor of the prefix: a collection that holds only
+// the next ancestor.
+func (h *Handler) propfindAncestor(q *request, path davpath.Path) error {
+	d, noroot, err := davheader.PropfindDepth(q.Header)
+	if err != nil {
+		return err
+	}
+	if d == tree.Infinity {
+		return conditionError(http.StatusForbidden, multistatus.PropfindFiniteDepth)
+	}
+	query, err := h.readPropfind(q)
+	if err != nil {
+		return err
+	}
+	registry := &props.Registry{}
+	registry.Register(props.Standard(nil)...)
+	finder := registry.NewFinder(q.ctx, query, nil)
+	out := multistatus.NewWriter(q.w)
+	collections := []davpath.Path{path}
+	if d == tree.One {
+		next := h.mapping.Prefix()
+		for next.Parent() != path {
+			next = next.Parent()
+		}
+		collections = append(collections, next)
+	}
+	if noroot {
+		collections = collections[1:]
+	}
+	for _, p := range collections {
+		// These collections do not exist in the back end and have no times.
+		info := &fsbackend.Info{Attr: fsbackend.Attr{Name: p.Name(), Mode: fs.ModeDir | 0o555}}
+		r := &props.Resource{Path: p, Info: info}
+		err := out.WriteFunc(func(b []byte) []byte { return davpath.Mapping{}.AppendHref(b, p, true) },
+			func(b []byte) ([]byte, error) { return finder.Find(b, r, nil) })
 		if err != nil {
 			return discardOrAbort(out, err)
 		}

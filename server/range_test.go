@@ -18,6 +18,7 @@ import (
 	"dav207/fsbackend"
 	"dav207/fsbackend/disk"
 	"dav207/fsbackend/memory"
+	"dav207/server/byterange"
 )
 
 // ranged is a file of a handler, with the same content for http.ServeContent.
@@ -158,9 +159,9 @@ func TestRanges(t *testing.T) {
 		{"more bytes than there are", "bytes=0-5,3-7", "200 0123456789"},
 		{"", "bytes=0-,-1", "200 0123456789"},
 		{"", "bytes=-" + nines(20) + ",0-" + nines(20), "200 0123456789"},
-		{"more ranges than one gets", "bytes=" + strings.Repeat("1-1,", maxRanges) + "1-1", "200 0123456789"},
+		{"more ranges than one gets", "bytes=" + strings.Repeat("1-1,", byterange.MaxRanges) + "1-1", "200 0123456789"},
 		{"", "bytes=" + strings.Repeat(",", 1000) + "1-1", "200 0123456789"},
-		{"as many empty elements as that are allowed", "bytes=" + strings.Repeat(",", maxRanges-1) + "1-1", "206 bytes 1-1/10 1"},
+		{"as many empty elements as that are allowed", "bytes=" + strings.Repeat(",", byterange.MaxRanges-1) + "1-1", "206 bytes 1-1/10 1"},
 	} {
 		w := ask(r.h, "GET", "/f.txt", "", "Range", tt.ranges)
 		got := fmt.Sprint(w.Code)
@@ -243,7 +244,7 @@ func TestMultipartByteranges(t *testing.T) {
 		{5 * smallFile, fmt.Sprintf("bytes=-1,7-%d,3-3", 3*smallFile), []string{
 			fmt.Sprintf("bytes %d-%d/%d", 5*smallFile-1, 5*smallFile-1, 5*smallFile), fmt.Sprintf("bytes 7-%d/%d", 3*smallFile, 5*smallFile),
 			fmt.Sprintf("bytes 3-3/%d", 5*smallFile)}},
-		{maxRanges, "bytes=" + strings.Repeat("5-5,", maxRanges-1) + "6-6", append(slices.Repeat([]string{"bytes 5-5/64"}, maxRanges-1), "bytes 6-6/64")},
+		{byterange.MaxRanges, "bytes=" + strings.Repeat("5-5,", byterange.MaxRanges-1) + "6-6", append(slices.Repeat([]string{"bytes 5-5/64"}, byterange.MaxRanges-1), "bytes 6-6/64")},
 	} {
 		r := newRanged(t, tt.size)
 		w := ask(r.h, "GET", "/f.txt", "", "Range", tt.ranges)

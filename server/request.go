@@ -14,6 +14,7 @@ import (
 	"dav207/server/davheader"
 	"dav207/server/davpath"
 	"dav207/server/early"
+	"dav207/server/interim"
 	"dav207/server/multistatus"
 	"dav207/server/pathlock"
 	"dav207/server/tree"
@@ -104,8 +105,8 @@ type request struct {
 	principal string
 	origin    origin
 	ifs       davheader.If
-	interim   *interim  // nil if there are no interim responses
-	tree      tree.Tree // see treeFor
+	interim   *interim.Responses // nil if there are no interim responses
+	tree      tree.Tree          // see treeFor
 	guard     guard
 }
 
@@ -180,7 +181,7 @@ func (h *Handler) serve(q *request) error {
 	}
 	path, err := h.mapping.Parse(q.URL.EscapedPath())
 	if errors.Is(err, davpath.ErrOutside) {
-		return h.respondOutside(q, path)
+		return h.serveOutside(q, path)
 	}
 	if err != nil {
 		return badRequest(err)
@@ -196,6 +197,21 @@ func (h *Handler) serve(q *request) error {
 		return err
 	}
 	return h.methods[i].serve(q)
+}
+
+// serveOutside serves a URL outside of the prefix. Some clients ask for each ancestor of the
+// collection that they mount. An ancestor of the prefix is an empty collection, apart from the next
+// ancestor; other URLs get 404.
+func (h *Handler) serveOutside(q *request, path davpath.Path) error {
+	switch {
+	case !path.Contains(h.mapping.Prefix()):
+		return statusError(http.StatusNotFound, "")
+	case q.Method == http.MethodGet, q.Method == http.MethodHead:
+		return getAncestor(q, path)
+	case q.Method == "PROPFIND":
+		return h.propfindAncestor(q, path)
+	}
+	return statusError(http.StatusForbidden, "")
 }
 
 // reserve waits for earlier requests that conflict with ranges, or until the request is canceled.
@@ -218,13 +234,13 @@ func (h *Handler) run(q *request, release func(), plan *tree.Plan) (done bool, e
 	out.SetWriteTimeout(runWriteTimeout) // other requests may wait for these resources
 	report := func(p davpath.Path, collection bool, err error) {
 		h.warnMember(q, p, err)
-		q.interim.guard(out, func() {
+		q.interim.Guard(out, func() {
 			out.Write(failure(h.hrefs(q.ctx).Href(p, collection), err)) // Close returns the error
 			out.FlushIfStale()
 		})
 	}
 	err = plan.Run(q.ctx, report)
-	q.interim.stop()
+	q.interim.Stop()
 	switch {
 	case err == nil:
 		return true, nil
@@ -278,3 +294,15 @@ func (h *Handler) supports(method string) bool {
 
 // isLockMethod reports whether a method belongs to class 2 (RFC 4918 §18.2).
 func isLockMethod(method string) bool { return method == "LOCK" || method == "UNLOCK" }
+
+// withInterim returns serve with interim responses.
+func (h *Handler) withInterim(serve func(*request) error) func(*request) error {
+	if h.silence <= 0 {
+		return serve
+	}
+	return func(q *request) error {
+		q.interim = interim.Start(q.w, q.Request, h.silence)
+		defer q.interim.Stop()
+		return serve(q)
+	}
+}

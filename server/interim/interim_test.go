@@ -1,4 +1,4 @@
-package server
+package interim_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 
 	"dav207/fsbackend/faultfs"
 	"dav207/fsbackend/memory"
+	"dav207/server"
 	"dav207/server/multistatus"
 )
 
@@ -68,7 +69,7 @@ func TestInterimResponses(t *testing.T) {
 		t.Run(tt.rule, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				files := faultfs.New(memory.New(nil).Backend())
-				h := New(files, &Options{Silence: 20 * time.Second})
+				h := server.New(files, &server.Options{Silence: 20 * time.Second})
 				do(h, "MKCOL", "/c", "")
 				do(h, "PUT", "/c/1", "x")
 				do(h, "PUT", "/c/2", "x")
@@ -114,7 +115,7 @@ func TestInterimResponses(t *testing.T) {
 func TestInterimWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		files := faultfs.New(memory.New(nil).Backend())
-		h := New(files, &Options{Silence: 20 * time.Second})
+		h := server.New(files, &server.Options{Silence: 20 * time.Second})
 		do(h, "MKCOL", "/c", "")
 		do(h, "PUT", "/c/1", "x")
 		files.Fail(faultfs.Remove, "/c/1", nil).Do(func(context.Context) { time.Sleep(50 * time.Second) })
@@ -128,4 +129,9 @@ func TestInterimWhileWaiting(t *testing.T) {
 			t.Errorf("the second DELETE receives %s, want %s", got, want)
 		}
 	})
+}
+
+// do sends one request without a body or header fields of its own.
+func do(h http.Handler, method, url, body string) {
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, url, strings.NewReader(body)))
 }

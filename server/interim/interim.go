@@ -1,4 +1,5 @@
-package server
+// Package interim keeps the client of a long operation from giving up: it sends 102 Processing.
+package interim
 
 import (
 	"net/http"
@@ -10,15 +11,15 @@ import (
 	"dav207/server/multistatus"
 )
 
-// interim keeps the client of a long COPY, MOVE or DELETE from giving up: many close the connection
-// after 30 seconds of silence. Before the response begins it sends 102 Processing (RFC 2518 §10.1,
-// still registered). After a member has failed the response is a 207, and it sends more of the
-// body.
+// Responses are the interim responses to a long COPY, MOVE or DELETE: many clients close the
+// connection after 30 seconds of silence. Before the response begins they are 102 Processing (RFC
+// 2518 §10.1, still registered). After a member has failed the response is a 207, and they are more
+// of the body.
 //
 // RFC 4918 dropped 102 for lack of implementations. RFC 9110 §15.2 requires HTTP/1.1 clients to
 // skip unknown interim responses, but not all do. So 102 goes only to clients that were tested, and
 // never through a proxy: nginx treats it as the final response.
-type interim struct {
+type Responses struct {
 	interval  time.Duration
 	remaining int // number of 102 that may still be sent
 
@@ -63,29 +64,18 @@ func maxInterim(r *http.Request) int {
 	return 0
 }
 
-// withInterim returns serve with interim responses.
-func (h *Handler) withInterim(serve func(*request) error) func(*request) error {
-	if h.silence <= 0 {
-		return serve
-	}
-	return func(q *request) error {
-		q.interim = &interim{interval: h.silence, remaining: maxInterim(q.Request), w: q.w}
-		q.interim.start()
-		defer q.interim.stop()
-		return serve(q)
-	}
-}
-
-// start starts the timer. There is no goroutine until it fires: starting and ending one costs as
-// much as the MOVE of a small tree.
-func (w *interim) start() {
+// Start returns the interim responses to r, one after each interval. There is no goroutine until
+// the timer fires: starting and ending one costs as much as the MOVE of a small tree.
+func Start(rw http.ResponseWriter, r *http.Request, interval time.Duration) *Responses {
+	w := &Responses{interval: interval, remaining: maxInterim(r), w: rw}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.timer = time.AfterFunc(w.interval, w.send)
+	w.timer = time.AfterFunc(interval, w.send)
+	return w
 }
 
 // send sends a 102, or more of the response.
-func (w *interim) send() {
+func (w *Responses) send() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended {
@@ -101,8 +91,8 @@ func (w *interim) send() {
 	}
 }
 
-// guard calls f, which writes to out, and keeps send from writing meanwhile. w may be nil.
-func (w *interim) guard(out *multistatus.Writer, f func()) {
+// Guard calls f, which writes to out, and keeps send from writing meanwhile. w may be nil.
+func (w *Responses) Guard(out *multistatus.Writer, f func()) {
 	if w != nil {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -111,9 +101,9 @@ func (w *interim) guard(out *multistatus.Writer, f func()) {
 	f()
 }
 
-// stop stops the interim responses. It may be called more than once, by one goroutine. w may be
+// Stop stops the interim responses. It may be called more than once, by one goroutine. w may be
 // nil.
-func (w *interim) stop() {
+func (w *Responses) Stop() {
 	if w == nil {
 		return
 	}
