@@ -11,6 +11,7 @@ import (
 	"dav207/server/davheader"
 	"dav207/server/davpath"
 	"dav207/server/multistatus"
+	"dav207/server/origin"
 	"dav207/server/tree"
 )
 
@@ -126,8 +127,8 @@ func (h *Handler) parseIf(q *request) error {
 		return statusError(http.StatusBadRequest, "The If header cannot be read.")
 	}
 	return q.ifs.Resolve(func(tag string) (p davpath.Path, foreign bool, err error) {
-		p, err = h.parseURL(q, tag)
-		if errors.Is(err, errForeign) || errors.Is(err, davpath.ErrOutside) {
+		p, err = q.origin.ParseURL(tag)
+		if errors.Is(err, origin.ErrForeign) || errors.Is(err, davpath.ErrOutside) {
 			return p, true, nil
 		}
 		if err != nil {

@@ -1,11 +1,14 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 
 	"dav207/props"
 	"dav207/server/davheader"
 	"dav207/server/davpath"
+	"dav207/server/multistatus"
+	"dav207/server/origin"
 	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
@@ -83,6 +86,26 @@ func (h *Handler) parseTransfer(q *request) (*transfer, error) {
 		return nil, checkCreatable(x.dst)
 	}
 	return x, nil
+}
+
+// destination parses the Destination header (§10.3): an absolute URL of this server, or an absolute
+// path. It accepts any scheme of webScheme, since a proxy may have another one and some clients
+// send their own.
+func (h *Handler) destination(q *request) (davpath.Path, error) {
+	values := q.Header.Values("Destination")
+	if len(values) != 1 {
+		return davpath.Path{}, statusError(http.StatusBadRequest, "There must be one Destination.")
+	}
+	p, err := q.origin.ParseURL(values[0])
+	switch {
+	case errors.Is(err, origin.ErrForeign), errors.Is(err, davpath.ErrOutside):
+		return p, &multistatus.Error{Status: http.StatusBadGateway, Err: err, // §9.8.5
+			Description: "The Destination is not on this server."}
+	case err != nil:
+		return p, &multistatus.Error{Status: http.StatusBadRequest, Err: err,
+			Description: "The Destination is not a URL that can name a resource."}
+	}
+	return p, nil
 }
 
 // ranges returns the ranges that the request reads and writes.

@@ -10,6 +10,7 @@ import (
 	"dav207/server/davpath"
 	"dav207/server/davxml"
 	"dav207/server/multistatus"
+	"dav207/server/origin"
 	"dav207/server/tree"
 )
 
@@ -114,6 +115,16 @@ func statusError(status int, description string) error {
 // badRequest returns the error for a URL that cannot name a resource.
 func badRequest(err error) error {
 	return &multistatus.Error{Status: http.StatusBadRequest, Description: "The URL is not one that can name a resource.", Err: err}
+}
+
+// targetError returns the error for an invalid request-target: 421 if it has another scheme (RFC
+// 9110 §7.4), else 400.
+func targetError(err error) error {
+	if errors.Is(err, origin.ErrScheme) {
+		return &multistatus.Error{Status: http.StatusMisdirectedRequest, Err: err,
+			Description: "This is not the server of that scheme."}
+	}
+	return badRequest(err)
 }
 
 // conditionError returns an error with a precondition element (RFC 4918 §16).

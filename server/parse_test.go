@@ -39,7 +39,7 @@ func copyRequest(headers ...string) *request {
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
 	}
-	return &request{Request: r, ctx: r.Context(), path: davpath.Must("/a"), origin: testHandler().originOf(r)}
+	return &request{Request: r, ctx: r.Context(), path: davpath.Must("/a"), origin: testHandler().origins.Of(r)}
 }
 
 func TestDestination(t *testing.T) {

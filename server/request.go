@@ -16,6 +16,7 @@ import (
 	"dav207/server/early"
 	"dav207/server/interim"
 	"dav207/server/multistatus"
+	"dav207/server/origin"
 	"dav207/server/pathlock"
 	"dav207/server/tree"
 	"dav207/server/wire"
@@ -103,7 +104,7 @@ type request struct {
 	path      davpath.Path
 	found     lookupResult
 	principal string
-	origin    origin
+	origin    origin.Origin
 	ifs       davheader.If
 	interim   *interim.Responses // nil if there are no interim responses
 	tree      tree.Tree          // see treeFor
@@ -143,11 +144,21 @@ func (q *request) recordReplaced(r props.Resource) {
 	q.recordLookup(r, nil)
 }
 
+type originKey struct{}
+
+// hrefs returns the mapping for the hrefs of the request that ctx belongs to.
+func (h *Handler) hrefs(ctx context.Context) davpath.Mapping {
+	if o, ok := ctx.Value(originKey{}).(origin.Origin); ok {
+		return o.Mapping
+	}
+	return h.mapping
+}
+
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w = wire.Wrap(w, r)
-	q := &request{Request: r, w: w, ctx: r.Context(), body: newBody(w, r), principal: access.Principal(r.Context()), origin: h.originOf(r)}
-	if q.origin.mapping != h.mapping {
+	q := &request{Request: r, w: w, ctx: r.Context(), body: newBody(w, r), principal: access.Principal(r.Context()), origin: h.origins.Of(r)}
+	if q.origin.Mapping != h.mapping {
 		q.ctx = context.WithValue(q.ctx, originKey{}, q.origin)
 	}
 	q.ctx = h.hideQuota(q.ctx, r.UserAgent())
@@ -163,8 +174,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve finds the method and the path, parses If, and calls the method. ServeHTTP sends the
 // response for the error that it returns.
 func (h *Handler) serve(q *request) error {
-	if err := h.checkTarget(q.Request); err != nil {
-		return err
+	if err := h.origins.CheckTarget(q.Request); err != nil {
+		return targetError(err)
 	}
 	i := slices.IndexFunc(h.methods, func(m method) bool { return m.name == q.Method })
 	if i < 0 {

@@ -28,7 +28,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
-	"slices"
 	"time"
 
 	"dav207/fsbackend"
@@ -36,6 +35,7 @@ import (
 	"dav207/server/access"
 	"dav207/server/davpath"
 	"dav207/server/locks"
+	"dav207/server/origin"
 	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
@@ -100,10 +100,7 @@ type Handler struct {
 	readOnly     bool
 	registry     *props.Registry
 	methods      []method
-	hosts        []string         // of PublicURLs
-	schemeHosts  []string         // of PublicURLs, with the scheme
-	public       *davpath.Mapping // of the first of PublicURLs; nil if there is none
-	trusted      []netip.Prefix   // Options.TrustedProxies
+	origins      *origin.Server
 	pathLocks    pathlock.Manager
 	xmlCache     xmlCache
 	log          *slog.Logger
@@ -138,23 +135,14 @@ func New(files fsbackend.Backend, opts *Options) *Handler {
 		hideJunk:     o.HideJunk,
 		noMacQuota:   o.NoMacQuota,
 		silence:      o.Silence,
-		trusted:      slices.Clone(o.TrustedProxies),
 	}
 	h.property, _ = o.Policy.(access.PropertyPolicy)
 	if h.readOnly {
 		h.policy = readOnly{o.Policy}
 	}
 	h.setDefaults()
-	for _, u := range o.PublicURLs {
-		h.hosts = append(h.hosts, canonicalHost(u.Host))
-		h.schemeHosts = append(h.schemeHosts, schemeHost(u))
-	}
-	if len(o.PublicURLs) > 0 {
-		public, err := davpath.NewMapping(o.PublicURLs[0].Path)
-		if err != nil {
-			panic(fmt.Sprintf("server: public URL %q: %v", o.PublicURLs[0], err))
-		}
-		h.public = &public
+	if h.origins, err = origin.New(mapping, o.PublicURLs, o.TrustedProxies); err != nil {
+		panic(fmt.Sprintf("server: %v", err))
 	}
 	h.methods = h.methodTable()
 	h.tree.Warn = func(msg string, p davpath.Path, err error) {
