@@ -19,7 +19,7 @@ const (
 	maxLines      = 60  // of a function
 	maxComplexity = 15  // cyclomatic, of a function
 	maxColumns    = 100 // of a line that is a comment; a tab has four
-	maxFiles      = 15  // of code in a directory; variants of a build tag are one
+	maxFiles      = 16  // of code in a directory; variants of a build tag are one
 )
 
 // notYet names the directories in which a limit does not hold yet. A directory that is listed here
@@ -30,8 +30,6 @@ var notYet = map[string][]string{
 	"files": {
 		"cmd/dav207",
 		"fsbackend/disk",
-		"props/boltprops",
-		"server",
 	},
 }
 

@@ -16,6 +16,7 @@ import (
 	"dav207/server/byterange"
 	"dav207/server/davpath"
 	"dav207/server/index"
+	"dav207/server/reqbody"
 	"dav207/server/tree"
 )
 
@@ -171,8 +172,8 @@ func sendPart(q *request, f fsbackend.File, status int, part byterange.Range, si
 			}
 		}
 		if retry && part.Length <= smallFile {
-			buf := copyBuffers.Get().(*[copySize]byte)
-			defer copyBuffers.Put(buf)
+			buf := reqbody.GetBuffer()
+			defer reqbody.PutBuffer(buf)
 			content = buf[:part.Length]
 			switch _, err := io.ReadFull(f, content); err {
 			case nil:
@@ -225,8 +226,8 @@ func sendParts(q *request, f fsbackend.File, parts []byterange.Range, size int64
 // returns an error that closes the connection: over HTTP/2 a response that ends early may look
 // complete. It returns nil if the client is gone.
 func copyPart(w http.ResponseWriter, f fsbackend.File, length int64) error {
-	buf := copyBuffers.Get().(*[copySize]byte)
-	defer copyBuffers.Put(buf)
+	buf := reqbody.GetBuffer()
+	defer reqbody.PutBuffer(buf)
 	part := &io.LimitedReader{R: f, N: length}
 	if length <= smallFile { // without ReadFrom, so that small parts are sent together
 		w = struct{ http.ResponseWriter }{w}

@@ -11,10 +11,15 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"dav207/fsbackend"
+	"dav207/fsbackend/disk"
 	"dav207/fsbackend/memory"
 	"dav207/server/access"
 	"dav207/server/davpath"
@@ -188,5 +193,81 @@ func TestRedirectOverTheWire(t *testing.T) {
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil || res.StatusCode != 301 || res.Header.Get("Location") != "/a%20b/" {
 		t.Errorf("GET //a%%20b = %v, %v", res, err)
+	}
+}
+
+// truncating is a directory whose files are truncated to the next of lengths at their first Read.
+type truncating struct {
+	fsbackend.Backend
+	dir     string
+	lengths []int64
+}
+
+func (s *truncating) Open(ctx context.Context, p davpath.Path) (fsbackend.File, error) {
+	f, err := s.Backend.Open(ctx, p)
+	return &truncatingFile{f, s, filepath.Join(s.dir, p.String())}, err
+}
+
+type truncatingFile struct {
+	fsbackend.File
+	of   *truncating
+	name string
+}
+
+func (f *truncatingFile) Read(b []byte) (int, error) {
+	if len(f.of.lengths) > 0 {
+		if err := os.Truncate(f.name, f.of.lengths[0]); err != nil {
+			return 0, err
+		}
+		f.of.lengths = f.of.lengths[1:]
+	}
+	return f.File.Read(b)
+}
+
+// A file that another process truncates during GET is sent with its new length. If it is truncated
+// again the server closes the connection after the available bytes. The client gets no 4xx (RFC
+// 9110 §15.5.1).
+func TestGetWhileTruncated(t *testing.T) {
+	for _, tt := range []struct {
+		size    int
+		lengths []int64
+		ranges  string
+		want    string
+	}{
+		{1000, []int64{10}, "", "200 10"},
+		{1000, []int64{100, 10}, "", "200 10"},
+		{1000, []int64{0}, "", "200 0"},
+		{1000, []int64{100, 10, 5, 2}, "", "200 2"},
+		{1000, []int64{90, 80, 70, 60, 50, 40, 30}, "", "aborted"}, // two a try
+		{smallFile + 1, []int64{smallFile}, "", "aborted"},
+		{1000, []int64{10}, "bytes=5-99", "206 5"},
+		{1000, []int64{10}, "bytes=20-99", "416 32"},
+		{1000, []int64{10}, "bytes=0-1,20-99", "aborted"},
+		{2 * smallFile, []int64{10}, "bytes=5-", "aborted"},
+	} {
+		dir := t.TempDir()
+		tree, err := disk.Open(dir, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tree.Close()
+		do(New(tree.Backend(), nil), "PUT", "/f", strings.Repeat("x", tt.size))
+		files := &truncating{tree.Backend(), dir, slices.Clone(tt.lengths)}
+		got := func() (got string) {
+			defer func() {
+				if recover() == http.ErrAbortHandler {
+					got = "aborted"
+				}
+			}()
+			var header []string
+			if tt.ranges != "" {
+				header = []string{"Range", tt.ranges}
+			}
+			res := do(New(files, nil), "GET", "/f", "", header...)
+			return fmt.Sprint(res.StatusCode, " ", len(bodyOf(t, res)))
+		}()
+		if got != tt.want {
+			t.Errorf("%q of %d bytes cut to %v: %s, want %s", tt.ranges, tt.size, tt.lengths, got, tt.want)
+		}
 	}
 }

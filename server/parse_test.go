@@ -17,6 +17,7 @@ import (
 	"dav207/server/davxml"
 	"dav207/server/davxml/xmltest"
 	"dav207/server/multistatus"
+	"dav207/server/reqbody"
 )
 
 // clientError returns the status of err, which must be a 4xx.
@@ -164,7 +165,7 @@ func TestBodies(t *testing.T) {
 func readBody(kind string, body []byte) error {
 	h := testHandler()
 	r, w := httptest.NewRequest("X", "/", bytes.NewReader(body)), httptest.NewRecorder()
-	q := &request{Request: r, w: w, body: newBody(w, r)}
+	q := &request{Request: r, w: w, body: reqbody.New(w, r)}
 	root, err := h.parseBody(q)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/davxml"
 	"dav207/server/multistatus"
 	"dav207/server/pathlock"
 	"dav207/server/tree"
@@ -19,7 +20,7 @@ import (
 // resource may have changed. Without Expect only the method checks, so that an error in the body
 // takes precedence.
 func (h *Handler) checkExpect(q *request, m *method) error {
-	if m.head == nil || q.Header.Get("Expect") == "" || q.body.ended {
+	if m.head == nil || q.Header.Get("Expect") == "" || q.body.Ended() {
 		return nil
 	}
 	return m.head(q)
@@ -140,4 +141,62 @@ func (h *Handler) checkRemove(q *request, t *tree.Tree, d tree.Depth, served boo
 		return r, err
 	}
 	return r, h.evaluateIf(q, t) // the plan checks the locks
+}
+
+// parseBody parses the XML body of a request. It returns nil without an error if there is no body.
+func (h *Handler) parseBody(q *request) (*davxml.Element, error) {
+	if q.body.Ended() {
+		return nil, nil
+	}
+	if err := h.checkMaxXML(q); err != nil {
+		return nil, err
+	}
+	q.body.SetDeadline()
+	cache := &h.xmlCache
+	if q.Method == "PROPPATCH" { // whose bodies hardly ever repeat
+		cache = nil
+	}
+	root, err := q.body.ReadXML(cache, q.ContentLength, h.maxXML)
+	if errors.Is(err, davxml.ErrEmpty) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, xmlError(err)
+	}
+	return root, nil
+}
+
+// checkMaxXML returns an error if Content-Length exceeds Options.MaxXML.
+func (h *Handler) checkMaxXML(q *request) error {
+	if q.ContentLength > h.maxXML {
+		return &multistatus.Error{Status: http.StatusRequestEntityTooLarge}
+	}
+	return nil
+}
+
+// checkNoBody returns 415 if the request has a body where RFC 4918 defines none (§9.3). It ignores
+// Content-Type, which some clients send with an empty body.
+func (q *request) checkNoBody() error {
+	if err := q.checkNoLength(); err != nil {
+		return err
+	}
+	more, err := q.body.Empty()
+	if more {
+		return errBody
+	}
+	return err
+}
+
+// checkNoLength is checkNoBody by Content-Length only.
+func (q *request) checkNoLength() error {
+	if q.ContentLength > 0 {
+		return errBody
+	}
+	return nil
+}
+
+var errBody = statusError(http.StatusUnsupportedMediaType, "A body has no meaning here.")
+
+func isDAV(e *davxml.Element, local string) bool {
+	return e.Name.Space == multistatus.Namespace && e.Name.Local == local
 }

@@ -12,6 +12,7 @@ import (
 	"dav207/server/access"
 	"dav207/server/multistatus"
 	"dav207/server/pathlock"
+	"dav207/server/reqbody"
 	"dav207/server/tree"
 )
 
@@ -43,11 +44,11 @@ func (h *Handler) put(q *request) error {
 		return h.parentError(q, t, err)
 	}
 	defer u.Close()
-	n, err := copyBody(u, &q.body)
+	n, err := reqbody.Copy(u, &q.body)
 	if err != nil {
 		return err
 	}
-	if err := checkLength(n, length); err != nil {
+	if err := reqbody.CheckLength(n, length); err != nil {
 		return err
 	}
 	release, err := h.reserve(q, writes(q.path))
@@ -78,14 +79,14 @@ func (h *Handler) checkSpace(q *request, t *tree.Tree, length int64) error {
 // isSmall reports whether putSmall may handle a body: it is read before the checks, which then run
 // once instead of twice. With Expect the client may not send the body before 100 Continue.
 func isSmall(q *request, length int64) bool {
-	return length == q.ContentLength && length >= 0 && length <= copySize && q.Header.Get("Expect") == ""
+	return length == q.ContentLength && length >= 0 && length <= reqbody.BufferSize && q.Header.Get("Expect") == ""
 }
 
 // putSmall is put for a small body. Its only lookup is the one by Create.
 func (h *Handler) putSmall(q *request, t *tree.Tree, length int) error {
-	buf := copyBuffers.Get().(*[copySize]byte)
-	defer copyBuffers.Put(buf)
-	if err := q.body.fill(buf[:length]); err != nil {
+	buf := reqbody.GetBuffer()
+	defer reqbody.PutBuffer(buf)
+	if err := q.body.Fill(buf[:length]); err != nil {
 		// The checks take precedence over an error in the body, as for larger bodies.
 		if refused := h.precheckPut(q, t); refused != nil && q.ctx.Err() == nil {
 			return refused

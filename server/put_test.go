@@ -11,6 +11,7 @@ import (
 	"dav207/fsbackend/faultfs"
 	"dav207/fsbackend/memory"
 	"dav207/server/davpath"
+	"dav207/server/reqbody"
 )
 
 // After the rename a PUT has succeeded, even if the server cannot describe the file: 500 would be
@@ -124,7 +125,7 @@ func TestPutWithShortBody(t *testing.T) {
 		{"RFC 4918 §9.7.2 a collection", "/c", nil, 405},
 		{"RFC 9110 §13.1.2 a condition", "/c/f", []string{"If-None-Match", "*"}, 412},
 	} {
-		for _, length := range []int64{0, 5, copySize, copySize + 1} {
+		for _, length := range []int64{0, 5, reqbody.BufferSize, reqbody.BufferSize + 1} {
 			for _, missing := range []int64{0, 1} {
 				if length < missing {
 					continue

@@ -18,6 +18,7 @@ import (
 	"dav207/server/multistatus"
 	"dav207/server/origin"
 	"dav207/server/pathlock"
+	"dav207/server/reqbody"
 	"dav207/server/tree"
 	"dav207/server/wire"
 )
@@ -100,7 +101,7 @@ type request struct {
 	*http.Request
 	w         http.ResponseWriter
 	ctx       context.Context
-	body      body // use this, not Request.Body
+	body      reqbody.Reader // use this, not Request.Body
 	path      davpath.Path
 	found     lookupResult
 	principal string
@@ -157,17 +158,17 @@ func (h *Handler) hrefs(ctx context.Context) davpath.Mapping {
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w = wire.Wrap(w, r)
-	q := &request{Request: r, w: w, ctx: r.Context(), body: newBody(w, r), principal: access.Principal(r.Context()), origin: h.origins.Of(r)}
+	q := &request{Request: r, w: w, ctx: r.Context(), body: reqbody.New(w, r), principal: access.Principal(r.Context()), origin: h.origins.Of(r)}
 	if q.origin.Mapping != h.mapping {
 		q.ctx = context.WithValue(q.ctx, originKey{}, q.origin)
 	}
 	q.ctx = h.hideQuota(q.ctx, r.UserAgent())
 	switch err := h.serve(q); {
 	case err == nil:
-	case q.body.ended || q.body.err != nil:
+	case q.body.Ended() || q.body.Err() != nil:
 		h.fail(q, err)
 	default:
-		early.Respond(w, r, q.body.wasRead, q.body.deadline, func() { h.fail(q, err) })
+		early.Respond(w, r, q.body.WasRead(), q.body.Deadline(), func() { h.fail(q, err) })
 	}
 }
 
@@ -182,7 +183,7 @@ func (h *Handler) serve(q *request) error {
 		return errMethod(q.Method)
 	}
 	if q.Method == http.MethodGet || q.Method == http.MethodHead || q.Method == http.MethodOptions {
-		q.body.drain()
+		q.body.Drain()
 	}
 	if isLockMethod(q.Method) && !h.supports(q.Method) { // the DAV header leaves class 2 out (RFC 4918 §18)
 		return statusError(http.StatusMethodNotAllowed, "Nothing can be locked here: it is for reading only.")

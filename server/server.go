@@ -37,6 +37,7 @@ import (
 	"dav207/server/locks"
 	"dav207/server/origin"
 	"dav207/server/pathlock"
+	"dav207/server/reqbody"
 	"dav207/server/tree"
 )
 
@@ -102,7 +103,7 @@ type Handler struct {
 	methods      []method
 	origins      *origin.Server
 	pathLocks    pathlock.Manager
-	xmlCache     xmlCache
+	xmlCache     reqbody.XMLCache
 	log          *slog.Logger
 	maxXML       int64
 	denyInfinity bool

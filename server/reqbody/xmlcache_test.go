@@ -1,4 +1,4 @@
-package server
+package reqbody
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 // The cache returns the body that was sent. It does not keep malformed or large bodies, and it is
 // bounded.
 func TestXMLCache(t *testing.T) {
-	var p xmlCache
+	var p XMLCache
 	first, err := p.parse([]byte("<a><b/></a>"))
 	if err != nil {
 		t.Fatal(err)
