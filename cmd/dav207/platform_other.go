@@ -2,7 +2,12 @@
 
 package main
 
-import "os"
+import (
+	"os"
+)
+
+// sameOwner does nothing: new files inherit the permissions of their directory.
+func sameOwner(*os.File, os.FileInfo) error { return nil }
 
 // writable reports whether files can be created in a directory, without creating one. Here that is
 // a guess.

@@ -5,6 +5,8 @@ package main
 import (
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // sameOwner gives f the owner of the file that it will replace, so that the same server can read
@@ -21,3 +23,6 @@ func sameOwner(f *os.File, old os.FileInfo) error {
 	}
 	return f.Chown(int(was.Uid), int(was.Gid))
 }
+
+// writable reports whether files can be created in a directory, without creating one.
+func writable(dir string) bool { return unix.Access(dir, unix.W_OK|unix.X_OK) == nil }
