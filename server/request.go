@@ -72,6 +72,33 @@ func (h *Handler) allow(without string) string {
 	return strings.Join(names, ", ")
 }
 
+// supports reports whether the handler offers a method. The Allow header leaves out the others.
+func (h *Handler) supports(method string) bool {
+	if !h.readOnly {
+		return true
+	}
+	switch method {
+	case http.MethodOptions, http.MethodGet, http.MethodHead, "PROPFIND":
+		return true
+	}
+	return false
+}
+
+// isLockMethod reports whether a method belongs to class 2 (RFC 4918 §18.2).
+func isLockMethod(method string) bool { return method == "LOCK" || method == "UNLOCK" }
+
+// withInterim returns serve with interim responses.
+func (h *Handler) withInterim(serve func(*request) error) func(*request) error {
+	if h.silence <= 0 {
+		return serve
+	}
+	return func(q *request) error {
+		q.interim = interim.Start(q.w, q.Request, h.silence)
+		defer q.interim.Stop()
+		return serve(q)
+	}
+}
+
 // SetDAVHeaders sets the DAV and MS-Author-Via headers (RFC 4918 §10.1) as OPTIONS does. A
 // middleware that refuses requests must set them, too, since clients send OPTIONS before they have
 // credentials.
@@ -233,6 +260,9 @@ func (h *Handler) reserve(q *request, ranges ...pathlock.Range) (release func(),
 	return h.pathLocks.Acquire(q.ctx, ranges...)
 }
 
+// writes returns the range for a write of the resource p.
+func writes(p davpath.Path) pathlock.Range { return pathlock.Range{Path: p, Write: true} }
+
 // runWriteTimeout is the total time that a client has to read a 207 while other requests wait for
 // the same resources.
 const runWriteTimeout = 15 * time.Second
@@ -279,9 +309,6 @@ func (h *Handler) warnMember(q *request, p davpath.Path, err error) {
 		slog.Int("status", asError(err).Status), slog.Any("err", err))
 }
 
-// writes returns the range for a write of the resource p.
-func writes(p davpath.Path) pathlock.Range { return pathlock.Range{Path: p, Write: true} }
-
 // respondCreated responds with 201, or with 204 if the URL had a resource before.
 func (h *Handler) respondCreated(q *request, existed bool) {
 	if existed {
@@ -290,31 +317,4 @@ func (h *Handler) respondCreated(q *request, existed bool) {
 	}
 	q.w.Header().Set("Content-Length", "0")
 	q.w.WriteHeader(http.StatusCreated)
-}
-
-// supports reports whether the handler offers a method. The Allow header leaves out the others.
-func (h *Handler) supports(method string) bool {
-	if !h.readOnly {
-		return true
-	}
-	switch method {
-	case http.MethodOptions, http.MethodGet, http.MethodHead, "PROPFIND":
-		return true
-	}
-	return false
-}
-
-// isLockMethod reports whether a method belongs to class 2 (RFC 4918 §18.2).
-func isLockMethod(method string) bool { return method == "LOCK" || method == "UNLOCK" }
-
-// withInterim returns serve with interim responses.
-func (h *Handler) withInterim(serve func(*request) error) func(*request) error {
-	if h.silence <= 0 {
-		return serve
-	}
-	return func(q *request) error {
-		q.interim = interim.Start(q.w, q.Request, h.silence)
-		defer q.interim.Stop()
-		return serve(q)
-	}
 }
