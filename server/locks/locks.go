@@ -2,8 +2,8 @@
 // (RFC 4918 §6, §7).
 //
 // A Table never holds two conflicting locks and never returns an expired one. The cost of a call
-// depends on the depth of the path and on the number of locks returned, not on the number of other
-// locks. A Journal makes the locks survive a restart.
+// depends on the depth of the path and on the number of locks returned, hardly on the number of
+// other locks. A Journal makes the locks survive a restart.
 //
 // The package does not evaluate requests. The caller checks that the resource exists and that the
 // request submitted the token of a lock that covers it, as that lock's creator.
@@ -141,4 +141,11 @@ func (e *ConflictError) split() int {
 		}
 	}
 	return len(e.Locks)
+}
+
+func clones(locks []*Lock) (found []Lock) {
+	for _, l := range locks {
+		found = append(found, l.clone())
+	}
+	return found
 }

@@ -15,50 +15,23 @@ import (
 // checkInvariants checks the internal data structures of a table.
 func checkInvariants(t testing.TB, table *Table) {
 	t.Helper()
-	seen := 0
-	var check func(n *node, path string) (count, exclusive int)
-	check = func(n *node, path string) (count, exclusive int) {
-		path += n.label
-		if n.parent != nil && n.ownCount() == 0 && len(n.children) < 2 {
-			t.Fatalf("the node at %q should have been pruned", path)
+	seen, held := 0, 0
+	for i, r := range table.roots {
+		if table.byRoot[r.path] != r || len(r.locks) == 0 || i > 0 && table.roots[i-1].path.Compare(r.path) >= 0 {
+			t.Fatalf("the root %s is indexed wrongly", r.path)
 		}
-		if n.children != nil && len(n.children) == 0 {
-			t.Fatalf("the node at %q keeps an empty map", path)
-		}
-		for _, e := range append(slices.Clone(n.infinite), n.depthZero...) {
-			if key(e.Root) != path || e.node != n || table.byToken[e.Token] != e || table.expiry[e.index] != e {
-				t.Fatalf("the lock of %s at %q is indexed wrongly", e.Root, path)
+		for _, l := range r.locks {
+			if l.Root != r.path || table.byToken[l.Token] != l || l.Expires.Before(table.nextExpiry) {
+				t.Fatalf("the lock of %s at %s is indexed wrongly", l.Root, r.path)
 			}
 			seen++
-			count++
-			if !e.Shared {
-				exclusive++
-			}
 		}
-		for name, child := range n.children {
-			if child.parent != n || firstSegment(child.label) != name {
-				t.Fatalf("the child %q of %q has the wrong parent or key", name, path)
-			}
-			c, x := check(child, path)
-			count, exclusive = count+c, exclusive+x
-		}
-		if count != n.count || exclusive != n.exclusive {
-			t.Fatalf("counts at %q: got %d, %d, want %d, %d", path, n.count, n.exclusive, count, exclusive)
-		}
-		return count, exclusive
 	}
-	check(table.root, "")
-	held := 0
 	for _, n := range table.perPrincipal {
 		held += n
 	}
-	if seen != len(table.byToken) || seen != len(table.expiry) || seen != held {
-		t.Fatalf("%d in the tree, %d tokens, %d in the heap, %d of principals", seen, len(table.byToken), len(table.expiry), held)
-	}
-	for i := 1; i < len(table.expiry); i++ {
-		if table.expiry.Less(i, (i-1)/2) {
-			t.Fatal("the heap property does not hold")
-		}
+	if seen != len(table.byToken) || seen != held || len(table.roots) != len(table.byRoot) {
+		t.Fatalf("%d locks, %d tokens, %d of principals, %d roots of %d", seen, len(table.byToken), held, len(table.byRoot), len(table.roots))
 	}
 }
 

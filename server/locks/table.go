@@ -1,10 +1,10 @@
 package locks
 
 import (
-	"container/heap"
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,11 +21,11 @@ type Table struct {
 	journal                    Journal
 
 	mu           sync.Mutex
-	root         *node
-	byToken      map[string]*entry
-	expiry       expiryHeap
+	roots        []*root // in path order
+	byRoot       map[davpath.Path]*root
+	byToken      map[string]*Lock
 	perPrincipal map[string]int // the number of locks
-	peak         int            // the largest number of locks since reset
+	nextExpiry   time.Time      // no lock expires before
 	undeleted    []string       // tokens of removed locks that the journal failed to delete
 }
 
@@ -60,18 +60,8 @@ func orDefault[T int | time.Duration](v, standard T) T {
 
 // reset empties the table and releases its memory: maps do not shrink.
 func (t *Table) reset() {
-	t.root, t.expiry, t.peak = new(node), nil, 0
-	t.byToken, t.perPrincipal = make(map[string]*entry), make(map[string]int)
-}
-
-// resetAbove is the number of locks above which an emptied table releases its memory.
-const resetAbove = 256
-
-// shrink calls reset if the table is empty and once held many locks.
-func (t *Table) shrink() {
-	if len(t.byToken) == 0 && t.peak > resetAbove {
-		t.reset()
-	}
+	t.roots, t.byRoot = nil, make(map[davpath.Path]*root)
+	t.byToken, t.perPrincipal = make(map[string]*Lock), make(map[string]int)
 }
 
 // newToken returns a random UUID (version 4) as a URN (RFC 4918 §6.5, RFC 9562 §5.4).
@@ -119,7 +109,7 @@ func (t *Table) Create(l Lock) (Lock, error) {
 	}
 	l.Expires = now.Add(l.Timeout)
 	if err := t.record(l); err != nil {
-		t.unrecord([]string{l.Token}) // a failed write may have stored it
+		t.unrecord([]Lock{l}) // a failed write may have stored it
 		return Lock{}, err
 	}
 	t.insert(l)
@@ -159,7 +149,7 @@ func (t *Table) Refresh(token string, d time.Duration) (Lock, error) {
 	if e == nil {
 		return Lock{}, ErrNoSuchLock
 	}
-	l := e.Lock
+	l := *e
 	if d > 0 {
 		l.Timeout = t.clampTimeout(d)
 	}
@@ -167,8 +157,8 @@ func (t *Table) Refresh(token string, d time.Duration) (Lock, error) {
 	if err := t.record(l); err != nil {
 		return Lock{}, err
 	}
-	e.Lock = l
-	heap.Fix(&t.expiry, e.index)
+	*e = l
+	t.nextExpiry = earlier(t.nextExpiry, l.Expires)
 	return l.clone(), nil
 }
 
@@ -187,7 +177,8 @@ func (t *Table) Unlock(token string) error {
 			return fmt.Errorf("lock journal: %w", err)
 		}
 	}
-	t.remove(e)
+	at, _ := t.find(e.Root)
+	t.remove(at, at+1, func(l *Lock) bool { return l == e })
 	return nil
 }
 
@@ -198,26 +189,12 @@ func (t *Table) Remove(p davpath.Path) []Lock {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.expire()
-	sub, _ := t.root.locate(key(p), nil)
-	if sub == nil || sub.count == 0 {
-		return nil
+	from, to := t.below(p)
+	if t.byRoot[p] != nil {
+		from--
 	}
-	removed := make([]Lock, 0, sub.count)
-	tokens := make([]string, 0, sub.count)
-	sub.walk(false, func(e *entry) {
-		removed = append(removed, e.Lock) // no clone: the table drops e
-		tokens = append(tokens, e.Token)
-		t.unindex(e)
-	})
-	if parent := sub.parent; parent != nil {
-		parent.addCounts(-sub.count, -sub.exclusive)
-		sub.detach()
-		parent.prune()
-	}
-	if len(t.byToken) == 0 {
-		t.reset()
-	}
-	t.unrecord(tokens)
+	removed := t.remove(from, to, func(*Lock) bool { return true })
+	t.unrecord(removed)
 	return removed
 }
 
@@ -239,9 +216,7 @@ func (t *Table) Covering(p davpath.Path) []Lock {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.expire()
-	var found []Lock
-	t.covering(p, false, func(e *entry) { found = append(found, e.clone()) })
-	return found
+	return clones(t.covering(p, false))
 }
 
 // Below returns the locks whose root is strictly below p, in path order.
@@ -249,8 +224,11 @@ func (t *Table) Below(p davpath.Path) []Lock {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.expire()
+	from, to := t.below(p)
 	var found []Lock
-	t.below(p, false, func(e *entry) { found = append(found, e.clone()) })
+	for _, r := range t.roots[from:to] {
+		found = append(found, clones(r.locks)...)
+	}
 	return found
 }
 
@@ -262,8 +240,8 @@ func (t *Table) AnyBelow(p davpath.Path) bool {
 		return false // without reading the clock: a listing calls this for every member
 	}
 	t.expire()
-	sub, exact := t.root.locate(key(p), nil)
-	return sub != nil && (!exact || sub.count > sub.ownCount())
+	from, to := t.below(p)
+	return from < to
 }
 
 // Len returns the number of locks.
@@ -297,18 +275,12 @@ func (t *Table) Restore(locks []Lock) (dropped []Lock) {
 			dropped = append(dropped, l)
 			continue
 		}
-		// Expires from the journal has no monotonic clock reading. The heap needs times that all
-		// have one, since comparisons of both kinds are not transitive.
+		// Expires from the journal has no monotonic clock reading. Comparisons of times with and
+		// without one are not transitive.
 		l.Expires = now.Add(left)
 		t.insert(l)
 	}
-	var tokens []string
-	for _, l := range dropped {
-		if t.byToken[l.Token] == nil {
-			tokens = append(tokens, l.Token)
-		}
-	}
-	t.unrecord(tokens)
+	t.unrecord(slices.DeleteFunc(slices.Clone(dropped), func(l Lock) bool { return t.byToken[l.Token] != nil }))
 	return dropped
 }
 
@@ -327,94 +299,29 @@ func (t *Table) clampTimeout(requested time.Duration) time.Duration {
 
 // conflict returns a *ConflictError if a lock conflicts with l, else nil.
 func (t *Table) conflict(l Lock) error {
-	var found []Lock
-	collect := func(e *entry) { found = append(found, e.clone()) }
-	t.covering(l.Root, l.Shared, collect)
+	found := t.covering(l.Root, false)
 	if l.Infinite {
-		t.below(l.Root, l.Shared, collect)
+		from, to := t.below(l.Root)
+		for _, r := range t.roots[from:to] {
+			found = append(found, r.locks...)
+		}
 	}
-	if found == nil {
+	found = slices.DeleteFunc(found, func(o *Lock) bool { return o.Shared && l.Shared })
+	if len(found) == 0 {
 		return nil
 	}
-	return &ConflictError{Root: l.Root, Locks: found}
+	return &ConflictError{Root: l.Root, Locks: clones(found)}
 }
 
 // overShared reports whether more than maxShared locks would cover one resource with l: its root,
 // or the root of a lock below. It is called after conflict returned nil, so all of them are shared.
 func (t *Table) overShared(l Lock) bool {
-	full := func(p davpath.Path) bool {
-		n := 0
-		t.covering(p, false, func(*entry) { n++ })
-		return n >= maxShared
+	full := func(p davpath.Path) bool { return len(t.covering(p, false)) >= maxShared }
+	from, to := 0, 0
+	if l.Infinite {
+		from, to = t.below(l.Root)
 	}
-	over := full(l.Root)
-	if l.Infinite && l.Shared {
-		t.below(l.Root, false, func(e *entry) { over = over || full(e.Root) })
-	}
-	return over
-}
-
-func (t *Table) covering(p davpath.Path, exclusiveOnly bool, visit func(*entry)) {
-	sub, exact := t.root.locate(key(p), func(above *node) {
-		for _, e := range above.infinite {
-			if exclusiveOnly && e.Shared {
-				break // see walkOwn
-			}
-			visit(e)
-		}
-	})
-	if exact {
-		sub.walkOwn(exclusiveOnly, visit)
-	}
-}
-
-func (t *Table) below(p davpath.Path, exclusiveOnly bool, visit func(*entry)) {
-	switch sub, exact := t.root.locate(key(p), nil); {
-	case exact:
-		sub.walkBelow(exclusiveOnly, visit)
-	case sub != nil:
-		sub.walk(exclusiveOnly, visit)
-	}
-}
-
-func (t *Table) insert(l Lock) {
-	e := &entry{Lock: l}
-	t.root.getOrCreate(key(l.Root)).add(e)
-	heap.Push(&t.expiry, e)
-	t.byToken[l.Token] = e
-	t.peak = max(t.peak, len(t.byToken))
-	t.perPrincipal[l.Principal]++
-}
-
-// remove removes one lock from the table, but not from the journal.
-func (t *Table) remove(e *entry) {
-	t.unindex(e)
-	e.node.remove(e)
-	e.node.prune()
-	t.shrink()
-}
-
-// unindex removes a lock from the token map, the expiry heap and the count of its principal.
-func (t *Table) unindex(e *entry) {
-	heap.Remove(&t.expiry, e.index)
-	delete(t.byToken, e.Token)
-	if t.perPrincipal[e.Principal]--; t.perPrincipal[e.Principal] == 0 {
-		delete(t.perPrincipal, e.Principal)
-	}
-}
-
-// expire removes the expired locks and returns the current time.
-func (t *Table) expire() time.Time {
-	now := t.now()
-	var tokens []string
-	for len(t.expiry) > 0 && t.expiry[0].expired(now) {
-		tokens = append(tokens, t.expiry[0].Token)
-		t.remove(t.expiry[0])
-	}
-	if tokens != nil {
-		t.unrecord(tokens)
-	}
-	return now
+	return full(l.Root) || slices.ContainsFunc(t.roots[from:to], func(r *root) bool { return full(r.path) })
 }
 
 // record stores l in the journal.
@@ -429,12 +336,14 @@ func (t *Table) record(l Lock) error {
 	return nil
 }
 
-// unrecord deletes tokens from the journal, with those that it failed to delete before.
-func (t *Table) unrecord(tokens []string) {
+// unrecord deletes removed locks from the journal, with those that it failed to delete before.
+func (t *Table) unrecord(removed []Lock) {
 	if t.journal == nil {
 		return
 	}
-	t.undeleted = append(t.undeleted, tokens...)
+	for _, l := range removed {
+		t.undeleted = append(t.undeleted, l.Token)
+	}
 	if len(t.undeleted) == 0 {
 		return
 	}
