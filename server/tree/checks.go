@@ -91,7 +91,7 @@ func (t *Tree) checkOverlap(ctx context.Context, src props.Resource, dst davpath
 	if from.Contains(into) || into.Contains(from) {
 		return ErrOverlap
 	}
-	if src.Info.IsDir() && (src.Info.SameFile(parent.Info) || t.hasAncestor(ctx, parent.Path, src.Info)) {
+	if src.Info.IsDir() && (src.Info.SameFile(parent.Info) || t.hasAncestor(ctx, parent.Path, davpath.Root, src.Info)) {
 		return ErrOverlap
 	}
 	if old == nil {
@@ -107,15 +107,15 @@ func (t *Tree) checkOverlap(ctx context.Context, src props.Resource, dst davpath
 	if src.Info.SameFile(to) {
 		return ErrOverlap
 	}
-	if old.IsDir() && t.hasAncestor(ctx, src.Path, old) {
+	if old.IsDir() && t.hasAncestor(ctx, src.Path, davpath.Root, old) {
 		return ErrOverlap
 	}
 	return nil
 }
 
-// hasAncestor reports whether one of the collections above p is the one that info describes.
-func (t *Tree) hasAncestor(ctx context.Context, p davpath.Path, info *fsbackend.Info) bool {
-	for !p.IsRoot() {
+// hasAncestor reports whether info describes one of the collections above p, up to top.
+func (t *Tree) hasAncestor(ctx context.Context, p, top davpath.Path, info *fsbackend.Info) bool {
+	for p != top {
 		p = p.Parent()
 		if above, err := t.FS.Stat(ctx, p); err == nil && info.SameFile(above) {
 			return true

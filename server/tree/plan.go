@@ -2,8 +2,8 @@ package tree
 
 import (
 	"context"
+	"errors"
 	"io/fs"
-	"sync"
 
 	"dav207/fsbackend"
 	"dav207/props"
@@ -75,15 +75,6 @@ func (t *Tree) PlanCopy(ctx context.Context, src, dst davpath.Path, depth Depth)
 	if lstatErr != nil {
 		return nil, lstatErr
 	}
-	if r.Info.IsDir() && depth != Zero { // an unreadable collection must not replace anything
-		now, l, _, err := t.listCurrent(ctx, r)
-		if err != nil {
-			return nil, sourceError{err}
-		}
-		if r = now; l != nil {
-			l.close()
-		}
-	}
 	if err := t.checkReplace(ctx, dst, old, r.Info.IsDir()); err != nil {
 		return nil, err
 	}
@@ -114,7 +105,7 @@ func (t *Tree) PlanMove(ctx context.Context, src, dst davpath.Path) (*Plan, erro
 		if err := t.checkMove(ctx, src, dst, false); err != nil {
 			return nil, err
 		}
-		return &Plan{t: t, op: renamingCase, src: props.Resource{Path: src}, dst: dst}, nil
+		return &Plan{t: t, op: renamingCase, src: props.Resource{Path: src, Info: info}, dst: dst}, nil
 	}
 	r := props.Resource{Path: src, Info: info}
 	if srcErr == nil && !info.IsLink() {
@@ -143,43 +134,49 @@ func (t *Tree) PlanMove(ctx context.Context, src, dst davpath.Path) (*Plan, erro
 // Run executes the plan. It returns nil if all was done, ErrPartial if it reported all failures,
 // and any other error if nothing has changed. report may be nil where no member can fail.
 func (p *Plan) Run(ctx context.Context, report Report) error {
-	t := p.t.beginPropBatch()
+	t, ctx := p.t.begin(ctx)
+	at, reported := p.dst, false
 	if p.op == deleting {
-		err := t.withSyncBatch(ctx, p.src.Path, report, func(ctx context.Context, report Report) error {
-			return t.delete(ctx, p.src, report)
-		})
-		if left := t.flush(ctx); left != nil {
-			t.warn("the properties of a removed resource were not removed", p.src.Path, left) // not visible to clients
-		}
+		at = p.src.Path
+	}
+	err := t.run(ctx, p, func(q davpath.Path, collection bool, err error) {
+		reported = reported || q == at
+		report(q, collection, err)
+	})
+	failed := t.batch.sync()
+	if left := t.flush(ctx); left != nil && p.op == deleting {
+		t.warn("the properties of a removed resource were not removed", at, left) // not visible to clients
+	} else if failed == nil {
+		failed = left
+	}
+	switch {
+	case failed == nil:
+		return err
+	case reported || err != nil && !errors.Is(err, ErrPartial):
+		t.warn("changes may not be on the disk", at, failed)
 		return err
 	}
-	if p.op != copying {
-		intent := props.MoveIntent{Src: p.src.Path, Dst: p.dst}
-		if err := t.Props.Update(context.WithoutCancel(ctx), intent); err != nil {
-			return err
-		}
-	}
-	err := t.withSyncBatch(ctx, p.dst, report, func(ctx context.Context, report Report) error {
-		return t.transfer(ctx, p, report)
-	})
-	if p.op != copying {
-		if failed := t.queue(ctx, props.MoveDone{Src: p.src.Path}); err == nil {
-			err = failed
-		}
-	}
-	return t.finish(ctx, p.dst, report, err)
+	info, _ := t.lstat(context.WithoutCancel(ctx), at)
+	report(at, info != nil && info.IsDir(), failed)
+	return ErrPartial
 }
 
-func (t *Tree) transfer(ctx context.Context, p *Plan, report Report) error {
-	if p.op == renamingCase {
-		return t.renameCase(ctx, p.src.Path, p.dst)
-	}
-	x := &transfer{t: t, ctx: ctx, report: report, dst: p.dst, move: p.op == moving}
-	if x.move {
-		return x.finish(p.src, p.dst, x.moveAll(p))
+// run is Run without its end.
+func (t *Tree) run(ctx context.Context, p *Plan, report Report) error {
+	if p.op == deleting {
+		return t.delete(ctx, p.src, report)
 	}
 	src := p.src.Path
-	x.noProps = sync.OnceValue(func() bool { return !t.hasProps(ctx, src) && !t.hasProps(ctx, p.dst) })
-	x.membersWithProps = sync.OnceValues(func() ([]davpath.Path, bool) { return t.membersWithProps(ctx, src) })
-	return x.finish(p.src, p.dst, x.resource(p.src, p.dst, p.depth))
+	x := &transfer{t: t, ctx: ctx, report: report, src: src, dst: p.dst, move: p.op != copying,
+		noProps: !t.hasProps(ctx, src) && !t.hasProps(ctx, p.dst)}
+	if !x.move {
+		return x.finish(p.src, p.dst, x.resource(p.src, p.dst, p.depth))
+	}
+	if !x.noProps {
+		if err := t.Props.Update(context.WithoutCancel(ctx), props.MoveIntent{Src: src, Dst: p.dst}); err != nil {
+			return err
+		}
+		defer func() { t.batch.ops = append(t.batch.ops, props.MoveDone{Src: src}) }()
+	}
+	return x.finish(p.src, p.dst, x.moveAll(p))
 }

@@ -3,17 +3,19 @@ package tree
 import (
 	"context"
 
+	"dav207/fsbackend"
 	"dav207/props"
 	"dav207/server/davpath"
 )
 
-// propBatch holds the changes of properties that an operation has not sent to the store yet, so
-// that many resources share one transaction. If the process is killed before, the next start finds
-// what is missing: FinishMoves reads the announced moves, and Reconcile finds entries whose file is
-// gone.
-type propBatch struct {
+// batch is what an operation has still to do. It holds the changes of properties that were not sent
+// to the store yet, so that many resources share one transaction. If the process is killed before,
+// the next start finds what is missing: FinishMoves reads the announced moves, and Reconcile finds
+// entries whose file is gone.
+type batch struct {
 	ops  []props.Op
 	size int
+	sync func() error // blocks until the operation's changes of files are on the disk
 }
 
 // The bounds of a batch. A larger one hardly takes less time per change.
@@ -22,17 +24,21 @@ const (
 	maxPropBatchBytes = 1 << 20
 )
 
-// beginPropBatch returns a Tree for one operation. It collects the operation's changes of
-// properties until flush.
-func (t *Tree) beginPropBatch() *Tree {
+// begin returns a Tree for one operation, whose changes of files are made under ctx. See
+// fsbackend.Backend.Batch.
+func (t *Tree) begin(ctx context.Context) (*Tree, context.Context) {
+	ctx, sync := t.FS.Batch(ctx)
+	if sync == nil {
+		sync = func() error { return nil }
+	}
 	out := *t
-	out.propBatch = &propBatch{}
-	return &out
+	out.batch = &batch{sync: sync}
+	return &out, ctx
 }
 
 // queue adds a change to the batch and flushes a batch that is full.
 func (t *Tree) queue(ctx context.Context, op props.Op) error {
-	n := t.propBatch
+	n := t.batch
 	switch o := op.(type) {
 	case props.Delete:
 		// This deletes the entries of members, too: their own changes are superfluous.
@@ -52,16 +58,16 @@ func (t *Tree) queue(ctx context.Context, op props.Op) error {
 	if len(n.ops) < maxPropBatch && n.size < maxPropBatchBytes {
 		return nil
 	}
-	if err := syncChanges(ctx); err != nil {
+	if err := n.sync(); err != nil {
 		return err
 	}
 	return t.flush(ctx)
 }
 
-// flush makes the store apply the batch. Call syncChanges first where a change must not be durable
+// flush makes the store apply the batch. Call sync first where a change must not be durable
 // before the file that it belongs to.
 func (t *Tree) flush(ctx context.Context) error {
-	n := t.propBatch
+	n := t.batch
 	if len(n.ops) == 0 {
 		return nil
 	}
@@ -69,56 +75,6 @@ func (t *Tree) flush(ctx context.Context) error {
 	n.ops, n.size = nil, 0
 	return t.Props.Update(context.WithoutCancel(ctx), ops...) // the files have changed already
 }
-
-// moveProperties moves the properties of a whole tree in one transaction, so that the caller can
-// undo the rename if it fails.
-func (t *Tree) moveProperties(ctx context.Context, src, dst davpath.Path) error {
-	if err := t.queue(ctx, props.Move{Src: src, Dst: dst}); err != nil {
-		return err
-	}
-	if !t.hasProps(ctx, src) && !t.hasProps(ctx, dst) {
-		return nil
-	}
-	if err := syncChanges(ctx); err != nil {
-		return err
-	}
-	return t.flush(ctx)
-}
-
-// entries returns the entries of the store for p and below it.
-func (t *Tree) entries(ctx context.Context, p davpath.Path) (entries []props.Entry, err error) {
-	for e, err := range t.Props.All(ctx, p) {
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, e)
-	}
-	return entries, nil
-}
-
-// undoMoveProperties undoes moveProperties. Its changes come before all that were queued since, so
-// that resources that were removed meanwhile end without properties.
-func (t *Tree) undoMoveProperties(src, dst davpath.Path, replaced []props.Entry) {
-	ops := []props.Op{props.Move{Src: dst, Dst: src}}
-	for _, e := range replaced {
-		ops = append(ops, props.Set{Path: e.Path, Properties: e.Properties})
-	}
-	t.propBatch.ops = append(ops, t.propBatch.ops...)
-}
-
-// lowSpace reports whether properties have to move and the disk may have no room for that. The
-// caller then keeps the replaced file until they have moved, although no file has the name for a
-// moment.
-func (t *Tree) lowSpace(ctx context.Context, src, dst davpath.Path) bool {
-	if !t.hasProps(ctx, src) && !t.hasProps(ctx, dst) {
-		return false
-	}
-	_, free, err := t.FS.Usage(ctx, dst.Parent())
-	return err == nil && free < lowSpaceBytes
-}
-
-// lowSpaceBytes is an amount that a few concurrent requests can use up.
-const lowSpaceBytes = 16 << 20
 
 // hasProps reports whether the store has an entry for p or below it, or cannot be read: the calls
 // for single resources then return the error.
@@ -129,27 +85,28 @@ func (t *Tree) hasProps(ctx context.Context, p davpath.Path) bool {
 	return false
 }
 
-// finish flushes the batch at the end of an operation on p that returned err. It reports a failure
-// of the store for p.
-func (t *Tree) finish(ctx context.Context, p davpath.Path, report Report, err error) error {
-	failed := t.flush(ctx)
-	if failed == nil {
-		return err
+// properties replaces the properties of dst by those of src. A COPY copies only what props.Copied
+// returns.
+func (x *transfer) properties(src, dst davpath.Path) error {
+	if x.noProps {
+		return nil
 	}
-	info, _ := t.FS.Lstat(ctx, p)
-	report(p, info != nil && info.IsDir(), failed)
-	return ErrPartial
-}
-
-// copyProperties replaces the properties of dst by those of src. A COPY copies only what
-// props.Copied returns.
-func (x *transfer) copyProperties(ctx context.Context, src, dst davpath.Path) error {
-	ps, err := x.t.Props.Get(ctx, src)
+	ps, err := x.t.Props.Get(x.ctx, src)
 	if err != nil {
 		return err
 	}
 	if !x.move {
 		ps = props.Copied(ps)
 	}
-	return x.t.queue(ctx, props.Set{Path: dst, Properties: ps})
+	return x.t.queue(x.ctx, props.Set{Path: dst, Properties: ps})
+}
+
+// clearStale removes properties that the store still has for dst if nothing is there, that is if
+// old is nil. Its file was removed outside the server, or just before the server was killed. The
+// copy must not get them, even if the process is killed before the copy has its own.
+func (x *transfer) clearStale(dst davpath.Path, old *fsbackend.Info) error {
+	if old != nil || x.noProps {
+		return nil
+	}
+	return x.t.Props.Update(context.WithoutCancel(x.ctx), props.Delete{Path: dst})
 }

@@ -17,7 +17,7 @@ func (t *Tree) FinishMoves(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t = t.beginPropBatch()
+	t, ctx = t.begin(ctx)
 	for _, m := range moves {
 		if err := t.finishMove(ctx, m); err != nil {
 			return fmt.Errorf("properties of %s, which was being moved to %s: %w", m.Src, m.Dst, err)

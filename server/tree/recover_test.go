@@ -3,7 +3,6 @@ package tree_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"syscall"
@@ -168,43 +167,35 @@ func (s *fullStore) Update(ctx context.Context, ops ...props.Op) error {
 	return s.Memory.Update(ctx, ops...)
 }
 
-// If the properties of a collection cannot be moved, the collection is not moved either, and the
-// error says that nothing has changed.
+// If the properties of a resource cannot be moved, it is not moved either, what is at the
+// destination stays, and the error says that nothing has changed.
 func TestMoveWithoutRoomForProperties(t *testing.T) {
-	files := memory.New(nil).Backend()
-	fill(t, files, "/s/ /s/m=1")
-	e := &tree.Tree{FS: files, Props: &fullStore{}}
-	setProps(t, e, "/s", "/s/m")
-	err := moveTo(t.Context(), e, davpath.Must("/s"), davpath.Must("/d"), func(p davpath.Path, _ bool, err error) {
-		t.Errorf("reported %s: %v", p, err)
-	})
-	if !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("Move = %v, want %v", err, syscall.ENOSPC)
-	}
-	if got, want := marks(t, e), "/s=/s /s/m=/s/m"; got != want {
-		t.Errorf("properties: %s, want %s", got, want)
-	}
-	if left, err := e.Props.Moves(t.Context()); len(left) > 0 || err != nil {
-		t.Errorf("still moving: %v, %v", left, err)
-	}
-}
-
-// A file that has replaced another and whose properties cannot be moved is reported. Gone is called
-// for its old path.
-func TestMoveOverFileWithoutRoomForProperties(t *testing.T) {
-	files := noBulk{memory.New(nil).Backend()}
-	fill(t, files, "/s=1 /d=2")
-	var gone, reports []string
-	e := &tree.Tree{FS: files, Props: &fullStore{}, Gone: func(p davpath.Path, below bool) { gone = append(gone, fmt.Sprint(p, " ", below)) }}
-	setProps(t, e, "/s", "/d")
-	err := moveTo(t.Context(), e, davpath.Must("/s"), davpath.Must("/d"), func(p davpath.Path, _ bool, err error) {
-		reports = append(reports, p.String())
-	})
-	if !errors.Is(err, tree.ErrPartial) || !slices.Equal(reports, []string{"/d"}) {
-		t.Errorf("Move = %v, reports %q, want it reported for /d", err, reports)
-	}
-	if !slices.Contains(gone, "/s false") {
-		t.Errorf("gone: %q, want /s among it", gone)
+	for _, before := range []string{"/s/ /s/m=1", "/d=2 /s=1", "/d/ /d/o=2 /s/ /s/m=1"} {
+		files := memory.New(nil).Backend()
+		fill(t, files, before)
+		e := &tree.Tree{FS: files, Props: &fullStore{}, Gone: func(p davpath.Path, _ bool) { t.Errorf("%s is gone", p) }}
+		want := ""
+		for name := range strings.FieldsSeq(before) {
+			name, _, _ = strings.Cut(name, "=")
+			name = strings.TrimSuffix(name, "/")
+			setProps(t, e, name)
+			want += name + "=" + name + " "
+		}
+		err := moveTo(t.Context(), e, davpath.Must("/s"), davpath.Must("/d"), func(p davpath.Path, _ bool, err error) {
+			t.Errorf("reported %s: %v", p, err)
+		})
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("Move = %v, want %v", err, syscall.ENOSPC)
+		}
+		if got := marks(t, e) + " "; got != want {
+			t.Errorf("properties: %s, want %s", got, want)
+		}
+		if got := strings.Join(dump(t, files, "/"), " "); got != before {
+			t.Errorf("there is %s, want %s", got, before)
+		}
+		if left, err := e.Props.Moves(t.Context()); len(left) > 0 || err != nil {
+			t.Errorf("still moving: %v, %v", left, err)
+		}
 	}
 }
 
@@ -235,6 +226,7 @@ func TestMoveAcrossWithoutItsProperties(t *testing.T) {
 				files.Fail(faultfs.Rename, name, syscall.EXDEV)
 			}
 			e := &tree.Tree{FS: files, Props: &unreadable{at: davpath.Must("/s/m")}}
+			mark(t, e.Props, "/s/m")
 			var reports []string
 			err := moveTo(t.Context(), e, davpath.Must("/s"), davpath.Must("/d"), func(p davpath.Path, _ bool, err error) {
 				reports = append(reports, p.String())

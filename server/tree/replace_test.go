@@ -1,6 +1,7 @@
 package tree_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"dav207/fsbackend"
 	"dav207/fsbackend/faultfs"
 	"dav207/fsbackend/memory"
 	"dav207/props"
@@ -68,5 +70,49 @@ func TestReplaceDirNotRestored(t *testing.T) {
 	left := strings.Join(dump(t, files, "/"), " ")
 	if !strings.Contains(left, "/s/a=new") || !strings.Contains(left, "/d/b=old") {
 		t.Errorf("something is lost: %s", left)
+	}
+}
+
+// folding is a back end that takes names in upper and lower case for one.
+type folding struct {
+	fsbackend.Backend
+	renamed []string
+}
+
+func (f *folding) Lstat(ctx context.Context, p davpath.Path) (*fsbackend.Info, error) {
+	return f.Backend.Lstat(ctx, davpath.Must(strings.ToLower(p.String())))
+}
+
+func (f *folding) Rename(_ context.Context, from, to davpath.Path) error {
+	f.renamed = append(f.renamed, from.String()+" "+to.String())
+	return nil
+}
+
+// A MOVE to another spelling of a name is a MOVE of all members: none may be refused (RFC 4918
+// §7.4, §9.9.4).
+func TestMoveToAnotherSpelling(t *testing.T) {
+	for _, tt := range []struct {
+		guard   guard
+		err     error
+		reports string
+		renamed string
+	}{
+		{nil, nil, "", "/s /S"},
+		{guard{"unbind /s/m": fs.ErrPermission}, tree.ErrPartial, "/s/m: permission denied", ""},
+		{guard{"bind /S/m": fs.ErrPermission}, tree.ErrPartial, "/S/m: permission denied", ""},
+	} {
+		files := &folding{Backend: memory.New(nil).Backend()}
+		fill(t, files, "/s/ /s/m=1")
+		e := &tree.Tree{FS: files, Props: &props.Memory{}}
+		if tt.guard != nil {
+			e.Guard = tt.guard
+		}
+		var reports []string
+		err := moveTo(t.Context(), e, davpath.Must("/s"), davpath.Must("/S"), func(p davpath.Path, _ bool, err error) {
+			reports = append(reports, p.String()+": "+err.Error())
+		})
+		if !errors.Is(err, tt.err) || strings.Join(reports, ", ") != tt.reports || strings.Join(files.renamed, ", ") != tt.renamed {
+			t.Errorf("with %v: Move = %v, reports %q, renamed %q, want %v, %q, %q", tt.guard, err, reports, files.renamed, tt.err, tt.reports, tt.renamed)
+		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"slices"
 
 	"dav207/fsbackend"
 	"dav207/props"
@@ -23,22 +22,15 @@ import (
 //
 // A file that replaces a collection is special: see undeletable and replaceDir.
 type transfer struct {
-	t         *Tree
-	ctx       context.Context
-	report    Report
-	move      bool
-	dst       davpath.Path
-	dstInfo   *fsbackend.Info       // of dst, once it is a collection
-	ancestors []*fsbackend.Info     // the source collections of the current member
-	links     int                   // how many of them were reached through a link
-	changed   bool                  // something was created, replaced or removed
-	reported  map[davpath.Path]bool // the failures at the destination of a MOVE
-
-	// noProps reports whether the store has nothing for the source and the destination, nor below
-	// them. membersWithProps is that function of Tree for the source. Both are nil in a MOVE, and
-	// read the store once.
-	noProps          func() bool
-	membersWithProps func() (members []davpath.Path, few bool)
+	t        *Tree
+	ctx      context.Context
+	report   Report
+	move     bool
+	src, dst davpath.Path
+	links    int                   // how many links lead to the current member
+	changed  bool                  // something was created, replaced or removed
+	reported map[davpath.Path]bool // the failures at the destination of a MOVE
+	noProps  bool                  // the store has nothing for the two trees
 }
 
 // finish turns the error of the resource that the request named into that of the operation.
@@ -48,7 +40,7 @@ func (x *transfer) finish(src props.Resource, dst davpath.Path, err error) error
 		return nil
 	case errors.Is(err, errNotEmptied):
 		return ErrPartial
-	case x.changed || errors.As(err, new(*partialError)):
+	case x.changed || isPartial(err):
 		x.fail(src, dst, err)
 		return ErrPartial
 	}
@@ -83,8 +75,8 @@ func (x *transfer) reportOnce(dst davpath.Path, collection bool, err error) {
 	x.report(dst, collection, err)
 }
 
-// resource transfers src, whose link is followed, to dst. If members failed it has reported them
-// and returns errNotEmptied; any other error is that of src itself.
+// resource transfers src, whose link is followed in a COPY, to dst. If members failed it has reported
+// them and returns errNotEmptied; any other error is that of src itself.
 func (x *transfer) resource(src props.Resource, dst davpath.Path, depth Depth) error {
 	if err := checkBounds(dst); err != nil {
 		return err
@@ -93,10 +85,19 @@ func (x *transfer) resource(src props.Resource, dst davpath.Path, depth Depth) e
 	if err != nil {
 		return err
 	}
-	if src.Info.IsDir() {
-		return x.collection(src, dst, old, depth)
+	if !src.Info.IsDir() {
+		return x.file(src, dst, old)
 	}
-	return x.file(src, dst, old)
+	if x.move && old == nil && x.t.clear(src.Path) && x.t.clear(dst) {
+		err := x.t.check(x.ctx, access.Bind, dst)
+		if err == nil {
+			err = x.rename(src, dst, nil)
+		}
+		if !crossDevice(err) {
+			return err
+		}
+	}
+	return x.collection(src, dst, old, depth)
 }
 
 // collection transfers src to dst, where old is or, if that is nil, nothing. It returns a
@@ -128,60 +129,48 @@ func (x *transfer) collection(src props.Resource, dst davpath.Path, old *fsbacke
 
 // fill transfers the properties and the members of src to the collection dst. It removes what else
 // is in dst, which has members only if replaces is true, and at the end of a MOVE src itself.
-func (x *transfer) fill(members *listing, src props.Resource, dst davpath.Path, replaces bool) (err error) {
-	if x.dstInfo == nil {
-		if x.dstInfo, err = x.t.FS.Stat(x.ctx, dst); err != nil {
-			return err
-		}
-	}
-	if err := x.properties(src, dst); err != nil {
+func (x *transfer) fill(members *listing, src props.Resource, dst davpath.Path, replaces bool) error {
+	if err := x.properties(src.Path, dst); err != nil {
 		return err
 	}
-	kept := false
+	kept, done := false, members == nil
 	var seen []string // the names of the members whose counterparts must not be removed
-	if members != nil {
-		if seen, kept, err = x.contents(members, src, dst, !replaces); err != nil {
-			return err
+	var err error
+	if !done && !replaces {
+		kept, done, err = x.copyTree(src.Path, dst)
+	}
+	if !done && err == nil {
+		seen, kept, err = x.members(members, dst)
+	}
+	if err == nil && replaces {
+		d := deletion{t: x.t, ctx: x.ctx, report: x.reportOnce}
+		err = d.members(dst, seen)
+		x.changed = x.changed || d.changed
+		if errors.Is(err, errHidden) {
+			err = nil
 		}
 	}
-	if replaces {
-		if err := x.removeExtra(dst, seen); errors.Is(err, errNotEmptied) {
-			kept = true
-		} else if err != nil {
-			return err
-		}
-	}
-	if kept {
+	switch {
+	case err != nil:
+		return err
+	case kept:
 		return errNotEmptied
-	}
-	if x.move {
+	case x.move:
 		return x.removeSource(src.Path)
 	}
 	return nil
 }
 
-// contents transfers the members of src, in bulk if it can. It returns what members does.
-func (x *transfer) contents(l *listing, src props.Resource, dst davpath.Path, fresh bool) (seen []string, kept bool, err error) {
-	x.ancestors = append(x.ancestors, src.Info)
-	defer func(level int) { x.ancestors = x.ancestors[:level] }(len(x.ancestors) - 1)
-	if fresh {
-		if kept, done, err := x.copyTree(src, dst); done || err != nil {
-			return nil, kept, err
-		}
-	}
-	return x.members(l, dst, fresh)
-}
-
-// members transfers the members of a collection one by one. It reports whether one of them failed.
-// Unless dst is fresh it returns the names of those whose counterparts in dst must stay.
-func (x *transfer) members(l *listing, dst davpath.Path, fresh bool) (seen []string, kept bool, err error) {
+// members transfers the members of a collection one by one. It reports whether one of them failed,
+// and returns the names of those whose counterparts in dst must stay.
+func (x *transfer) members(l *listing, dst davpath.Path) (seen []string, kept bool, err error) {
 	for e := range l.entries {
-		out, err := x.member(e, dst)
+		stays, failed, err := x.member(e, dst)
 		if err != nil {
 			return nil, true, err
 		}
-		kept = kept || out == failed || out == untouched
-		if (out == transferred || out == failed) && !fresh {
+		kept = kept || failed
+		if stays {
 			seen = append(seen, e.path.Name())
 		}
 	}
@@ -217,89 +206,55 @@ func (x *transfer) ensureCollection(dst davpath.Path, old *fsbackend.Info) error
 	if old == nil {
 		err = mkdir()
 	} else {
-		err = x.t.replaceFile(x.ctx, dst, mkdir)
+		err = x.replace(dst, old, change{put: mkdir, undo: func() error { return x.t.FS.Remove(x.ctx, dst) }})
 	}
 	x.changed = x.changed || err == nil
 	return err
 }
 
-// outcome is the result for one member.
-type outcome uint8
-
-const (
-	transferred outcome = iota
-	failed              // and was reported
-	untouched           // of a MOVE: it failed, was reported, and is at the source as it was
-	vanished            // meanwhile, or is hidden: it is no member
-)
-
-// member transfers one member into the collection dst and reports its failure. An error ends the
-// transfer.
-func (x *transfer) member(e entry, dst davpath.Path) (outcome, error) {
-	src := props.Resource{Path: e.path, Info: e.info}
-	to := dst.Child(e.path.Name())
-	err := x.ctx.Err()
-	if err != nil {
-		return failed, err
+// member transfers one member into the collection dst. If that failed it has reported why. stays
+// reports whether what is in dst under its name must stay there. An error ends the transfer.
+func (x *transfer) member(e entry, dst davpath.Path) (stays, failed bool, err error) {
+	if err := x.ctx.Err(); err != nil {
+		return false, true, err
 	}
+	src, to := props.Resource{Path: e.path, Info: e.info}, dst.Child(e.path.Name())
 	priv := access.Read
 	if x.move {
 		priv = access.Unbind
 	}
-	if err = x.t.check(x.ctx, priv, e.path); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			if !x.move {
-				return vanished, nil
-			}
-			src.Path, src.Info, err = e.path.Parent(), x.ancestors[len(x.ancestors)-1], errHidden
+	err = x.t.check(x.ctx, priv, e.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // it is hidden
+		if x.move {
+			x.report(e.path.Parent(), true, errHidden)
 		}
+		return false, x.move, nil
+	case err == nil:
+		err = e.err
+	}
+	switch {
+	case err != nil:
 		err = sourceError{err}
-	} else if err = e.err; err != nil {
-		err = sourceError{err}
-	} else if x.move {
-		err = x.moveMember(src, to)
-	} else {
+	case x.move:
+		err = x.resource(src, to, Infinity)
+	default:
 		err = x.copyMember(src, to)
 	}
-	return x.outcomeOf(e.path, src, to, err)
-}
-
-// outcomeOf returns the outcome of the member at path, for which err was returned. It reports err
-// for src or to.
-func (x *transfer) outcomeOf(path davpath.Path, src props.Resource, to davpath.Path, err error) (outcome, error) {
 	switch {
 	case err == nil:
-		return transferred, nil
+		return true, false, nil
 	case errors.Is(err, errNotEmptied):
-		return failed, nil
+		return true, true, nil
 	case x.ctx.Err() != nil:
-		return failed, x.ctx.Err()
+		return false, true, x.ctx.Err()
 	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &sourceError{}):
-		if _, gone := x.t.FS.Lstat(x.ctx, path); missing(gone) {
-			return vanished, nil
+		if _, gone := x.t.FS.Lstat(x.ctx, e.path); missing(gone) {
+			return false, false, nil
 		}
 	}
 	x.fail(src, to, err)
-	if x.move && !errors.As(err, new(*partialError)) {
-		return untouched, nil
-	}
-	return failed, nil
-}
-
-// moveMember moves a member to dst: in one rename if dst is free and the guard has not to be asked.
-func (x *transfer) moveMember(src props.Resource, dst davpath.Path) error {
-	oneRename := !src.Info.IsDir() || x.t.clear(src.Path) && x.t.clear(dst)
-	old, err := x.t.lstat(x.ctx, dst)
-	if err != nil {
-		return err
-	}
-	if old == nil && oneRename {
-		return x.rename(src, dst)
-	}
-	if src.Info.IsLink() || checkServable(src.Info) != nil { // moved as it is, never followed
-		return x.file(src, dst, old)
-	}
-	return x.resource(src, dst, Infinity)
+	return !x.move || isPartial(err), true, nil
 }
 
 // copyMember copies a member, or what it leads to, to dst.
@@ -309,67 +264,12 @@ func (x *transfer) copyMember(src props.Resource, dst davpath.Path) error {
 		x.links++
 		defer func() { x.links-- }()
 	}
-	if err == nil && x.links > 0 && (isAncestor(x.ancestors, to.Info) || x.dstInfo.SameFile(to.Info)) {
-		err = ErrLoop
-	}
-	if err == nil && src.Info.IsLink() && to.Info.IsDir() && x.t.Real(x.ctx, x.dst).Contains(x.t.Real(x.ctx, src.Path)) {
-		err = ErrLoop // the link leads to the copy itself
+	if err == nil && x.links > 0 && to.Info.IsDir() &&
+		(x.t.hasAncestor(x.ctx, src.Path, x.src, to.Info) || x.t.Real(x.ctx, x.dst).Contains(x.t.Real(x.ctx, src.Path))) {
+		err = ErrLoop // the link leads to a collection that it is in, or to the copy itself
 	}
 	if err != nil {
 		return sourceError{err}
 	}
 	return x.resource(to, dst, Infinity)
-}
-
-// rename moves a member with all that is below it to dst, where nothing is.
-func (x *transfer) rename(src props.Resource, dst davpath.Path) error {
-	if err := x.t.check(x.ctx, access.Bind, dst); err != nil {
-		return err
-	}
-	if !src.Info.IsDir() {
-		return x.moveFile(src, dst, nil)
-	}
-	err := x.t.FS.Rename(x.ctx, src.Path, dst)
-	if crossDevice(err) {
-		return x.collection(src, dst, nil, Infinity)
-	}
-	if err != nil {
-		return x.renameFailure(src.Path, err)
-	}
-	x.changed = true
-	x.t.gone(src.Path, false)
-	return x.t.queue(x.ctx, props.Move{Src: src.Path, Dst: dst})
-}
-
-// removeExtra removes the members of the collection dst except those in seen, which is sorted.
-func (x *transfer) removeExtra(dst davpath.Path, seen []string) error {
-	l, err := x.t.list(x.ctx, dst)
-	if err != nil {
-		return err
-	}
-	defer l.close()
-	d := deletion{t: x.t, ctx: x.ctx, report: x.reportOnce}
-	var result error
-	for e := range l.entries {
-		if _, ok := slices.BinarySearch(seen, e.path.Name()); ok {
-			continue
-		}
-		err := e.err
-		if err == nil {
-			err = d.remove(e.path, e.info)
-		}
-		switch {
-		case err == nil:
-			x.t.dropState(x.ctx, e.path)
-			continue
-		case errors.Is(err, fs.ErrNotExist):
-			continue
-		case x.ctx.Err() != nil:
-			return x.ctx.Err()
-		case !errors.Is(err, errNotEmptied):
-			x.reportOnce(e.path, e.info != nil && e.info.IsDir(), err)
-		}
-		result = errNotEmptied
-	}
-	return result
 }

@@ -83,7 +83,7 @@ type Tree struct {
 	// file that could not be removed.
 	Warn func(msg string, path davpath.Path, err error)
 
-	propBatch *propBatch // of the operation under way
+	batch *batch // of the operation under way
 }
 
 // Stat returns the resource at p. It follows a link. The error is fs.ErrNotExist if nothing is
