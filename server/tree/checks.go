@@ -1,11 +1,12 @@
 package tree
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
+	"maps"
 	"strings"
 	"syscall"
 
@@ -51,29 +52,16 @@ func (t *Tree) checkPathLengths(ctx context.Context, src props.Resource, dst dav
 			return err
 		}
 	}
-	return t.checkMemberPathLengths(ctx, src.Path, dst)
-}
-
-// checkMemberPathLengths is checkPathLengths member by member. It skips a collection that cannot be
-// read.
-func (t *Tree) checkMemberPathLengths(ctx context.Context, src, dst davpath.Path) error {
-	l, err := t.list(ctx, src)
-	if err != nil {
-		return ctx.Err()
-	}
-	defer l.close()
-	for e := range l.entries {
-		to := e.path.Rebase(src, dst)
-		if to.TooLong() {
-			return &TooLongError{to}
+	var tooLong error
+	s := survey{t: t, ctx: ctx, report: func(davpath.Path, bool, error) {}} // unreadable collections are skipped
+	s.ask = func(e entry) (davpath.Path, error) {
+		if to := e.path.Rebase(src.Path, dst); tooLong == nil && to.TooLong() {
+			tooLong = &TooLongError{to}
 		}
-		if e.info != nil && e.info.IsDir() {
-			if err := t.checkMemberPathLengths(ctx, e.path, to); err != nil {
-				return err
-			}
-		}
+		return e.path, nil
 	}
-	return ctx.Err()
+	s.members(src.Path)
+	return cmp.Or(tooLong, ctx.Err())
 }
 
 // checkOverlap returns ErrOverlap if src and dst are one resource or one contains the other, also
@@ -155,92 +143,70 @@ func (t *Tree) checkReplace(ctx context.Context, dst davpath.Path, old *fsbacken
 	return errors.Join(t.check(ctx, access.Unbind, dst), t.check(ctx, access.Bind, dst))
 }
 
-// denied calls allowed for every member below the collection p and reports each error for the path
-// that allowed returns with it. It returns errNotEmptied if there was one. An fs.ErrNotExist hides
-// the member: denied then reports its collection. It skips collections for which clear returns
-// true.
-func (t *Tree) denied(ctx context.Context, p davpath.Path, clear func(davpath.Path) bool, allowed func(entry) (davpath.Path, error), report Report) error {
-	if clear(p) {
+// survey asks about every member below a collection before a COPY or MOVE changes anything.
+type survey struct {
+	t      *Tree
+	ctx    context.Context
+	report Report
+	// ask returns why a member prevents the operation, and the path to report that for. An
+	// fs.ErrNotExist hides the member: then its collection is reported.
+	ask   func(entry) (davpath.Path, error)
+	clear func(davpath.Path) bool // ask returns nil for all below; nil: it has to be asked
+	// removal means that the members will be removed: those that are known to be undeletable
+	// prevent it, too. The others would be lost with nothing in their place.
+	removal bool
+}
+
+// members reports each member below the collection p that prevents the operation, and returns
+// errNotEmptied if there is one, or why p itself prevents it.
+func (s *survey) members(p davpath.Path) error {
+	asks := s.clear == nil || !s.clear(p)
+	if !asks && !s.removal {
 		return nil
 	}
-	l, err := t.list(ctx, p)
-	if err != nil {
+	l, err := s.t.list(s.ctx, p)
+	if err != nil && !asks {
+		return s.ctx.Err() // the removal itself may succeed
+	} else if err != nil {
 		return err
 	}
 	defer l.close()
+	undeletable := map[string]error{}
+	if b := s.t.bulk(); b != nil && s.removal {
+		undeletable = maps.Collect(b.Undeletable(s.ctx, p))
+	}
 	var result error
 	for e := range l.entries {
-		collection := e.info != nil && e.info.IsDir()
-		at, err := allowed(e)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			report(p, true, errHidden)
+		at, collection, err := e.path, e.info != nil && e.info.IsDir(), error(nil)
+		if asks {
+			at, err = s.ask(e)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			s.report(p, true, errHidden)
 			return errNotEmptied
-		case err == nil && collection:
-			at, err = e.path, t.denied(ctx, e.path, clear, allowed, report)
+		}
+		if err == nil {
+			at, err = e.path, undeletable[e.path.Name()]
+		}
+		if err == nil && collection {
+			err = s.members(e.path)
 		}
 		switch {
+		case s.ctx.Err() != nil:
+			return s.ctx.Err()
 		case err == nil, errors.Is(err, fs.ErrNotExist): // it was removed meanwhile
 			continue
-		case ctx.Err() != nil:
-			return ctx.Err()
 		case !errors.Is(err, errNotEmptied):
 			if at != e.path {
-				if old, err := t.FS.Lstat(ctx, at); err == nil {
+				if old, err := s.t.FS.Lstat(s.ctx, at); err == nil {
 					collection = old.IsDir()
 				}
 			}
-			report(at, collection, err)
+			s.report(at, collection, err)
 		}
 		result = errNotEmptied
 	}
-	return result
-}
-
-// undeletable reports each resource in the collection p that is known to be undeletable and returns
-// errNotEmptied if there is one. The caller then removes nothing, since the other members would be
-// lost with nothing in their place.
-func (t *Tree) undeletable(ctx context.Context, p davpath.Path, report Report) error {
-	err := t.undeletableIn(ctx, p, report)
-	if err != nil && !errors.Is(err, errNotEmptied) && ctx.Err() == nil {
-		report(p, true, err)
-		return errNotEmptied
-	}
-	return err
-}
-
-// undeletableIn is undeletable, but returns why p itself is undeletable instead of reporting it.
-func (t *Tree) undeletableIn(ctx context.Context, p davpath.Path, report Report) error {
-	l, err := t.list(ctx, p)
-	if err != nil {
-		return ctx.Err() // the removal itself may succeed
-	}
-	defer l.close()
-	reasons := map[string]error{}
-	if b := t.bulk(); b != nil {
-		for name, reason := range b.Undeletable(ctx, p) {
-			reasons[name] = reason
-		}
-	}
-	var result error
-	for e := range l.entries {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		collection := e.info != nil && e.info.IsDir()
-		err := reasons[e.path.Name()]
-		if err == nil && collection {
-			err = t.undeletableIn(ctx, e.path, report)
-		}
-		if err == nil {
-			continue
-		}
-		if !errors.Is(err, errNotEmptied) {
-			report(e.path, collection, err)
-		}
-		result = errNotEmptied
-	}
-	if result == nil && l.foreign {
+	if result == nil && s.removal && l.foreign {
 		return &fs.PathError{Op: "remove", Path: p.String(), Err: syscall.ENOTEMPTY}
 	}
 	return result
@@ -258,25 +224,14 @@ func (x *transfer) checkReplaceDir(dst davpath.Path) error {
 // checkMembersRemovable reports each member of the collection dst that the guard does not let the
 // request remove or that is known to be undeletable, and returns errNotEmptied if there is one.
 func (x *transfer) checkMembersRemovable(dst davpath.Path) error {
-	var refused []davpath.Path
-	unbind := func(e entry) (davpath.Path, error) { return e.path, x.t.check(x.ctx, access.Unbind, e.path) }
-	err := x.t.denied(x.ctx, dst, x.t.clear, unbind, func(p davpath.Path, collection bool, err error) {
-		refused = append(refused, p)
-		x.report(p, collection, err)
-	})
-	if err != nil && !errors.Is(err, errNotEmptied) {
+	s := survey{t: x.t, ctx: x.ctx, report: x.report, clear: x.t.clear, removal: true}
+	s.ask = func(e entry) (davpath.Path, error) { return e.path, x.t.check(x.ctx, access.Unbind, e.path) }
+	err := s.members(dst)
+	if err == nil || errors.Is(err, errNotEmptied) || x.ctx.Err() != nil {
 		return err
 	}
-	undeletable := x.t.undeletable(x.ctx, dst, func(p davpath.Path, collection bool, err error) {
-		// Not again, and not below a reported member: it may be hidden.
-		if !slices.ContainsFunc(refused, func(r davpath.Path) bool { return r.Contains(p) }) {
-			x.report(p, collection, err)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	return undeletable
+	x.report(dst, true, err)
+	return errNotEmptied
 }
 
 // checkMovable reports each member below src that the guard does not let the request move, or whose
@@ -285,20 +240,20 @@ func (x *transfer) checkMovable(src props.Resource, report Report) error {
 	if !src.Info.IsDir() {
 		return nil
 	}
-	clear := func(p davpath.Path) bool { return x.t.clear(p) && x.t.clear(p.Rebase(src.Path, x.dst)) }
-	err := x.t.denied(x.ctx, src.Path, clear, func(e entry) (davpath.Path, error) {
-		if err := x.t.check(x.ctx, access.Unbind, e.path); err != nil {
+	s := survey{t: x.t, ctx: x.ctx, report: report}
+	s.clear = func(p davpath.Path) bool { return x.t.clear(p) && x.t.clear(p.Rebase(src.Path, x.dst)) }
+	s.ask = func(e entry) (davpath.Path, error) {
+		err := x.t.check(x.ctx, access.Unbind, e.path)
+		if err == nil && !missing(e.err) { // else it was removed meanwhile
+			err = e.err
+		}
+		if err != nil {
 			return e.path, err
-		}
-		if missing(e.err) {
-			return e.path, nil // it was removed meanwhile
-		}
-		if e.err != nil {
-			return e.path, e.err
 		}
 		to := e.path.Rebase(src.Path, x.dst)
 		return to, x.t.check(x.ctx, access.Bind, to)
-	}, report)
+	}
+	err := s.members(src.Path)
 	if err != nil && !errors.Is(err, errNotEmptied) {
 		return sourceError{err}
 	}
@@ -309,14 +264,13 @@ func (x *transfer) checkMovable(src props.Resource, report Report) error {
 // returns errNotEmptied if there is one, or why src itself is undeletable.
 func (x *transfer) checkUndeletable(src props.Resource) error {
 	if b := x.t.bulk(); b != nil {
-		for name, reason := range b.Undeletable(x.ctx, src.Path.Parent()) {
-			if name == src.Path.Name() {
-				return sourceError{reason}
-			}
+		if reason := maps.Collect(b.Undeletable(x.ctx, src.Path.Parent()))[src.Path.Name()]; reason != nil {
+			return sourceError{reason}
 		}
 	}
 	if !src.Info.IsDir() {
 		return nil
 	}
-	return x.t.undeletable(x.ctx, src.Path, x.report)
+	s := survey{t: x.t, ctx: x.ctx, report: x.report, clear: func(davpath.Path) bool { return true }, removal: true}
+	return s.members(src.Path)
 }

@@ -85,20 +85,26 @@ func (t *Tree) hasProps(ctx context.Context, p davpath.Path) bool {
 	return false
 }
 
-// properties replaces the properties of dst by those of src. A COPY copies only what props.Copied
-// returns.
+// properties replaces the properties of dst by those of src.
 func (x *transfer) properties(src, dst davpath.Path) error {
-	if x.noProps {
-		return nil
-	}
-	ps, err := x.t.Props.Get(x.ctx, src)
-	if err != nil {
+	ops, err := x.copied(src, dst)
+	if err != nil || ops == nil {
 		return err
 	}
-	if !x.move {
+	return x.t.queue(x.ctx, ops[0])
+}
+
+// copied returns the change that replaces the properties of dst by those of src: by all in a MOVE,
+// by what props.Copied returns in a COPY. It returns none if there are no properties.
+func (x *transfer) copied(src, dst davpath.Path) ([]props.Op, error) {
+	if x.noProps {
+		return nil, nil
+	}
+	ps, err := x.t.Props.Get(x.ctx, src)
+	if err == nil && !x.move {
 		ps = props.Copied(ps)
 	}
-	return x.t.queue(x.ctx, props.Set{Path: dst, Properties: ps})
+	return []props.Op{props.Set{Path: dst, Properties: ps}}, err
 }
 
 // clearStale removes properties that the store still has for dst if nothing is there, that is if

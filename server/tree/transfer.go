@@ -116,7 +116,7 @@ func (x *transfer) collection(src props.Resource, dst davpath.Path, old *fsbacke
 		defer l.close()
 		src, members = now, l
 	}
-	if err := x.ensureCollection(dst, old); err != nil {
+	if err := x.ensureCollection(src.Path, dst, old); err != nil {
 		return err
 	}
 	// From here on members of src may be at dst.
@@ -177,8 +177,8 @@ func (x *transfer) members(l *listing, dst davpath.Path) (seen []string, kept bo
 	return seen, kept, nil
 }
 
-// ensureCollection makes a collection at dst. It keeps one that exists, with its members.
-func (x *transfer) ensureCollection(dst davpath.Path, old *fsbackend.Info) error {
+// ensureCollection makes a collection at dst for src. It keeps one that exists, with its members.
+func (x *transfer) ensureCollection(src, dst davpath.Path, old *fsbackend.Info) error {
 	if old != nil && old.IsDir() {
 		priv := access.WriteContent
 		if x.move {
@@ -205,8 +205,10 @@ func (x *transfer) ensureCollection(dst davpath.Path, old *fsbackend.Info) error
 	var err error
 	if old == nil {
 		err = mkdir()
+	} else if ops, failed := x.copied(src, dst); failed != nil {
+		err = failed
 	} else {
-		err = x.replace(dst, old, change{put: mkdir, undo: func() error { return x.t.FS.Remove(x.ctx, dst) }})
+		err = x.replace(dst, old, change{put: mkdir, undo: func() error { return x.t.FS.Remove(x.ctx, dst) }, ops: ops})
 	}
 	x.changed = x.changed || err == nil
 	return err

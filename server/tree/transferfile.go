@@ -68,10 +68,13 @@ func (x *transfer) content(src, dst davpath.Path, old *fsbackend.Info) error {
 		return err
 	}
 	ctx := context.WithoutCancel(x.ctx)
-	err = x.replace(dst, old, change{
-		put:  func() error { return x.t.FS.Rename(ctx, to, dst) },
-		undo: func() error { return x.t.FS.Rename(ctx, dst, to) },
-	})
+	ops, err := x.copied(src, dst)
+	if err == nil {
+		err = x.replace(dst, old, change{ops: ops,
+			put:  func() error { return x.t.FS.Rename(ctx, to, dst) },
+			undo: func() error { return x.t.FS.Rename(ctx, dst, to) },
+		})
+	}
 	if err != nil {
 		if left := x.t.FS.Remove(ctx, to); left != nil && !missing(left) {
 			x.t.warn("a temp file is left over", to, left)
