@@ -45,15 +45,15 @@ func (t *Tree) checkPathLengths(ctx context.Context, src props.Resource, dst dav
 	}
 	if b := t.bulk(); b != nil {
 		found, ok, err := b.Exceeding(ctx, src.Path, bytes, segments)
-		switch {
-		case err == nil && ok:
+		if ok {
 			return &TooLongError{found.Rebase(src.Path, dst)}
-		case !errors.Is(err, errors.ErrUnsupported):
+		}
+		if !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}
 	}
 	var tooLong error
-	s := survey{t: t, ctx: ctx, report: func(davpath.Path, bool, error) {}} // unreadable collections are skipped
+	s := survey{t: t, ctx: ctx, report: func(davpath.Path, bool, error) {}} // skips the unreadable
 	s.ask = func(e entry) (davpath.Path, error) {
 		if to := e.path.Rebase(src.Path, dst); tooLong == nil && to.TooLong() {
 			tooLong = &TooLongError{to}
@@ -92,10 +92,7 @@ func (t *Tree) checkOverlap(ctx context.Context, src props.Resource, dst davpath
 			to = old
 		}
 	}
-	if src.Info.SameFile(to) {
-		return ErrOverlap
-	}
-	if old.IsDir() && t.hasAncestor(ctx, src.Path, davpath.Root, old) {
+	if src.Info.SameFile(to) || old.IsDir() && t.hasAncestor(ctx, src.Path, davpath.Root, old) {
 		return ErrOverlap
 	}
 	return nil
@@ -122,25 +119,30 @@ func sameFold(a, b davpath.Path) bool {
 // replaces it also asks whether the resource at dst may leave (RFC 4918 §9.9.3).
 func (t *Tree) checkMove(ctx context.Context, src, dst davpath.Path, replaces bool) error {
 	err := t.check(ctx, access.Unbind, src)
-	if err == nil && replaces {
-		err = t.check(ctx, access.Unbind, dst)
+	if replaces {
+		err = cmp.Or(err, t.check(ctx, access.Unbind, dst))
 	}
-	if err == nil {
-		err = t.check(ctx, access.Bind, dst)
-	}
-	return err
+	return cmp.Or(err, t.check(ctx, access.Bind, dst))
 }
 
 // checkReplace asks the guard whether a copy may be made at dst, where old is. collection is the
-// kind of the copy.
-func (t *Tree) checkReplace(ctx context.Context, dst davpath.Path, old *fsbackend.Info, collection bool) error {
+// kind of the copy. same is asked if old is of that kind, too.
+func (t *Tree) checkReplace(ctx context.Context, dst davpath.Path, old *fsbackend.Info, collection bool, same access.Privilege) error {
 	switch {
 	case old == nil:
 		return t.check(ctx, access.Bind, dst)
-	case old.IsDir() == collection: // only the content changes
-		return t.check(ctx, access.WriteContent, dst)
+	case old.IsDir() == collection:
+		return t.check(ctx, same, dst)
 	}
-	return errors.Join(t.check(ctx, access.Unbind, dst), t.check(ctx, access.Bind, dst))
+	return cmp.Or(t.check(ctx, access.Unbind, dst), t.check(ctx, access.Bind, dst))
+}
+
+// undeletable returns why members of the collection p are known to be undeletable, by their names.
+func (t *Tree) undeletable(ctx context.Context, p davpath.Path) map[string]error {
+	if b := t.bulk(); b != nil {
+		return maps.Collect(b.Undeletable(ctx, p))
+	}
+	return nil
 }
 
 // survey asks about every member below a collection before a COPY or MOVE changes anything.
@@ -171,40 +173,21 @@ func (s *survey) members(p davpath.Path) error {
 		return err
 	}
 	defer l.close()
-	undeletable := map[string]error{}
-	if b := s.t.bulk(); b != nil && s.removal {
-		undeletable = maps.Collect(b.Undeletable(s.ctx, p))
+	var undeletable map[string]error
+	if s.removal {
+		undeletable = s.t.undeletable(s.ctx, p)
 	}
 	var result error
 	for e := range l.entries {
-		at, collection, err := e.path, e.info != nil && e.info.IsDir(), error(nil)
-		if asks {
-			at, err = s.ask(e)
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			s.report(p, true, errHidden)
+		err := s.member(e, asks, undeletable[e.path.Name()])
+		if errors.Is(err, errHidden) {
+			s.report(p, true, err)
 			return errNotEmptied
 		}
-		if err == nil {
-			at, err = e.path, undeletable[e.path.Name()]
+		if err != nil && !errors.Is(err, errNotEmptied) {
+			return err
 		}
-		if err == nil && collection {
-			err = s.members(e.path)
-		}
-		switch {
-		case s.ctx.Err() != nil:
-			return s.ctx.Err()
-		case err == nil, errors.Is(err, fs.ErrNotExist): // it was removed meanwhile
-			continue
-		case !errors.Is(err, errNotEmptied):
-			if at != e.path {
-				if old, err := s.t.FS.Lstat(s.ctx, at); err == nil {
-					collection = old.IsDir()
-				}
-			}
-			s.report(at, collection, err)
-		}
-		result = errNotEmptied
+		result = cmp.Or(result, err)
 	}
 	if result == nil && s.removal && l.foreign {
 		return &fs.PathError{Op: "remove", Path: p.String(), Err: syscall.ENOTEMPTY}
@@ -212,13 +195,36 @@ func (s *survey) members(p davpath.Path) error {
 	return result
 }
 
-// checkReplaceDir asks the guard and the back end whether the collection dst may be removed with
-// all its members.
-func (x *transfer) checkReplaceDir(dst davpath.Path) error {
-	if err := errors.Join(x.t.check(x.ctx, access.Unbind, dst), x.t.check(x.ctx, access.Bind, dst)); err != nil {
+// member is members for e and all below it. It returns errHidden for a hidden member.
+func (s *survey) member(e entry, asks bool, undeletable error) (err error) {
+	at, collection := e.path, e.info != nil && e.info.IsDir()
+	if asks {
+		at, err = s.ask(e)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return errHidden
+	}
+	if err == nil {
+		at, err = e.path, undeletable
+	}
+	if err == nil && collection {
+		err = s.members(e.path)
+	}
+	switch {
+	case s.ctx.Err() != nil:
+		return s.ctx.Err()
+	case err == nil, errors.Is(err, fs.ErrNotExist): // it was removed meanwhile
+		return nil
+	case errors.Is(err, errNotEmptied):
 		return err
 	}
-	return x.checkMembersRemovable(dst)
+	if at != e.path {
+		if old, err := s.t.FS.Lstat(s.ctx, at); err == nil {
+			collection = old.IsDir()
+		}
+	}
+	s.report(at, collection, err)
+	return errNotEmptied
 }
 
 // checkMembersRemovable reports each member of the collection dst that the guard does not let the
@@ -263,10 +269,8 @@ func (x *transfer) checkMovable(src props.Resource, report Report) error {
 // checkUndeletable reports each member of src that is known to be undeletable after a copy and
 // returns errNotEmptied if there is one, or why src itself is undeletable.
 func (x *transfer) checkUndeletable(src props.Resource) error {
-	if b := x.t.bulk(); b != nil {
-		if reason := maps.Collect(b.Undeletable(x.ctx, src.Path.Parent()))[src.Path.Name()]; reason != nil {
-			return sourceError{reason}
-		}
+	if reason := x.t.undeletable(x.ctx, src.Path.Parent())[src.Path.Name()]; reason != nil {
+		return sourceError{reason}
 	}
 	if !src.Info.IsDir() {
 		return nil

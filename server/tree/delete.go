@@ -22,9 +22,13 @@ var errHidden = fmt.Errorf("kept: a hidden member could not be removed: %w", fs.
 
 func (t *Tree) delete(ctx context.Context, r props.Resource, report Report) error {
 	d := deletion{t: t, ctx: ctx, report: report}
-	err := d.all(r.Path, r.Info)
+	if b := t.bulk(); b != nil && r.Info.IsDir() && t.clear(r.Path) && b.RemoveTree(ctx, r.Path, d.removed) {
+		t.dropState(ctx, r.Path)
+		return nil
+	}
+	err := d.remove(r.Path, r.Info) // what is left
 	switch {
-	case err == nil:
+	case err == nil, d.changed && missing(err): // another process may have removed the rest
 		t.dropState(ctx, r.Path)
 		return nil
 	case errors.Is(err, errNotEmptied):
@@ -48,23 +52,10 @@ type deletion struct {
 	stopAtFirst bool // end at the first member that cannot be removed
 }
 
-// all removes p with its members: in bulk if nothing has to be asked of the guard, then what is
-// left member by member.
-func (d *deletion) all(p davpath.Path, info *fsbackend.Info) error {
-	if b := d.t.bulk(); info.IsDir() && b != nil && d.t.clear(p) {
-		gone := b.RemoveTree(d.ctx, p, func(removed davpath.Path) {
-			d.changed = true
-			d.t.dropState(d.ctx, removed)
-		})
-		if gone {
-			return nil
-		}
-	}
-	err := d.remove(p, info)
-	if d.changed && missing(err) {
-		err = nil // another process removed the rest
-	}
-	return err
+// removed is called after p was removed with all its members, but not its collection.
+func (d *deletion) removed(p davpath.Path) {
+	d.changed = true
+	d.t.dropState(d.ctx, p)
 }
 
 // remove removes p with its members. It reports the members that it could not remove and returns

@@ -75,7 +75,7 @@ func (t *Tree) PlanCopy(ctx context.Context, src, dst davpath.Path, depth Depth)
 	if lstatErr != nil {
 		return nil, lstatErr
 	}
-	if err := t.checkReplace(ctx, dst, old, r.Info.IsDir()); err != nil {
+	if err := t.checkReplace(ctx, dst, old, r.Info.IsDir(), access.WriteContent); err != nil {
 		return nil, err
 	}
 	return &Plan{t: t, op: copying, src: r, dst: dst, old: old, depth: depth}, nil
@@ -95,32 +95,25 @@ func (t *Tree) PlanCopy(ctx context.Context, src, dst davpath.Path, depth Depth)
 // PlanMove returns the errors that PlanCopy does, and a *TooLongError if a member's new path would
 // be too long.
 func (t *Tree) PlanMove(ctx context.Context, src, dst davpath.Path) (*Plan, error) {
+	r, err := t.Stat(ctx, src)
+	if err != nil {
+		return nil, err
+	}
 	old, err := t.lstat(ctx, dst)
 	if err != nil {
 		return nil, err
 	}
-	info, srcErr := t.FS.Lstat(ctx, src)
-	if srcErr == nil && old != nil && sameFold(src, dst) && info.SameFile(old) {
+	if sameFold(src, dst) && old != nil && r.Info.SameFile(old) {
 		// The resource at dst is src itself, under another spelling: nothing is replaced.
-		if err := t.checkMove(ctx, src, dst, false); err != nil {
-			return nil, err
-		}
-		return &Plan{t: t, op: renamingCase, src: props.Resource{Path: src, Info: info}, dst: dst}, nil
-	}
-	r := props.Resource{Path: src, Info: info}
-	if srcErr == nil && !info.IsLink() {
-		err = checkServable(info)
-	} else {
-		r, err = t.Stat(ctx, src)
-	}
-	if err != nil {
-		return nil, err
+		return &Plan{t: t, op: renamingCase, src: r, dst: dst}, t.checkMove(ctx, src, dst, false)
 	}
 	if err := t.checkOverlap(ctx, r, dst, old); err != nil {
 		return nil, err
 	}
-	if srcErr == nil {
-		r.Info = info // describes a link itself
+	if !r.Info.Direct { // a link is moved itself
+		if info, err := t.FS.Lstat(ctx, src); err == nil {
+			r.Info = info
+		}
 	}
 	if err := t.checkMove(ctx, src, dst, old != nil); err != nil {
 		return nil, err
@@ -168,8 +161,10 @@ func (t *Tree) run(ctx context.Context, p *Plan, report Report) error {
 	}
 	src := p.src.Path
 	x := &transfer{t: t, ctx: ctx, report: report, src: src, dst: p.dst, move: p.op != copying,
+		same: access.Bind, reported: map[davpath.Path]bool{},
 		noProps: !t.hasProps(ctx, src) && !t.hasProps(ctx, p.dst)}
 	if !x.move {
+		x.same = access.WriteContent
 		return x.finish(p.src, p.dst, x.resource(p.src, p.dst, p.depth))
 	}
 	if !x.noProps {

@@ -36,43 +36,49 @@ func (t *Tree) begin(ctx context.Context) (*Tree, context.Context) {
 	return &out, ctx
 }
 
-// queue adds a change to the batch and flushes a batch that is full.
-func (t *Tree) queue(ctx context.Context, op props.Op) error {
+// queue adds changes to the batch and commits a batch that is full.
+func (t *Tree) queue(ctx context.Context, ops ...props.Op) error {
 	n := t.batch
-	switch o := op.(type) {
-	case props.Delete:
-		// This deletes the entries of members, too: their own changes are superfluous.
-		for len(n.ops) > 0 {
-			d, ok := n.ops[len(n.ops)-1].(props.Delete)
-			if !ok || !o.Path.Contains(d.Path) {
-				break
+	for _, op := range ops {
+		switch o := op.(type) {
+		case props.Delete:
+			// This deletes the entries of members, too: their own changes are superfluous.
+			for len(n.ops) > 0 {
+				d, ok := n.ops[len(n.ops)-1].(props.Delete)
+				if !ok || !o.Path.Contains(d.Path) {
+					break
+				}
+				n.ops = n.ops[:len(n.ops)-1]
 			}
-			n.ops = n.ops[:len(n.ops)-1]
+		case props.Set:
+			for i := range o.Properties {
+				n.size += o.Properties[i].Size()
+			}
 		}
-	case props.Set:
-		for i := range o.Properties {
-			n.size += o.Properties[i].Size()
-		}
+		n.ops = append(n.ops, op)
 	}
-	n.ops = append(n.ops, op)
 	if len(n.ops) < maxPropBatch && n.size < maxPropBatchBytes {
 		return nil
 	}
-	if err := n.sync(); err != nil {
-		return err
-	}
-	return t.flush(ctx)
+	return t.commit(ctx)
 }
 
-// flush makes the store apply the batch. Call sync first where a change must not be durable
-// before the file that it belongs to.
-func (t *Tree) flush(ctx context.Context) error {
+// commit waits until the operation's changes of files are on the disk. Then it makes the store
+// apply the batch and ops.
+func (t *Tree) commit(ctx context.Context, ops ...props.Op) error {
+	if err := t.batch.sync(); err != nil {
+		return err
+	}
+	return t.flush(ctx, ops...)
+}
+
+// flush is commit for changes that may be durable before the files that they belong to.
+func (t *Tree) flush(ctx context.Context, ops ...props.Op) error {
 	n := t.batch
-	if len(n.ops) == 0 {
+	ops = append(n.ops, ops...)
+	if n.ops, n.size = nil, 0; len(ops) == 0 {
 		return nil
 	}
-	ops := n.ops
-	n.ops, n.size = nil, 0
 	return t.Props.Update(context.WithoutCancel(ctx), ops...) // the files have changed already
 }
 
@@ -88,10 +94,10 @@ func (t *Tree) hasProps(ctx context.Context, p davpath.Path) bool {
 // properties replaces the properties of dst by those of src.
 func (x *transfer) properties(src, dst davpath.Path) error {
 	ops, err := x.copied(src, dst)
-	if err != nil || ops == nil {
+	if err != nil {
 		return err
 	}
-	return x.t.queue(x.ctx, ops[0])
+	return x.t.queue(x.ctx, ops...)
 }
 
 // copied returns the change that replaces the properties of dst by those of src: by all in a MOVE,

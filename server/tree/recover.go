@@ -35,29 +35,20 @@ func (t *Tree) finishMove(ctx context.Context, m props.MoveIntent) error {
 		return err
 	}
 	if moved {
-		if err := t.queue(ctx, props.Move(m)); err != nil {
-			return err
-		}
-		return t.flush(ctx)
+		return t.flush(ctx, props.Move(m))
 	}
 	for e, err := range t.Props.All(ctx, m.Src) {
 		if err == nil {
 			moved, err = t.moved(ctx, e.Path, m)
 		}
 		if err == nil && moved {
-			err = t.queue(ctx, props.Set{Path: e.Path.Rebase(m.Src, m.Dst), Properties: e.Properties})
-		}
-		if err == nil && moved {
-			err = t.queue(ctx, props.Set{Path: e.Path})
+			err = t.queue(ctx, props.Set{Path: e.Path.Rebase(m.Src, m.Dst), Properties: e.Properties}, props.Set{Path: e.Path})
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if err := t.queue(ctx, props.MoveDone{Src: m.Src}); err != nil {
-		return err
-	}
-	return t.flush(ctx)
+	return t.flush(ctx, props.MoveDone{Src: m.Src})
 }
 
 // moved reports whether the move m has given the resource at p its new name.

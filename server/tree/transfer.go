@@ -20,7 +20,7 @@ import (
 // destination's old member is removed with what has no counterpart: a DELETE comes before a MOVE
 // (§9.9.3), and an old member among new ones would look like one of them.
 //
-// A file that replaces a collection is special: see undeletable and replaceDir.
+// A file that replaces a collection is special: see survey and replace.
 type transfer struct {
 	t        *Tree
 	ctx      context.Context
@@ -31,6 +31,9 @@ type transfer struct {
 	changed  bool                  // something was created, replaced or removed
 	reported map[davpath.Path]bool // the failures at the destination of a MOVE
 	noProps  bool                  // the store has nothing for the two trees
+	// same is what replacing a file by a file, or filling a collection, takes. For a MOVE the
+	// removal of the old one was checked before (RFC 4918 §9.9.3).
+	same access.Privilege
 }
 
 // finish turns the error of the resource that the request named into that of the operation.
@@ -67,16 +70,13 @@ func (x *transfer) reportOnce(dst davpath.Path, collection bool, err error) {
 		return
 	}
 	if x.move {
-		if x.reported == nil {
-			x.reported = map[davpath.Path]bool{}
-		}
 		x.reported[dst] = true
 	}
 	x.report(dst, collection, err)
 }
 
-// resource transfers src, whose link is followed in a COPY, to dst. If members failed it has reported
-// them and returns errNotEmptied; any other error is that of src itself.
+// resource transfers src, whose link is followed in a COPY, to dst. If members failed it has
+// reported them and returns errNotEmptied; any other error is that of src itself.
 func (x *transfer) resource(src props.Resource, dst davpath.Path, depth Depth) error {
 	if err := checkBounds(dst); err != nil {
 		return err
@@ -106,7 +106,7 @@ func (x *transfer) collection(src props.Resource, dst davpath.Path, old *fsbacke
 	// List first: an unreadable collection must not replace anything.
 	var members *listing
 	if depth != Zero {
-		now, l, _, err := x.t.listCurrent(x.ctx, src)
+		now, l, err := x.t.listCurrent(x.ctx, src)
 		if err != nil {
 			return sourceError{err}
 		}
@@ -179,36 +179,23 @@ func (x *transfer) members(l *listing, dst davpath.Path) (seen []string, kept bo
 
 // ensureCollection makes a collection at dst for src. It keeps one that exists, with its members.
 func (x *transfer) ensureCollection(src, dst davpath.Path, old *fsbackend.Info) error {
-	if old != nil && old.IsDir() {
-		priv := access.WriteContent
-		if x.move {
-			priv = access.Bind
-		}
-		if err := x.t.check(x.ctx, priv, dst); err != nil {
-			return err
-		}
+	err := x.t.checkReplace(x.ctx, dst, old, true, x.same)
+	if err == nil && old != nil && old.IsDir() {
 		x.changed = true
 		return nil
 	}
-	if old != nil {
-		if err := x.t.check(x.ctx, access.Unbind, dst); err != nil {
-			return err
-		}
+	if err == nil {
+		err = x.clearStale(dst, old)
 	}
-	if err := x.t.check(x.ctx, access.Bind, dst); err != nil {
+	if err != nil {
 		return err
 	}
-	if err := x.clearStale(dst, old); err != nil {
-		return err
-	}
-	mkdir := func() error { return x.t.FS.Mkdir(x.ctx, dst) }
-	var err error
+	c := change{put: func() error { return x.t.FS.Mkdir(x.ctx, dst) }}
+	c.undo = func() error { return x.t.FS.Remove(context.WithoutCancel(x.ctx), dst) }
 	if old == nil {
-		err = mkdir()
-	} else if ops, failed := x.copied(src, dst); failed != nil {
-		err = failed
-	} else {
-		err = x.replace(dst, old, change{put: mkdir, undo: func() error { return x.t.FS.Remove(x.ctx, dst) }, ops: ops})
+		err = c.put()
+	} else if c.ops, err = x.copied(src, dst); err == nil {
+		err = x.replace(dst, old, c)
 	}
 	x.changed = x.changed || err == nil
 	return err
@@ -274,4 +261,128 @@ func (x *transfer) copyMember(src props.Resource, dst davpath.Path) error {
 		return sourceError{err}
 	}
 	return x.resource(to, dst, Infinity)
+}
+
+// file transfers a file, or in a MOVE a link or a special file, to dst, where old is or, if that is
+// nil, nothing.
+func (x *transfer) file(src props.Resource, dst davpath.Path, old *fsbackend.Info) error {
+	err := x.t.checkReplace(x.ctx, dst, old, false, x.same)
+	if err == nil && old != nil && old.IsDir() {
+		err = x.checkMembersRemovable(dst)
+	}
+	if err == nil {
+		err = x.clearStale(dst, old)
+	}
+	if err != nil {
+		return err
+	}
+	if x.move {
+		if err := x.rename(src, dst, old); !crossDevice(err) || src.Info.IsLink() {
+			return err
+		}
+	}
+	return x.copyFile(src.Path, dst, old)
+}
+
+// copyFile copies src to dst with its properties and, in a MOVE, removes src.
+func (x *transfer) copyFile(src, dst davpath.Path, old *fsbackend.Info) error {
+	err := x.content(src, dst, old)
+	if err != nil {
+		return err
+	}
+	before := x.changed
+	x.changed = true
+	if err = x.properties(src, dst); err == nil && x.move {
+		err = x.removeSource(src)
+	}
+	if err != nil && x.move && old == nil {
+		// A resource is at one of the two URLs: remove the copy.
+		if back := x.t.FS.Remove(context.WithoutCancel(x.ctx), dst); back == nil {
+			x.changed = before
+			x.t.dropState(x.ctx, dst)
+		}
+	}
+	return err
+}
+
+// content copies the content of src to dst. It replaces a file there in one step, and a collection
+// only once the copy is complete. A failure of the source is a sourceError.
+func (x *transfer) content(src, dst davpath.Path, old *fsbackend.Info) error {
+	to := dst
+	over := old != nil && old.IsDir()
+	if over {
+		to = tempBeside(dst)
+	}
+	err := x.t.FS.CopyFile(x.ctx, src, to)
+	if at := (*fs.PathError)(nil); errors.As(err, &at) && at.Path == src.String() {
+		err = sourceError{err}
+	}
+	if err != nil || !over {
+		return err
+	}
+	ctx := context.WithoutCancel(x.ctx)
+	ops, err := x.copied(src, dst)
+	if err == nil {
+		err = x.replace(dst, old, change{ops: ops,
+			put:  func() error { return x.t.FS.Rename(ctx, to, dst) },
+			undo: func() error { return x.t.FS.Rename(ctx, dst, to) },
+		})
+	}
+	if err != nil {
+		if left := x.t.FS.Remove(ctx, to); left != nil && !missing(left) {
+			x.t.warn("a temp file is left over", to, left)
+		}
+		return err
+	}
+	x.t.gone(dst, true) // a lock on dst itself stays: the URL is still mapped (RFC 4918 §6.1)
+	return nil
+}
+
+// copyTree copies all that is below src in bulk into the collection dst, which this transfer has
+// made. Then it copies one by one what the back end skipped. done is false, and nothing has
+// changed, if the back end cannot do that, or if the guard has to be asked for members. kept
+// reports whether a member failed.
+func (x *transfer) copyTree(src, dst davpath.Path) (kept, done bool, err error) {
+	b := x.t.bulk()
+	if b == nil || x.move || x.links > 0 || !x.t.clear(src) || !x.t.clear(dst) {
+		return false, false, nil
+	}
+	var skipped []davpath.Path
+	if !b.CopyTree(x.ctx, src, dst, func(p davpath.Path) { skipped = append(skipped, p) }) {
+		return false, false, x.ctx.Err()
+	}
+	if err := x.treeProperties(src, dst); err != nil {
+		return false, true, err
+	}
+	for _, p := range skipped {
+		e := entry{path: p}
+		e.info, e.err = x.t.FS.Lstat(x.ctx, p)
+		_, failed, err := x.member(e, p.Parent().Rebase(src, dst))
+		if err != nil {
+			return kept, true, err
+		}
+		kept = kept || failed
+	}
+	return kept, true, x.ctx.Err()
+}
+
+// treeProperties gives what is below dst the properties of its counterparts below src. Entries of
+// the store without a file are not copied.
+func (x *transfer) treeProperties(src, dst davpath.Path) error {
+	if x.noProps {
+		return nil
+	}
+	for e, err := range x.t.Props.All(x.ctx, src) {
+		if err != nil {
+			return err
+		}
+		to := e.Path.Rebase(src, dst)
+		if e.Path == src || !x.t.Present(x.ctx, to) {
+			continue
+		}
+		if err := x.t.queue(x.ctx, props.Set{Path: to, Properties: props.Copied(e.Properties)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
+	"slices"
 
 	"dav207/fsbackend"
 	"dav207/props"
@@ -45,15 +46,14 @@ func (w *walk) resource(r props.Resource, depth Depth) bool {
 	if !r.Info.IsDir() || depth == Zero {
 		return w.yield(r, nil)
 	}
-	r, l, gone, err := w.t.listCurrent(w.ctx, r)
-	if gone && len(w.ancestors) > 0 {
+	r, l, err := w.t.listCurrent(w.ctx, r)
+	if errors.Is(err, fs.ErrNotExist) && len(w.ancestors) > 0 {
 		return true
 	}
 	if err != nil || l == nil {
 		return w.yield(r, err)
 	}
 	defer l.close()
-	l.reuse = true // the walk itself keeps only the infos of the collections that it is in
 	if !w.yield(r, nil) {
 		return false
 	}
@@ -62,11 +62,9 @@ func (w *walk) resource(r props.Resource, depth Depth) bool {
 	if depth == One {
 		depth = Zero
 	}
-	for b := range l.batches {
-		for i, p := range b.paths {
-			if !w.member(p, &b.infos[i], b.errs[i], depth) {
-				return false
-			}
+	for e := range l.all {
+		if !w.member(e.path, e.info, e.err, depth) {
+			return false
 		}
 	}
 	return true
@@ -119,7 +117,9 @@ func (w *walk) member(p davpath.Path, info *fsbackend.Info, failed error, depth 
 }
 
 // loops reports whether a collection is one of those that the walk is in. That takes a link.
-func (w *walk) loops(info *fsbackend.Info) bool { return w.links > 0 && isAncestor(w.ancestors, info) }
+func (w *walk) loops(info *fsbackend.Info) bool {
+	return w.links > 0 && info.IsDir() && slices.ContainsFunc(w.ancestors, info.SameFile)
+}
 
 // follow returns the resource that a listed member leads to. The error is fs.ErrNotExist for a link
 // that leads nowhere, and ErrSpecial for what cannot be served.
@@ -133,17 +133,4 @@ func (t *Tree) follow(ctx context.Context, r props.Resource) (props.Resource, er
 		return to, err
 	}
 	return r, checkServable(r.Info)
-}
-
-// isAncestor reports whether info describes one of the collections in ancestors.
-func isAncestor(ancestors []*fsbackend.Info, info *fsbackend.Info) bool {
-	if !info.IsDir() {
-		return false
-	}
-	for _, a := range ancestors {
-		if a.SameFile(info) {
-			return true
-		}
-	}
-	return false
 }
