@@ -82,10 +82,7 @@ func (w *walk) member(p davpath.Path, info *fsbackend.Info, failed error, depth 
 			return true
 		}
 	}
-	r := props.Resource{Path: p}
-	if failed == nil {
-		r.Info = info
-	}
+	r := props.Resource{Path: p, Info: info}
 	if err := w.ctx.Err(); err != nil {
 		w.yield(r, err)
 		return false
@@ -107,18 +104,13 @@ func (w *walk) member(p davpath.Path, info *fsbackend.Info, failed error, depth 
 		w.links++
 		defer func() { w.links-- }()
 	}
-	if err == nil && depth != Zero && w.loops(r.Info) {
+	if err == nil && depth != Zero && w.links > 0 && slices.ContainsFunc(w.ancestors, r.Info.SameFile) {
 		err = ErrLoop
 	}
 	if err != nil {
 		return w.yield(r, err)
 	}
 	return w.resource(r, depth)
-}
-
-// loops reports whether a collection is one of those that the walk is in. That takes a link.
-func (w *walk) loops(info *fsbackend.Info) bool {
-	return w.links > 0 && info.IsDir() && slices.ContainsFunc(w.ancestors, info.SameFile)
 }
 
 // follow returns the resource that a listed member leads to. The error is fs.ErrNotExist for a link
