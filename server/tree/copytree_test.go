@@ -102,8 +102,8 @@ func TestCopyTreeReportsInOrder(t *testing.T) {
 	}
 }
 
-// A tree is copied in bulk if the guard has to be asked for nothing and few members have
-// properties. What exists at the destination is replaced resource by resource.
+// A tree is copied in bulk, with its properties, if the guard has to be asked for nothing.
+// What exists at the destination is replaced resource by resource.
 func TestCopyTree(t *testing.T) {
 	for _, tt := range []struct {
 		rule   string
