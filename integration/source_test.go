@@ -28,7 +28,6 @@ var notYet = map[string][]string{
 	"function": {},
 	"comment":  {},
 	"files": {
-		"fsbackend/disk",
 	},
 }
 

@@ -237,14 +237,14 @@ func tidy(ctx context.Context, files *disk.Fs, handler *server.Handler, exclusiv
 		}
 	}
 	done.Go(func() {
-		for {
+		for again := false; ; {
 			failed("cannot look everywhere for what broken uploads left", files.CleanTemp(ctx, exclusive, func(name string) {
 				log.Info("cleaned up after a process that was killed", slog.String("name", name))
 			}))
-			if exclusive || !wait(cleanAgain) {
+			if exclusive || again || !wait(cleanAgain) {
 				break
 			}
-			exclusive = true // only once more
+			again = true // what was young the first time
 		}
 		failed("cannot end the locks of what is gone", handler.DropStaleLocks(ctx))
 		for ok := wait(time.Minute); ok; ok = wait(purgeEvery) {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dav207/fsbackend"
@@ -23,54 +24,56 @@ var liveTemps = tempSet{started: time.Now()}
 
 type tempSet struct {
 	started time.Time
-	mu      sync.Mutex
-	live    map[string]*os.File // a handle that keeps a directory locked for other processes; nil for a file
+	live    sync.Map    // from names to the *os.File of an upload, a lockedDir or nil
+	waiting atomic.Bool // for lockAfter
 }
+
+// lockedDir is a directory that is locked for other processes from the beginning: what is moved
+// into it keeps its old times.
+type lockedDir struct{ *os.File }
+
+// lockAfter is how long after it began an upload is locked for CleanTemp of other processes at the
+// latest: the client may pause for long after any piece. Until then they see that it is young. Most
+// uploads end before, and a lock or a timer for each takes a tenth of one of 1 KiB.
+const lockAfter = time.Minute / 2
 
 // add notes that h is about to be created, if it has the name of a temp file.
 func (s *tempSet) add(h string) {
-	name := baseOf(h)
-	if !davpath.IsTemp(name) {
-		return
+	if name := filepath.Base(h); davpath.IsTemp(name) {
+		s.live.Store(name, nil)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.live == nil {
-		s.live = make(map[string]*os.File)
-	}
-	s.live[name] = nil
 }
 
-// lock keeps the temp directory h locked until it is removed.
-func (s *tempSet) lock(h string, dir *os.File) {
-	if !flock(dir) {
-		dir.Close()
-		return
+// upload notes that f is the open temp file h.
+func (s *tempSet) upload(h string, f *os.File) {
+	s.live.Store(filepath.Base(h), f)
+	if s.waiting.CompareAndSwap(false, true) {
+		time.AfterFunc(lockAfter, s.lock)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.live[baseOf(h)] = dir
+}
+
+// lock locks the files of all uploads.
+func (s *tempSet) lock() {
+	s.waiting.Store(false)
+	s.live.Range(func(_, f any) bool {
+		if f, ok := f.(*os.File); ok {
+			flock(f)
+		}
+		return true
+	})
 }
 
 // remove notes that h was removed or has taken its place.
 func (s *tempSet) remove(h string) {
-	name := baseOf(h)
-	if !davpath.IsTemp(name) {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if dir := s.live[name]; dir != nil {
+	f, _ := s.live.LoadAndDelete(filepath.Base(h))
+	if dir, ok := f.(lockedDir); ok {
 		dir.Close()
 	}
-	delete(s.live, name)
 }
 
 // has reports whether this process works on the temp file of that name.
 func (s *tempSet) has(name string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, live := s.live[name]
+	_, live := s.live.Load(name)
 	return live
 }
 
@@ -121,35 +124,29 @@ type cleaner struct {
 
 // directory cleans one directory and returns the directories in it.
 func (c *cleaner) directory(dir string) (below []string, first error) {
-	f, _, err := c.b.open(dir, 0)
+	f, _, err := c.b.openFile(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	for c.ctx.Err() == nil {
-		entries, err := f.ReadDir(512)
-		for _, e := range entries {
-			h := within(dir, e.Name())
-			switch {
-			case !davpath.IsTemp(e.Name()):
-				if e.IsDir() {
-					below = append(below, h)
-				}
-			case e.IsDir() || e.Type().IsRegular():
-				dealt, err := c.temp(h)
-				if err != nil && first == nil {
-					first = err
-				}
-				if dealt && c.done != nil {
-					c.done("/" + filepath.ToSlash(h))
-				}
+	entries, first := f.ReadDir(-1)
+	for _, e := range entries {
+		h := filepath.Join(dir, e.Name())
+		switch {
+		case c.ctx.Err() != nil:
+			return below, first
+		case !davpath.IsTemp(e.Name()):
+			if e.IsDir() {
+				below = append(below, h)
 			}
-		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return below, err
+		case e.IsDir() || e.Type().IsRegular():
+			dealt, err := c.temp(h)
+			if first == nil {
+				first = err
+			}
+			if dealt && c.done != nil {
+				c.done("/" + filepath.ToSlash(h))
+			}
 		}
 	}
 	return below, first
@@ -162,14 +159,11 @@ func (c *cleaner) temp(h string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if liveTemps.has(fi.Name()) {
-		return false, nil
-	}
 	young := c.young(fi)
-	if young && (!fi.IsDir() || !locksFiles) {
+	if liveTemps.has(fi.Name()) || young && !(fi.IsDir() && locksFiles) {
 		return false, nil
 	}
-	f, _, err := c.b.open(h, 0)
+	f, _, err := c.b.openFile(h)
 	if err != nil {
 		return false, err
 	}
@@ -215,7 +209,7 @@ func (c *cleaner) restore(h string, dir *os.File) (bool, error) {
 		return false, err
 	}
 	root := c.b.root
-	to := parent(h) + names[0]
+	to := filepath.Join(filepath.Dir(h), names[0])
 	switch fi, err := root.Lstat(to); {
 	case err == nil:
 		if changed := fsbackend.InfoOf(to, fi).ChangeTime; !changed.IsZero() && changed.Before(liveTemps.started) {
@@ -229,7 +223,7 @@ func (c *cleaner) restore(h string, dir *os.File) (bool, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return false, err
 	}
-	if err := root.Rename(within(h, names[0]), to); err != nil {
+	if err := root.Rename(filepath.Join(h, names[0]), to); err != nil {
 		return false, err
 	}
 	return true, root.Remove(h)

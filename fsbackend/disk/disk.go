@@ -98,38 +98,6 @@ func isSegment(name string) bool {
 	return davpath.ValidSegment(name) && (filepath.Separator == '/' || !strings.ContainsRune(name, filepath.Separator))
 }
 
-// parent returns what stands before the last segment of h, with the separator.
-func parent(h string) string {
-	i := len(h)
-	for i > 0 && !os.IsPathSeparator(h[i-1]) {
-		i--
-	}
-	return h[:i]
-}
-
-// dirOf returns the directory of h, which is not cleaned: see readlink.
-func dirOf(h string) string {
-	dir := parent(h)
-	for len(dir) > 0 && os.IsPathSeparator(dir[len(dir)-1]) {
-		dir = dir[:len(dir)-1]
-	}
-	if dir == "" {
-		return "."
-	}
-	return dir
-}
-
-// baseOf returns the last segment of h.
-func baseOf(h string) string { return strings.TrimPrefix(h, parent(h)) }
-
-// within returns the name of a member of the directory h.
-func within(h, segment string) string {
-	if h == "." {
-		return segment
-	}
-	return h + string(filepath.Separator) + segment
-}
-
 // nameOf returns the last segment of p as infos have it.
 func nameOf(p davpath.Path) string {
 	if p.IsRoot() {
@@ -140,14 +108,14 @@ func nameOf(p davpath.Path) string {
 
 // readError and createError are the functions of package fsbackend, for errors of os.Root.
 func (b *backend) readError(op string, p davpath.Path, err error) error {
-	if err = fsbackend.Cause(err); err == b.escapes || err == errReservedLink {
+	if err = fsbackend.Cause(err); err == b.escapes || err == errBrokenLink {
 		err = fs.ErrNotExist
 	}
 	return fsbackend.ReadError(op, p, err)
 }
 
 func (b *backend) createError(op string, p davpath.Path, err error) error {
-	if err = fsbackend.Cause(err); err == b.escapes || err == errReservedLink {
+	if err = fsbackend.Cause(err); err == b.escapes || err == errBrokenLink {
 		err = fs.ErrPermission
 	}
 	return fsbackend.CreateError(op, p, err)
@@ -168,16 +136,13 @@ func (b *backend) describe(op string, p davpath.Path, follow bool) (*fsbackend.I
 	if !ok {
 		return nil, fsbackend.ReadError(op, p, fs.ErrNotExist)
 	}
-	fi, err := b.statDirect(h, nameOf(p), follow)
-	if err == errFallback {
-		if err = b.checkNoReservedLink(h, follow); err == nil {
-			fi, err = b.stat(h, nameOf(p), follow)
-		}
-	}
+	at, err := b.find(h, follow)
 	if err != nil {
 		return nil, b.readError(op, p, err)
 	}
-	return fi, nil
+	at.dir.close()
+	at.Attr.Name = nameOf(p)
+	return at.Info, nil
 }
 
 // Mkdir implements fsbackend.Backend.
@@ -190,19 +155,19 @@ func (b *backend) Mkdir(ctx context.Context, p davpath.Path) error {
 		return fsbackend.CreateError("mkdir", p, fs.ErrExist)
 	}
 	liveTemps.add(h)
-	err := b.mkdirDirect(h)
-	if err == errFallback {
-		if err = b.checkNoReservedLink(h, false); err == nil {
-			err = b.root.Mkdir(h, 0o777)
-		}
+	d, _, err := b.openDir(filepath.Dir(h))
+	if err == nil {
+		err = d.mkdir(filepath.Base(h))
+		d.close()
 	}
 	if err != nil {
 		liveTemps.remove(h)
 		return b.createError("mkdir", p, err)
 	}
-	if davpath.IsTemp(baseOf(h)) {
+	if davpath.IsTemp(filepath.Base(h)) {
 		if dir, _, err := b.openFile(h); err == nil {
-			liveTemps.lock(h, dir)
+			flock(dir)
+			liveTemps.live.Store(filepath.Base(h), lockedDir{dir})
 		}
 	}
 	if err := b.changed(ctx, h); err != nil {
@@ -224,34 +189,39 @@ func (b *backend) Rename(ctx context.Context, from, to davpath.Path) error {
 	if from.IsRoot() || to.IsRoot() {
 		return fsbackend.RenameError(from, to, fs.ErrPermission)
 	}
+	src, err := b.find(old, false)
+	if err != nil {
+		return fsbackend.RenameError(from, to, b.readError("rename", from, err))
+	}
+	defer src.dir.close()
 	liveTemps.add(name)
-	err := b.renameDirect(old, name)
-	if err == errFallback {
-		if err := b.checkNoReservedLink(old, false); err != nil {
-			liveTemps.remove(name)
-			return fsbackend.RenameError(from, to, b.readError("rename", from, err))
+	if err := b.renameTo(src, name); err != nil {
+		liveTemps.remove(name)
+		if _, gone := src.dir.lstat(filepath.Base(old)); gone != nil {
+			return fsbackend.RenameError(from, to, b.readError("rename", from, gone))
 		}
-		if err := b.checkNoReservedLink(name, false); err != nil {
-			liveTemps.remove(name)
-			return fsbackend.RenameError(from, to, b.createError("rename", to, err))
-		}
-		err = b.root.Rename(old, name)
+		return fsbackend.RenameError(from, to, b.createError("rename", to, err))
 	}
-	if err == nil {
-		liveTemps.remove(old)
-		if batch := b.batchOf(ctx); batch != nil {
-			batch.renamed(old, name)
-		}
-		if err := b.changed(ctx, old, name); err != nil {
-			return fsbackend.RenameError(from, to, err)
-		}
-		return nil
+	liveTemps.remove(old)
+	if batch := b.batchOf(ctx); batch != nil {
+		batch.renamed(old, name)
 	}
-	liveTemps.remove(name)
-	if _, gone := b.root.Lstat(old); gone != nil {
-		return fsbackend.RenameError(from, to, b.readError("rename", from, gone))
+	if err := b.changed(ctx, old, name); err != nil {
+		return fsbackend.RenameError(from, to, err)
 	}
-	return fsbackend.RenameError(from, to, b.createError("rename", to, err))
+	return nil
+}
+
+func (b *backend) renameTo(src place, h string) error {
+	dst, err := b.locate(h, false)
+	if err != nil {
+		return err
+	}
+	defer dst.dir.close()
+	if dst.Info != nil && dst.IsDir() && !dst.SameFile(src.Info) {
+		return fs.ErrExist
+	}
+	return b.rename(src, dst)
 }
 
 // SetModTime implements fsbackend.Backend.
@@ -261,11 +231,10 @@ func (b *backend) SetModTime(_ context.Context, p davpath.Path, t time.Time) err
 		return fsbackend.ReadError("chtimes", p, fs.ErrNotExist)
 	}
 	t = fsbackend.UniqueTime(t)
-	err := b.chtimesDirect(h, t)
-	if err == errFallback {
-		if err = b.checkNoReservedLink(h, true); err == nil {
-			err = b.root.Chtimes(h, time.Time{}, t)
-		}
+	at, err := b.find(h, true)
+	if err == nil {
+		err = at.dir.chtimes(filepath.Base(at.h), t)
+		at.dir.close()
 	}
 	if err == nil && b.sync {
 		err = b.syncFile(h)
@@ -284,54 +253,47 @@ const coarse = 20 * time.Millisecond
 // collection that was renamed over another one brings members that have not changed for long. So
 // the collections on the way count, too, and neither a link nor another volume, which somebody may
 // have mounted just now, may be on it.
-func (b *backend) UnchangedSince(_ context.Context, p davpath.Path, since time.Time) bool {
-	rest, ok := host(p)
-	if !ok {
-		return false
-	}
-	dir := b.root
-	defer func() {
-		if dir != b.root {
-			dir.Close()
-		}
-	}()
-	fi, err := dir.Stat(".")
+func (b *backend) UnchangedSince(ctx context.Context, p davpath.Path, since time.Time) bool {
+	root, err := b.Stat(ctx, davpath.Root)
 	if err != nil {
 		return false
 	}
-	volume := fsbackend.InfoOf(".", fi).ID.Device
-	unchanged := func(fi fs.FileInfo) bool { return unchangedSince(fsbackend.InfoOf(".", fi), volume, since) }
-	if !unchanged(fi) {
-		return false
-	}
-	for rest != "" && !p.IsRoot() {
-		var segment string
-		segment, rest, _ = strings.Cut(rest, string(filepath.Separator))
-		fi, err := dir.Lstat(segment)
-		if err != nil || !unchanged(fi) {
+	for ; ; p = p.Parent() {
+		i, err := b.Lstat(ctx, p)
+		if err != nil || i.Special() || i.IsLink() || i.ID.Device != root.ID.Device || i.ChangeTime.IsZero() ||
+			!i.ChangeTime.Before(since.Add(-coarse)) {
 			return false
 		}
-		if rest == "" {
-			break
+		if p.IsRoot() {
+			return true
 		}
-		// One step down at a time, so that a long name costs no more than its segments.
-		below, err := dir.OpenRoot(segment)
-		if err != nil {
-			return false
-		}
-		if dir != b.root {
-			dir.Close()
-		}
-		dir = below
 	}
-	return true
 }
 
-// unchangedSince reports whether a file or directory on the volume is known to have had its name,
-// content and attributes since then.
-func unchangedSince(i *fsbackend.Info, volume uint64, since time.Time) bool {
-	return !i.Special() && !i.IsLink() && i.ID.Device == volume && !i.ChangeTime.IsZero() &&
-		i.ChangeTime.Before(since.Add(-coarse))
+// Usage implements fsbackend.Backend as df does it: what an ordinary user can still write is free.
+// A file lies on the volume of its directory, as good as always.
+func (b *backend) Usage(_ context.Context, p davpath.Path) (used, free uint64, err error) {
+	h, ok := host(p)
+	if !ok {
+		return 0, 0, fsbackend.ReadError("usage", p, fs.ErrNotExist)
+	}
+	at, err := b.find(h, true)
+	if err != nil {
+		return 0, 0, b.readError("usage", p, err)
+	}
+	defer at.dir.close()
+	d := at.dir
+	if at.IsDir() {
+		if d, _, err = b.openDir(at.h); err != nil {
+			return 0, 0, b.readError("usage", p, err)
+		}
+		defer d.close()
+	}
+	used, free, err = d.usage()
+	if err != nil {
+		return 0, 0, b.readError("usage", p, err)
+	}
+	return used, free, nil
 }
 
 // hostOf is host for a path that was spelled before.

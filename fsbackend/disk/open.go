@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"sync/atomic"
 	"syscall"
 
@@ -14,106 +15,130 @@ import (
 	"dav207/server/davpath"
 )
 
+// member is what a directory has at a name.
+type member struct {
+	*fsbackend.Info // nil for nothing
+	owner           owner
+	kept            error // why it can be neither written nor removed, if that is known
+}
+
+// owner is whom a file belongs to.
+type owner struct {
+	uid, gid int
+	known    bool
+}
+
+// place is a member of a directory that is held open.
+type place struct {
+	member
+	dir    dir
+	h      string // its name
+	direct bool   // there was no link on the way
+}
+
+// locate opens the directory of what h leads to, and describes that. Without an error dir must be
+// closed.
+func (b *backend) locate(h string, follow bool) (place, error) {
+	at, err := b.look(h)
+	if err != nil || !follow || at.Info == nil || !at.IsLink() {
+		return at, err
+	}
+	at.dir.close()
+	if h, err = b.realName(h, true); err != nil {
+		return at, err
+	}
+	at, err = b.look(h)
+	switch {
+	case err != nil:
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errBrokenLink
+		}
+		return at, err
+	case at.Info == nil || at.IsLink(): // there is nothing, or somebody swaps links
+		at.dir.close()
+		return at, errBrokenLink
+	}
+	at.direct, at.Direct = false, false
+	return at, nil
+}
+
+// look is locate for h itself.
+func (b *backend) look(h string) (at place, err error) {
+	at.h = h
+	if at.dir, at.direct, err = b.openDir(filepath.Dir(h)); err != nil {
+		return at, err
+	}
+	at.member, err = at.dir.lstat(filepath.Base(h))
+	if errors.Is(err, fs.ErrNotExist) {
+		return at, nil
+	}
+	if err != nil {
+		at.dir.close()
+		return at, err
+	}
+	at.Direct = at.direct && !at.IsLink()
+	return at, nil
+}
+
+// find is locate for something that must be there.
+func (b *backend) find(h string, follow bool) (at place, err error) {
+	at, err = b.locate(h, follow)
+	if err == nil && at.Info == nil {
+		at.dir.close()
+		err = fs.ErrNotExist
+	}
+	return at, err
+}
+
+// open opens what h leads to if it is a regular file or a directory. Its errors call it as.
+func (b *backend) open(h, as string, flag int) (*os.File, *fsbackend.Info, error) {
+	for n := 0; ; n++ {
+		at, err := b.find(h, true)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !servable(at.Mode()) {
+			at.dir.close()
+			return nil, nil, fs.ErrPermission
+		}
+		f, fi, err := at.dir.open(filepath.Base(at.h), as, flag)
+		at.dir.close()
+		switch {
+		case errors.Is(err, syscall.ENXIO): // what a FIFO without a reader and a socket answer
+			err = fs.ErrPermission
+		case errors.Is(err, syscall.ELOOP) && n < maxLinks: // a link was renamed to there meanwhile
+			continue
+		}
+		return f, fi, err
+	}
+}
+
+func servable(m fs.FileMode) bool { return m.IsRegular() || m.IsDir() }
+
+// openFile opens h for reading.
+func (b *backend) openFile(h string) (*os.File, *fsbackend.Info, error) {
+	return b.open(h, h, os.O_RDONLY)
+}
+
 // Open implements fsbackend.Backend.
 func (b *backend) Open(_ context.Context, p davpath.Path) (fsbackend.File, error) {
 	h, ok := host(p)
 	if !ok {
 		return nil, fsbackend.ReadError("open", p, fs.ErrNotExist)
 	}
-	o, err := b.openAny(h, nameOf(p), p, true)
-	switch {
-	case err != nil:
+	o, fi, err := b.open(h, p.String(), os.O_RDONLY)
+	if err != nil {
 		return nil, b.readError("open", p, err)
-	case o.small != nil:
-		return o.small, nil
-	case o.info.IsDir():
-		o.file.Close()
+	}
+	if fi.IsDir() {
+		o.Close()
 		return nil, &fs.PathError{Op: "open", Path: p.String(), Err: syscall.EISDIR}
 	}
-	f := &file{host: o.file, p: p}
-	f.found.Store(o.info)
+	fi.Attr.Name = nameOf(p)
+	f := &file{host: o, p: p}
+	f.found.Store(fi)
 	return f, nil
 }
-
-// opened is what was opened for reading: small, or file with its info.
-type opened struct {
-	small fsbackend.File
-	file  *os.File
-	info  *fsbackend.Info
-}
-
-// openAny opens the file or directory h for reading, and describes it under name. With small a
-// small file may be opened as a smallFile of p.
-func (b *backend) openAny(h, name string, p davpath.Path, small bool) (o opened, err error) {
-	if o, err := b.openDirect(h, name, p, small); err != errFallback {
-		return o, err
-	}
-	if err := b.checkNoReservedLink(h, true); err != nil {
-		return o, err
-	}
-	var fi fs.FileInfo
-	if o.file, fi, err = b.open(h, os.O_RDONLY); err == nil {
-		if o.info, err = statFile(o.file, name); err != nil {
-			o.info, err = fsbackend.InfoOf(name, fi), nil
-		}
-	}
-	return o, err
-}
-
-// openFile opens h for reading.
-func (b *backend) openFile(h string) (*os.File, *fsbackend.Info, error) {
-	o, err := b.openAny(h, baseOf(h), davpath.Root, false)
-	return o.file, o.info, err
-}
-
-// openDir opens the collection p.
-func (b *backend) openDir(p davpath.Path) (*os.File, *fsbackend.Info, error) {
-	h, ok := host(p)
-	if !ok {
-		return nil, nil, fs.ErrNotExist
-	}
-	f, fi, err := b.openFile(h)
-	if err == nil && !fi.IsDir() {
-		f.Close()
-		err = errNotDir
-	}
-	return f, fi, err
-}
-
-// errNotDir is syscall.ENOTDIR of the thing itself. That of something on the way to it says that it
-// does not exist.
-var errNotDir = errors.New("not a directory")
-
-// open opens what h leads to if it is a regular file or a directory. Opening anything else could
-// wait for ever or do something to a device; so it looks first, does not let the system wait, and
-// looks again at what it got.
-func (b *backend) open(h string, flag int) (*os.File, fs.FileInfo, error) {
-	fi, err := b.root.Stat(h)
-	if err == nil && !servable(fi.Mode()) {
-		err = fs.ErrPermission
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	f, err := b.root.OpenFile(h, flag|openFlags, 0)
-	if errors.Is(err, syscall.ENXIO) { // what a FIFO without a reader and a socket answer
-		err = fs.ErrPermission
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	fi, err = f.Stat()
-	if err == nil && !servable(fi.Mode()) {
-		err = fs.ErrPermission
-	}
-	if err != nil {
-		f.Close()
-		return nil, nil, err
-	}
-	return f, fi, nil
-}
-
-func servable(m fs.FileMode) bool { return m.IsRegular() || m.IsDir() }
 
 // file is a file that is open for reading. The errors of an *os.File have the name that the host
 // has for it.
@@ -123,7 +148,12 @@ type file struct {
 	found atomic.Pointer[fsbackend.Info] // what the opening saw, for the first Stat
 }
 
-func (f *file) fail(op string, err error) error { return fileError(op, f.p.String(), err) }
+func (f *file) fail(op string, err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	return &fs.PathError{Op: op, Path: f.p.String(), Err: fsbackend.Cause(err)}
+}
 
 // Read implements fsbackend.File.
 func (f *file) Read(b []byte) (int, error) {
@@ -148,18 +178,26 @@ func (f *file) Stat() (*fsbackend.Info, error) {
 	if fi := f.found.Swap(nil); fi != nil {
 		return fi, nil
 	}
-	fi, err := statFile(f.host, nameOf(f.p))
-	return fi, f.fail("stat", err)
+	fi, err := f.host.Stat()
+	if err != nil {
+		return nil, f.fail("stat", err)
+	}
+	return fsbackend.InfoOf(nameOf(f.p), fi), nil
 }
 
 // OpenDir implements fsbackend.Backend.
 func (b *backend) OpenDir(_ context.Context, p davpath.Path) (fsbackend.Dir, error) {
-	f, _, err := b.openDir(p)
-	if err == errNotDir {
-		return nil, &fs.PathError{Op: "open", Path: p.String(), Err: syscall.ENOTDIR}
+	h, ok := host(p)
+	if !ok {
+		return nil, fsbackend.ReadError("open", p, fs.ErrNotExist)
 	}
+	f, fi, err := b.openFile(h)
 	if err != nil {
 		return nil, b.readError("open", p, err)
+	}
+	if !fi.IsDir() {
+		f.Close()
+		return nil, &fs.PathError{Op: "open", Path: p.String(), Err: syscall.ENOTDIR}
 	}
 	return &directory{f: f, b: b, p: p}, nil
 }
@@ -174,8 +212,8 @@ type directory struct {
 
 // Names implements fsbackend.Dir.
 func (d *directory) Names() ([]string, error) {
-	names, err := readNames(d.f)
-	if err != nil && err != io.EOF {
+	names, err := d.f.Readdirnames(-1)
+	if err != nil {
 		return nil, fsbackend.ReadError("readdir", d.p, err)
 	}
 	return names, nil

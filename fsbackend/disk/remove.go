@@ -3,8 +3,9 @@ package disk
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
+	"path/filepath"
+	"slices"
 	"syscall"
 
 	"dav207/fsbackend"
@@ -21,10 +22,12 @@ func (b *backend) Remove(ctx context.Context, p davpath.Path) error {
 	if p.IsRoot() {
 		return fsbackend.ReadError("remove", p, fs.ErrPermission)
 	}
-	err := b.checkNoReservedLink(h, false)
-	if err == nil {
-		err = b.removeOne(h)
+	d, _, err := b.openDir(filepath.Dir(h))
+	if err != nil {
+		return b.readError("remove", p, err)
 	}
+	defer d.close()
+	err = d.remove(filepath.Base(h))
 	// Somebody may write temp files in there all the time: that is then a directory in use.
 	for range 3 {
 		if !errors.Is(err, fs.ErrExist) { // what ENOTEMPTY is to package errors, on Windows too
@@ -34,7 +37,7 @@ func (b *backend) Remove(ctx context.Context, p davpath.Path) error {
 			err = syscall.ENOTEMPTY
 			break
 		}
-		err = b.removeOne(h)
+		err = d.remove(filepath.Base(h))
 	}
 	if err != nil {
 		if errors.Is(err, fs.ErrExist) {
@@ -48,20 +51,9 @@ func (b *backend) Remove(ctx context.Context, p davpath.Path) error {
 	return nil
 }
 
-func (b *backend) removeOne(h string) error {
-	err := b.removeDirect(h)
-	if err == errFallback {
-		err = b.root.Remove(h)
-	}
-	return err
-}
-
 // removed notes that h is gone, and writes that to the disk where that is wanted.
 func (b *backend) removed(ctx context.Context, h string) error {
 	liveTemps.remove(h)
-	if batch := b.batchOf(ctx); batch != nil {
-		batch.removed(h)
-	}
 	return b.changed(ctx, h)
 }
 
@@ -72,24 +64,12 @@ func (b *backend) removeTemps(h string) bool {
 		return false
 	}
 	defer f.Close()
-	var found []string
-	for {
-		names, err := f.Readdirnames(256)
-		for _, n := range names {
-			if !davpath.IsTemp(n) {
-				return false
-			}
-		}
-		found = append(found, names...)
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return false
-		}
+	names, err := f.Readdirnames(-1)
+	if err != nil || slices.ContainsFunc(names, func(n string) bool { return !davpath.IsTemp(n) }) {
+		return false
 	}
-	for _, n := range found {
-		if b.root.RemoveAll(within(h, n)) != nil {
+	for _, n := range names {
+		if b.root.RemoveAll(filepath.Join(h, n)) != nil {
 			return false
 		}
 		liveTemps.remove(n)

@@ -236,3 +236,20 @@ func TestSwappedDirectory(t *testing.T) {
 		}
 	})
 }
+
+// A directory that is gone needs no sync, whatever has its name by then.
+func TestSyncOfWhatIsGone(t *testing.T) {
+	root := t.TempDir()
+	b := open(t, root, &Options{Sync: true}).b
+	batch, sync := b.Batch(ctx)
+	for _, err := range []error{
+		b.Mkdir(batch, davpath.Must("/d")), b.Mkdir(batch, davpath.Must("/d/e")),
+		b.Remove(batch, davpath.Must("/d/e")), b.Remove(batch, davpath.Must("/d")),
+		syscall.Mkfifo(filepath.Join(root, "d"), 0o666),
+	} {
+		must(t, err)
+	}
+	if err := sync(); err != nil {
+		t.Errorf("sync = %v", err)
+	}
+}

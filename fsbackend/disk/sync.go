@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ func (b *backend) Batch(ctx context.Context) (context.Context, func() error) {
 	if !b.sync {
 		return ctx, nil
 	}
-	batch := &syncBatch{b: b, dirs: map[string]struct{}{}}
+	batch := newBatch(b)
 	return context.WithValue(ctx, batchKey{b}, batch), batch.sync
 }
 
@@ -35,6 +36,8 @@ type syncBatch struct {
 	dirs   map[string]struct{}
 	failed error // what could not be written before sync was called
 }
+
+func newBatch(b *backend) *syncBatch { return &syncBatch{b: b, dirs: map[string]struct{}{}} }
 
 func (s *syncBatch) sync() error {
 	s.mu.Lock()
@@ -55,11 +58,12 @@ func (s *syncBatch) write() {
 	clear(s.dirs)
 }
 
-func (s *syncBatch) add(dirs []string) {
+// add is called with the names that something came to or went from.
+func (s *syncBatch) add(names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, dir := range dirs {
-		s.dirs[dir] = struct{}{}
+	for _, h := range names {
+		s.dirs[filepath.Dir(h)] = struct{}{}
 	}
 	if len(s.dirs) >= maxDirtyDirs {
 		s.write()
@@ -78,13 +82,6 @@ func (s *syncBatch) renamed(from, to string) {
 	}
 }
 
-// removed drops a directory that is gone: there is nothing to write any more.
-func (s *syncBatch) removed(h string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.dirs, h)
-}
-
 // batchOf returns the batch of ctx, nil where changes have to be on the disk at once.
 func (b *backend) batchOf(ctx context.Context) *syncBatch {
 	if !b.sync {
@@ -100,35 +97,30 @@ func (b *backend) changed(ctx context.Context, names ...string) error {
 	if !b.sync {
 		return nil
 	}
-	dirs := make([]string, 0, 2)
-	for _, h := range names {
-		if dir := dirOf(h); !slices.Contains(dirs, dir) {
-			dirs = append(dirs, dir)
-		}
-	}
 	if batch := b.batchOf(ctx); batch != nil {
-		batch.add(dirs)
+		batch.add(names)
 		return nil
 	}
-	var first error
-	for _, dir := range dirs {
-		if err := b.syncDir(dir); err != nil && first == nil {
-			first = err
-		}
-	}
-	return first
+	batch := newBatch(b)
+	batch.add(names)
+	return batch.sync()
 }
 
 // syncDir writes a directory to the disk, as far as the platform can. One that is gone needs it no
-// more.
+// more, whatever has its name now.
 func (b *backend) syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil // the file system keeps a journal of names, and nobody may flush a directory
 	}
-	f, _, err := b.openFile(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	d, _, err := b.openDir(dir)
+	if notThere(err) {
 		return nil
 	}
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	f, _, err := d.open(".", dir, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
@@ -141,7 +133,7 @@ func (b *backend) syncDir(dir string) error {
 func (b *backend) syncFile(h string) error {
 	f, _, err := b.openFile(h)
 	if errors.Is(err, fs.ErrPermission) {
-		f, _, err = b.open(h, os.O_WRONLY)
+		f, _, err = b.open(h, h, os.O_WRONLY)
 	}
 	if err != nil {
 		return nil

@@ -1,15 +1,11 @@
-//go:build linux || darwin || freebsd
-
 package disk
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"iter"
 	"os"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"dav207/fsbackend"
 	"dav207/server/davpath"
@@ -21,66 +17,60 @@ import (
 // can be found to be removed.
 func (b *backend) Undeletable(ctx context.Context, p davpath.Path) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		f, _, err := b.openDir(p)
+		h, ok := host(p)
+		if !ok {
+			return // a listing of it reports that, and every other error
+		}
+		d, _, err := b.openDir(h)
 		if err != nil {
-			return // a listing of it reports that
+			return
+		}
+		defer d.close()
+		f, _, err := d.open(".", h, os.O_RDONLY)
+		if err != nil {
+			return
 		}
 		defer f.Close()
-		fi, err := f.Stat()
-		if err != nil {
-			return
-		}
-		conn, err := f.SyscallConn()
-		if err != nil {
-			return
-		}
-		all, sticky := denied(conn, fi)
-		for ctx.Err() == nil {
-			names, err := f.Readdirnames(512)
-			for _, member := range names {
-				reason := all
-				if reason == nil {
-					conn.Control(func(dir uintptr) { reason = memberDenied(int(dir), member, sticky) })
-				}
-				if reason != nil && !yield(member, fsbackend.ReadError("remove", p.Child(member), reason)) {
-					return
-				}
+		names, _ := f.Readdirnames(-1)
+		denied := removal(d, f)
+		for _, name := range names {
+			if ctx.Err() != nil {
+				return
 			}
-			if err != nil {
+			if err := denied(name); err != nil && !yield(name, fsbackend.ReadError("remove", p.Child(name), err)) {
 				return
 			}
 		}
 	}
 }
 
-// unreadable returns why the directory called name in the directory dir cannot be looked into.
-func unreadable(dir int, name string) error {
-	err := unix.Faccessat(dir, name, unix.R_OK|unix.X_OK, unix.AT_EACCESS)
-	if err == unix.EACCES || err == unix.EPERM {
-		return err
+// removal returns a function that returns why a member of the directory d, which is open as f,
+// cannot be removed.
+func removal(d dir, f *os.File) func(name string) error {
+	self, err := d.lstat(".")
+	if err != nil {
+		return func(string) error { return nil }
 	}
-	return nil
-}
-
-// denied returns why nothing can be removed from a directory, and whether only what belongs to this
-// user can be.
-func denied(conn syscall.RawConn, fi fs.FileInfo) (all error, sticky bool) {
-	conn.Control(func(dir uintptr) {
-		// Asked of the open directory itself: rights, access control lists, and whether the
-		// volume is read-only.
-		switch err := unix.Faccessat(int(dir), ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS); err {
-		case unix.EACCES, unix.EPERM, unix.EROFS:
-			all = err
-		}
-		if all == nil && immutable(int(dir)) {
-			all = unix.EPERM
-		}
-	})
+	all := access(f, ".", toRemove)
+	if all == nil && errors.Is(self.kept, fs.ErrPermission) { // and not a mount point
+		all = self.kept
+	}
 	// Root may do it all the same, but in containers that took that away: then the removal will
 	// fail.
-	if me := os.Geteuid(); fi.Mode()&fs.ModeSticky != 0 && me != 0 {
-		st, ok := fi.Sys().(*syscall.Stat_t)
-		sticky = ok && int(st.Uid) != me
+	me := os.Geteuid()
+	sticky := self.Mode()&fs.ModeSticky != 0 && me != 0 && self.owner.uid != me
+	return func(name string) error {
+		m, err := d.lstat(name)
+		switch {
+		case all != nil:
+			return all
+		case err != nil:
+			return nil
+		case m.kept == nil && sticky && m.owner.uid != me:
+			return fs.ErrPermission
+		case m.kept == nil && m.IsDir():
+			return access(f, name, toList)
+		}
+		return m.kept
 	}
-	return all, sticky
 }

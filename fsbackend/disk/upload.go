@@ -1,15 +1,14 @@
 package disk
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
-	"time"
 
 	"dav207/fsbackend"
 	"dav207/server/davpath"
@@ -36,7 +35,7 @@ func (b *backend) Create(ctx context.Context, p davpath.Path) (fsbackend.Upload,
 type upload struct {
 	b    *backend
 	p    davpath.Path
-	to   destination
+	to   place // whose info is that of what is replaced
 	temp string
 	like *fsbackend.Info // whose permissions it has, nil for those of what it replaces
 	ctx  context.Context // of Create, nil for a copy
@@ -44,106 +43,7 @@ type upload struct {
 	done bool
 }
 
-// dir is a directory that is held open.
-type dir interface {
-	// create makes a file that was not there, for writing, and for reading what was written.
-	create(name string, perm fs.FileMode) (*os.File, error)
-	chtimes(name string, mtime time.Time) error
-	rename(from, to string) error
-	remove(name string) error
-	stat(name string) (*fsbackend.Info, error)
-	// at reports whether the name h leads to this directory.
-	at(b *backend, h string) (bool, error)
-	close()
-}
-
-// rootDir is a dir as os.Root keeps it.
-type rootDir struct{ *os.Root }
-
-func (r rootDir) create(name string, perm fs.FileMode) (*os.File, error) {
-	return r.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
-}
-
-func (r rootDir) chtimes(name string, mtime time.Time) error {
-	return r.Chtimes(name, time.Time{}, mtime)
-}
-
-func (r rootDir) rename(from, to string) error { return r.Rename(from, to) }
-
-func (r rootDir) remove(name string) error { return r.Remove(name) }
-
-func (r rootDir) stat(name string) (*fsbackend.Info, error) {
-	fi, err := r.Lstat(name)
-	if err != nil {
-		return nil, err
-	}
-	return fsbackend.InfoOf(name, fi), nil
-}
-
-func (r rootDir) at(b *backend, h string) (bool, error) {
-	there, err := b.root.Stat(h)
-	if err != nil {
-		return false, err
-	}
-	here, err := r.Stat(".")
-	return err == nil && os.SameFile(here, there), err
-}
-
-func (r rootDir) close() { r.Close() }
-
-// destination is where a file is to be put.
-type destination struct {
-	dir      dir
-	target   string          // the name there, of what is itself no link
-	replaces *fsbackend.Info // nil for nothing
-	owner    owner           // of what is replaced
-}
-
-// destination finds where a file that is to be put at h goes. Its dir must be closed.
-func (b *backend) destination(h string) (to destination, err error) {
-	if to, err = b.destinationDirect(h); err != errFallback {
-		return to, err
-	}
-	if err := b.checkNoReservedLink(h, true); err != nil {
-		return to, err
-	}
-	target, fi, err := b.resolve(h)
-	if err != nil {
-		return to, err
-	}
-	to = destination{target: target}
-	if fi != nil {
-		switch err := b.checkWritable(target, fi); {
-		case errors.Is(err, fs.ErrNotExist): // it went meanwhile: there is nothing to replace
-		case err != nil:
-			return to, err
-		default:
-			to.replaces, to.owner = fsbackend.InfoOf(baseOf(h), fi), ownerOf(fi)
-		}
-	}
-	root, err := b.root.OpenRoot(cmp.Or(parent(target), "."))
-	to.dir = rootDir{root}
-	return to, err
-}
-
-// checkWritable refuses what a rename would replace without asking.
-func (b *backend) checkWritable(h string, fi fs.FileInfo) error {
-	switch {
-	case fi.IsDir():
-		return syscall.EISDIR
-	case !fi.Mode().IsRegular():
-		return fs.ErrPermission
-	}
-	f, err := b.root.OpenFile(h, os.O_WRONLY|openFlags, 0)
-	if errors.Is(err, syscall.ETXTBSY) { // a running program can be replaced, not written
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
-
+// create finds where a file that is to be put at p goes.
 func (b *backend) create(p davpath.Path, like *fsbackend.Info) (*upload, error) {
 	h, ok := host(p)
 	if !ok {
@@ -152,15 +52,32 @@ func (b *backend) create(p davpath.Path, like *fsbackend.Info) (*upload, error) 
 	if p.IsRoot() {
 		return nil, syscall.EISDIR
 	}
-	to, err := b.destination(h)
+	to, err := b.locate(h, true)
 	if err != nil {
 		return nil, err
 	}
-	return &upload{b: b, p: p, to: to, temp: parent(to.target) + davpath.TempName(), like: like}, nil
+	switch {
+	case to.Info == nil:
+	case to.IsDir():
+		err = syscall.EISDIR
+	case to.Special():
+		err = fs.ErrPermission
+	default:
+		to.Attr.Name = nameOf(p)
+		// A rename would replace it without asking.
+		if err = to.dir.writable(filepath.Base(to.h), to.member); errors.Is(err, fs.ErrNotExist) {
+			to.member, err = member{}, nil // it went meanwhile: there is nothing to replace
+		}
+	}
+	if err != nil {
+		to.dir.close()
+		return nil, err
+	}
+	return &upload{b: b, p: p, to: to, temp: filepath.Join(filepath.Dir(to.h), davpath.TempName()), like: like}, nil
 }
 
 // Replaces implements fsbackend.Upload.
-func (u *upload) Replaces() *fsbackend.Info { return u.to.replaces }
+func (u *upload) Replaces() *fsbackend.Info { return u.to.Info }
 
 // open makes the temp file.
 func (u *upload) open() error {
@@ -171,18 +88,18 @@ func (u *upload) open() error {
 	switch {
 	case u.like != nil:
 		perm = u.like.Mode().Perm()
-	case u.to.replaces != nil:
-		perm = u.to.replaces.Mode().Perm()
+	case u.to.Info != nil:
+		perm = u.to.Mode().Perm()
 	}
 	liveTemps.add(u.temp)
-	file, err := u.to.dir.create(baseOf(u.temp), perm)
+	file, err := u.to.dir.create(filepath.Base(u.temp), u.p.String(), os.O_RDWR, perm)
 	if err != nil {
 		liveTemps.remove(u.temp)
 		return err
 	}
 	u.file = file
-	flock(file) // for CleanTemp of another process: the client may pause for long after any piece
-	if u.to.replaces == nil && u.like == nil {
+	liveTemps.upload(u.temp, file)
+	if u.to.Info == nil && u.like == nil {
 		return nil
 	}
 	return setOwnerAndMode(file, u.to.owner, perm)
@@ -241,7 +158,7 @@ func (u *upload) discard() {
 	if u.file != nil {
 		u.file.Close()
 		// Where it cannot be removed any more CleanTemp will find it.
-		_ = u.to.dir.remove(baseOf(u.temp))
+		_ = u.to.dir.remove(filepath.Base(u.temp))
 		liveTemps.remove(u.temp)
 	}
 	u.to.dir.close()
@@ -270,15 +187,15 @@ func (u *upload) Commit(ctx context.Context) (*fsbackend.Info, error) {
 	}
 	u.done = true
 	liveTemps.remove(u.temp)
-	fi, _ := u.to.dir.stat(baseOf(u.to.target))
-	if fi != nil {
-		fi.Attr.Name = nameOf(u.p)
+	m, err := u.to.dir.lstat(filepath.Base(u.to.h))
+	if err == nil {
+		m.Attr.Name, m.Direct = nameOf(u.p), u.to.direct
 	}
 	u.to.dir.close()
-	if err := u.b.changed(ctx, u.to.target); err != nil {
+	if err := u.b.changed(ctx, u.to.h); err != nil {
 		return nil, u.b.createError("commit", u.p, err)
 	}
-	return fi, nil
+	return m.Info, nil
 }
 
 // follow copies what was written into the directory where the file is to be put now, if that is not
@@ -288,8 +205,16 @@ func (u *upload) follow() error {
 	if u.ctx == nil {
 		return nil
 	}
-	there, err := u.to.dir.at(u.b, dirOf(u.to.target))
-	if there || err != nil && err != errFallback && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+	now, _, err := u.b.openDir(filepath.Dir(u.to.h))
+	if err == nil {
+		there := false
+		there, err = u.to.dir.same(now)
+		now.close()
+		if there {
+			return nil
+		}
+	}
+	if err != nil && !notThere(err) {
 		return err
 	}
 	next, err := u.b.create(u.p, u.like)
@@ -324,9 +249,9 @@ func copyRest(ctx context.Context, to, from *os.File) error {
 
 // place ends the file and gives it its name.
 func (u *upload) place() error {
-	stamp := func() error { return u.to.dir.chtimes(baseOf(u.temp), fsbackend.NewTime()) }
+	stamp := func() error { return u.to.dir.chtimes(filepath.Base(u.temp), fsbackend.NewTime()) }
 	// The entity tag is made of the time: it is on the disk with the content. And closing gives
-	// up the lock: the file has to be young by then for CleanTemp of another process.
+	// up a lock: the file has to be young by then for CleanTemp of another process.
 	err := stamp()
 	if err == nil && u.b.sync {
 		err = u.file.Sync()
@@ -338,10 +263,49 @@ func (u *upload) place() error {
 		err = stamp()
 	}
 	if err == nil {
-		err = u.to.dir.rename(baseOf(u.temp), baseOf(u.to.target))
+		err = u.to.dir.rename(filepath.Base(u.temp), filepath.Base(u.to.h))
 	}
 	if errors.Is(err, fs.ErrExist) {
 		err = syscall.EISDIR
 	}
+	return err
+}
+
+// CopyFile implements fsbackend.Backend. It copies the permissions, too, and keeps the owner of a
+// file that is replaced.
+func (b *backend) CopyFile(ctx context.Context, src, dst davpath.Path) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	h, ok := host(src)
+	if !ok {
+		return fsbackend.ReadError("copy", src, fs.ErrNotExist)
+	}
+	from, fi, err := b.openFile(h)
+	if err != nil {
+		return b.readError("copy", src, err)
+	}
+	defer from.Close()
+	if fi.IsDir() {
+		return fsbackend.ReadError("copy", src, syscall.EISDIR)
+	}
+	if there, err := b.describe("copy", dst, true); err == nil && there.SameFile(fi) {
+		return fsbackend.CreateError("copy", dst, fs.ErrInvalid)
+	}
+	to, err := b.create(dst, fi)
+	if err != nil {
+		return b.createError("copy", dst, err)
+	}
+	defer to.Close()
+	if err = to.open(); err == nil {
+		err = copyRest(ctx, to.file, from)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return b.createError("copy", dst, err)
+	}
+	_, err = to.Commit(ctx)
 	return err
 }

@@ -175,7 +175,7 @@ func TestUploadFollowsItsName(t *testing.T) {
 					b, root, outside := served(t)
 					b.noKernel = noKernel
 					must(t, os.Mkdir(filepath.Join(root, "d"), 0o777))
-					before := len(liveTemps.live)
+					before := countLive()
 					u, err := b.Create(ctx, davpath.Must("/d/f"))
 					must(t, err)
 					if content != "" && !late {
@@ -213,7 +213,7 @@ func TestUploadFollowsItsName(t *testing.T) {
 					if got := namesIn(t, outside); len(got) != 1 {
 						t.Errorf("outside holds %q", got)
 					}
-					if got := len(liveTemps.live); got != before {
+					if got := countLive(); got != before {
 						t.Errorf("%d temp names are live, want %d", got, before)
 					}
 				})
