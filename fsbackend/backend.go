@@ -81,7 +81,8 @@ type Bulk interface {
 	// RemoveTree removes the collection p and all below it, as far as it can. It follows no links.
 	// It keeps reserved names and the collections that contain them. It calls removed, from this
 	// goroutine, for each resource that it removed with all its members but without its collection,
-	// and reports whether it removed p itself.
+	// and reports whether it removed p itself. It may keep what lies more than BulkDepth levels below
+	// p.
 	RemoveTree(ctx context.Context, p davpath.Path, removed func(davpath.Path)) (gone bool)
 	// Undeletable yields the members of the collection p that could not be removed, and why,
 	// without changing anything. An empty result does not guarantee success. It does not look at
@@ -93,6 +94,10 @@ type Bulk interface {
 	// cannot tell.
 	Exceeding(ctx context.Context, p davpath.Path, bytes, segments int) (found davpath.Path, ok bool, err error)
 }
+
+// BulkDepth is how many levels below a collection RemoveTree reaches at least. It bounds how many
+// directories are open one in another.
+const BulkDepth = 64
 
 // Dir is an open collection. It stays the same one when another gets its name. It is not safe for
 // concurrent use.

@@ -32,8 +32,6 @@ type treeWork struct {
 const (
 	// maxWorkers bounds how many goroutines work at a time, that of the request included.
 	maxWorkers = 4
-	// maxOpenDirs bounds how many directories are open one in another; what lies deeper is left.
-	maxOpenDirs = 64
 	// filesPerWorker is how many files are worth a worker.
 	filesPerWorker = 32
 	// copyBuffer is the size below which a file is read and written: that is cheaper than a copy
@@ -134,7 +132,7 @@ func (w *treeWork) remove(at dir, base string, p davpath.Path, depth int) bool {
 		switch err := unix.Unlinkat(int(fd), member, 0); {
 		case err == nil, err == unix.ENOENT: // by us or by somebody else
 			gone[i] = true
-		case err == unix.EISDIR && depth < maxOpenDirs:
+		case err == unix.EISDIR && depth < fsbackend.BulkDepth:
 			w.share(&group, func() { gone[i] = w.remove(fd, member, p.Child(member), depth+1) })
 		}
 	}
@@ -181,7 +179,7 @@ func (b *backend) CopyTree(ctx context.Context, src, dst davpath.Path, left func
 // copy copies the members of the directory called base in the open directory at, which is src, to
 // dst, which it opens if it can list them. It reports whether it has begun.
 func (w *treeWork) copy(at dir, base string, open func() (dir, error), src, dst davpath.Path, depth int) bool {
-	if depth > maxOpenDirs || w.ctx.Err() != nil {
+	if depth > fsbackend.BulkDepth || w.ctx.Err() != nil {
 		return false
 	}
 	f, err := openBelow(at, base)

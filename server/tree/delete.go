@@ -21,12 +21,8 @@ var errNotEmptied = errors.New("kept: a member could not be removed")
 var errHidden = fmt.Errorf("kept: a hidden member could not be removed: %w", fs.ErrPermission)
 
 func (t *Tree) delete(ctx context.Context, r props.Resource, report Report) error {
-	d := deletion{t: t, ctx: ctx, report: report}
-	if b := t.bulk(); b != nil && r.Info.IsDir() && t.clear(r.Path) && b.RemoveTree(ctx, r.Path, d.removed) {
-		t.dropState(ctx, r.Path)
-		return nil
-	}
-	err := d.remove(r.Path, r.Info) // what is left
+	d := deletion{t: t, ctx: ctx, report: report, bulk: t.bulk()}
+	err := d.remove(r.Path, r.Info)
 	switch {
 	case err == nil, d.changed && missing(err): // another process may have removed the rest
 		t.dropState(ctx, r.Path)
@@ -48,8 +44,10 @@ type deletion struct {
 	t           *Tree
 	ctx         context.Context
 	report      Report
-	changed     bool // something was removed
-	stopAtFirst bool // end at the first member that cannot be removed
+	changed     bool           // something was removed
+	stopAtFirst bool           // end at the first member that cannot be removed
+	bulk        fsbackend.Bulk // nil: member by member
+	level       int            // how many levels below the first collection the current member is
 }
 
 // removed is called after p was removed with all its members, but not its collection.
@@ -63,6 +61,11 @@ func (d *deletion) removed(p davpath.Path) {
 func (d *deletion) remove(p davpath.Path, info *fsbackend.Info) error {
 	if err := d.ctx.Err(); err != nil {
 		return err
+	}
+	// RemoveTree has reached the levels between: what it left there is removed member by member.
+	if d.bulk != nil && d.level%(fsbackend.BulkDepth+1) == 0 && info.IsDir() && d.t.clear(p) && d.bulk.RemoveTree(d.ctx, p, d.removed) {
+		d.changed = true
+		return nil
 	}
 	for tries := 0; ; tries++ {
 		if info.IsDir() {
@@ -89,6 +92,8 @@ func (d *deletion) members(p davpath.Path, keep []string) (result error) {
 		return err
 	}
 	defer l.close()
+	d.level++
+	defer func() { d.level-- }()
 	for e := range l.entries {
 		if _, found := slices.BinarySearch(keep, e.path.Name()); found {
 			continue
