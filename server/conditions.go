@@ -78,12 +78,20 @@ func (h *Handler) modifiedSince(q *request, r props.Resource, since time.Time) (
 	switch {
 	case last.IsZero():
 		return false, false
-	case since.Unix() == last.Unix():
+	case since.Unix() == last.Unix(), wasGiven(r.Info, since):
 		return false, true
 	case since.Unix() < last.Unix():
 		return true, true
 	}
 	return !h.tree.FS.UnchangedSince(q.ctx, r.Path, since), true
+}
+
+// wasGiven reports whether date was the Last-Modified of a file whose modification time was still
+// to come: it is the time of its last change. A second between the two is required, since systems
+// stamp a change with a time a little before it.
+func wasGiven(info *fsbackend.Info, date time.Time) bool {
+	changed := info.ChangeTime
+	return !changed.IsZero() && changed.Unix() == date.Unix() && info.ModTime().Sub(changed) >= time.Second
 }
 
 // ifRange reports whether the Range of a request applies to the file described by info (RFC 9110
