@@ -25,6 +25,7 @@ type Reader struct {
 	r        io.Reader
 	w        http.ResponseWriter
 	http2    bool
+	expects  bool      // the client may wait for 100 Continue
 	wasRead  bool      // Read was called, so net/http has sent 100 Continue
 	ended    bool      // it was read to io.EOF, or there is none
 	err      error     // of the last Read, without io.EOF
@@ -34,7 +35,7 @@ type Reader struct {
 
 // New returns the body of r, whose response is sent by w.
 func New(w http.ResponseWriter, r *http.Request) Reader {
-	return Reader{r: r.Body, w: w, http2: r.ProtoMajor == 2, ended: r.Body == nil || r.Body == http.NoBody}
+	return Reader{r: r.Body, w: w, http2: r.ProtoMajor == 2, expects: r.Header.Get("Expect") != "", ended: r.Body == nil || r.Body == http.NoBody}
 }
 
 // Ended reports whether the body was read to its end, or there is none.
@@ -118,13 +119,21 @@ func (b *Reader) SetDeadline() {
 }
 
 // Drain discards a body that has no meaning (RFC 9110 §9.3.1). With HTTP/1.1 net/http does that
-// before it responds.
+// before it responds, or with Expect after it: a client that waited for 100 Continue need not send
+// the body any more (§10.1.1).
 func (b *Reader) Drain() {
 	b.SetDeadline()
+	if b.expects && !b.http2 && !b.ended {
+		b.deadline = time.Now().Add(continueTimeout)
+		http.NewResponseController(b.w).SetReadDeadline(b.deadline)
+	}
 	if b.http2 {
 		io.CopyN(io.Discard, b, maxDrained)
 	}
 }
+
+// continueTimeout is how long a body may take after a response that came instead of 100 Continue.
+const continueTimeout = time.Second
 
 // maxDrained bounds what Drain reads, in bytes. net/http has the same bound for HTTP/1.1.
 const maxDrained = 256 << 10
