@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,8 +28,7 @@ import (
 // two steps.
 //
 // New recognises the relative names of package io/fs, as afero.FromIOFS needs them, by looking up
-// the root. An archive of zipfs or tarfs has the directories of all its files, with or without
-// entries of their own.
+// the root. It passes on names with slashes on every platform.
 //
 // New does not confine a file system: afero.BasePathFs over afero.OsFs follows links out of its
 // directory; use package disk. An *afero.MemMapFs crashes the process when two goroutines rename
@@ -40,7 +38,8 @@ func New(files afero.Fs) Backend {
 	if b, ok := files.(interface{ Backend() Backend }); ok {
 		return b.Backend()
 	}
-	a := &adapter{fs: aferoFS{withAbsoluteNames(files)}, mu: noLock{}}
+	named := withAbsoluteNames(files)
+	a := &adapter{fs: aferoFS{named}, afero: named}
 	if _, ok := files.(*afero.MemMapFs); ok {
 		a.mu = new(sync.Mutex)
 	}
@@ -50,43 +49,54 @@ func New(files afero.Fs) Backend {
 
 // FromWebDAV returns a Backend for a file system of golang.org/x/net/webdav. It needs as little of
 // it as New needs. It passes on the context of the request.
-func FromWebDAV(files webdav.FileSystem) Backend {
-	return &adapter{fs: webdavFS{files}, mu: noLock{}}
-}
+func FromWebDAV(files webdav.FileSystem) Backend { return &adapter{fs: files} }
 
-// adapter is a Backend over a file system that offers less.
+// adapter is a Backend over a file system that offers less. Names are "/" or "/a/b".
 type adapter struct {
-	fs               plainFS
-	mu               sync.Locker
+	fs               webdav.FileSystem
+	afero            afero.Fs // for what a webdav.FileSystem cannot do; nil where there is no more
+	mu               *sync.Mutex
 	hasReadOnlyLayer bool // a lower layer is never written to: a renamed file may still be visible
-	uploads          uploads
+
+	// Temp files that are being written get new names when a directory above them is renamed or
+	// removed. dirs is held for writing meanwhile, and for reading while one is made or committed.
+	dirs    sync.RWMutex
+	uploads sync.Map // of *upload
 }
 
 var _ Backend = (*adapter)(nil)
 
-type noLock struct{}
-
-func (noLock) Lock()   {}
-func (noLock) Unlock() {}
+// lock begins an operation, alone if the file system needs that.
+func (a *adapter) lock() (unlock func()) {
+	if a.mu == nil {
+		return func() {}
+	}
+	a.mu.Lock()
+	return a.mu.Unlock
+}
 
 // validName reports whether the file systems of this platform can have a name.
 func validName(name string) bool {
 	return strings.IndexByte(name, 0) < 0 && (filepath.Separator == '/' || !strings.ContainsRune(name, filepath.Separator))
 }
 
-func (a *adapter) lstat(ctx context.Context, name string) (*Info, error) {
-	if !validName(name) {
-		return nil, fs.ErrNotExist
-	}
-	fi, err := a.fs.lstat(ctx, name)
-	return infoOf(name, fi, err)
-}
-
 func (a *adapter) stat(ctx context.Context, name string) (*Info, error) {
 	if !validName(name) {
 		return nil, fs.ErrNotExist
 	}
-	fi, err := a.fs.stat(ctx, name)
+	fi, err := a.fs.Stat(ctx, name)
+	if errors.Is(err, fs.ErrInvalid) { // of webdav.NewMemFS, for a name below a file
+		err = syscall.ENOTDIR
+	}
+	return infoOf(name, fi, err)
+}
+
+func (a *adapter) lstat(ctx context.Context, name string) (*Info, error) {
+	l, ok := a.afero.(afero.Lstater)
+	if !ok || !validName(name) {
+		return a.stat(ctx, name)
+	}
+	fi, _, err := l.LstatIfPossible(name)
 	return infoOf(name, fi, err)
 }
 
@@ -95,6 +105,33 @@ func infoOf(name string, fi fs.FileInfo, err error) (*Info, error) {
 		return nil, err
 	}
 	return InfoOf(path.Base(name), fi), nil
+}
+
+// lstatLink is lstat for a webdav.FileSystem whose Stat follows links and whose listings show them.
+// It lists only if Stat fails or finds a directory: a link to a file is removed and renamed like a
+// file.
+func (a *adapter) lstatLink(ctx context.Context, name string) (*Info, error) {
+	fi, err := a.lstat(ctx, name)
+	if a.afero != nil || err == nil && !fi.IsDir() {
+		return fi, err
+	}
+	members, _ := a.list(ctx, path.Dir(name))
+	for _, member := range members {
+		if member.Name() == path.Base(name) && member.Mode()&fs.ModeSymlink != 0 {
+			return infoOf(name, member, nil)
+		}
+	}
+	return fi, err
+}
+
+// list returns the infos of the members of a directory.
+func (a *adapter) list(ctx context.Context, name string) ([]fs.FileInfo, error) {
+	f, err := a.open(ctx, name, true)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdir(-1)
 }
 
 // checkParent returns an error unless name's parent is a directory: some file systems create
@@ -112,67 +149,41 @@ func (a *adapter) checkParent(ctx context.Context, name string) error {
 
 // Stat implements Backend.
 func (a *adapter) Stat(ctx context.Context, p davpath.Path) (*Info, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.lock()()
 	fi, err := a.stat(ctx, p.String())
-	if err != nil {
-		return nil, ReadError("stat", p, err)
-	}
-	return fi, nil
-}
-
-// lstatLink is lstat for file systems whose Stat follows links and whose listings show them. It
-// lists only if Stat fails or finds a directory: a link to a file is removed and renamed like a
-// file.
-func (a *adapter) lstatLink(ctx context.Context, name string) (*Info, error) {
-	fi, err := a.lstat(ctx, name)
-	if err != nil || fi.IsDir() {
-		if link := a.fs.listedLink(ctx, name); link != nil {
-			return infoOf(name, link, nil)
-		}
-	}
-	return fi, err
+	return fi, ReadError("stat", p, err)
 }
 
 // Lstat implements Backend.
 func (a *adapter) Lstat(ctx context.Context, p davpath.Path) (*Info, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.lock()()
 	fi, err := a.lstatLink(ctx, p.String())
-	if err != nil {
-		return nil, ReadError("lstat", p, err)
-	}
-	return fi, nil
+	return fi, ReadError("lstat", p, err)
 }
 
 // Mkdir implements Backend.
 func (a *adapter) Mkdir(ctx context.Context, p davpath.Path) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.lock()()
 	name := p.String()
 	err := a.checkParent(ctx, name)
 	if err == nil {
 		if _, lstatErr := a.lstat(ctx, name); lstatErr == nil {
 			err = fs.ErrExist
 		} else {
-			err = a.fs.mkdir(ctx, name, 0o777)
+			err = a.fs.Mkdir(ctx, name, 0o777)
 		}
 	}
-	if err != nil {
-		return CreateError("mkdir", p, err)
-	}
-	return nil
+	return CreateError("mkdir", p, err)
 }
 
 // Open implements Backend. An *os.File of the file system is read directly.
 func (a *adapter) Open(ctx context.Context, p davpath.Path) (File, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	f, _, err := a.open(ctx, p.String(), false)
+	defer a.lock()()
+	f, err := a.open(ctx, p.String(), false)
 	if err != nil {
 		return nil, ReadError("open", p, err)
 	}
-	file := openFile{plainFile: f, a: a, p: p, pending: -1, ctx: context.WithoutCancel(ctx)}
+	file := openFile{File: f, a: a, p: p, ctx: context.WithoutCancel(ctx)}
 	if host, ok := osFile(f); ok {
 		return &hostFile{file, host}, nil
 	}
@@ -181,9 +192,8 @@ func (a *adapter) Open(ctx context.Context, p davpath.Path) (File, error) {
 
 // OpenDir implements Backend.
 func (a *adapter) OpenDir(ctx context.Context, p davpath.Path) (Dir, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	f, _, err := a.open(ctx, p.String(), true)
+	defer a.lock()()
+	f, err := a.open(ctx, p.String(), true)
 	if err == errNotDir {
 		return nil, &fs.PathError{Op: "open", Path: p.String(), Err: syscall.ENOTDIR}
 	}
@@ -198,7 +208,7 @@ func (a *adapter) OpenDir(ctx context.Context, p davpath.Path) (Dir, error) {
 var errNotDir = errors.New("not a directory")
 
 // open opens a file or, with dir, a directory.
-func (a *adapter) open(ctx context.Context, name string, dir bool) (plainFile, *Info, error) {
+func (a *adapter) open(ctx context.Context, name string, dir bool) (webdav.File, error) {
 	check := func(fi *Info) error {
 		switch {
 		case fi.Special():
@@ -215,38 +225,37 @@ func (a *adapter) open(ctx context.Context, name string, dir bool) (plainFile, *
 		err = check(fi)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	f, err := a.fs.open(ctx, name, os.O_RDONLY, 0)
+	f, err := a.fs.OpenFile(ctx, name, os.O_RDONLY, 0)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if opened, err := infoOfFile(f, name); err == nil { // another file may have the name by now
-		if err := check(opened); err != nil {
+	if fi, err := f.Stat(); err == nil { // another file may have the name by now
+		if err := check(InfoOf(name, fi)); err != nil {
 			f.Close()
-			return nil, nil, err
+			return nil, err
 		}
-		fi = opened
 	}
-	return f, fi, nil
-}
-
-func infoOfFile(f plainFile, name string) (*Info, error) {
-	fi, err := f.Stat()
-	return infoOf(name, fi, err)
+	return f, nil
 }
 
 // SetModTime implements Backend.
 func (a *adapter) SetModTime(ctx context.Context, p davpath.Path, t time.Time) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !validName(p.String()) {
-		return ReadError("chtimes", p, fs.ErrNotExist)
+	defer a.lock()()
+	err := fs.ErrNotExist
+	if validName(p.String()) {
+		err = a.chtimes(p.String(), UniqueTime(t))
 	}
-	if err := a.fs.chtimes(ctx, p.String(), UniqueTime(t)); err != nil {
-		return ReadError("chtimes", p, err)
+	return ReadError("chtimes", p, err)
+}
+
+// chtimes also sets the access time, since not every file system takes a zero time for "unchanged".
+func (a *adapter) chtimes(name string, t time.Time) error {
+	if a.afero == nil {
+		return errors.ErrUnsupported
 	}
-	return nil
+	return a.afero.Chtimes(name, t, t)
 }
 
 // Usage implements Backend.
@@ -263,57 +272,51 @@ func (a *adapter) UnchangedSince(context.Context, davpath.Path, time.Time) bool 
 // Batch implements Backend.
 func (a *adapter) Batch(ctx context.Context) (context.Context, func() error) { return ctx, nil }
 
-// openFile is a file open for reading. It keeps its own position, since not every file refuses a
-// negative offset or returns io.EOF behind its end.
+// openFile is a file open for reading. It keeps its own position, since not every file can seek,
+// refuses a negative offset or returns io.EOF behind its end.
 type openFile struct {
-	plainFile
-	a   *adapter
-	p   davpath.Path
-	ctx context.Context
-	at  int64 // position of plainFile
-	// pending is where the next Read starts in a plainFile that cannot seek there, such as one of a
-	// zip archive through afero.FromIOFS. -1 means its own position.
-	pending int64
+	webdav.File
+	a    *adapter
+	p    davpath.Path
+	ctx  context.Context
+	at   int64 // position of File
+	next int64 // where the next Read starts
 }
 
 func (f *openFile) fail(op string, err error) error {
-	if err == nil || err == io.EOF {
+	if err == io.EOF {
 		return err
 	}
-	return &fs.PathError{Op: op, Path: f.p.String(), Err: Cause(err)}
+	return ReadError(op, f.p, err)
 }
 
 // Close implements File.
 func (f *openFile) Close() error {
-	f.a.mu.Lock()
-	defer f.a.mu.Unlock()
-	return f.fail("close", f.plainFile.Close())
+	defer f.a.lock()()
+	return f.fail("close", f.File.Close())
 }
 
 // Read implements File.
 func (f *openFile) Read(b []byte) (int, error) {
-	if f.pending >= 0 {
-		if err := f.skip(); err != nil {
+	if f.next != f.at {
+		if err := f.seek(); err != nil {
 			return 0, f.fail("read", err)
 		}
 	}
-	n, err := f.plainFile.Read(b)
+	n, err := f.File.Read(b)
 	f.at += int64(max(n, 0))
+	f.next = f.at
 	if n <= 0 && err == io.ErrUnexpectedEOF {
 		err = io.EOF
 	}
 	return n, f.fail("read", err)
 }
 
-// Seek implements File, even where plainFile cannot seek.
+// Seek implements File.
 func (f *openFile) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
-		if f.pending >= 0 {
-			offset += f.pending
-		} else {
-			offset += f.at
-		}
+		offset += f.next
 	case io.SeekEnd:
 		fi, err := f.Stat()
 		if err != nil {
@@ -324,50 +327,39 @@ func (f *openFile) Seek(offset int64, whence int) (int64, error) {
 	if offset < 0 {
 		return 0, f.fail("seek", syscall.EINVAL)
 	}
-	if f.pending < 0 {
-		n, err := f.plainFile.Seek(offset, io.SeekStart)
-		if err == nil {
-			f.at = n
-			return n, nil
-		}
-		if errors.Is(err, fs.ErrClosed) {
-			return 0, f.fail("seek", err)
-		}
-	}
-	f.pending = offset
+	f.next = offset
 	return offset, nil
 }
 
-// skip reads on to the pending position, from the start of the file if necessary.
-func (f *openFile) skip() error {
-	if f.pending < f.at {
-		again, err := f.a.fs.open(f.ctx, f.p.String(), os.O_RDONLY, 0)
+// seek sets the position of File. In one that cannot seek, such as a file of a zip archive through
+// afero.FromIOFS, it reads on, from the start of the file if necessary.
+func (f *openFile) seek() error {
+	if _, err := f.File.Seek(f.next, io.SeekStart); err == nil || errors.Is(err, fs.ErrClosed) {
+		f.at = f.next
+		return err
+	}
+	if f.next < f.at {
+		again, err := f.a.fs.OpenFile(f.ctx, f.p.String(), os.O_RDONLY, 0)
 		if err != nil {
 			return err
 		}
-		f.plainFile.Close()
-		f.plainFile, f.at = again, 0
+		f.File.Close()
+		f.File, f.at = again, 0
 	}
-	n, err := io.CopyN(io.Discard, f.plainFile, f.pending-f.at)
+	n, err := io.CopyN(io.Discard, f.File, f.next-f.at)
 	f.at += n
-	if err == nil {
-		f.pending = -1
-	}
 	return err
 }
 
 // Stat implements File.
 func (f *openFile) Stat() (*Info, error) {
-	f.a.mu.Lock()
-	defer f.a.mu.Unlock()
-	fi, err := infoOfFile(f.plainFile, f.p.String())
-	if err != nil {
-		return nil, f.fail("stat", err)
-	}
-	return fi, nil
+	defer f.a.lock()()
+	fi, err := f.File.Stat()
+	info, err := infoOf(f.p.String(), fi, err)
+	return info, f.fail("stat", err)
 }
 
-// hostFile is an openFile for sendfile.
+// hostFile is an openFile for sendfile, which moves the position of host.
 type hostFile struct {
 	openFile
 	host *os.File
@@ -388,26 +380,22 @@ func (f *hostFile) Seek(offset int64, whence int) (int64, error) {
 // SyscallConn implements syscall.Conn.
 func (f *hostFile) SyscallConn() (syscall.RawConn, error) { return f.host.SyscallConn() }
 
-// openDir is an open directory. It looks up members by name, or has their infos from the listing.
+// openDir is an open directory.
 type openDir struct {
-	f     plainFile
+	f     webdav.File
 	a     *adapter
 	ctx   context.Context
 	p     davpath.Path
-	infos map[string]fs.FileInfo // nil where names alone could be listed
+	infos map[string]fs.FileInfo // from the listing
 }
 
-// Names implements Dir.
+// Names implements Dir. The infos that Lstat returns come with the names: in one request, where the
+// file system is on another host, and of links themselves, where a webdav.FileSystem has no Lstat.
 func (d *openDir) Names() ([]string, error) {
-	d.a.mu.Lock()
-	defer d.a.mu.Unlock()
-	if l, ok := d.f.(interface{ Readdirnames(n int) ([]string, error) }); ok {
-		names, err := l.Readdirnames(-1)
-		return names, d.fail("readdir", err)
-	}
+	defer d.a.lock()()
 	infos, err := d.f.Readdir(-1)
 	if err != nil {
-		return nil, d.fail("readdir", err)
+		return nil, ReadError("readdir", d.p, err)
 	}
 	d.infos = make(map[string]fs.FileInfo, len(infos))
 	names := make([]string, len(infos))
@@ -420,66 +408,26 @@ func (d *openDir) Names() ([]string, error) {
 
 // Lstat implements Dir.
 func (d *openDir) Lstat(names []string, infos []Info, errs []error) {
-	d.a.mu.Lock()
-	defer d.a.mu.Unlock()
+	defer d.a.lock()()
 	for i, name := range names {
-		fi, err := d.lstat(name)
-		if errs[i] = err; err == nil {
+		if fi := d.infos[name]; fi != nil {
+			infos[i], errs[i] = *InfoOf(name, fi), nil
+			continue
+		}
+		if !davpath.ValidSegment(name) {
+			errs[i] = &fs.PathError{Op: "lstat", Path: path.Join(d.p.String(), name), Err: fs.ErrNotExist}
+			continue
+		}
+		member := d.p.Child(name)
+		fi, err := d.a.lstat(d.ctx, member.String())
+		if errs[i] = ReadError("lstat", member, err); err == nil {
 			infos[i] = *fi
 		}
 	}
 }
 
-func (d *openDir) lstat(name string) (*Info, error) {
-	if !davpath.ValidSegment(name) || !validName(name) {
-		return nil, &fs.PathError{Op: "lstat", Path: path.Join(d.p.String(), name), Err: fs.ErrNotExist}
-	}
-	if d.infos != nil {
-		if fi := d.infos[name]; fi != nil {
-			return InfoOf(name, fi), nil
-		}
-		return nil, ReadError("lstat", d.p.Child(name), fs.ErrNotExist)
-	}
-	fi, err := d.a.lstat(d.ctx, d.p.Child(name).String())
-	if err != nil {
-		return nil, ReadError("lstat", d.p.Child(name), err)
-	}
-	return fi, nil
-}
-
 // Close implements Dir.
 func (d *openDir) Close() error {
-	d.a.mu.Lock()
-	defer d.a.mu.Unlock()
-	return d.fail("close", d.f.Close())
-}
-
-func (d *openDir) fail(op string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &fs.PathError{Op: op, Path: d.p.String(), Err: Cause(err)}
-}
-
-// names lists the directory name.
-func (a *adapter) names(ctx context.Context, name string) ([]string, error) {
-	f, _, err := a.open(ctx, name, true)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if l, ok := f.(interface{ Readdirnames(n int) ([]string, error) }); ok {
-		return l.Readdirnames(-1)
-	}
-	infos, err := f.Readdir(-1)
-	names := make([]string, len(infos))
-	for i, fi := range infos {
-		names[i] = fi.Name()
-	}
-	return names, err
-}
-
-// onlyTemps reports whether all names are those of temp files.
-func onlyTemps(names []string) bool {
-	return !slices.ContainsFunc(names, func(n string) bool { return !davpath.IsTemp(n) })
+	defer d.a.lock()()
+	return ReadError("close", d.p, d.f.Close())
 }

@@ -1,9 +1,11 @@
 package fsbackend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
+	"iter"
 	"path"
 	"strings"
 	"syscall"
@@ -14,12 +16,8 @@ import (
 // Remove implements Backend. If the file system reports a removal and still shows the file, Remove
 // returns fs.ErrPermission.
 func (a *adapter) Remove(ctx context.Context, p davpath.Path) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.remove(ctx, p.String()); err != nil {
-		return ReadError("remove", p, err)
-	}
-	return nil
+	defer a.lock()()
+	return ReadError("remove", p, a.remove(ctx, p.String()))
 }
 
 func (a *adapter) remove(ctx context.Context, name string) error {
@@ -35,14 +33,19 @@ func (a *adapter) remove(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	if err := a.fs.remove(ctx, name); err != nil {
+	if err = a.removeOne(ctx, name); err == nil || errors.Is(err, fs.ErrNotExist) {
 		// A lower layer may refuse to remove what the upper one shows.
-		if _, lstatErr := a.lstat(ctx, name); lstatErr == nil && errors.Is(err, fs.ErrNotExist) {
-			return fs.ErrPermission
-		}
-		return err
+		err = cmp.Or(a.checkRemoved(ctx, name), err)
 	}
-	return a.checkRemoved(ctx, name)
+	return err
+}
+
+// removeOne removes a file or an empty directory. A webdav.FileSystem has only RemoveAll.
+func (a *adapter) removeOne(ctx context.Context, name string) error {
+	if a.afero == nil {
+		return a.fs.RemoveAll(ctx, name)
+	}
+	return a.afero.Remove(name)
 }
 
 // checkRemoved returns nil if nothing is at name. A file system with a read-only layer may report a
@@ -59,43 +62,48 @@ func (a *adapter) checkRemoved(ctx context.Context, name string) error {
 }
 
 // removeTemps removes the temp files in the directory name, and returns syscall.ENOTEMPTY if it has
-// other members.
+// other members. Those that are being written it moves to the parent; one that cannot be moved is
+// removed with the directory.
 func (a *adapter) removeTemps(ctx context.Context, name string) error {
-	names, err := a.names(ctx, name)
+	members, err := a.list(ctx, name)
 	if err != nil {
 		return err
 	}
-	if !onlyTemps(names) {
-		return syscall.ENOTEMPTY
+	for _, member := range members {
+		if !davpath.IsTemp(member.Name()) {
+			return syscall.ENOTEMPTY
+		}
 	}
-	a.uploads.moveOut(name, func(from, to string) error { return a.fs.rename(ctx, from, to) })
-	for _, n := range names {
-		if err := a.removeAll(ctx, path.Join(name, n)); err != nil {
+	a.dirs.Lock()
+	defer a.dirs.Unlock()
+	for u := range a.uploadsBelow(name) {
+		if to := path.Join(path.Dir(name), path.Base(u.temp)); a.fs.Rename(ctx, u.temp, to) == nil {
+			u.temp = to
+		}
+	}
+	for _, member := range members {
+		temp := path.Join(name, member.Name())
+		err := a.fs.RemoveAll(ctx, temp)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) || a.checkRemoved(ctx, temp) != nil {
 			return syscall.ENOTEMPTY
 		}
 	}
 	return nil
 }
 
-// removeAll removes name and all below it.
-func (a *adapter) removeAll(ctx context.Context, name string) error {
-	if a.checkRemoved(ctx, name) == nil {
-		return nil
+// uploadsBelow yields the uploads with a temp file below a directory. The caller has locked a.dirs.
+func (a *adapter) uploadsBelow(dir string) iter.Seq[*upload] {
+	return func(yield func(*upload) bool) {
+		a.uploads.Range(func(u, _ any) bool {
+			return !strings.HasPrefix(u.(*upload).temp, dir+"/") || yield(u.(*upload))
+		})
 	}
-	if err := a.fs.removeAll(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return a.checkRemoved(ctx, name)
 }
 
 // Rename implements Backend. A directory replaces an empty one.
 func (a *adapter) Rename(ctx context.Context, from, to davpath.Path) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.rename(ctx, from.String(), to.String()); err != nil {
-		return RenameError(from, to, err)
-	}
-	return nil
+	defer a.lock()()
+	return RenameError(from, to, a.rename(ctx, from.String(), to.String()))
 }
 
 func (a *adapter) rename(ctx context.Context, from, to string) error {
@@ -121,7 +129,7 @@ func (a *adapter) rename(ctx context.Context, from, to string) error {
 	replaced, err := a.lstat(ctx, to)
 	switch {
 	case err == nil && old.SameFile(replaced):
-		return a.fs.rename(ctx, from, to)
+		return a.fs.Rename(ctx, from, to)
 	case old.IsDir():
 		return a.replaceDir(ctx, from, to, replaced)
 	case err != nil:
@@ -145,7 +153,7 @@ func (a *adapter) replaceDir(ctx context.Context, from, to string, replaced *Inf
 		return err
 	}
 	if err := a.renameDir(ctx, from, to); err != nil {
-		return errors.Join(err, a.fs.mkdir(ctx, to, replaced.Mode().Perm()))
+		return errors.Join(err, a.fs.Mkdir(ctx, to, replaced.Mode().Perm()))
 	}
 	return nil
 }
@@ -155,7 +163,7 @@ func (a *adapter) replaceDir(ctx context.Context, from, to string, replaced *Inf
 // that is fs.ErrPermission. RegexpFs reports success for directories and does nothing: that is
 // errors.ErrUnsupported.
 func (a *adapter) renameChecked(ctx context.Context, from, to string) error {
-	if err := a.fs.rename(ctx, from, to); err != nil {
+	if err := a.fs.Rename(ctx, from, to); err != nil {
 		return err
 	}
 	if a.checkRemoved(ctx, from) == nil {
@@ -164,25 +172,31 @@ func (a *adapter) renameChecked(ctx context.Context, from, to string) error {
 	if _, err := a.lstat(ctx, to); err != nil {
 		return errors.ErrUnsupported
 	}
-	return errors.Join(fs.ErrPermission, a.fs.rename(ctx, to, from))
+	return errors.Join(fs.ErrPermission, a.fs.Rename(ctx, to, from))
 }
 
 // renameDir renames a directory to a name that is free, with the temp files below it.
 func (a *adapter) renameDir(ctx context.Context, from, to string) error {
-	return a.uploads.renameDir(from, to, func() error {
-		err := a.renameChecked(ctx, from, to)
-		if err == nil || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EXDEV) || errors.Is(err, errors.ErrUnsupported) {
-			return err
-		}
-		// A CacheOnReadFs takes a directory that it does not know for a file: make it known.
-		if a.fs.mkdirAll(ctx, from) != nil || a.fs.mkdirAll(ctx, path.Dir(to)) != nil {
-			return err
-		}
-		if a.renameChecked(ctx, from, to) == nil {
-			return nil
-		}
+	a.dirs.Lock()
+	defer a.dirs.Unlock()
+	err := a.renameChecked(ctx, from, to)
+	// A CacheOnReadFs takes a directory that it does not know for a file: make it known.
+	if err != nil && a.afero != nil && !isFinal(err) && a.afero.MkdirAll(from, 0o777) == nil &&
+		a.afero.MkdirAll(path.Dir(to), 0o777) == nil && a.renameChecked(ctx, from, to) == nil {
+		err = nil
+	}
+	if err != nil {
 		return err
-	})
+	}
+	for u := range a.uploadsBelow(from) {
+		u.temp = path.Join(to, strings.TrimPrefix(u.temp, from))
+	}
+	return nil
+}
+
+// isFinal reports whether another way to rename something would not help.
+func isFinal(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EXDEV)
 }
 
 // renameOverFile renames a file over a file. If the old name may stay visible, it checks that
@@ -197,7 +211,7 @@ func (a *adapter) renameOverFile(ctx context.Context, from, to string) error {
 	}
 	err := a.replace(ctx, temp, to)
 	if err != nil {
-		err = errors.Join(err, a.fs.rename(ctx, temp, from))
+		err = errors.Join(err, a.fs.Rename(ctx, temp, from))
 	}
 	return err
 }
@@ -205,16 +219,16 @@ func (a *adapter) renameOverFile(ctx context.Context, from, to string) error {
 // replace renames the file from over the file to. Where the file system refuses that, it moves the
 // old file to a temp name first, and back if the rename fails.
 func (a *adapter) replace(ctx context.Context, from, to string) error {
-	err := a.fs.rename(ctx, from, to)
-	if err == nil || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EXDEV) {
+	err := a.fs.Rename(ctx, from, to)
+	if err == nil || isFinal(err) || errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	temp := path.Join(path.Dir(to), davpath.TempName())
-	if a.fs.rename(ctx, to, temp) != nil {
+	if a.fs.Rename(ctx, to, temp) != nil {
 		return err
 	}
-	if err := a.fs.rename(ctx, from, to); err != nil {
-		return errors.Join(err, a.fs.rename(ctx, temp, to))
+	if err := a.fs.Rename(ctx, from, to); err != nil {
+		return errors.Join(err, a.fs.Rename(ctx, temp, to))
 	}
-	return a.fs.remove(ctx, temp)
+	return a.removeOne(ctx, temp)
 }

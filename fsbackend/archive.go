@@ -1,7 +1,6 @@
 package fsbackend
 
 import (
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -9,63 +8,9 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/spf13/afero"
 )
-
-// withAbsoluteNames returns a file system that takes absolute names and knows every directory:
-// inner itself, or a wrapper.
-func withAbsoluteNames(inner afero.Fs) afero.Fs {
-	if a := newArchive(inner); a != nil {
-		return a
-	}
-	if _, err := inner.Stat(filepath.FromSlash("/")); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
-		return inner
-	}
-	if fi, err := inner.Stat("."); err == nil && fi.IsDir() {
-		return relative{inner}
-	}
-	return inner
-}
-
-// relative wraps a file system whose names have no slash in front and whose root is ".": the names
-// of package io/fs, as afero.FromIOFS passes them on.
-type relative struct{ inner afero.Fs }
-
-func (r relative) name(name string) string {
-	if name = strings.TrimPrefix(name, string(filepath.Separator)); name == "" {
-		return "."
-	}
-	return name
-}
-
-func (r relative) Name() string                           { return r.inner.Name() }
-func (r relative) Create(name string) (afero.File, error) { return r.inner.Create(r.name(name)) }
-func (r relative) Mkdir(name string, perm fs.FileMode) error {
-	return r.inner.Mkdir(r.name(name), perm)
-}
-func (r relative) MkdirAll(name string, perm fs.FileMode) error {
-	return r.inner.MkdirAll(r.name(name), perm)
-}
-func (r relative) Open(name string) (afero.File, error) { return r.inner.Open(r.name(name)) }
-func (r relative) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, error) {
-	return r.inner.OpenFile(r.name(name), flag, perm)
-}
-func (r relative) Remove(name string) error              { return r.inner.Remove(r.name(name)) }
-func (r relative) RemoveAll(name string) error           { return r.inner.RemoveAll(r.name(name)) }
-func (r relative) Rename(from, to string) error          { return r.inner.Rename(r.name(from), r.name(to)) }
-func (r relative) Stat(name string) (fs.FileInfo, error) { return r.inner.Stat(r.name(name)) }
-func (r relative) Chmod(name string, mode fs.FileMode) error {
-	return r.inner.Chmod(r.name(name), mode)
-}
-func (r relative) Chown(name string, uid, gid int) error {
-	return r.inner.Chown(r.name(name), uid, gid)
-}
-func (r relative) Chtimes(name string, atime, mtime time.Time) error {
-	return r.inner.Chtimes(r.name(name), atime, mtime)
-}
 
 // archive wraps afero's zipfs or tarfs. These know only the directories that have an entry of their
 // own in the archive, and most programs write none.

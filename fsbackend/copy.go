@@ -14,22 +14,8 @@ const CopyPiece = 64 << 20
 // CopyContent copies the open file from, with the info fi, to an empty one. It keeps holes and
 // shares blocks where the system can.
 func CopyContent(ctx context.Context, to, from *os.File, fi *Info) error {
-	if sparse(fi) {
-		err := CopyData(from.Seek, func(at, n int64) error {
-			if _, err := from.Seek(at, io.SeekStart); err != nil {
-				return err
-			}
-			if _, err := to.Seek(at, io.SeekStart); err != nil {
-				return err
-			}
-			return copyInPieces(ctx, to, from, n)
-		}, to.Truncate)
-		if !errors.Is(err, errors.ErrUnsupported) {
-			return err
-		}
-		if _, err := from.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
+	if err := copySparse(ctx, to, from, fi); !errors.Is(err, errors.ErrUnsupported) {
+		return err
 	}
 	return copyInPieces(ctx, to, from, math.MaxInt64)
 }

@@ -25,9 +25,12 @@ func Cause(err error) error {
 }
 
 // ReadError returns err as the failure of an operation on an existing resource. A path through a
-// file, a loop of links, and a name that the system cannot have are fs.ErrNotExist.
+// file, a loop of links, and a name that the system cannot have are fs.ErrNotExist. nil stays nil,
+// as with CreateError and RenameError.
 func ReadError(op string, p davpath.Path, err error) error {
 	switch err = Cause(err); err {
+	case nil:
+		return nil
 	case syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EILSEQ:
 		err = fs.ErrNotExist
 	}
@@ -37,6 +40,8 @@ func ReadError(op string, p davpath.Path, err error) error {
 // CreateError returns err as the failure of an operation that creates p.
 func CreateError(op string, p davpath.Path, err error) error {
 	switch err = Cause(err); err {
+	case nil:
+		return nil
 	case syscall.ELOOP:
 		err = fs.ErrPermission
 	case syscall.EILSEQ:
@@ -47,5 +52,8 @@ func CreateError(op string, p davpath.Path, err error) error {
 
 // RenameError returns err as the failure of a rename.
 func RenameError(from, to davpath.Path, err error) error {
+	if err == nil {
+		return nil
+	}
 	return &os.LinkError{Op: "rename", Old: from.String(), New: to.String(), Err: Cause(err)}
 }

@@ -1,17 +1,30 @@
 package fsbackend
 
 import (
+	"context"
 	"errors"
 	"io"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// sparse reports whether fi describes a file that may have holes.
-func sparse(fi *Info) bool {
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	return ok && FewerBlocks(st.Blocks, fi.Size())
+// copySparse is CopyContent for a file that may have holes. For any other it returns
+// errors.ErrUnsupported and has done nothing.
+func copySparse(ctx context.Context, to, from *os.File, fi *Info) error {
+	if st, ok := fi.Sys().(*syscall.Stat_t); !ok || !FewerBlocks(st.Blocks, fi.Size()) {
+		return errors.ErrUnsupported
+	}
+	return CopyData(from.Seek, func(at, n int64) error {
+		if _, err := from.Seek(at, io.SeekStart); err != nil {
+			return err
+		}
+		if _, err := to.Seek(at, io.SeekStart); err != nil {
+			return err
+		}
+		return copyInPieces(ctx, to, from, n)
+	}, to.Truncate)
 }
 
 // FewerBlocks reports whether a file of size bytes with so many blocks of 512 bytes may have holes.

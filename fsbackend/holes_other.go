@@ -3,13 +3,10 @@
 package fsbackend
 
 import (
+	"context"
 	"errors"
+	"os"
 )
 
-// sparse cannot find out here.
-func sparse(*Info) bool { return false }
-
-// CopyData is not supported here.
-func CopyData(func(int64, int) (int64, error), func(at, n int64) error, func(int64) error) error {
-	return errors.ErrUnsupported
-}
+// copySparse cannot find holes here.
+func copySparse(context.Context, *os.File, *os.File, *Info) error { return errors.ErrUnsupported }

@@ -55,8 +55,7 @@ func InfoOf(name string, fi fs.FileInfo) *Info {
 	if fi.IsDir() {
 		i.Attr.Mode |= fs.ModeDir
 	}
-	i.ID, i.Birth, _ = identity(fi)
-	i.ChangeTime, _ = changeTime(fi)
+	i.readSys(fi.Sys())
 	return i
 }
 

@@ -1,22 +1,14 @@
 package fsbackend
 
 import (
-	"io/fs"
 	"syscall"
 	"time"
 )
 
-// identity knows no inode: package os does not return it. SameFile calls os.SameFile instead.
-func identity(fi fs.FileInfo) (id ID, birth time.Time, ok bool) {
-	st, ok := fi.Sys().(*syscall.Win32FileAttributeData)
-	if !ok {
-		return
+// readSys takes what package os says beyond fs.FileInfo. It has no inode; SameFile calls
+// os.SameFile instead.
+func (a *Attr) readSys(sys any) {
+	if st, ok := sys.(*syscall.Win32FileAttributeData); ok && st.CreationTime.Nanoseconds() > 0 {
+		a.Birth = time.Unix(0, st.CreationTime.Nanoseconds())
 	}
-	if ns := st.CreationTime.Nanoseconds(); ns > 0 {
-		birth = time.Unix(0, ns)
-	}
-	return ID{}, birth, true
 }
-
-// changeTime knows nothing here: package os does not return it.
-func changeTime(fs.FileInfo) (time.Time, bool) { return time.Time{}, false }
