@@ -365,12 +365,6 @@ type hostFile struct {
 	host *os.File
 }
 
-// Read implements File.
-func (f *hostFile) Read(b []byte) (int, error) {
-	n, err := f.host.Read(b)
-	return n, f.fail("read", err)
-}
-
 // Seek implements File.
 func (f *hostFile) Seek(offset int64, whence int) (int64, error) {
 	at, err := f.host.Seek(offset, whence)

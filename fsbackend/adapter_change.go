@@ -100,7 +100,7 @@ func (a *adapter) uploadsBelow(dir string) iter.Seq[*upload] {
 	}
 }
 
-// Rename implements Backend. A directory replaces an empty one.
+// Rename implements Backend. A directory does not replace an empty one.
 func (a *adapter) Rename(ctx context.Context, from, to davpath.Path) error {
 	defer a.lock()()
 	return RenameError(from, to, a.rename(ctx, from.String(), to.String()))
@@ -130,32 +130,18 @@ func (a *adapter) rename(ctx context.Context, from, to string) error {
 	switch {
 	case err == nil && old.SameFile(replaced):
 		return a.fs.Rename(ctx, from, to)
+	case err == nil && old.IsDir() && replaced.IsDir():
+		return fs.ErrExist
+	case err == nil && old.IsDir():
+		return syscall.ENOTDIR
 	case old.IsDir():
-		return a.replaceDir(ctx, from, to, replaced)
+		return a.renameDir(ctx, from, to)
 	case err != nil:
 		return a.renameChecked(ctx, from, to)
 	case replaced.IsDir():
 		return syscall.EISDIR
 	}
 	return a.renameOverFile(ctx, from, to)
-}
-
-// replaceDir renames a directory. replaced describes what is at to: nothing if it is nil, or an
-// empty directory.
-func (a *adapter) replaceDir(ctx context.Context, from, to string, replaced *Info) error {
-	if replaced == nil {
-		return a.renameDir(ctx, from, to)
-	}
-	if !replaced.IsDir() {
-		return syscall.ENOTDIR
-	}
-	if err := a.remove(ctx, to); err != nil {
-		return err
-	}
-	if err := a.renameDir(ctx, from, to); err != nil {
-		return errors.Join(err, a.fs.Mkdir(ctx, to, replaced.Mode().Perm()))
-	}
-	return nil
 }
 
 // renameChecked renames a file or directory to a name that is free, and checks that nothing has the
