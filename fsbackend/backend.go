@@ -4,7 +4,7 @@
 // afero.Fs, FromWebDAV of any file system of golang.org/x/net/webdav. These two compensate for
 // everything that such a file system cannot do; no other package does. Package disk serves a
 // directory, package memory a tree in memory. Both are an afero.Fs for other programs and, through
-// New, a Backend with Bulk.
+// New, a Backend; that of disk has Bulk.
 //
 // Errors are those of io/fs: an *fs.PathError or *os.LinkError with the name that the caller
 // passed, never a path of the host. errors.Is finds fs.ErrNotExist, fs.ErrExist, fs.ErrPermission,

@@ -45,8 +45,7 @@ func TestContract(t *testing.T) {
 		UnchangedSince: unix, Identity: unix, Birth: hasBirth(t.TempDir()), Symlink: symlink, FileLinks: true, RealPath: true}
 	synced := onDisk
 	synced.CopyTree, synced.Sync = false, true
-	inMemory := backendtest.Claims{CopyTree: true, RemoveTree: true, Exceeding: true, SetModTime: true, UnchangedSince: true,
-		Identity: true, Birth: true}
+	inMemory := backendtest.Claims{SetModTime: true, UnchangedSince: true, Identity: true, Birth: true}
 	limited := inMemory
 	limited.Usage = true
 	onOS := backendtest.Claims{SetModTime: true, Identity: unix, Birth: !linux, Symlink: symlink, FileLinks: true}

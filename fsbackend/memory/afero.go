@@ -1,11 +1,9 @@
 package memory
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path"
-	"strings"
 	"syscall"
 	"time"
 
@@ -24,6 +22,49 @@ func fail(op, name string, err error) error {
 // Name implements afero.Fs.
 func (m *Fs) Name() string { return "memory" }
 
+// Create opens name as os.Create does.
+func (m *Fs) Create(name string) (afero.File, error) {
+	return m.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
+}
+
+// Open opens a file or a directory for reading.
+func (m *Fs) Open(name string) (afero.File, error) { return m.OpenFile(name, os.O_RDONLY, 0) }
+
+// OpenFile opens as open(2) does.
+func (m *Fs) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, err := m.open(clean(name), flag, perm)
+	if err != nil {
+		return nil, fail("open", name, err)
+	}
+	n.open++
+	return &file{tree: m, node: n, name: name, flag: flag}, nil
+}
+
+func (m *Fs) open(name string, flag int, perm fs.FileMode) (*node, error) {
+	n, err := m.find(name)
+	switch {
+	case err == syscall.ENOENT && flag&os.O_CREATE != 0:
+		dir, segment, _, err := m.place(name)
+		if err != nil {
+			return nil, err
+		}
+		n = m.newNode(perm.Perm())
+		m.link(dir, segment, n)
+		return n, nil
+	case err != nil:
+		return nil, err
+	case flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0:
+		return nil, syscall.EEXIST
+	case n.members != nil && flag&(os.O_WRONLY|os.O_RDWR|os.O_CREATE|os.O_TRUNC) != 0:
+		return nil, syscall.EISDIR
+	case flag&os.O_TRUNC != 0:
+		return n, m.truncate(n, 0)
+	}
+	return n, nil
+}
+
 // Mkdir makes one directory.
 func (m *Fs) Mkdir(name string, perm fs.FileMode) error {
 	m.mu.Lock()
@@ -31,38 +72,25 @@ func (m *Fs) Mkdir(name string, perm fs.FileMode) error {
 	return fail("mkdir", name, m.mkdir(clean(name), perm))
 }
 
-func (m *Fs) mkdir(name string, perm fs.FileMode) error {
-	dir, segment, n, err := m.place(name)
-	if name == "/" || err == nil && n != nil {
-		return syscall.EEXIST
-	}
-	if err != nil {
-		return err
-	}
-	m.link(dir, segment, m.newNode(fs.ModeDir|perm.Perm()))
-	return nil
-}
-
 // MkdirAll makes the directories on the way to name, and name, where they are missing.
 func (m *Fs) MkdirAll(name string, perm fs.FileMode) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	whole := clean(name)
-	for i := 1; i <= len(whole); i++ {
-		if i < len(whole) && whole[i] != '/' || whole == "/" {
-			continue
+	return fail("mkdir", name, m.mkdirAll(clean(name), perm))
+}
+
+func (m *Fs) mkdirAll(name string, perm fs.FileMode) error {
+	err := m.mkdir(name, perm)
+	if err == syscall.ENOENT {
+		if err = m.mkdirAll(path.Dir(name), perm); err == nil {
+			err = m.mkdir(name, perm)
 		}
-		err := m.mkdir(whole[:i], perm)
-		if errors.Is(err, fs.ErrExist) {
-			if n, _ := m.find(whole[:i]); n.members != nil {
-				err = nil
-			} else {
-				err = syscall.ENOTDIR
-			}
-		}
-		if err != nil {
-			return fail("mkdir", name, err)
-		}
+	}
+	if err != syscall.EEXIST {
+		return err
+	}
+	if n, _ := m.find(name); n.members == nil {
+		return syscall.ENOTDIR
 	}
 	return nil
 }
@@ -71,32 +99,18 @@ func (m *Fs) MkdirAll(name string, perm fs.FileMode) error {
 func (m *Fs) Remove(name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	dir, segment, n, err := m.place(clean(name))
-	switch {
-	case err != nil:
-	case n == nil:
-		err = syscall.ENOENT
-	case len(n.members) > 0:
-		err = syscall.ENOTEMPTY
-	default:
-		m.unlink(dir, segment)
-	}
-	return fail("remove", name, err)
+	return fail("remove", name, m.remove(clean(name), func(string) bool { return true }))
 }
 
 // RemoveAll removes name and all below it; that it does not exist is no error.
 func (m *Fs) RemoveAll(name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	dir, segment, n, err := m.place(clean(name))
-	if err == syscall.ENOENT || err == nil && n == nil {
-		return nil
+	err := m.remove(clean(name), func(string) bool { return false })
+	if err == syscall.ENOENT {
+		err = nil
 	}
-	if err != nil {
-		return fail("removeall", name, err)
-	}
-	m.unlink(dir, segment)
-	return nil
+	return fail("removeall", name, err)
 }
 
 // Rename moves a file or a directory as rename(2) does: a file replaces a file, a directory an
@@ -107,43 +121,6 @@ func (m *Fs) Rename(oldName, newName string) error {
 	if err := m.rename(clean(oldName), clean(newName)); err != nil {
 		return &os.LinkError{Op: "rename", Old: oldName, New: newName, Err: err}
 	}
-	return nil
-}
-
-func (m *Fs) rename(from, to string) error {
-	fromDir, fromSegment, n, err := m.place(from)
-	if err != nil {
-		return err
-	}
-	if n == nil {
-		return syscall.ENOENT
-	}
-	if from == to {
-		return nil
-	}
-	if strings.HasPrefix(to, from+"/") {
-		if n.members == nil {
-			return syscall.ENOTDIR
-		}
-		return syscall.EINVAL
-	}
-	toDir, toSegment, old, err := m.place(to)
-	if err != nil {
-		return err
-	}
-	if old != nil {
-		switch {
-		case n.members == nil && old.members != nil:
-			return syscall.EISDIR
-		case n.members != nil && old.members == nil:
-			return syscall.ENOTDIR
-		case len(old.members) > 0:
-			return syscall.ENOTEMPTY
-		}
-		m.unlink(toDir, toSegment)
-	}
-	m.unname(fromDir, fromSegment)
-	m.link(toDir, toSegment, n)
 	return nil
 }
 
@@ -159,48 +136,24 @@ func (m *Fs) Stat(name string) (fs.FileInfo, error) {
 	return m.info(path.Base(whole), n), nil
 }
 
-// LstatIfPossible is Stat, since there are no links.
-func (m *Fs) LstatIfPossible(name string) (fs.FileInfo, bool, error) {
-	fi, err := m.Stat(name)
-	return fi, true, err
-}
-
-// change applies f to what name leads to.
-func (m *Fs) change(op, name string, f func(*node)) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	n, err := m.find(clean(name))
-	if err == nil {
-		f(n)
-		n.ctime = time.Now()
-	}
-	return fail(op, name, err)
-}
-
 // Chmod sets the permissions, the set-id bits and the sticky bit.
 func (m *Fs) Chmod(name string, mode fs.FileMode) error {
 	const settable = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
-	return m.change("chmod", name, func(n *node) { n.mode = n.mode&^settable | mode&settable })
+	return fail("chmod", name, m.change(clean(name), func(n *node) { n.mode = n.mode&^settable | mode&settable }))
 }
 
-// Chown sets the owner and the group; -1 leaves one as it is.
-func (m *Fs) Chown(name string, uid, gid int) error {
-	return m.change("chown", name, func(n *node) {
-		if uid != -1 {
-			n.uid = uid
-		}
-		if gid != -1 {
-			n.gid = gid
-		}
-	})
+// Chown changes nothing: owners are not kept.
+func (m *Fs) Chown(name string, _, _ int) error {
+	_, err := m.Stat(name)
+	return err
 }
 
 // Chtimes sets the time of the last modification, unless mtime is zero. The time of the last access
 // is not kept.
 func (m *Fs) Chtimes(name string, _, mtime time.Time) error {
-	return m.change("chtimes", name, func(n *node) {
+	return fail("chtimes", name, m.change(clean(name), func(n *node) {
 		if !mtime.IsZero() {
 			n.mtime = mtime
 		}
-	})
+	}))
 }

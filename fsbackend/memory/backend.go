@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"iter"
+	"os"
 	"path"
-	"slices"
 	"syscall"
 	"time"
 
@@ -14,13 +13,13 @@ import (
 	"dav207/server/davpath"
 )
 
-// Backend returns the tree as a back end of the server. It implements fsbackend.Bulk.
+// Backend returns the tree as a back end of the server.
 func (m *Fs) Backend() fsbackend.Backend { return &backend{m} }
 
-// backend implements fsbackend.Bulk for the tree.
+// backend implements fsbackend.Backend for the tree.
 type backend struct{ tree *Fs }
 
-var _ fsbackend.Bulk = (*backend)(nil)
+var _ fsbackend.Backend = (*backend)(nil)
 
 // Stat implements fsbackend.Backend.
 func (b *backend) Stat(_ context.Context, p davpath.Path) (*fsbackend.Info, error) {
@@ -46,12 +45,11 @@ func (b *backend) open(p davpath.Path, dir bool) (*file, error) {
 	if err != nil {
 		return nil, fsbackend.ReadError("open", p, err)
 	}
-	if isDir := n.members != nil; isDir != dir {
-		err = syscall.ENOTDIR
-		if isDir {
-			err = syscall.EISDIR
-		}
-		return nil, &fs.PathError{Op: "open", Path: p.String(), Err: err}
+	switch isDir := n.members != nil; {
+	case isDir && !dir:
+		return nil, fail("open", p.String(), syscall.EISDIR)
+	case !isDir && dir:
+		return nil, fail("open", p.String(), syscall.ENOTDIR)
 	}
 	n.open++
 	return &file{tree: b.tree, node: n, name: p.String()}, nil
@@ -78,17 +76,18 @@ func (b *backend) OpenDir(_ context.Context, p davpath.Path) (fsbackend.Dir, err
 	if err != nil {
 		return nil, err
 	}
-	return &dir{f, p}, nil
+	return &dir{f}, nil
 }
 
 // dir is an open directory.
-type dir struct {
-	*file
-	p davpath.Path
-}
+type dir struct{ *file }
 
 // Names implements fsbackend.Dir.
-func (d *dir) Names() ([]string, error) { return d.Readdirnames(-1) }
+func (d *dir) Names() (names []string, err error) {
+	d.tree.mu.Lock()
+	defer d.tree.mu.Unlock()
+	return d.node.names(), nil
+}
 
 // Lstat implements fsbackend.Dir.
 func (d *dir) Lstat(names []string, infos []fsbackend.Info, errs []error) {
@@ -97,10 +96,10 @@ func (d *dir) Lstat(names []string, infos []fsbackend.Info, errs []error) {
 	for i, name := range names {
 		member := d.node.members[name]
 		if member == nil {
-			errs[i] = &fs.PathError{Op: "lstat", Path: path.Join(d.p.String(), name), Err: fs.ErrNotExist}
+			errs[i] = fail("lstat", path.Join(d.name, name), fs.ErrNotExist)
 			continue
 		}
-		infos[i].Attr, errs[i] = d.tree.attr(name, member), nil
+		infos[i], errs[i] = *d.tree.info(name, member), nil
 	}
 }
 
@@ -108,40 +107,18 @@ func (d *dir) Lstat(names []string, infos []fsbackend.Info, errs []error) {
 func (b *backend) Mkdir(_ context.Context, p davpath.Path) error {
 	b.tree.mu.Lock()
 	defer b.tree.mu.Unlock()
-	if err := b.tree.mkdir(p.String(), 0o777); err != nil {
-		return fsbackend.CreateError("mkdir", p, err)
-	}
-	return nil
+	return fsbackend.CreateError("mkdir", p, b.tree.mkdir(p.String(), 0o777))
 }
 
 // Remove implements fsbackend.Backend.
 func (b *backend) Remove(_ context.Context, p davpath.Path) error {
 	b.tree.mu.Lock()
 	defer b.tree.mu.Unlock()
-	if err := b.tree.remove(p.String()); err != nil {
-		return fsbackend.ReadError("remove", p, err)
+	err := fs.ErrPermission
+	if !p.IsRoot() {
+		err = b.tree.remove(p.String(), func(name string) bool { return !davpath.IsTemp(name) })
 	}
-	return nil
-}
-
-func (m *Fs) remove(name string) error {
-	if name == "/" {
-		return fs.ErrPermission
-	}
-	dir, segment, n, err := m.place(name)
-	if err != nil {
-		return err
-	}
-	if n == nil {
-		return syscall.ENOENT
-	}
-	for member := range n.members {
-		if !davpath.IsTemp(member) {
-			return syscall.ENOTEMPTY
-		}
-	}
-	m.unlink(dir, segment)
-	return nil
+	return fsbackend.ReadError("remove", p, err)
 }
 
 // Rename implements fsbackend.Backend. A directory replaces an empty one.
@@ -152,22 +129,16 @@ func (b *backend) Rename(_ context.Context, from, to davpath.Path) error {
 	if !from.IsRoot() && !to.IsRoot() {
 		err = b.tree.rename(from.String(), to.String())
 	}
-	if err != nil {
-		if _, missing := b.tree.find(from.String()); missing == syscall.ENOTDIR {
-			err = fs.ErrNotExist
-		}
-		return fsbackend.RenameError(from, to, err)
+	if _, missing := b.tree.find(from.String()); err != nil && missing == syscall.ENOTDIR {
+		err = fs.ErrNotExist
 	}
-	return nil
+	return fsbackend.RenameError(from, to, err)
 }
 
 // SetModTime implements fsbackend.Backend.
 func (b *backend) SetModTime(_ context.Context, p davpath.Path, t time.Time) error {
-	err := b.tree.change("chtimes", p.String(), func(n *node) { n.mtime = fsbackend.UniqueTime(t) })
-	if err != nil {
-		return fsbackend.ReadError("chtimes", p, err)
-	}
-	return nil
+	err := b.tree.change(p.String(), func(n *node) { n.mtime = fsbackend.UniqueTime(t) })
+	return fsbackend.ReadError("chtimes", p, err)
 }
 
 // Usage implements fsbackend.Backend: bytes of content, and what is left of the capacity.
@@ -177,7 +148,7 @@ func (b *backend) Usage(_ context.Context, p davpath.Path) (used, free uint64, e
 	if b.tree.capacity == 0 {
 		return 0, 0, errors.ErrUnsupported
 	}
-	return b.tree.used, b.tree.capacity - b.tree.used, nil
+	return b.tree.used, b.tree.room(), nil
 }
 
 // RealPath implements fsbackend.Backend.
@@ -188,15 +159,15 @@ func (b *backend) UnchangedSince(_ context.Context, p davpath.Path, since time.T
 	b.tree.mu.RLock()
 	defer b.tree.mu.RUnlock()
 	n := b.tree.root
-	if !n.ctime.Before(since) {
-		return false
-	}
 	for segment := range p.Segments() {
-		if n = n.members[segment]; n == nil || !n.ctime.Before(since) {
+		if !n.ctime.Before(since) {
+			return false
+		}
+		if n = n.members[segment]; n == nil {
 			return false
 		}
 	}
-	return true
+	return n.ctime.Before(since)
 }
 
 // Batch implements fsbackend.Backend.
@@ -204,261 +175,104 @@ func (b *backend) Batch(ctx context.Context) (context.Context, func() error) { r
 
 // Create implements fsbackend.Backend.
 func (b *backend) Create(ctx context.Context, p davpath.Path) (fsbackend.Upload, error) {
+	u, err := b.create(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+func (b *backend) create(ctx context.Context, p davpath.Path) (*upload, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	m := b.tree
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if p.IsRoot() {
-		return nil, fsbackend.CreateError("create", p, syscall.EISDIR)
-	}
 	_, segment, old, err := m.place(p.String())
-	if err == nil && old != nil && old.members != nil {
+	if p.IsRoot() || err == nil && old != nil && old.members != nil {
 		err = syscall.EISDIR
 	}
 	if err != nil {
 		return nil, fsbackend.CreateError("create", p, err)
 	}
-	u := &upload{tree: m, p: p, node: m.newNode(0o666)}
-	u.node.names, u.node.open = 0, 1
+	u := &upload{file: &file{tree: m, node: m.newNode(0o666), name: p.String(), flag: os.O_WRONLY}}
+	u.node.open = 1
 	if old != nil {
 		u.replaces = m.info(segment, old)
 	}
 	return u, nil
 }
 
-// upload is a file that has no name yet.
+// upload is an open file that has no name yet.
 type upload struct {
-	tree     *Fs
-	p        davpath.Path
-	node     *node // nil once it was committed or discarded
+	*file
 	replaces *fsbackend.Info
+	copyOf   *node // whose mode it gets, or nil
 }
 
 // Replaces implements fsbackend.Upload.
 func (u *upload) Replaces() *fsbackend.Info { return u.replaces }
 
-// Write implements fsbackend.Upload.
-func (u *upload) Write(b []byte) (int, error) {
-	u.tree.mu.Lock()
-	defer u.tree.mu.Unlock()
-	if u.node == nil {
-		return 0, fsbackend.CreateError("write", u.p, fs.ErrClosed)
-	}
-	n, err := u.tree.write(u.node, b, int64(len(u.node.data)))
-	if err != nil {
-		err = fsbackend.CreateError("write", u.p, err)
-	}
-	return n, err
-}
-
 // Close implements fsbackend.Upload.
 func (u *upload) Close() error {
-	u.tree.mu.Lock()
-	defer u.tree.mu.Unlock()
-	u.end()
+	_ = u.file.Close() // the only error is that it was closed before
 	return nil
 }
 
-// end releases the upload's handle.
-func (u *upload) end() {
-	if u.node != nil {
-		u.node.open--
-		u.tree.release(u.node)
-		u.node = nil
-	}
-}
-
-// Commit implements fsbackend.Upload. The mode and the owner of a file that is replaced are kept.
+// Commit implements fsbackend.Upload. The mode of a file that is replaced is kept.
 func (u *upload) Commit(ctx context.Context) (*fsbackend.Info, error) {
 	m := u.tree
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if u.node == nil {
-		return nil, fsbackend.CreateError("commit", u.p, fs.ErrClosed)
+	if u.closed {
+		return nil, fail("commit", u.name, fs.ErrClosed)
 	}
 	defer u.end()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := m.linkFile(u.p, u.node, false); err != nil {
-		return nil, fsbackend.CreateError("commit", u.p, err)
-	}
-	return m.info(u.p.Name(), u.node), nil
-}
-
-// linkFile gives the file n the name p. It keeps the mode of a file that it replaces, unless
-// ownMode.
-func (m *Fs) linkFile(p davpath.Path, n *node, ownMode bool) error {
-	dir, segment, old, err := m.place(p.String())
-	if err != nil {
-		return err
-	}
-	if old != nil {
-		if old.members != nil {
-			return syscall.EISDIR
-		}
-		if !ownMode {
-			n.mode = old.mode
-		}
-		n.uid, n.gid = old.uid, old.gid
-		m.unlink(dir, segment)
-	}
-	m.contentChanged(n)
-	m.link(dir, segment, n)
-	return nil
-}
-
-// CopyFile implements fsbackend.Backend. The content is shared until one of the two changes.
-func (b *backend) CopyFile(ctx context.Context, src, dst davpath.Path) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	m := b.tree
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	from, err := m.find(src.String())
-	if err == nil && from.members != nil {
+	dir, segment, old, err := m.place(u.name)
+	if err == nil && old != nil && old.members != nil {
 		err = syscall.EISDIR
 	}
 	if err != nil {
-		return fsbackend.ReadError("copy", src, err)
+		return nil, fail("commit", u.name, err)
 	}
+	if old != nil {
+		u.node.mode = old.mode
+		m.unlink(dir, segment)
+	}
+	if u.copyOf != nil {
+		u.node.mode = u.copyOf.mode.Perm()
+	}
+	m.modified(u.node)
+	m.link(dir, segment, u.node)
+	return m.info(segment, u.node), nil
+}
+
+// CopyFile implements fsbackend.Backend. The mode is copied, too.
+func (b *backend) CopyFile(ctx context.Context, src, dst davpath.Path) error {
+	from, err := b.open(src, false)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
 	if src == dst {
 		return fsbackend.CreateError("copy", dst, fs.ErrInvalid)
 	}
-	if _, _, old, err := m.place(dst.String()); err != nil || old != nil && old.members != nil {
-		if err == nil || dst.IsRoot() {
-			err = syscall.EISDIR
-		}
-		return fsbackend.CreateError("copy", dst, err)
-	}
-	n := m.copyOf(from)
-	if n == nil {
-		return fsbackend.CreateError("copy", dst, syscall.ENOSPC)
-	}
-	if err := m.linkFile(dst, n, true); err != nil {
-		return fsbackend.CreateError("copy", dst, err)
-	}
-	return nil
-}
-
-// copyOf returns a new file with the content and the mode of another, or nil if the capacity does
-// not suffice.
-func (m *Fs) copyOf(other *node) *node {
-	if m.room() < uint64(len(other.data)) {
-		return nil
-	}
-	n := m.newNode(other.mode.Perm())
-	m.share(n, other)
-	return n
-}
-
-// CopyTree implements fsbackend.Bulk. It is atomic for readers.
-func (b *backend) CopyTree(ctx context.Context, src, dst davpath.Path, left func(davpath.Path)) (begun bool) {
-	missed, begun := b.copyTree(ctx, src, dst)
-	slices.SortFunc(missed, davpath.Path.Compare)
-	for _, p := range missed {
-		left(p)
-	}
-	return begun
-}
-
-func (b *backend) copyTree(ctx context.Context, src, dst davpath.Path) (left []davpath.Path, begun bool) {
-	b.tree.mu.Lock()
-	defer b.tree.mu.Unlock()
-	from, err := b.tree.find(src.String())
-	if err != nil || from.members == nil || ctx.Err() != nil {
-		return nil, false
-	}
-	into, err := b.tree.find(dst.String())
-	if err != nil || into.members == nil {
-		return nil, false
-	}
-	return b.tree.copyMembers(from, into, src, dst, nil), true
-}
-
-// copyMembers copies the members of the node from, which is at src, to the node into, which is at
-// dst. It appends to left the members that exceed the capacity and those whose copy would have too
-// long a path.
-func (m *Fs) copyMembers(from, into *node, src, dst davpath.Path, left []davpath.Path) []davpath.Path {
-	for name, member := range from.members {
-		if davpath.Reserved(name) {
-			continue
-		}
-		to := dst.Child(name)
-		var n *node
-		switch {
-		case to.TooLong():
-		case member.members != nil:
-			n = m.newNode(fs.ModeDir | 0o777)
-			left = m.copyMembers(member, n, src.Child(name), to, left)
-		default:
-			n = m.copyOf(member)
-		}
-		if n == nil {
-			left = append(left, src.Child(name))
-			continue
-		}
-		m.link(into, name, n)
-	}
-	return left
-}
-
-// RemoveTree implements fsbackend.Bulk.
-func (b *backend) RemoveTree(ctx context.Context, p davpath.Path, removed func(davpath.Path)) (gone bool) {
-	b.tree.mu.Lock()
-	defer b.tree.mu.Unlock()
-	dir, segment, n, err := b.tree.place(p.String())
-	if ctx.Err() != nil || err != nil || n == nil || n.members == nil || n.reserved() {
-		return false
-	}
-	b.tree.unlink(dir, segment)
-	return true
-}
-
-// reserved reports whether something below n has a reserved name.
-func (n *node) reserved() bool {
-	for segment, member := range n.members {
-		if davpath.Reserved(segment) || member.reserved() {
-			return true
-		}
-	}
-	return false
-}
-
-// Undeletable implements fsbackend.Bulk.
-func (b *backend) Undeletable(context.Context, davpath.Path) iter.Seq2[string, error] {
-	return func(func(string, error) bool) {}
-}
-
-// Exceeding implements fsbackend.Bulk.
-func (b *backend) Exceeding(_ context.Context, p davpath.Path, bytes, segments int) (found davpath.Path, ok bool, err error) {
-	b.tree.mu.RLock()
-	defer b.tree.mu.RUnlock()
-	n, err := b.tree.find(p.String())
+	to, err := b.create(ctx, dst)
 	if err != nil {
-		return p, false, nil
+		return err
 	}
-	found, ok = n.exceeding(p, bytes, segments)
-	return found, ok, nil
-}
-
-func (n *node) exceeding(p davpath.Path, bytes, segments int) (davpath.Path, bool) {
-	for segment, member := range n.members {
-		if davpath.Reserved(segment) {
-			continue
-		}
-		longer := len(segment) + 1
-		if longer > bytes || segments < 1 {
-			return p.Child(segment), true
-		}
-		if len(member.members) > 0 {
-			if found, ok := member.exceeding(p.Child(segment), bytes-longer, segments-1); ok {
-				return found, true
-			}
-		}
+	defer to.Close()
+	to.copyOf = from.node
+	b.tree.mu.Lock()
+	_, err = b.tree.write(to.node, from.node.data, 0)
+	b.tree.mu.Unlock()
+	if err != nil {
+		return fsbackend.CreateError("copy", dst, err)
 	}
-	return p, false
+	_, err = to.Commit(ctx)
+	return err
 }

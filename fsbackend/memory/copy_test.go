@@ -1,20 +1,15 @@
 package memory_test
 
 import (
-	"context"
 	"errors"
-	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/spf13/afero"
 
-	"dav207/fsbackend"
 	"dav207/fsbackend/memory"
-	"dav207/server/davpath"
 )
 
 // A copy has the content of its source. A later change of one of them does not change the other.
@@ -53,13 +48,11 @@ func TestCopiesAreApart(t *testing.T) {
 	} {
 		for _, changed := range []string{"/src/f", "/dst/f", "/dst/g"} {
 			m := memory.New(&memory.Options{Capacity: 1000})
-			b := m.Backend().(fsbackend.Bulk)
+			b := m.Backend()
 			must(t, m.Mkdir("/src", 0o777))
 			must(t, m.Mkdir("/dst", 0o777))
 			write(t, m, "/src/f", "0123456789")
-			if !b.CopyTree(ctx, at("/src"), at("/dst"), func(p davpath.Path) { t.Errorf("%s is left", p) }) {
-				t.Fatal("not copied")
-			}
+			must(t, b.CopyFile(ctx, at("/src/f"), at("/dst/f")))
 			must(t, b.CopyFile(ctx, at("/src/f"), at("/dst/g")))
 			tt.change(m, changed)
 			used := uint64(0)
@@ -84,46 +77,31 @@ func TestCopiesAreApart(t *testing.T) {
 	}
 }
 
-// CopyTree skips what exceeds the capacity and copies the rest, with its mode.
-func TestCopyTreeLeaves(t *testing.T) {
+// A copy has the mode of its source, also over a file with another, and needs its capacity.
+func TestCopyFile(t *testing.T) {
 	m := memory.New(&memory.Options{Capacity: 100})
-	b := m.Backend().(fsbackend.Bulk)
-	must(t, m.MkdirAll("/src/dir", 0o777))
-	must(t, m.Mkdir("/dst", 0o777))
-	write(t, m, "/src/a", "a")
-	must(t, m.Chmod("/src/a", 0o640))
-	write(t, m, "/src/dir/large", strings.Repeat("l", 60))
-	write(t, m, "/src/z", "z")
-	var left []string
-	if !b.CopyTree(ctx, at("/src"), at("/dst"), func(p davpath.Path) { left = append(left, p.String()) }) {
-		t.Fatal("not begun")
+	b := m.Backend()
+	write(t, m, "/a", "a")
+	must(t, m.Chmod("/a", 0o640))
+	write(t, m, "/old", "old")
+	write(t, m, "/large", strings.Repeat("l", 60))
+	for _, name := range []string{"/new", "/old"} {
+		must(t, b.CopyFile(ctx, at("/a"), at(name)))
+		if got := must2(m.Stat(name)).Mode(); got != 0o640 {
+			t.Errorf("the copy %s has %v", name, got)
+		}
 	}
-	if !slices.Equal(left, []string{"/src/dir/large"}) {
-		t.Errorf("left %q", left)
-	}
-	if err := b.CopyFile(ctx, at("/src/dir/large"), at("/dst/dir/large")); !errors.Is(err, syscall.ENOSPC) {
+	if err := b.CopyFile(ctx, at("/large"), at("/old")); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("CopyFile = %v, want %v", err, syscall.ENOSPC)
 	}
-	var names []string
-	must(t, afero.Walk(m, "/dst", func(name string, _ fs.FileInfo, err error) error {
-		names = append(names, name)
-		return err
-	}))
-	if want := []string{"/dst", "/dst/a", "/dst/dir", "/dst/z"}; !slices.Equal(names, want) {
-		t.Errorf("there is %q, want %q", names, want)
-	}
-	if got := must2(m.Stat("/dst/a")).Mode(); got != 0o640 {
-		t.Errorf("the copy has %v", got)
-	}
-	over, cancel := context.WithCancel(ctx)
-	cancel()
-	must(t, m.Mkdir("/new", 0o777))
-	if b.CopyTree(over, at("/src"), at("/new"), func(p davpath.Path) { t.Errorf("%s is left", p) }) {
-		t.Error("copied for a request that was cancelled")
+	if got, used := must2(afero.ReadFile(m, "/old")), uint64(63); string(got) != "a" {
+		t.Errorf("a copy that failed left %q", got)
+	} else if now, _, _ := b.Usage(ctx, at("/")); now != used {
+		t.Errorf("%d bytes are used, want %d", now, used)
 	}
 }
 
-// A listing after a change shows the change, although the names are kept.
+// A listing after a change shows the change.
 func TestListsWhatIsThere(t *testing.T) {
 	m := memory.New(nil)
 	must(t, m.Mkdir("/d", 0o777))
@@ -149,7 +127,7 @@ func TestListsWhatIsThere(t *testing.T) {
 		{"removed", func() error { return m.RemoveAll("/e/c") }, "a", "a"},
 	} {
 		must(t, step.do())
-		for range 2 { // sorted, and as they were sorted
+		for range 2 {
 			if d, e := list("/d"), list("/e"); d != step.d || e != step.e {
 				t.Errorf("%s: listed %q and %q, want %q and %q", step.what, d, e, step.d, step.e)
 			}

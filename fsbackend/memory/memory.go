@@ -1,6 +1,6 @@
 // Package memory is a tree of files in memory that behaves as a POSIX file system does: a parent
 // must exist, a file has no members, a rename is atomic, an open file outlives its name, an info
-// does not change. Modes and owners are kept and not enforced. There are no links.
+// does not change. Modes are kept and not enforced, owners are not kept. There are no links.
 package memory
 
 import (
@@ -11,17 +11,19 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"dav207/fsbackend"
 )
 
+// maxFile bounds one file, so that a write far behind its end does not take all memory.
+const maxFile = 1 << 34
+
 // Fs is a tree in memory: an afero.Fs, and with Backend a back end of the server. All methods are
 // safe for concurrent use.
 type Fs struct {
-	mu       sync.RWMutex // guards all fields and all nodes
+	mu       sync.RWMutex // guards all fields, all nodes and all handles
 	root     *node
 	capacity uint64 // 0 is no limit
 	used     uint64 // bytes of content, that of removed files still open included
@@ -30,23 +32,19 @@ type Fs struct {
 	seed     uint64 // makes entity tags differ from those of an earlier process
 }
 
-// node is a file or a directory. The lock of its tree guards it.
+// node is a file or a directory.
 type node struct {
-	mode     fs.FileMode
-	mtime    time.Time
-	ctime    time.Time // when it last got a name, another content or other attributes
-	birth    time.Time
-	uid, gid int
-	id       uint64
-	version  uint64
-	data     []byte
-	shared   bool             // data is that of another file, too: see unshare
-	members  map[string]*node // nil for a file
-	changes  uint64           // how often the names of the members changed
-	sorted   atomic.Pointer[names]
-	// names are the sorted names of the members of a node, valid while changes is that of the node.
-	names int // 1 while it has a name
-	open  int // handles
+	mode    fs.FileMode
+	mtime   time.Time
+	ctime   time.Time // when it last got a name, another content or other attributes
+	birth   time.Time
+	id      uint64
+	version uint64
+	data    []byte
+	members map[string]*node // nil for a file
+	sorted  []string         // names of the members, or nil: see names
+	named   bool
+	open    int // handles
 }
 
 // Options are the options of New. The zero value and a nil pointer have all defaults.
@@ -58,8 +56,7 @@ type Options struct {
 
 // New returns an empty tree. opts may be nil.
 func New(opts *Options) *Fs {
-	now := time.Now()
-	m := &Fs{seed: uint64(now.UnixNano())}
+	m := &Fs{seed: uint64(time.Now().UnixNano())}
 	if opts != nil {
 		m.capacity = opts.Capacity
 	}
@@ -68,37 +65,28 @@ func New(opts *Options) *Fs {
 }
 
 func (m *Fs) newNode(mode fs.FileMode) *node {
-	now := time.Now()
 	m.nodes++
-	n := &node{id: m.nodes, mode: mode, mtime: now, ctime: now, birth: now, names: 1}
+	n := &node{id: m.nodes, mode: mode}
 	if mode.IsDir() {
 		n.members = make(map[string]*node)
-	} else {
-		m.contentChanged(n)
 	}
+	m.modified(n)
+	n.birth = n.mtime
 	return n
 }
 
-// contentChanged gives n a new version and new times.
-func (m *Fs) contentChanged(n *node) {
-	m.version++
-	n.version = m.version
-	n.modified()
-}
-
-// modified sets the times of n after a change of its content or its members.
-func (n *node) modified() {
+// modified gives n new times and a new version after a change of its content or its members.
+func (m *Fs) modified(n *node) {
 	n.mtime = time.Now()
-	n.ctime = n.mtime
+	n.ctime, n.sorted = n.mtime, nil
+	if n.members == nil {
+		m.version++
+		n.version = m.version
+	}
 }
 
 // clean returns the canonical form of a name of afero, which has the separators of the host.
-func clean(name string) string {
-	if name = filepath.ToSlash(name); !strings.HasPrefix(name, "/") {
-		name = "/" + name
-	}
-	return path.Clean(name)
-}
+func clean(name string) string { return path.Clean("/" + filepath.ToSlash(name)) }
 
 // find returns the node at name, which is canonical.
 func (m *Fs) find(name string) (*node, error) {
@@ -138,90 +126,177 @@ func (m *Fs) place(name string) (dir *node, segment string, n *node, err error) 
 
 func (m *Fs) link(dir *node, segment string, n *node) {
 	dir.members[segment] = n
-	dir.changes++
-	n.names = 1
-	dir.modified()
-	n.ctime = dir.ctime
+	m.modified(dir)
+	n.named, n.ctime = true, dir.ctime
 }
 
+// unlink removes a name, and the node with all below it.
 func (m *Fs) unlink(dir *node, segment string) {
 	n := dir.members[segment]
-	m.unname(dir, segment)
-	m.dropNode(n)
-}
-
-// unname removes a name from its directory and keeps the node.
-func (m *Fs) unname(dir *node, segment string) {
 	delete(dir.members, segment)
-	dir.changes++
-	dir.modified()
+	m.modified(dir)
+	m.drop(n)
 }
 
-// dropNode releases a node without a name, and all below it.
-func (m *Fs) dropNode(n *node) {
-	n.names = 0
+// drop releases a node without a name, and all below it.
+func (m *Fs) drop(n *node) {
+	n.named = false
 	m.release(n)
 	for _, member := range n.members {
-		m.dropNode(member)
+		m.drop(member)
 	}
-	if n.members != nil {
-		clear(n.members)
-		n.changes++
+	clear(n.members)
+	n.sorted = nil
+}
+
+// names returns the sorted names of the members of n. It keeps them until a change: to sort them
+// took a quarter of the time of a listing of a thousand.
+func (n *node) names() []string {
+	if n.sorted == nil {
+		n.sorted = slices.Sorted(maps.Keys(n.members))
 	}
+	return slices.Clone(n.sorted)
 }
 
 // release frees the content of a file without a name and an open handle.
 func (m *Fs) release(n *node) {
-	if n.names == 0 && n.open == 0 {
+	if !n.named && n.open == 0 {
 		m.used -= uint64(len(n.data))
 		n.data = nil
 	}
 }
 
-// share gives the empty file n the content of another. The caller has checked the capacity: shared
-// content counts twice, since each change copies it (see unshare).
-func (m *Fs) share(n, other *node) {
-	other.data = slices.Clip(other.data)
-	n.data = other.data
-	n.shared, other.shared = true, true
-	m.used += uint64(len(n.data))
-	m.contentChanged(n)
-}
-
-// unshare copies shared content before a change.
-func (n *node) unshare() {
-	if n.shared {
-		n.data, n.shared = slices.Clone(n.data), false
+// truncate cuts or extends the content of n, as far as the capacity allows.
+func (m *Fs) truncate(n *node, size int64) error {
+	have := int64(len(n.data))
+	switch {
+	case size > maxFile:
+		return syscall.EFBIG
+	case size > have && m.room() < uint64(size-have):
+		return syscall.ENOSPC
+	case size > have:
+		n.data = append(n.data, make([]byte, size-have)...)
+	case size == 0:
+		n.data = nil
+	default:
+		clear(n.data[size:]) // a later extension finds zeros
+		n.data = n.data[:size]
 	}
+	m.used += uint64(size) - uint64(have)
+	m.modified(n)
+	return nil
 }
 
-// info returns the info of n, whose last segment is name. The caller holds the lock.
+func (m *Fs) room() uint64 {
+	if m.capacity == 0 {
+		return maxFile
+	}
+	return m.capacity - m.used
+}
+
+// write writes p at off, as much of it as the capacity allows.
+func (m *Fs) write(n *node, p []byte, off int64) (int, error) {
+	if off > maxFile-int64(len(p)) {
+		return 0, syscall.EFBIG
+	}
+	var short error
+	if free := m.room() + uint64(len(n.data)); free < uint64(off)+uint64(len(p)) {
+		short = syscall.ENOSPC
+		p = p[:max(0, int64(free)-off)]
+	}
+	if len(p) == 0 {
+		return 0, short
+	}
+	if end := off + int64(len(p)); end > int64(len(n.data)) {
+		if err := m.truncate(n, end); err != nil {
+			return 0, err
+		}
+	}
+	copy(n.data[off:], p)
+	m.modified(n)
+	return len(p), short
+}
+
+// remove removes a file, or a directory without members.
+func (m *Fs) remove(name string, isMember func(name string) bool) error {
+	dir, segment, n, err := m.place(name)
+	if err != nil {
+		return err
+	}
+	if n == nil {
+		return syscall.ENOENT
+	}
+	for member := range n.members {
+		if isMember(member) {
+			return syscall.ENOTEMPTY
+		}
+	}
+	m.unlink(dir, segment)
+	return nil
+}
+
+func (m *Fs) mkdir(name string, perm fs.FileMode) error {
+	dir, segment, n, err := m.place(name)
+	if name == "/" || err == nil && n != nil {
+		return syscall.EEXIST
+	}
+	if err != nil {
+		return err
+	}
+	m.link(dir, segment, m.newNode(fs.ModeDir|perm.Perm()))
+	return nil
+}
+
+func (m *Fs) rename(from, to string) error {
+	fromDir, fromSegment, n, err := m.place(from)
+	if err != nil {
+		return err
+	}
+	if n == nil {
+		return syscall.ENOENT
+	}
+	if from == to {
+		return nil
+	}
+	if n.members != nil && strings.HasPrefix(to, from+"/") {
+		return syscall.EINVAL
+	}
+	toDir, toSegment, old, err := m.place(to)
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		switch {
+		case n.members == nil && old.members != nil:
+			return syscall.EISDIR
+		case n.members != nil && old.members == nil:
+			return syscall.ENOTDIR
+		case len(old.members) > 0:
+			return syscall.ENOTEMPTY
+		}
+		m.unlink(toDir, toSegment)
+	}
+	delete(fromDir.members, fromSegment)
+	m.modified(fromDir)
+	m.link(toDir, toSegment, n)
+	return nil
+}
+
+// change applies f to what name leads to.
+func (m *Fs) change(name string, f func(*node)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, err := m.find(name)
+	if err != nil {
+		return err
+	}
+	f(n)
+	n.ctime = time.Now()
+	return nil
+}
+
+// info returns the info of n, whose last segment is name.
 func (m *Fs) info(name string, n *node) *fsbackend.Info {
-	return &fsbackend.Info{Attr: m.attr(name, n)}
-}
-
-func (m *Fs) attr(name string, n *node) fsbackend.Attr {
-	return fsbackend.Attr{Name: name, Size: int64(len(n.data)), Mode: n.mode, ModTime: n.mtime, ChangeTime: n.ctime,
-		Birth: n.birth, ID: fsbackend.ID{Device: m.seed, Inode: n.id}, Version: n.version, Direct: true}
-}
-
-// names are the sorted names of the members of a node after so many changes.
-type names struct {
-	sorted  []string
-	changes uint64
-}
-
-// list returns the sorted names of the members of n. It keeps them until a change: to sort them
-// took an eighth of the time of a listing of a thousand.
-func (m *Fs) list(n *node) []string {
-	m.mu.RLock()
-	if known := n.sorted.Load(); known != nil && known.changes == n.changes {
-		m.mu.RUnlock()
-		return slices.Clone(known.sorted)
-	}
-	l := &names{slices.AppendSeq(make([]string, 0, len(n.members)), maps.Keys(n.members)), n.changes}
-	m.mu.RUnlock()
-	slices.Sort(l.sorted) // without the lock: it may take long
-	n.sorted.Store(l)
-	return slices.Clone(l.sorted)
+	return &fsbackend.Info{Attr: fsbackend.Attr{Name: name, Size: int64(len(n.data)), Mode: n.mode, ModTime: n.mtime,
+		ChangeTime: n.ctime, Birth: n.birth, ID: fsbackend.ID{Device: m.seed, Inode: n.id}, Version: n.version, Direct: true}}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"slices"
@@ -81,8 +82,28 @@ func hasTemp(t *testing.T, files fsbackend.Backend, name string) bool {
 
 // writeSignal is a back end that reports when something was written to an upload.
 type writeSignal struct {
-	fsbackend.Bulk
+	fsbackend.Backend
 	written chan struct{}
+}
+
+// withWriteSignal wraps a back end in a writeSignal. It keeps the Bulk of one that has it.
+func withWriteSignal(inner fsbackend.Backend) (fsbackend.Backend, chan struct{}) {
+	s := &writeSignal{inner, make(chan struct{}, 100)}
+	if bulk, ok := inner.(bulkOnly); ok {
+		return struct {
+			*writeSignal
+			bulkOnly
+		}{s, bulk}, s.written
+	}
+	return s, s.written
+}
+
+// bulkOnly has the methods that fsbackend.Bulk has beyond Backend.
+type bulkOnly interface {
+	CopyTree(ctx context.Context, src, dst davpath.Path, skipped func(davpath.Path)) bool
+	RemoveTree(ctx context.Context, p davpath.Path, removed func(davpath.Path)) bool
+	Undeletable(ctx context.Context, p davpath.Path) iter.Seq2[string, error]
+	Exceeding(ctx context.Context, p davpath.Path, bytes, segments int) (davpath.Path, bool, error)
 }
 
 type signalledUpload struct {
@@ -91,7 +112,7 @@ type signalledUpload struct {
 }
 
 func (b *writeSignal) Create(ctx context.Context, p davpath.Path) (fsbackend.Upload, error) {
-	u, err := b.Bulk.Create(ctx, p)
+	u, err := b.Backend.Create(ctx, p)
 	return signalledUpload{u, b.written}, err
 }
 
@@ -122,11 +143,11 @@ func TestUploadOvertaken(t *testing.T) {
 		for _, b := range harness.Backends {
 			t.Run(tt.what+" "+b.Name, func(t *testing.T) {
 				inner, _ := b.Open(t)
-				files := &writeSignal{inner.(fsbackend.Bulk), make(chan struct{}, 100)}
+				files, written := withWriteSignal(inner)
 				s := harness.Serve(t, files, nil)
 				s.Want(201, "MKCOL", "/c", "")
 				s.Want(201, "PUT", "/c/old", "old")
-				<-files.written
+				<-written
 				if tt.method == "COPY" {
 					s.Want(201, "MKCOL", "/e", "")
 				}
@@ -142,7 +163,7 @@ func TestUploadOvertaken(t *testing.T) {
 				if _, err := feed.Write(make([]byte, 1<<20)); err != nil {
 					t.Fatal(err)
 				}
-				<-files.written
+				<-written
 				content := ""
 				if tt.method == "LOCK" {
 					content = harness.LockBody
@@ -214,20 +235,14 @@ func TestUploadIntoAnotherParent(t *testing.T) {
 			t.Run(tt.what+" "+b.Name, func(t *testing.T) {
 				t.Parallel()
 				files, dir := b.Open(t)
-				begun := func() { harness.WaitFor(t, func() bool { return hasTemp(t, files, "/c") }) }
-				if bulk, ok := files.(fsbackend.Bulk); ok {
-					signal := &writeSignal{bulk, make(chan struct{}, 100)}
-					files, begun = signal, func() { <-signal.written }
-				}
+				files, written := withWriteSignal(files)
 				s := harness.Serve(t, files, nil)
 				s.Want(201, "MKCOL", "/c", "")
 				s.Want(201, "MKCOL", "/e", "")
 				harness.PutContent(t, files, "/c/old", "old")
 				harness.PutContent(t, files, "/e/there", "there")
-				if signal, ok := files.(*writeSignal); ok {
-					<-signal.written
-					<-signal.written
-				}
+				<-written
+				<-written
 				body, feed := io.Pipe()
 				answered := make(chan harness.Answer, 1)
 				go func() {
@@ -241,7 +256,7 @@ func TestUploadIntoAnotherParent(t *testing.T) {
 				if _, err := io.WriteString(feed, half); err != nil {
 					t.Fatal(err)
 				}
-				begun()
+				<-written
 				for _, request := range tt.between {
 					parts := strings.Split(request, " ")
 					content, header := map[string]string{"PUT": "other", "PROPPATCH": harness.SetColour}[parts[0]], []string(nil)
