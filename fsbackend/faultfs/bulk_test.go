@@ -87,7 +87,7 @@ func TestUndeletable(t *testing.T) {
 	for member, err := range f.Undeletable(ctx, at("/c")) {
 		got[member] = err
 	}
-	if len(got) != 2 || got["inner"] != fs.ErrPermission || got["d"] != errFault {
+	if len(got) != 2 || got["inner"] != fs.ErrPermission || !errors.Is(got["d"], errFault) {
 		t.Errorf("Undeletable yields %v", got)
 	}
 }

@@ -5,8 +5,8 @@
 //	files.Fail(faultfs.Write, "/c/*", syscall.ENOSPC).After(2)
 //
 // A rule is deterministic: it fires at every call, at the n-th, after the first n, or a number of
-// times. Its error is returned unchanged, except by Rename and CopyFile, which wrap it in an
-// *fs.PathError with the name that it was for. Operations without a rule go to the inner back end.
+// times. Its error is returned in an *fs.PathError with the name that it was for, unless it is one.
+// Operations without a rule go to the inner back end.
 //
 // Some faults follow from others, as on an object store. While a Rename rule is for something below
 // a collection's old or new name, Rename of the collection is syscall.EXDEV, and the caller has to
@@ -33,19 +33,17 @@ import (
 
 // FS is a back end with faults. All methods are safe for concurrent use.
 type FS struct {
-	inner fsbackend.Backend
-	bulk  fsbackend.Bulk // nil where inner has none
+	inner // has no rules for RealPath, UnchangedSince and Batch
 	mu    sync.Mutex
 	rules []*Rule
 }
 
+type inner = fsbackend.Backend
+
 var _ fsbackend.Bulk = (*FS)(nil)
 
 // New wraps a back end. Without rules it does not fail.
-func New(inner fsbackend.Backend) *FS {
-	bulk, _ := inner.(fsbackend.Bulk)
-	return &FS{inner: inner, bulk: bulk}
-}
+func New(files fsbackend.Backend) *FS { return &FS{inner: files} }
 
 // Fail makes the operation op fail with err for name, a canonical name such as "/c/3". A last
 // segment "*" matches every member of a collection, "**" everything below it. If several rules
@@ -65,51 +63,24 @@ func (f *FS) Reset() {
 	f.rules = nil
 }
 
-// fault counts an operation on p and returns the error of the first rule that fires.
-func (f *FS) fault(ctx context.Context, op Op, p davpath.Path) error {
-	name := p.String()
-	return f.apply(ctx, op, func(r *Rule) bool { return r.matches(name) })
-}
-
-// faultAt is fault for an operation on two paths. The error is an *fs.PathError with the path that
-// the rule is for, unless the rule's own error is one.
-func (f *FS) faultAt(ctx context.Context, op Op, from, to davpath.Path) error {
-	at := ""
-	err := f.apply(ctx, op, func(r *Rule) bool {
-		for _, name := range []string{from.String(), to.String()} {
-			if r.matches(name) {
-				at = cmp.Or(at, name)
-				return true
-			}
-		}
-		return false
-	})
-	return pathError(op, at, err)
-}
-
-// pathError wraps err in an *fs.PathError for name, unless it is one.
-func pathError(op Op, name string, err error) error {
-	if err == nil || errors.As(err, new(*fs.PathError)) {
-		return err
-	}
-	return &fs.PathError{Op: string(op), Path: name, Err: err}
-}
-
-// apply counts an operation for all rules that match and runs their hooks. It returns the error of
-// the oldest rule that fires.
-func (f *FS) apply(ctx context.Context, op Op, matches func(*Rule) bool) error {
+// fault counts an operation on paths for all rules that match one of them and runs their hooks. It
+// returns the error of the oldest rule that fires.
+func (f *FS) fault(ctx context.Context, op Op, paths ...davpath.Path) error {
 	f.mu.Lock()
 	var hooks []func(context.Context)
 	var failure error
 	for _, r := range f.rules {
-		if r.op != op || !matches(r) || !r.fires() {
+		i := slices.IndexFunc(paths, r.matches)
+		if r.op != op || i < 0 || !r.fires() {
 			continue
 		}
 		if r.hook != nil {
 			hooks = append(hooks, r.hook)
 		}
-		if failure == nil {
-			failure = r.err
+		if failure == nil && r.err != nil {
+			if failure = r.err; !errors.As(failure, new(*fs.PathError)) {
+				failure = &fs.PathError{Op: string(op), Path: paths[i].String(), Err: failure}
+			}
 		}
 	}
 	f.mu.Unlock()
@@ -117,14 +88,6 @@ func (f *FS) apply(ctx context.Context, op Op, matches func(*Rule) bool) error {
 		hook(ctx)
 	}
 	return failure
-}
-
-// hasRuleWithin reports whether a rule is, or may be, for p or something below it.
-func (f *FS) hasRuleWithin(p davpath.Path) bool {
-	name := p.String()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.ContainsFunc(f.rules, func(r *Rule) bool { return r.matches(name) || r.mayMatchBelow(name) })
 }
 
 // Stat implements fsbackend.Backend.
@@ -172,12 +135,12 @@ func (d *dir) Names() ([]string, error) {
 
 // Lstat implements fsbackend.Dir.
 func (d *dir) Lstat(names []string, infos []fsbackend.Info, errs []error) {
-	if !d.fs.hasRuleWithin(d.p) {
-		d.Dir.Lstat(names, infos, errs)
-		return
-	}
 	for i, name := range names { // one by one: a rule may change the tree
-		if errs[i] = d.fs.fault(d.ctx, Stat, d.p.Child(name)); errs[i] == nil {
+		errs[i] = nil
+		if davpath.ValidSegment(name) {
+			errs[i] = d.fs.fault(d.ctx, Stat, d.p.Child(name))
+		}
+		if errs[i] == nil {
 			d.Dir.Lstat(names[i:i+1], infos[i:i+1], errs[i:i+1])
 		}
 	}
@@ -236,14 +199,11 @@ func (u *upload) Write(b []byte) (int, error) {
 	if len(b) > 0 {
 		failure = u.fs.fault(u.ctx, Write, u.p)
 	}
-	if failure == nil {
-		return u.Upload.Write(b)
+	if failure != nil {
+		b = b[:(len(b)+1)/2]
 	}
-	n, err := u.Upload.Write(b[:(len(b)+1)/2])
-	if err != nil {
-		return n, err
-	}
-	return n, failure
+	n, err := u.Upload.Write(b)
+	return n, cmp.Or(err, failure)
 }
 
 // Commit implements fsbackend.Upload.
@@ -258,11 +218,12 @@ func (u *upload) Commit(ctx context.Context) (*fsbackend.Info, error) {
 // CopyFile implements fsbackend.Backend. It counts as one call each of Open and Read for src, and
 // of Create, Write and Commit for dst.
 func (f *FS) CopyFile(ctx context.Context, src, dst davpath.Path) error {
-	for _, step := range []struct {
-		op Op
-		p  davpath.Path
-	}{{Open, src}, {Create, dst}, {Read, src}, {Write, dst}, {Commit, dst}} {
-		if err := pathError(step.op, step.p.String(), f.fault(ctx, step.op, step.p)); err != nil {
+	for _, op := range []Op{Open, Create, Read, Write, Commit} {
+		p := dst
+		if op == Open || op == Read {
+			p = src
+		}
+		if err := f.fault(ctx, op, p); err != nil {
 			return err
 		}
 	}
@@ -288,12 +249,12 @@ func (f *FS) Remove(ctx context.Context, p davpath.Path) error {
 // Rename implements fsbackend.Backend. For a collection with a rule for something below its old or
 // new name it returns syscall.EXDEV. That does not count as a call of the rule.
 func (f *FS) Rename(ctx context.Context, from, to davpath.Path) error {
-	if err := f.faultAt(ctx, Rename, from, to); err != nil {
+	if err := f.fault(ctx, Rename, from, to); err != nil {
 		return err
 	}
 	f.mu.Lock()
 	splits := slices.ContainsFunc(f.rules, func(r *Rule) bool {
-		return r.op == Rename && !r.exhausted() && (r.mayMatchBelow(from.String()) || r.mayMatchBelow(to.String()))
+		return r.op == Rename && !r.exhausted() && (r.mayMatchBelow(from) || r.mayMatchBelow(to))
 	})
 	f.mu.Unlock()
 	if splits {
@@ -320,53 +281,51 @@ func (f *FS) Usage(ctx context.Context, p davpath.Path) (used, free uint64, err 
 	return f.inner.Usage(ctx, p)
 }
 
-// RealPath implements fsbackend.Backend.
-func (f *FS) RealPath(ctx context.Context, p davpath.Path) (davpath.Path, error) {
-	return f.inner.RealPath(ctx, p)
+// bulk returns the Bulk of the inner back end if there is one and no rule is, or may be, for a
+// resource in one of the trees.
+func (f *FS) bulk(trees ...davpath.Path) fsbackend.Bulk {
+	bulk, _ := f.inner.(fsbackend.Bulk)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range f.rules {
+		if slices.ContainsFunc(trees, func(p davpath.Path) bool { return r.matches(p) || r.mayMatchBelow(p) }) {
+			return nil
+		}
+	}
+	return bulk
 }
-
-// UnchangedSince implements fsbackend.Backend.
-func (f *FS) UnchangedSince(ctx context.Context, p davpath.Path, since time.Time) bool {
-	return f.inner.UnchangedSince(ctx, p, since)
-}
-
-// Batch implements fsbackend.Backend.
-func (f *FS) Batch(ctx context.Context) (context.Context, func() error) { return f.inner.Batch(ctx) }
 
 // CopyTree implements fsbackend.Bulk.
-func (f *FS) CopyTree(ctx context.Context, src, dst davpath.Path, left func(davpath.Path)) (begun bool) {
-	return f.bulk != nil && !f.hasRuleWithin(src) && !f.hasRuleWithin(dst) && f.bulk.CopyTree(ctx, src, dst, left)
+func (f *FS) CopyTree(ctx context.Context, src, dst davpath.Path, skipped func(davpath.Path)) (begun bool) {
+	b := f.bulk(src, dst)
+	return b != nil && b.CopyTree(ctx, src, dst, skipped)
 }
 
 // RemoveTree implements fsbackend.Bulk.
 func (f *FS) RemoveTree(ctx context.Context, p davpath.Path, removed func(davpath.Path)) (gone bool) {
-	return f.bulk != nil && !f.hasRuleWithin(p) && f.bulk.RemoveTree(ctx, p, removed)
+	b := f.bulk(p)
+	return b != nil && b.RemoveTree(ctx, p, removed)
 }
 
 // Exceeding implements fsbackend.Bulk.
 func (f *FS) Exceeding(ctx context.Context, p davpath.Path, bytes, segments int) (davpath.Path, bool, error) {
-	if f.bulk == nil || f.hasRuleWithin(p) {
+	b := f.bulk(p)
+	if b == nil {
 		return p, false, errors.ErrUnsupported
 	}
-	return f.bulk.Exceeding(ctx, p, bytes, segments)
+	return b.Exceeding(ctx, p, bytes, segments)
 }
 
 // Undeletable implements fsbackend.Bulk. It yields the members with an Undeletable rule that fires,
 // and those that the inner back end yields.
 func (f *FS) Undeletable(ctx context.Context, p davpath.Path) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		if f.bulk != nil {
-			for member, err := range f.bulk.Undeletable(ctx, p) {
+		if b := f.bulk(); b != nil {
+			for member, err := range b.Undeletable(ctx, p) {
 				if !yield(member, err) {
 					return
 				}
 			}
-		}
-		f.mu.Lock()
-		hasRule := slices.ContainsFunc(f.rules, func(r *Rule) bool { return r.op == Undeletable && r.mayMatchBelow(p.String()) })
-		f.mu.Unlock()
-		if !hasRule {
-			return
 		}
 		d, err := f.inner.OpenDir(ctx, p)
 		if err != nil {

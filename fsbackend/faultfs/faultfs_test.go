@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -148,8 +149,8 @@ func TestOps(t *testing.T) {
 			r := f.Fail(tt.op, tt.name, errFault)
 			if err := tt.hit(f); !errors.Is(err, errFault) {
 				t.Errorf("error = %v, want %v", err, errFault)
-			} else if at := (*fs.PathError)(nil); errors.As(err, &at) && at.Path != tt.name {
-				t.Errorf("the error blames %s, want %s", at.Path, tt.name)
+			} else if at := (*fs.PathError)(nil); !errors.As(err, &at) || at.Path != tt.name && !strings.HasSuffix(tt.name, "*") || strings.HasSuffix(at.Path, "*") {
+				t.Errorf("the error %v is not one of %s", err, tt.name)
 			}
 			if r.Calls() != 1 {
 				t.Errorf("calls = %d, want 1", r.Calls())

@@ -2,8 +2,11 @@ package faultfs
 
 import (
 	"context"
+	"path"
 	"strings"
 	"sync"
+
+	"dav207/server/davpath"
 )
 
 // Op is a kind of operation that can be made to fail.
@@ -70,25 +73,16 @@ func (r *Rule) set(f func()) *Rule {
 	return r
 }
 
-// matches reports whether the rule is for name. A last segment "*" matches every member of a
+// matches reports whether the rule is for p. A last segment "*" matches every member of a
 // collection, "**" everything below it.
-func (r *Rule) matches(name string) bool {
-	if r.name == name {
-		return true
-	}
-	if base, ok := strings.CutSuffix(r.name, "/**"); ok {
-		return below(base, name)
-	}
-	if base, ok := strings.CutSuffix(r.name, "/*"); ok {
-		return below(base, name) && strings.LastIndexByte(name, '/') == len(base)
-	}
-	return false
+func (r *Rule) matches(p davpath.Path) bool {
+	name, dir, last := p.String(), path.Dir(r.name), path.Base(r.name)
+	return name == r.name || last == "**" && below(dir, name) || last == "*" && name != "/" && path.Dir(name) == dir
 }
 
-// mayMatchBelow reports whether the rule is, or may be, for something below name.
-func (r *Rule) mayMatchBelow(name string) bool {
-	base, all := strings.CutSuffix(r.name, "/**")
-	return below(name, r.name) || all && below(base, name)
+// mayMatchBelow reports whether the rule is, or may be, for something below p.
+func (r *Rule) mayMatchBelow(p davpath.Path) bool {
+	return below(p.String(), r.name) || path.Base(r.name) == "**" && below(path.Dir(r.name), p.String())
 }
 
 // exhausted reports whether the rule never fails another call.
@@ -99,16 +93,14 @@ func (r *Rule) exhausted() bool {
 // fires counts a call and reports whether the rule fires.
 func (r *Rule) fires() bool {
 	r.calls++
-	switch {
-	case r.nth > 0 && r.calls != r.nth, r.calls <= r.after, r.times > 0 && r.fired >= r.times:
+	if r.nth > 0 && r.calls != r.nth || r.calls <= r.after || r.times > 0 && r.fired >= r.times {
 		return false
 	}
 	r.fired++
 	return true
 }
 
-// below reports whether name lies below the collection base, which is "" or "/" for the root.
+// below reports whether name lies below the collection base.
 func below(base, name string) bool {
-	base = strings.TrimSuffix(base, "/")
-	return len(name) > len(base)+1 && name[len(base)] == '/' && name[:len(base)] == base
+	return name != "/" && strings.HasPrefix(name, strings.TrimSuffix(base, "/")+"/")
 }
