@@ -126,7 +126,7 @@ func (a *adapter) lstatLink(ctx context.Context, name string) (*Info, error) {
 
 // list returns the infos of the members of a directory.
 func (a *adapter) list(ctx context.Context, name string) ([]fs.FileInfo, error) {
-	f, err := a.open(ctx, name, true)
+	f, _, err := a.open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,11 @@ func (a *adapter) Mkdir(ctx context.Context, p davpath.Path) error {
 // Open implements Backend. An *os.File of the file system is read directly.
 func (a *adapter) Open(ctx context.Context, p davpath.Path) (File, error) {
 	defer a.lock()()
-	f, err := a.open(ctx, p.String(), false)
+	f, fi, err := a.open(ctx, p.String())
+	if err == nil && fi.IsDir() {
+		f.Close()
+		err = syscall.EISDIR
+	}
 	if err != nil {
 		return nil, ReadError("open", p, err)
 	}
@@ -193,51 +197,34 @@ func (a *adapter) Open(ctx context.Context, p davpath.Path) (File, error) {
 // OpenDir implements Backend.
 func (a *adapter) OpenDir(ctx context.Context, p davpath.Path) (Dir, error) {
 	defer a.lock()()
-	f, err := a.open(ctx, p.String(), true)
-	if err == errNotDir {
-		return nil, &fs.PathError{Op: "open", Path: p.String(), Err: syscall.ENOTDIR}
-	}
+	f, fi, err := a.open(ctx, p.String())
 	if err != nil {
 		return nil, ReadError("open", p, err)
+	}
+	if !fi.IsDir() {
+		f.Close()
+		return nil, &fs.PathError{Op: "open", Path: p.String(), Err: syscall.ENOTDIR}
 	}
 	return &openDir{f: f, a: a, ctx: ctx, p: p}, nil
 }
 
-// errNotDir is the error for a file that is opened as a directory. syscall.ENOTDIR is also the
-// error for a name below a file, which does not exist.
-var errNotDir = errors.New("not a directory")
-
-// open opens a file or, with dir, a directory.
-func (a *adapter) open(ctx context.Context, name string, dir bool) (webdav.File, error) {
-	check := func(fi *Info) error {
-		switch {
-		case fi.Special():
-			return fs.ErrPermission
-		case dir && !fi.IsDir():
-			return errNotDir
-		case !dir && fi.IsDir():
-			return syscall.EISDIR
-		}
-		return nil
-	}
+// open opens a file or a directory. To open a pipe would block.
+func (a *adapter) open(ctx context.Context, name string) (webdav.File, *Info, error) {
 	fi, err := a.stat(ctx, name)
-	if err == nil {
-		err = check(fi)
+	if err == nil && fi.Special() {
+		err = fs.ErrPermission
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	f, err := a.fs.OpenFile(ctx, name, os.O_RDONLY, 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if fi, err := f.Stat(); err == nil { // another file may have the name by now
-		if err := check(InfoOf(name, fi)); err != nil {
-			f.Close()
-			return nil, err
-		}
+	if opened, err := f.Stat(); err == nil { // another file may have the name by now
+		fi = InfoOf(name, opened)
 	}
-	return f, nil
+	return f, fi, nil
 }
 
 // SetModTime implements Backend.
