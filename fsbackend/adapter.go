@@ -1,13 +1,16 @@
 package fsbackend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -147,31 +150,27 @@ func (a *adapter) checkParent(ctx context.Context, name string) error {
 	return err
 }
 
-// Stat implements Backend.
 func (a *adapter) Stat(ctx context.Context, p davpath.Path) (*Info, error) {
 	defer a.lock()()
 	fi, err := a.stat(ctx, p.String())
 	return fi, ReadError("stat", p, err)
 }
 
-// Lstat implements Backend.
 func (a *adapter) Lstat(ctx context.Context, p davpath.Path) (*Info, error) {
 	defer a.lock()()
 	fi, err := a.lstatLink(ctx, p.String())
 	return fi, ReadError("lstat", p, err)
 }
 
-// Mkdir implements Backend.
 func (a *adapter) Mkdir(ctx context.Context, p davpath.Path) error {
 	defer a.lock()()
 	name := p.String()
 	err := a.checkParent(ctx, name)
+	if _, lstatErr := a.lstat(ctx, name); err == nil && lstatErr == nil {
+		err = fs.ErrExist
+	}
 	if err == nil {
-		if _, lstatErr := a.lstat(ctx, name); lstatErr == nil {
-			err = fs.ErrExist
-		} else {
-			err = a.fs.Mkdir(ctx, name, 0o777)
-		}
+		err = a.fs.Mkdir(ctx, name, 0o777)
 	}
 	return CreateError("mkdir", p, err)
 }
@@ -194,7 +193,6 @@ func (a *adapter) Open(ctx context.Context, p davpath.Path) (File, error) {
 	return &file, nil
 }
 
-// OpenDir implements Backend.
 func (a *adapter) OpenDir(ctx context.Context, p davpath.Path) (Dir, error) {
 	defer a.lock()()
 	f, fi, err := a.open(ctx, p.String())
@@ -205,7 +203,7 @@ func (a *adapter) OpenDir(ctx context.Context, p davpath.Path) (Dir, error) {
 		f.Close()
 		return nil, &fs.PathError{Op: "open", Path: p.String(), Err: syscall.ENOTDIR}
 	}
-	return &openDir{f: f, a: a, ctx: ctx, p: p}, nil
+	return &openDir{f: f, a: a, p: p}, nil
 }
 
 // open opens a file or a directory. To open a pipe would block.
@@ -227,7 +225,6 @@ func (a *adapter) open(ctx context.Context, name string) (webdav.File, *Info, er
 	return f, fi, nil
 }
 
-// SetModTime implements Backend.
 func (a *adapter) SetModTime(ctx context.Context, p davpath.Path, t time.Time) error {
 	defer a.lock()()
 	err := fs.ErrNotExist
@@ -245,7 +242,6 @@ func (a *adapter) chtimes(name string, t time.Time) error {
 	return a.afero.Chtimes(name, t, t)
 }
 
-// Usage implements Backend.
 func (a *adapter) Usage(context.Context, davpath.Path) (used, free uint64, err error) {
 	return 0, 0, errors.ErrUnsupported
 }
@@ -253,10 +249,8 @@ func (a *adapter) Usage(context.Context, davpath.Path) (used, free uint64, err e
 // RealPath implements Backend. Links are not resolved.
 func (a *adapter) RealPath(_ context.Context, p davpath.Path) (davpath.Path, error) { return p, nil }
 
-// UnchangedSince implements Backend.
 func (a *adapter) UnchangedSince(context.Context, davpath.Path, time.Time) bool { return false }
 
-// Batch implements Backend.
 func (a *adapter) Batch(ctx context.Context) (context.Context, func() error) { return ctx, nil }
 
 // openFile is a file open for reading. It keeps its own position, since not every file can seek,
@@ -277,13 +271,8 @@ func (f *openFile) fail(op string, err error) error {
 	return ReadError(op, f.p, err)
 }
 
-// Close implements File.
-func (f *openFile) Close() error {
-	defer f.a.lock()()
-	return f.fail("close", f.File.Close())
-}
+func (f *openFile) Close() error { return f.fail("close", f.File.Close()) }
 
-// Read implements File.
 func (f *openFile) Read(b []byte) (int, error) {
 	if f.next != f.at {
 		if err := f.seek(); err != nil {
@@ -299,7 +288,6 @@ func (f *openFile) Read(b []byte) (int, error) {
 	return n, f.fail("read", err)
 }
 
-// Seek implements File.
 func (f *openFile) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
@@ -338,9 +326,7 @@ func (f *openFile) seek() error {
 	return err
 }
 
-// Stat implements File.
 func (f *openFile) Stat() (*Info, error) {
-	defer f.a.lock()()
 	fi, err := f.File.Stat()
 	info, err := infoOf(f.p.String(), fi, err)
 	return info, f.fail("stat", err)
@@ -352,63 +338,55 @@ type hostFile struct {
 	host *os.File
 }
 
-// Seek implements File.
 func (f *hostFile) Seek(offset int64, whence int) (int64, error) {
 	at, err := f.host.Seek(offset, whence)
 	return at, f.fail("seek", err)
 }
 
-// SyscallConn implements syscall.Conn.
 func (f *hostFile) SyscallConn() (syscall.RawConn, error) { return f.host.SyscallConn() }
 
-// openDir is an open directory.
+// openDir is an open directory. The infos of the members come with their names: in one request,
+// where the file system is on another host, and of links themselves, where a webdav.FileSystem has
+// no Lstat.
 type openDir struct {
 	f     webdav.File
 	a     *adapter
-	ctx   context.Context
 	p     davpath.Path
-	infos map[string]fs.FileInfo // from the listing
+	infos map[string]fs.FileInfo // nil before the first call of list
 }
 
-// Names implements Dir. The infos that Lstat returns come with the names: in one request, where the
-// file system is on another host, and of links themselves, where a webdav.FileSystem has no Lstat.
-func (d *openDir) Names() ([]string, error) {
-	defer d.a.lock()()
-	infos, err := d.f.Readdir(-1)
-	if err != nil {
-		return nil, ReadError("readdir", d.p, err)
+func (d *openDir) list() error {
+	if d.infos != nil {
+		return nil
 	}
-	d.infos = make(map[string]fs.FileInfo, len(infos))
-	names := make([]string, len(infos))
-	for i, fi := range infos {
-		names[i] = fi.Name()
+	members, err := d.f.Readdir(-1)
+	if err != nil {
+		return ReadError("readdir", d.p, err)
+	}
+	d.infos = make(map[string]fs.FileInfo, len(members))
+	for _, fi := range members {
 		d.infos[fi.Name()] = fi
 	}
-	return names, nil
+	return nil
 }
 
-// Lstat implements Dir.
+func (d *openDir) Names() ([]string, error) {
+	defer d.a.lock()()
+	err := d.list()
+	return slices.Collect(maps.Keys(d.infos)), err
+}
+
 func (d *openDir) Lstat(names []string, infos []Info, errs []error) {
 	defer d.a.lock()()
+	err := d.list()
 	for i, name := range names {
 		if fi := d.infos[name]; fi != nil {
 			infos[i], errs[i] = *InfoOf(name, fi), nil
-			continue
-		}
-		if !davpath.ValidSegment(name) {
-			errs[i] = &fs.PathError{Op: "lstat", Path: path.Join(d.p.String(), name), Err: fs.ErrNotExist}
-			continue
-		}
-		member := d.p.Child(name)
-		fi, err := d.a.lstat(d.ctx, member.String())
-		if errs[i] = ReadError("lstat", member, err); err == nil {
-			infos[i] = *fi
+		} else {
+			missing := &fs.PathError{Op: "lstat", Path: path.Join(d.p.String(), name), Err: fs.ErrNotExist}
+			errs[i] = cmp.Or(err, error(missing))
 		}
 	}
 }
 
-// Close implements Dir.
-func (d *openDir) Close() error {
-	defer d.a.lock()()
-	return ReadError("close", d.p, d.f.Close())
-}
+func (d *openDir) Close() error { return ReadError("close", d.p, d.f.Close()) }

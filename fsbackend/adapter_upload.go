@@ -94,10 +94,8 @@ func (u *upload) create(like *Info) error {
 	return nil
 }
 
-// Replaces implements Upload.
 func (u *upload) Replaces() *Info { return u.replaces }
 
-// Write implements Upload.
 func (u *upload) Write(b []byte) (int, error) {
 	if u.done {
 		return 0, CreateError("write", u.p, fs.ErrClosed)
@@ -106,7 +104,6 @@ func (u *upload) Write(b []byte) (int, error) {
 	return n, CreateError("write", u.p, err)
 }
 
-// Close implements Upload.
 func (u *upload) Close() error {
 	defer u.a.lock()()
 	u.discard()
@@ -126,7 +123,6 @@ func (u *upload) discard() {
 	_ = u.a.removeOne(u.ctx, u.temp)
 }
 
-// Commit implements Upload.
 func (u *upload) Commit(ctx context.Context) (*Info, error) {
 	defer u.a.lock()()
 	if u.done {

@@ -6,9 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/afero"
 	"golang.org/x/net/webdav"
@@ -68,10 +66,6 @@ func (r relative) OpenFile(name string, flag int, perm fs.FileMode) (afero.File,
 // RegexpFs opens only existing files, and a CacheOnReadFs reads the file first and needs to know
 // its directory.
 func createAnew(files afero.Fs, name string, err error) (webdav.File, error) {
-	final := []error{fs.ErrPermission, fs.ErrExist, syscall.ENOSPC, syscall.EDQUOT}
-	if slices.ContainsFunc(final, func(e error) bool { return errors.Is(err, e) }) {
-		return nil, err
-	}
 	if files.MkdirAll(path.Dir(name), 0o777) == nil {
 		if file, err := files.Create(name); err == nil {
 			return file, nil

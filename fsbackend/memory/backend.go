@@ -21,7 +21,6 @@ type backend struct{ tree *Fs }
 
 var _ fsbackend.Backend = (*backend)(nil)
 
-// Stat implements fsbackend.Backend.
 func (b *backend) Stat(_ context.Context, p davpath.Path) (*fsbackend.Info, error) {
 	b.tree.mu.RLock()
 	defer b.tree.mu.RUnlock()
@@ -32,7 +31,6 @@ func (b *backend) Stat(_ context.Context, p davpath.Path) (*fsbackend.Info, erro
 	return b.tree.info(path.Base(p.String()), n), nil
 }
 
-// Lstat implements fsbackend.Backend.
 func (b *backend) Lstat(ctx context.Context, p davpath.Path) (*fsbackend.Info, error) {
 	return b.Stat(ctx, p)
 }
@@ -55,7 +53,6 @@ func (b *backend) open(p davpath.Path, dir bool) (*file, error) {
 	return &file{tree: b.tree, node: n, name: p.String()}, nil
 }
 
-// Open implements fsbackend.Backend.
 func (b *backend) Open(_ context.Context, p davpath.Path) (fsbackend.File, error) {
 	f, err := b.open(p, false)
 	if err != nil {
@@ -67,10 +64,8 @@ func (b *backend) Open(_ context.Context, p davpath.Path) (fsbackend.File, error
 // openFile implements fsbackend.File.
 type openFile struct{ *file }
 
-// Stat implements fsbackend.File.
 func (f *openFile) Stat() (*fsbackend.Info, error) { return f.info() }
 
-// OpenDir implements fsbackend.Backend.
 func (b *backend) OpenDir(_ context.Context, p davpath.Path) (fsbackend.Dir, error) {
 	f, err := b.open(p, true)
 	if err != nil {
@@ -82,14 +77,12 @@ func (b *backend) OpenDir(_ context.Context, p davpath.Path) (fsbackend.Dir, err
 // dir is an open directory.
 type dir struct{ *file }
 
-// Names implements fsbackend.Dir.
 func (d *dir) Names() (names []string, err error) {
 	d.tree.mu.Lock()
 	defer d.tree.mu.Unlock()
 	return d.node.names(), nil
 }
 
-// Lstat implements fsbackend.Dir.
 func (d *dir) Lstat(names []string, infos []fsbackend.Info, errs []error) {
 	d.tree.mu.RLock()
 	defer d.tree.mu.RUnlock()
@@ -103,14 +96,12 @@ func (d *dir) Lstat(names []string, infos []fsbackend.Info, errs []error) {
 	}
 }
 
-// Mkdir implements fsbackend.Backend.
 func (b *backend) Mkdir(_ context.Context, p davpath.Path) error {
 	b.tree.mu.Lock()
 	defer b.tree.mu.Unlock()
 	return fsbackend.CreateError("mkdir", p, b.tree.mkdir(p.String(), 0o777))
 }
 
-// Remove implements fsbackend.Backend.
 func (b *backend) Remove(_ context.Context, p davpath.Path) error {
 	b.tree.mu.Lock()
 	defer b.tree.mu.Unlock()
@@ -135,7 +126,6 @@ func (b *backend) Rename(_ context.Context, from, to davpath.Path) error {
 	return fsbackend.RenameError(from, to, err)
 }
 
-// SetModTime implements fsbackend.Backend.
 func (b *backend) SetModTime(_ context.Context, p davpath.Path, t time.Time) error {
 	err := b.tree.change(p.String(), func(n *node) { n.mtime = fsbackend.UniqueTime(t) })
 	return fsbackend.ReadError("chtimes", p, err)
@@ -151,10 +141,8 @@ func (b *backend) Usage(_ context.Context, p davpath.Path) (used, free uint64, e
 	return b.tree.used, b.tree.room(), nil
 }
 
-// RealPath implements fsbackend.Backend.
 func (b *backend) RealPath(_ context.Context, p davpath.Path) (davpath.Path, error) { return p, nil }
 
-// UnchangedSince implements fsbackend.Backend.
 func (b *backend) UnchangedSince(_ context.Context, p davpath.Path, since time.Time) bool {
 	b.tree.mu.RLock()
 	defer b.tree.mu.RUnlock()
@@ -170,10 +158,8 @@ func (b *backend) UnchangedSince(_ context.Context, p davpath.Path, since time.T
 	return n.ctime.Before(since)
 }
 
-// Batch implements fsbackend.Backend.
 func (b *backend) Batch(ctx context.Context) (context.Context, func() error) { return ctx, nil }
 
-// Create implements fsbackend.Backend.
 func (b *backend) Create(ctx context.Context, p davpath.Path) (fsbackend.Upload, error) {
 	u, err := b.create(ctx, p)
 	if err != nil {
@@ -208,13 +194,11 @@ func (b *backend) create(ctx context.Context, p davpath.Path) (*upload, error) {
 type upload struct {
 	*file
 	replaces *fsbackend.Info
-	copyOf   *node // whose mode it gets, or nil
+	copied   bool // with its mode
 }
 
-// Replaces implements fsbackend.Upload.
 func (u *upload) Replaces() *fsbackend.Info { return u.replaces }
 
-// Close implements fsbackend.Upload.
 func (u *upload) Close() error {
 	_ = u.file.Close() // the only error is that it was closed before
 	return nil
@@ -240,11 +224,10 @@ func (u *upload) Commit(ctx context.Context) (*fsbackend.Info, error) {
 		return nil, fail("commit", u.name, err)
 	}
 	if old != nil {
-		u.node.mode = old.mode
+		if !u.copied {
+			u.node.mode = old.mode
+		}
 		m.unlink(dir, segment)
-	}
-	if u.copyOf != nil {
-		u.node.mode = u.copyOf.mode.Perm()
 	}
 	m.modified(u.node)
 	m.link(dir, segment, u.node)
@@ -266,8 +249,8 @@ func (b *backend) CopyFile(ctx context.Context, src, dst davpath.Path) error {
 		return err
 	}
 	defer to.Close()
-	to.copyOf = from.node
 	b.tree.mu.Lock()
+	to.node.mode, to.copied = from.node.mode.Perm(), true
 	_, err = b.tree.write(to.node, from.node.data, 0)
 	b.tree.mu.Unlock()
 	if err != nil {
