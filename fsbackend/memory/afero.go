@@ -80,19 +80,17 @@ func (m *Fs) MkdirAll(name string, perm fs.FileMode) error {
 }
 
 func (m *Fs) mkdirAll(name string, perm fs.FileMode) error {
-	err := m.mkdir(name, perm)
-	if err == syscall.ENOENT {
-		if err = m.mkdirAll(path.Dir(name), perm); err == nil {
-			err = m.mkdir(name, perm)
-		}
-	}
-	if err != syscall.EEXIST {
+	n, err := m.find(name)
+	switch {
+	case err == nil && n.members == nil:
+		return syscall.ENOTDIR
+	case err != syscall.ENOENT:
 		return err
 	}
-	if n, _ := m.find(name); n.members == nil {
-		return syscall.ENOTDIR
+	if err := m.mkdirAll(path.Dir(name), perm); err != nil {
+		return err
 	}
-	return nil
+	return m.mkdir(name, perm)
 }
 
 // Remove removes a file or an empty directory.
