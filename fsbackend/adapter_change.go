@@ -128,20 +128,12 @@ func (a *adapter) rename(ctx context.Context, from, to string) error {
 	}
 	replaced, err := a.lstat(ctx, to)
 	switch {
-	case err == nil && old.SameFile(replaced):
-		return a.fs.Rename(ctx, from, to)
-	case err == nil && old.IsDir() && replaced.IsDir():
-		return fs.ErrExist
-	case err == nil && old.IsDir():
-		return syscall.ENOTDIR
+	case err == nil:
+		return a.renameOver(ctx, from, to, old, replaced)
 	case old.IsDir():
 		return a.renameDir(ctx, from, to)
-	case err != nil:
-		return a.renameChecked(ctx, from, to)
-	case replaced.IsDir():
-		return syscall.EISDIR
 	}
-	return a.renameOverFile(ctx, from, to)
+	return a.renameChecked(ctx, from, to)
 }
 
 // renameChecked renames a file or directory to a name that is free, and checks that nothing has the
@@ -185,10 +177,19 @@ func isFinal(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EXDEV)
 }
 
-// renameOverFile renames a file over a file. If the old name may stay visible, it checks that
-// before it replaces anything.
-func (a *adapter) renameOverFile(ctx context.Context, from, to string) error {
-	if !a.hasReadOnlyLayer || davpath.IsTemp(path.Base(from)) {
+// renameOver renames something to a name that something has. Only a file replaces a file. If the
+// old name may stay visible, it checks that before it replaces anything.
+func (a *adapter) renameOver(ctx context.Context, from, to string, old, replaced *Info) error {
+	switch {
+	case old.SameFile(replaced):
+		return a.fs.Rename(ctx, from, to)
+	case old.IsDir() && replaced.IsDir():
+		return fs.ErrExist
+	case old.IsDir():
+		return syscall.ENOTDIR
+	case replaced.IsDir():
+		return syscall.EISDIR
+	case !a.hasReadOnlyLayer, davpath.IsTemp(path.Base(from)):
 		return a.replace(ctx, from, to)
 	}
 	temp := path.Join(path.Dir(from), davpath.TempName())
