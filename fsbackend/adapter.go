@@ -264,19 +264,12 @@ type openFile struct {
 	next int64 // where the next Read starts
 }
 
-func (f *openFile) fail(op string, err error) error {
-	if err == io.EOF {
-		return err
-	}
-	return ReadError(op, f.p, err)
-}
-
-func (f *openFile) Close() error { return f.fail("close", f.File.Close()) }
+func (f *openFile) Close() error { return ReadError("close", f.p, f.File.Close()) }
 
 func (f *openFile) Read(b []byte) (int, error) {
 	if f.next != f.at {
 		if err := f.seek(); err != nil {
-			return 0, f.fail("read", err)
+			return 0, ReadError("read", f.p, err)
 		}
 	}
 	n, err := f.File.Read(b)
@@ -285,7 +278,7 @@ func (f *openFile) Read(b []byte) (int, error) {
 	if n <= 0 && err == io.ErrUnexpectedEOF {
 		err = io.EOF
 	}
-	return n, f.fail("read", err)
+	return n, ReadError("read", f.p, err)
 }
 
 func (f *openFile) Seek(offset int64, whence int) (int64, error) {
@@ -300,7 +293,7 @@ func (f *openFile) Seek(offset int64, whence int) (int64, error) {
 		offset += fi.Size()
 	}
 	if offset < 0 {
-		return 0, f.fail("seek", syscall.EINVAL)
+		return 0, ReadError("seek", f.p, syscall.EINVAL)
 	}
 	f.next = offset
 	return offset, nil
@@ -329,7 +322,7 @@ func (f *openFile) seek() error {
 func (f *openFile) Stat() (*Info, error) {
 	fi, err := f.File.Stat()
 	info, err := infoOf(f.p.String(), fi, err)
-	return info, f.fail("stat", err)
+	return info, ReadError("stat", f.p, err)
 }
 
 // hostFile is an openFile for sendfile, which moves the position of host.
@@ -340,7 +333,7 @@ type hostFile struct {
 
 func (f *hostFile) Seek(offset int64, whence int) (int64, error) {
 	at, err := f.host.Seek(offset, whence)
-	return at, f.fail("seek", err)
+	return at, ReadError("seek", f.p, err)
 }
 
 func (f *hostFile) SyscallConn() (syscall.RawConn, error) { return f.host.SyscallConn() }

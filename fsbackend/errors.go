@@ -1,6 +1,7 @@
 package fsbackend
 
 import (
+	"io"
 	"io/fs"
 	"os"
 	"syscall"
@@ -26,11 +27,11 @@ func Cause(err error) error {
 
 // ReadError returns err as the failure of an operation on an existing resource. A path through a
 // file, a loop of links, and a name that the system cannot have are fs.ErrNotExist. nil stays nil,
-// as with CreateError and RenameError.
+// as with CreateError and RenameError, and io.EOF stays io.EOF.
 func ReadError(op string, p davpath.Path, err error) error {
 	switch err = Cause(err); err {
-	case nil:
-		return nil
+	case nil, io.EOF:
+		return err
 	case syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EILSEQ:
 		err = fs.ErrNotExist
 	}

@@ -125,7 +125,6 @@ type dir struct {
 	p   davpath.Path
 }
 
-// Names implements fsbackend.Dir.
 func (d *dir) Names() ([]string, error) {
 	if err := d.fs.fault(d.ctx, Readdir, d.p); err != nil {
 		return nil, err
@@ -133,7 +132,6 @@ func (d *dir) Names() ([]string, error) {
 	return d.Dir.Names()
 }
 
-// Lstat implements fsbackend.Dir.
 func (d *dir) Lstat(names []string, infos []fsbackend.Info, errs []error) {
 	for i, name := range names { // one by one: a rule may change the tree
 		errs[i] = nil
@@ -165,7 +163,6 @@ type file struct {
 	p   davpath.Path
 }
 
-// Read implements fsbackend.File.
 func (f *file) Read(b []byte) (int, error) {
 	if err := f.fs.fault(f.ctx, Read, f.p); err != nil {
 		return 0, err
@@ -206,7 +203,6 @@ func (u *upload) Write(b []byte) (int, error) {
 	return n, cmp.Or(err, failure)
 }
 
-// Commit implements fsbackend.Upload.
 func (u *upload) Commit(ctx context.Context) (*fsbackend.Info, error) {
 	if err := u.fs.fault(ctx, Commit, u.p); err != nil {
 		u.Upload.Close()
