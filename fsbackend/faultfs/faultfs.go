@@ -133,6 +133,10 @@ func (d *dir) Names() ([]string, error) {
 }
 
 func (d *dir) Lstat(names []string, infos []fsbackend.Info, errs []error) {
+	if !d.fs.hasRuleIn(d.p) { // an allocation for each member made a listing a quarter slower
+		d.Dir.Lstat(names, infos, errs)
+		return
+	}
 	for i, name := range names { // one by one: a rule may change the tree
 		errs[i] = nil
 		if davpath.ValidSegment(name) {
@@ -277,16 +281,20 @@ func (f *FS) Usage(ctx context.Context, p davpath.Path) (used, free uint64, err 
 	return f.inner.Usage(ctx, p)
 }
 
-// bulk returns the Bulk of the inner back end if there is one and no rule is, or may be, for a
-// resource in one of the trees.
-func (f *FS) bulk(trees ...davpath.Path) fsbackend.Bulk {
-	bulk, _ := f.inner.(fsbackend.Bulk)
+// hasRuleIn reports whether a rule is, or may be, for a resource in one of the trees.
+func (f *FS) hasRuleIn(trees ...davpath.Path) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, r := range f.rules {
-		if slices.ContainsFunc(trees, func(p davpath.Path) bool { return r.matches(p) || r.mayMatchBelow(p) }) {
-			return nil
-		}
+	return slices.ContainsFunc(f.rules, func(r *Rule) bool {
+		return slices.ContainsFunc(trees, func(p davpath.Path) bool { return r.matches(p) || r.mayMatchBelow(p) })
+	})
+}
+
+// bulk returns the Bulk of the inner back end if there is one and no rule is for the trees.
+func (f *FS) bulk(trees ...davpath.Path) fsbackend.Bulk {
+	bulk, _ := f.inner.(fsbackend.Bulk)
+	if f.hasRuleIn(trees...) {
+		return nil
 	}
 	return bulk
 }
