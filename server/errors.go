@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 
@@ -51,6 +52,7 @@ func (h *Handler) fail(q *request, err error) {
 	head.Del("ETag")
 	head.Del("Last-Modified")
 	head.Del("Content-Location")
+	maps.Copy(head, e.Header)
 	head.Set("Content-Type", contentType)
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("Content-Length", strconv.Itoa(len(body)))

@@ -89,7 +89,7 @@ func (g *guard) checkName(p access.Privilege, path davpath.Path) error {
 
 // Clear implements tree.Guard.
 func (g *guard) Clear(path davpath.Path) bool {
-	return g.h.policy == nil && (g.h.locks.Len() == 0 ||
+	return g.h.allowsAll(g.q.ctx, path) && (g.h.locks.Len() == 0 ||
 		!g.h.locks.AnyBelow(path) && !g.h.locks.AnyBelow(g.h.realPath(context.Background(), path)))
 }
 
@@ -142,6 +142,12 @@ func (h *Handler) checkPolicy(ctx context.Context, p access.Privilege, path davp
 		return nil
 	}
 	return h.policy.Check(ctx, p, path)
+}
+
+// allowsAll reports whether the policy certainly allows everything below p.
+func (h *Handler) allowsAll(ctx context.Context, p davpath.Path) bool {
+	whole, ok := h.policy.(access.TreePolicy)
+	return h.policy == nil || ok && whole.AllowsAll(ctx, p)
 }
 
 // lockRoot returns the href of a lock's root. q may be nil.

@@ -212,7 +212,7 @@ func (h *Handler) respondConflicts(q *request, conflicts map[davpath.Path]*multi
 // ignores members that cannot be read for other reasons.
 func (h *Handler) deniedMembers(q *request, t *tree.Tree, r props.Resource) (map[davpath.Path]*multistatus.Response, error) {
 	conflicts := make(map[davpath.Path]*multistatus.Response)
-	if h.policy == nil {
+	if h.allowsAll(q.ctx, r.Path) {
 		return conflicts, nil
 	}
 	all := *t

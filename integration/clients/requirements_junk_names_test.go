@@ -8,7 +8,6 @@ import (
 	"dav207/fsbackend/faultfs"
 	"dav207/integration/harness"
 	"dav207/server"
-	"dav207/server/davtest"
 )
 
 // junk has a name of each kind that macOS and Windows create, in several spellings.
@@ -21,7 +20,7 @@ var noJunk = []string{".~lock.doc.odt#", ".hidden", "Thumbs.db.txt", "x._y"}
 // Requirement 28.
 func testJunk(t *testing.T) {
 	for mode, opts := range map[string]*server.Options{"keep": nil, "hide": {HideJunk: true}} {
-		srv := davtest.NewServer(t, opts)
+		srv := harness.NewServer(t, opts)
 		srv.Put("/c/", "/c/real")
 		listed := 2
 		for _, name := range append(noJunk, junk...) {
@@ -58,7 +57,7 @@ func testJunk(t *testing.T) {
 			for _, st := range sc.steps {
 				p.Step(st)
 			}
-			if got := p.Server.Tree(); got != sc.left {
+			if got := p.Server.Names(); got != sc.left {
 				t.Errorf("it leaves %s, want %s", got, sc.left)
 			}
 		})

@@ -28,7 +28,7 @@ func testLockUnmapped(t *testing.T) {
 	if r.StatusCode != 201 || len(locks) != 1 || locks[0].Token != header || !strings.HasPrefix(header, "urn:uuid:") || locks[0].Timeout != "Second-600" {
 		t.Errorf("LOCK = %v, Lock-Token %q, body %+v", r, header, locks)
 	}
-	if got := p.Server.Tree(); got != "/ /c/ /c/new" || p.Server.Content("/c/new") != "" {
+	if got := p.Server.Names(); got != "/ /c/ /c/new" || p.Server.Content("/c/new") != "" {
 		t.Errorf("tree = %s, want an empty file", got)
 	}
 }
@@ -77,7 +77,7 @@ func testRefresh(t *testing.T) {
 	// it were granted, the client would not know the token, and its next LOCK would conflict.
 	for _, name := range []string{"/f", "/new", "/c/"} {
 		p := runSteps(t, "/f /c/", harness.Step{"LOCK " + name + " | Timeout: Second-3600 | Content-Type: text/xml", "400"})
-		if got := p.Server.Tree(); got != "/ /c/ /f" {
+		if got := p.Server.Names(); got != "/ /c/ /f" {
 			t.Errorf("a LOCK of %s without body and If leaves %s", name, got)
 		}
 		p.Step(harness.Step{"LOCK " + name + " | exclusive", map[bool]string{true: "201", false: "200"}[name == "/new"]})

@@ -19,7 +19,6 @@ import (
 	"dav207/integration/harness"
 	"dav207/props"
 	"dav207/server"
-	"dav207/server/davtest"
 	"dav207/server/multistatus"
 )
 
@@ -44,7 +43,7 @@ func testOptionsEverywhere(t *testing.T) {
 // Requirement 13.
 func testListing(t *testing.T) {
 	const n = 5000
-	srv := davtest.NewServer(t, &server.Options{Prefix: "/my dav"})
+	srv := harness.NewServer(t, &server.Options{Prefix: "/my dav"})
 	srv.Put("/c/ä b&c#.png", "/c/sub/deeper")
 	for i := range n {
 		srv.Put(fmt.Sprintf("/c/%05d.txt", i))
@@ -154,7 +153,7 @@ func testDates(t *testing.T) {
 
 // Requirement 16.
 func testXMLForm(t *testing.T) {
-	srv := davtest.NewServer(t, nil)
+	srv := harness.NewServer(t, nil)
 	srv.Put("/c/f")
 	for _, prop := range []string{`<p xmlns="urn:p"><q a="1"/></p>`, `<D:r xmlns:D="urn:not-dav"><D:s/></D:r>`, `<none xmlns=""><x xmlns="urn:x"/></none>`, `<x:y xmlns:x="DAV:"/>`} {
 		if r := srv.Send("PROPPATCH", "/c/f", `<d:propertyupdate xmlns:d="DAV:"><d:set><d:prop>`+prop+`</d:prop></d:set></d:propertyupdate>`); len(r.Responses) != 1 {
@@ -242,7 +241,7 @@ func testDestinationForms(t *testing.T) {
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			tt.opts.Prefix = "/dav"
-			srv := davtest.NewServer(t, &tt.opts)
+			srv := harness.NewServer(t, &tt.opts)
 			srv.Put("/f")
 			headers := append(tt.headers, "Destination: "+strings.Replace(tt.destination, "{host}", srv.Listener.Addr().String(), 1))
 			for _, method := range []string{"COPY", "MOVE"} {
@@ -363,7 +362,7 @@ func testQuota(t *testing.T) {
 func TestRootDisplayName(t *testing.T) {
 	const ask = `<propfind xmlns="DAV:"><prop><displayname/></prop></propfind>`
 	for prefix, want := range map[string]string{"/": "", "/dav": "dav", "/a/my files &c": "my files &amp;c"} {
-		srv := davtest.NewServer(t, &server.Options{Prefix: prefix})
+		srv := harness.NewServer(t, &server.Options{Prefix: prefix})
 		srv.Put("/c/")
 		for name, want := range map[string]string{"/": want, "/c/": "c"} {
 			r := srv.Send("PROPFIND", name, ask, "Depth: 0")

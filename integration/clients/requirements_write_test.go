@@ -245,7 +245,7 @@ func testNoRoom(t *testing.T) {
 	if got := s.Want(200, "GET", "/f", "").Body; got != "old" {
 		t.Errorf("/f = %q", got)
 	}
-	srv := davtest.NewServer(t, nil)
+	srv := harness.NewServer(t, nil)
 	srv.Put("/f", "/c/1")
 	for cause, want := range map[error]string{syscall.ENOSPC: "507 sufficient-disk-space", syscall.EDQUOT: "507 quota-not-exceeded"} {
 		srv.Files.Reset()

@@ -138,7 +138,7 @@ func TestListingMemberReplaced(t *testing.T) {
 	} {
 		t.Run(tt.target+" by "+tt.by, func(t *testing.T) {
 			replaced := func() *davtest.Server {
-				srv := davtest.NewServer(t, nil)
+				srv := harness.NewServer(t, nil)
 				srv.Put("/c/d/x", "/c/e")
 				srv.Files.Fail(faultfs.Open, "/c/d", tt.fails).Times(1).Do(func(context.Context) {
 					srv.Remove("/c/d")
@@ -163,7 +163,7 @@ func TestListingMemberReplaced(t *testing.T) {
 			}
 			to := map[string]string{"/c/": "/copy/d", "/c/d/": "/copy"}[tt.target]
 			if tt.by == "a file" && srv.Content(to) != tt.by {
-				t.Errorf("%s is not the file that came: %s", to, srv.Tree())
+				t.Errorf("%s is not the file that came: %s", to, srv.Names())
 			}
 		})
 	}

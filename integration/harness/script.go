@@ -30,7 +30,17 @@ type ScriptRun struct {
 
 // StartScript starts a server on an empty tree for the steps of a script.
 func StartScript(t *testing.T, opts *server.Options) *ScriptRun {
-	return &ScriptRun{T: t, Server: davtest.NewServer(t, opts)}
+	return &ScriptRun{T: t, Server: NewServer(t, opts)}
+}
+
+// NewServer starts a server on an empty tree for the tests of the server itself, which leave locks
+// on purpose and look at the times of the machine. opts may be nil.
+func NewServer(t testing.TB, opts *server.Options) *davtest.Server {
+	o := &davtest.Options{RealTime: true, Lenient: true}
+	if opts != nil {
+		o.Server = *opts
+	}
+	return davtest.New(t, o)
 }
 
 // Credentials are the headers of the two users that a Step can name.

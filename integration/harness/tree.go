@@ -49,7 +49,7 @@ func (w Tree) String() string {
 // TreeOf returns the tree of a server.
 func TreeOf(srv *davtest.Server) Tree {
 	w := Tree{}
-	for name := range strings.SplitSeq(srv.Tree(), " ") {
+	for name := range strings.SplitSeq(srv.Names(), " ") {
 		w[name] = ""
 		if !strings.HasSuffix(name, "/") {
 			w[name] = srv.Content(name)

@@ -9,7 +9,6 @@ import (
 
 	"dav207/integration/harness"
 	"dav207/server"
-	"dav207/server/davtest"
 	"dav207/server/locks"
 )
 
@@ -96,7 +95,7 @@ func TestMatrixLockUnmapped(t *testing.T) {
 		t.Run(harness.NoSlash("LOCK "+tt.f.String()), func(t *testing.T) {
 			table := locks.New(nil)
 			c := &cell{rules: &harness.Rules{}}
-			c.srv = davtest.NewServer(t, &server.Options{Locks: table, Policy: c.rules})
+			c.srv = harness.NewServer(t, &server.Options{Locks: table, Policy: c.rules})
 			c.srv.Put(tree...)
 			c.install(t, tt.f)
 			before := table.Len()
@@ -136,7 +135,7 @@ func TestLockDoesNotStatMembers(t *testing.T) {
 	} {
 		t.Run(harness.NoSlash(f.String()), func(t *testing.T) {
 			c := &cell{rules: &harness.Rules{}}
-			c.srv = davtest.NewServer(t, &server.Options{Policy: c.rules})
+			c.srv = harness.NewServer(t, &server.Options{Policy: c.rules})
 			c.srv.Put(tree...)
 			c.srv.Files.Fail(operations[f.kind], f.name, harness.PathError(f.name, f.err))
 			c.check(t, c.srv.Send("LOCK", "/c/", harness.ExclusiveLock), "200", w)

@@ -140,7 +140,7 @@ func newCell(t *testing.T, w harness.Tree, f fault) *cell {
 	if f.kind == protected || f.kind == unreadable {
 		opts.Policy = c.rules
 	}
-	c.srv = davtest.NewServer(t, opts)
+	c.srv = harness.NewServer(t, opts)
 	for _, name := range slices.Sorted(maps.Keys(w)) {
 		if name != "/" {
 			c.srv.Put(name)

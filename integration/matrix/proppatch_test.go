@@ -12,7 +12,6 @@ import (
 	"dav207/props"
 	"dav207/server"
 	"dav207/server/davpath"
-	"dav207/server/davtest"
 )
 
 func TestMatrixProppatch(t *testing.T) {
@@ -93,7 +92,7 @@ func TestMatrixProppatchProperty(t *testing.T) {
 		t.Run(tt.rule, func(t *testing.T) {
 			c := &cell{rules: &harness.Rules{}}
 			store := &failingStore{}
-			c.srv = davtest.NewServer(t, &server.Options{Policy: c.rules, Props: store})
+			c.srv = harness.NewServer(t, &server.Options{Policy: c.rules, Props: store})
 			c.srv.Put("/f")
 			old := strings.ReplaceAll(update3(""), "new", "old")
 			if got := c.srv.Send("PROPPATCH", "/f", old).String(); got != "207 /f=200[first middle last]" {

@@ -111,7 +111,7 @@ func TestMatrixSeveralFaults(t *testing.T) {
 			if tt.policy != "" {
 				opts.Policy = c.rules
 			}
-			c.srv = davtest.NewServer(t, opts)
+			c.srv = harness.NewServer(t, opts)
 			c.srv.Put(strings.Fields(tt.before)...)
 			for _, f := range tt.faults {
 				c.install(t, f)
@@ -158,7 +158,7 @@ func TestMatrixUnderAPolicy(t *testing.T) {
 			t.Run(harness.NoSlash(request+" "+f.String()), func(t *testing.T) {
 				t.Parallel()
 				c := &cell{rules: &harness.Rules{}}
-				c.srv = davtest.NewServer(t, &server.Options{Policy: c.rules})
+				c.srv = harness.NewServer(t, &server.Options{Policy: c.rules})
 				for name := range w {
 					if name != "/" {
 						c.srv.Put(name)

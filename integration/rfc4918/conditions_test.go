@@ -341,7 +341,7 @@ func TestRequestAfterContinue(t *testing.T) {
 			p := harness.StartScript(t, nil)
 			p.Server.Put("/f", "/locked", "/d/", "/d/m")
 			token := "<" + strings.Trim(p.Do("LOCK /locked | exclusive").Header.Get("Lock-Token"), "<>") + ">"
-			before := p.Server.Tree()
+			before := p.Server.Names()
 			conn, err := net.Dial("tcp", p.Server.Listener.Addr().String())
 			if err != nil {
 				t.Fatal(err)
@@ -356,7 +356,7 @@ func TestRequestAfterContinue(t *testing.T) {
 				t.Fatalf("= %q, %v, want 100 Continue", line, err)
 			}
 			answers.ReadString('\n')
-			if now := p.Server.Tree(); now != before {
+			if now := p.Server.Names(); now != before {
 				t.Errorf("tree before the body = %s, want %s", now, before)
 			}
 			if tt.body != "" {
@@ -371,7 +371,7 @@ func TestRequestAfterContinue(t *testing.T) {
 			if resp.StatusCode != tt.status {
 				t.Errorf("= %s, want %d", resp.Status, tt.status)
 			}
-			if got := p.Server.Tree(); got != tt.left {
+			if got := p.Server.Names(); got != tt.left {
 				t.Errorf("tree = %s, want %s", got, tt.left)
 			}
 		})

@@ -26,7 +26,7 @@ type exchangeServer interface {
 	Write(name, content string)
 	Lock(name string, headers ...string) (token string)
 	Content(name string) string
-	Tree() string
+	Names() string
 }
 
 // newExchangeServer starts a server on an empty tree of a kind, "memory" or "disk".
@@ -34,7 +34,7 @@ func newExchangeServer(t *testing.T, kind string, opts *server.Options) exchange
 	t.Helper()
 	switch kind {
 	case "memory":
-		return memoryServer{davtest.NewServer(t, opts)}
+		return memoryServer{harness.NewServer(t, opts)}
 	case "disk":
 		dir := t.TempDir()
 		t.Cleanup(func() { harness.NoTemps(t, dir) })
@@ -113,7 +113,7 @@ func (s *diskServer) Content(name string) string {
 	return string(b)
 }
 
-func (s *diskServer) Tree() string {
+func (s *diskServer) Names() string {
 	s.Helper()
 	var names []string
 	err := filepath.WalkDir(s.dir, func(file string, d fs.DirEntry, err error) error {

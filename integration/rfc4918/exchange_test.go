@@ -281,7 +281,7 @@ func (x *exchange) after(data []byte) {
 		}
 		return err
 	})
-	if got, want := x.srv.Tree(), joined(want); got != want {
+	if got, want := x.srv.Names(), joined(want); got != want {
 		x.t.Errorf("the tree after the requests is\n     %s\nwant %s", got, want)
 	}
 }

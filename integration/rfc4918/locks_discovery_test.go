@@ -65,8 +65,8 @@ func TestLockOwner(t *testing.T) {
 	t.Run("9.10.6 one that is too large", func(t *testing.T) {
 		p := harness.StartScript(t, nil)
 		r := p.Do(`LOCK /new | body: <lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype><owner>` + strings.Repeat("x", 9<<10) + `</owner></lockinfo>`)
-		if r.StatusCode != 413 || p.Server.Tree() != "/" {
-			t.Errorf("LOCK = %v and tree = %s, want 413 and an empty tree", r, p.Server.Tree())
+		if r.StatusCode != 413 || p.Server.Names() != "/" {
+			t.Errorf("LOCK = %v and tree = %s, want 413 and an empty tree", r, p.Server.Names())
 		}
 	})
 }

@@ -54,7 +54,7 @@ func TestDeletedMembersLoseLocksAndProperties(t *testing.T) {
 			[]broken{{faultfs.Rename, "/c", syscall.EXDEV}, {faultfs.Rename, "/c/d", syscall.EXDEV}, {faultfs.Remove, "/c/d", syscall.EACCES}}, "207 /c/d/=403"},
 	} {
 		t.Run(harness.NoSlash(tt.rule), func(t *testing.T) {
-			srv := davtest.NewServer(t, nil)
+			srv := harness.NewServer(t, nil)
 			srv.Put("/s/f", tt.gone)
 			srv.Send("PROPPATCH", tt.gone, harness.SetMark)
 			token := srv.Lock(tt.gone)
@@ -68,7 +68,7 @@ func TestDeletedMembersLoseLocksAndProperties(t *testing.T) {
 			if got := srv.Do(tt.method, tt.name, headers...).String(); got != tt.want {
 				t.Errorf("%s %s %s = %s, want %s", tt.method, tt.name, tt.dst, got, tt.want)
 			}
-			if tree := " " + srv.Tree() + " "; !strings.Contains(tree, " "+tt.stays+" ") || strings.Contains(tree, " "+tt.gone+" ") {
+			if tree := " " + srv.Names() + " "; !strings.Contains(tree, " "+tt.stays+" ") || strings.Contains(tree, " "+tt.gone+" ") {
 				t.Fatalf("tree = %s, want %s and not %s", tree, tt.stays, tt.gone)
 			}
 			srv.Put(tt.gone) // without a request, which would clear the properties
@@ -174,7 +174,7 @@ func TestOverwriteUndeletableMember(t *testing.T) {
 // that was removed loses them.
 func TestOverwriteUndeletableKeepsProperties(t *testing.T) {
 	for _, method := range []string{"MOVE", "COPY"} {
-		srv := davtest.NewServer(t, nil)
+		srv := harness.NewServer(t, nil)
 		srv.Put("/f", "/t/a", "/t/b")
 		for _, name := range []string{"/t/a", "/t/b", "/t"} {
 			srv.Send("PROPPATCH", name, harness.SetMark)
@@ -184,7 +184,7 @@ func TestOverwriteUndeletableKeepsProperties(t *testing.T) {
 		if got, want := srv.Do(method, "/f", "Destination: /t").String(), "207 /t/b=403"; got != want {
 			t.Errorf("%s = %s, want %s", method, got, want)
 		}
-		if got, want := srv.Tree(), "/ /f /t/ /t/b"; got != want {
+		if got, want := srv.Names(), "/ /f /t/ /t/b"; got != want {
 			t.Errorf("%s: there is %s, want %s", method, got, want)
 		}
 		if !marked(t, srv, "/t/b") || !marked(t, srv, "/t") || marked(t, srv, "/f") {
@@ -201,7 +201,7 @@ func TestOverwriteUndeletableKeepsProperties(t *testing.T) {
 // §6.1). The locks of the members end.
 func TestLockOfCollectionReplacedByFile(t *testing.T) {
 	for _, method := range []string{"COPY", "MOVE"} {
-		srv := davtest.NewServer(t, nil)
+		srv := harness.NewServer(t, nil)
 		srv.Put("/f", "/t/a")
 		token := srv.Lock("/t/")
 		if got := srv.Do(method, "/f", "Destination: /t", "If: </t> (<"+token+">)").String(); got != "204" {
@@ -214,7 +214,7 @@ func TestLockOfCollectionReplacedByFile(t *testing.T) {
 			t.Errorf("PUT with the token after %s = %s, want 204", method, got)
 		}
 	}
-	srv := davtest.NewServer(t, nil)
+	srv := harness.NewServer(t, nil)
 	srv.Put("/f", "/t/a")
 	token := srv.Lock("/t/a")
 	if got := srv.Do("COPY", "/f", "Destination: /t", "If: </t/a> (<"+token+">)").String(); got != "204" {
@@ -232,7 +232,7 @@ func TestLockOfCollectionReplacedByFile(t *testing.T) {
 // If a file can neither be renamed to the destination nor removed from the source, MOVE removes the
 // copy again. Nothing was changed, so the answer is a plain status (RFC 4918 §9.9.4).
 func TestMoveOfUndeletableFile(t *testing.T) {
-	srv := davtest.NewServer(t, nil)
+	srv := harness.NewServer(t, nil)
 	srv.Put("/f")
 	srv.Send("PROPPATCH", "/f", harness.SetMark)
 	srv.Files.Fail(faultfs.Rename, "/f", syscall.EXDEV)
@@ -240,7 +240,7 @@ func TestMoveOfUndeletableFile(t *testing.T) {
 	if got := srv.Do("MOVE", "/f", "Destination: /g").String(); got != "403" {
 		t.Errorf("MOVE = %s, want 403", got)
 	}
-	if got := srv.Tree(); got != "/ /f" {
+	if got := srv.Names(); got != "/ /f" {
 		t.Errorf("tree = %s, want / /f", got)
 	}
 	if !marked(t, srv, "/f") {

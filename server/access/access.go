@@ -65,6 +65,14 @@ type PropertyPolicy interface {
 	CheckProperty(ctx context.Context, p Privilege, path davpath.Path, property xml.Name) error
 }
 
+// TreePolicy is an optional interface of a Policy that can decide for a subtree at once. Without it
+// COPY, MOVE and DELETE of a collection go member by member.
+type TreePolicy interface {
+	Policy
+	// AllowsAll reports whether Check certainly allows everything for every resource below path.
+	AllowsAll(ctx context.Context, path davpath.Path) bool
+}
+
 type principalKey struct{}
 
 // WithPrincipal returns a context with the name of the authenticated user.

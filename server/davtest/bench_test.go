@@ -10,12 +10,12 @@ import (
 	"dav207/server/davtest"
 )
 
-// BenchmarkNewServer starts a server and ends it.
-func BenchmarkNewServer(b *testing.B) {
+// BenchmarkNew starts a server and ends it.
+func BenchmarkNew(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		t := &fakeTB{}
-		davtest.NewServer(t, nil)
+		davtest.New(t, nil)
 		for _, f := range t.cleanups {
 			f()
 		}
@@ -74,7 +74,7 @@ func BenchmarkCopy(b *testing.B) {
 
 // filled starts a server with n files in /c.
 func filled(b *testing.B, n int) *davtest.Server {
-	srv := davtest.NewServer(b, nil)
+	srv := davtest.New(b, nil)
 	for i := range n {
 		srv.Put(fmt.Sprintf("/c/file-%06d.txt", i))
 	}

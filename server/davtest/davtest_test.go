@@ -17,16 +17,16 @@ import (
 )
 
 func TestPutMakesParents(t *testing.T) {
-	srv := davtest.NewServer(t, nil)
-	if got := srv.Tree(); got != "/" {
-		t.Errorf("Tree of a new server = %q, want /", got)
+	srv := davtest.New(t, nil)
+	if got := srv.Names(); got != "/" {
+		t.Errorf("Names of a new server = %q, want /", got)
 	}
 	srv.Put("/c/1", "e/", "/c/d/", "/c/d/x y")
 	srv.Write("/c/1", "another")
 	srv.Remove("/e")
 	srv.Remove("/never/there")
-	if got, want := srv.Tree(), "/ /c/ /c/1 /c/d/ /c/d/x y"; got != want {
-		t.Errorf("Tree = %q, want %q", got, want)
+	if got, want := srv.Names(), "/ /c/ /c/1 /c/d/ /c/d/x y"; got != want {
+		t.Errorf("Names = %q, want %q", got, want)
 	}
 	for name, want := range map[string]string{"/c/1": "another", "/c/d/x y": "/c/d/x y"} {
 		if got := srv.Content(name); got != want {
@@ -39,13 +39,13 @@ func TestPutMakesParents(t *testing.T) {
 }
 
 func TestFaultsDoNotAffectHelpers(t *testing.T) {
-	srv := davtest.NewServer(t, nil)
+	srv := davtest.New(t, nil)
 	for _, op := range []faultfs.Op{faultfs.Create, faultfs.Write, faultfs.Mkdir, faultfs.Stat, faultfs.Open, faultfs.Readdir, faultfs.Remove} {
 		srv.Files.Fail(op, "/**", syscall.EIO)
 	}
 	srv.Put("/c/1", "/c/2")
 	srv.Remove("/c/2")
-	if got := srv.Tree() + srv.Content("/c/1"); got != "/ /c/ /c/1/c/1" {
+	if got := srv.Names() + srv.Content("/c/1"); got != "/ /c/ /c/1/c/1" {
 		t.Errorf("the tree and /c/1 = %q", got)
 	}
 	if got := srv.Do("GET", "/c/1"); got.StatusCode != http.StatusInternalServerError {
@@ -54,7 +54,7 @@ func TestFaultsDoNotAffectHelpers(t *testing.T) {
 }
 
 func TestPrefix(t *testing.T) {
-	srv := davtest.NewServer(t, &server.Options{Prefix: "/dav files/"})
+	srv := davtest.New(t, &davtest.Options{Server: server.Options{Prefix: "/dav files/"}})
 	srv.Put("/a b?.txt")
 	r := srv.Do("PROPFIND", "/", "Depth: 1")
 	if got, want := r.Statuses(), []string{"/dav%20files/", "/dav%20files/a%20b%3F.txt"}; len(got) != 2 || got[want[0]] != 200 || got[want[1]] != 200 {
@@ -66,7 +66,7 @@ func TestPrefix(t *testing.T) {
 }
 
 func TestLocksExpireWithTheClock(t *testing.T) {
-	srv := davtest.NewServer(t, nil)
+	srv := davtest.New(t, nil)
 	srv.Put("/f")
 	token := srv.Lock("/f", "Depth: 0", "Timeout: Second-60")
 	if !strings.HasPrefix(token, "urn:uuid:") {
@@ -90,7 +90,7 @@ func TestLocksExpireWithTheClock(t *testing.T) {
 
 func TestAnyPasswordIsAccepted(t *testing.T) {
 	const jane, joe = "Authorization: Basic amFuZTo=", "Authorization: Basic am9lOg=="
-	srv := davtest.NewServer(t, nil)
+	srv := davtest.New(t, nil)
 	token := srv.Lock("/f", jane)
 	for _, tt := range []struct {
 		user   string
@@ -104,7 +104,7 @@ func TestAnyPasswordIsAccepted(t *testing.T) {
 
 func TestAdvanceNeedsTheServersLocks(t *testing.T) {
 	table := locks.New(nil)
-	srv := davtest.NewServer(t, &server.Options{Locks: table})
+	srv := davtest.New(t, &davtest.Options{Server: server.Options{Locks: table}})
 	srv.Lock("/new")
 	if table.Len() != 1 {
 		t.Errorf("the table given holds %d locks, want 1", table.Len())
@@ -113,16 +113,16 @@ func TestAdvanceNeedsTheServersLocks(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		davtest.NewServer(ft, &server.Options{Locks: table}).Advance(time.Second)
+		davtest.New(ft, &davtest.Options{Server: server.Options{Locks: table}}).Advance(time.Second)
 	}()
 	<-done
 	if !ft.failed {
-		t.Error("Advance succeeds with a lock table that has its own clock, want Fatal")
+		t.Error("Advance succeeds with a lock table that has its own clock, want Fatalf")
 	}
 }
 
 func TestString(t *testing.T) {
-	srv := davtest.NewServer(t, nil)
+	srv := davtest.New(t, nil)
 	srv.Put("/c/1", "/c/2")
 	srv.Files.Fail(faultfs.Stat, "/c/2", syscall.EACCES)
 	for _, tt := range []struct{ got, want string }{
@@ -146,7 +146,7 @@ func TestString(t *testing.T) {
 
 // A listing that cannot be completed must not look complete.
 func TestTruncatedMultistatus(t *testing.T) {
-	srv := davtest.NewServer(t, &server.Options{Props: &brokenProps{}})
+	srv := davtest.New(t, &davtest.Options{Server: server.Options{Props: &brokenProps{}}})
 	names := make([]string, 600)
 	for i := range names {
 		names[i] = "/c/" + strings.Repeat("n", 40) + string(rune('a'+i/26)) + string(rune('a'+i%26))
@@ -159,7 +159,7 @@ func TestTruncatedMultistatus(t *testing.T) {
 }
 
 func TestParallelUse(t *testing.T) {
-	srv := davtest.NewServer(t, nil)
+	srv := davtest.New(t, nil)
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -179,7 +179,7 @@ func TestParallelUse(t *testing.T) {
 	}
 	for range 50 {
 		srv.Put("/a/b")
-		srv.Tree()
+		srv.Names()
 		srv.Advance(time.Second)
 		srv.Files.Fail(faultfs.Stat, "/a/b", syscall.EIO)
 		srv.Files.Reset()
@@ -188,13 +188,13 @@ func TestParallelUse(t *testing.T) {
 	wg.Wait()
 }
 
-// fatalRecorder records a call of Fatal and ends the goroutine, as testing.T does.
+// fatalRecorder records a call of Fatalf and ends the goroutine, as testing.T does.
 type fatalRecorder struct {
 	testing.TB
 	failed bool
 }
 
-func (f *fatalRecorder) Fatal(...any) {
+func (f *fatalRecorder) Fatalf(string, ...any) {
 	f.failed = true
 	runtime.Goexit()
 }

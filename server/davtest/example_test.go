@@ -13,15 +13,15 @@ import (
 )
 
 // A client must recognise what is left after a DELETE that failed for some of the members.
-func ExampleNewServer() {
+func ExampleNew() {
 	test := func(t testing.TB) {
-		srv := davtest.NewServer(t, nil)
+		srv := davtest.New(t, nil)
 		srv.Put("/c/1", "/c/2", "/c/d/3")
 		srv.Files.Fail(faultfs.Remove, "/c/d/3", fs.ErrPermission)
 		srv.Lock("/c/2")
 
 		fmt.Println(srv.Do("DELETE", "/c/"))
-		fmt.Println(srv.Tree())
+		fmt.Println(srv.Names())
 
 		srv.Files.Reset()
 		srv.Files.Fail(faultfs.Write, "/c/*", syscall.ENOSPC).Nth(2) // not the first file, but the second

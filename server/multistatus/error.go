@@ -13,9 +13,10 @@ import (
 // Error is an error with the status and the DAV:error that a client gets for it.
 type Error struct {
 	Status      int
-	Condition   *Condition // the body, or the DAV:error of a response; nil for none
-	Description string     // human-readable; sent to the client
-	Err         error      // the cause, for the log; never sent
+	Condition   *Condition  // the body, or the DAV:error of a response; nil for none
+	Description string      // human-readable; sent to the client
+	Header      http.Header // for the response, if the status is that of the whole; nil for none
+	Err         error       // the cause, for the log; never sent
 }
 
 // Error returns the text for the log, with the cause. Do not send it to clients.

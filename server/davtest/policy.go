@@ -1,0 +1,174 @@
+package davtest
+
+import (
+	"context"
+	"encoding/xml"
+	"net/http"
+	"sync"
+
+	"dav207/server/access"
+	"dav207/server/davpath"
+	"dav207/server/locks"
+)
+
+// request is what the rules know of a request in progress.
+type request struct {
+	*http.Request
+	path     string      // of the Request-URI
+	rules    []*ruleSpec // those that fit its method and headers
+	faithful bool        // one of them is more than wire
+
+	mu      sync.Mutex
+	decided map[*Rule]bool // whether a rule that was asked fires in this request
+	held    []string       // tokens of locks that end with the request
+}
+
+type requestKey struct{}
+
+// begin returns what the rules know of r, and r with that in its context.
+func (s *Server) begin(r *http.Request) (*request, *http.Request) {
+	q := &request{path: s.pathOf(r), decided: make(map[*Rule]bool)}
+	user, _, _ := r.BasicAuth()
+	s.mu.Lock()
+	for _, rule := range s.rules {
+		if spec := rule.spec; spec.fitsHead(r, user) {
+			q.rules = append(q.rules, spec)
+			q.faithful = q.faithful || spec.faithful()
+		}
+	}
+	s.mu.Unlock()
+	if len(q.rules) > 0 {
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
+	}
+	q.Request = r
+	return q, r
+}
+
+// finish ends the locks that were held during the request.
+func (s *Server) finish(q *request) {
+	for _, token := range q.held {
+		s.locks.Unlock(token)
+	}
+}
+
+// pathOf returns the name of the resource at the Request-URI, or "".
+func (s *Server) pathOf(r *http.Request) string {
+	p, err := s.mapping.Parse(r.URL.EscapedPath())
+	if err != nil {
+		return ""
+	}
+	return p.String()
+}
+
+// fires reports whether a rule fires in the request. It decides once.
+func (q *request) fires(s *Server, r *Rule) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	fires, known := q.decided[r]
+	if !known {
+		s.mu.Lock()
+		fires = r.fires()
+		s.mu.Unlock()
+		q.decided[r] = fires
+	}
+	return fires
+}
+
+// hasFired reports whether a rule was asked in the request and fired.
+func (q *request) hasFired(r *Rule) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.decided[r]
+}
+
+// rulePolicy is the access.Policy of a Server: the rules, and then the policy of its options.
+type rulePolicy struct {
+	server *Server
+	next   access.Policy // may be nil
+}
+
+var (
+	_ access.PropertyPolicy = rulePolicy{}
+	_ access.TreePolicy     = rulePolicy{}
+)
+
+// Check implements access.Policy.
+func (p rulePolicy) Check(ctx context.Context, privilege access.Privilege, path davpath.Path) error {
+	if q, _ := ctx.Value(requestKey{}).(*request); q != nil && q.faithful && touches(q.Method, privilege) {
+		if err := p.server.failureOf(q, path, nil); err != nil {
+			return err
+		}
+	}
+	if p.next == nil {
+		return nil
+	}
+	return p.next.Check(ctx, privilege, path)
+}
+
+// touches reports whether a request with this method that is checked for a privilege acts on the
+// resource, and does not only look at it on the way.
+func touches(method string, p access.Privilege) bool {
+	return (p == access.Read) == readsOnly(method) || method == "COPY"
+}
+
+// CheckProperty implements access.PropertyPolicy.
+func (p rulePolicy) CheckProperty(ctx context.Context, privilege access.Privilege, path davpath.Path, name xml.Name) error {
+	if q, _ := ctx.Value(requestKey{}).(*request); q != nil && q.faithful {
+		if err := p.server.failureOf(q, path, &name); err != nil {
+			return err
+		}
+	}
+	if next, ok := p.next.(access.PropertyPolicy); ok {
+		return next.CheckProperty(ctx, privilege, path, name)
+	}
+	return nil
+}
+
+// AllowsAll implements access.TreePolicy.
+func (p rulePolicy) AllowsAll(ctx context.Context, path davpath.Path) bool {
+	if q, _ := ctx.Value(requestKey{}).(*request); q != nil && q.faithful {
+		return false
+	}
+	next, ok := p.next.(access.TreePolicy)
+	return p.next == nil || ok && next.AllowsAll(ctx, path)
+}
+
+// failureOf returns the failure of the first rule that is for a resource and fires, or for one of its
+// properties if property is not nil.
+func (s *Server) failureOf(q *request, path davpath.Path, property *xml.Name) error {
+	name := path.String()
+	for _, r := range q.rules {
+		switch {
+		case !r.faithful(), !r.fitsPath(name):
+		case (r.Property != "") != (property != nil), property != nil && r.propertyName() != *property:
+		case !q.fires(s, r.rule):
+		case r.Lock != "":
+			s.changeLocks(q, r.Lock, path)
+		default:
+			return r.err(q.Method, s.href(path))
+		}
+	}
+	return nil
+}
+
+// somebodyElse is the owner of the locks that rules take.
+const somebodyElse = "somebody else"
+
+// changeLocks does what the lock of a rule says.
+func (s *Server) changeLocks(q *request, what string, path davpath.Path) {
+	if what == lockExpires {
+		for _, l := range s.locks.Covering(path) {
+			s.locks.Unlock(l.Token)
+		}
+		return
+	}
+	l, err := s.locks.Create(locks.Lock{Root: path, Principal: somebodyElse, Owner: []byte(somebodyElse)})
+	if err != nil {
+		return // it is locked already
+	}
+	if what == lockHeld {
+		q.mu.Lock()
+		q.held = append(q.held, l.Token)
+		q.mu.Unlock()
+	}
+}

@@ -1,0 +1,328 @@
+package davtest
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/afero"
+	"golang.org/x/tools/txtar"
+
+	"dav207/props"
+	"dav207/server/davpath"
+	"dav207/server/locks"
+	"dav207/server/multistatus"
+)
+
+// The sections of a tree as text, an archive of golang.org/x/tools/txtar:
+//
+//	-- /c/ --              a collection
+//	-- /c/1 --             a file
+//	-- unended /c/2 --     a file that does not end in a line feed: the last one here is not in it
+//	-- base64 /c/3 --      any other file
+//	-- properties /c/1 --  its dead properties, an element of XML each
+//	-- times --            lines of a time and a name: 2024-02-29T12:00:00Z /c/1
+//	-- locks --            lines such as: exclusive infinity jane 3600 urn:uuid:… /c/
+//
+// Names are not escaped. A dash stands for no user, and for a token that is chosen. Collections on
+// the way to a resource go without saying.
+const (
+	unendedSection    = "unended"
+	base64Section     = "base64"
+	propertiesSection = "properties"
+	timesSection      = "times"
+	locksSection      = "locks"
+)
+
+// SetTree adds the resources of a tree as text, and replaces those that exist: see the README for
+// the format. An error is one of the test.
+func (s *Server) SetTree(text string) {
+	s.t.Helper()
+	s.check(s.write(text))
+}
+
+// Tree returns everything there is as text, with properties, locks and the times that are not those
+// of the clock at its start. What SetTree makes of it on an empty server is the same tree.
+func (s *Server) Tree() string {
+	s.t.Helper()
+	text, err := s.read()
+	s.check(err)
+	return text
+}
+
+// write adds a tree. Its error is a *LineError.
+func (s *Server) write(text string) error {
+	archive := txtar.Parse([]byte(text))
+	line := 1 + bytes.Count(archive.Comment, []byte("\n"))
+	if len(bytes.TrimSpace(archive.Comment)) > 0 && len(archive.Files) == 0 {
+		return &LineError{1, errors.New("a tree begins with a line such as -- /c/1 --")}
+	}
+	for _, f := range archive.Files {
+		if n, err := s.writeSection(f.Name, f.Data); err != nil {
+			return &LineError{line + n, err}
+		}
+		line += 1 + bytes.Count(f.Data, []byte("\n"))
+	}
+	return nil
+}
+
+// writeSection applies a section. n is the number of the line in it that is wrong, counted from 1;
+// 0 is its head.
+func (s *Server) writeSection(head string, data []byte) (n int, err error) {
+	kind, name, ok := strings.Cut(head, " ")
+	if strings.HasPrefix(head, "/") {
+		kind, name, ok = "", head, true
+	}
+	if kind == timesSection || kind == locksSection {
+		return eachLine(data, map[string]func(string) error{timesSection: s.writeTime, locksSection: s.writeLock}[kind])
+	}
+	p, err := davpath.Clean(strings.TrimSuffix(name, "/"))
+	switch {
+	case !ok || !slices.Contains([]string{"", unendedSection, base64Section, propertiesSection}, kind):
+		return 0, fmt.Errorf("no section is called %q: it is the name of a resource, which begins with a slash, or unended, base64 or properties and a name, or times or locks", head)
+	case name == "/":
+		p, err = davpath.Root, nil
+	case err == nil && (p.String() != strings.TrimSuffix(name, "/") || p.Reserved()):
+		err = errors.New("the name is not canonical or reserved")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("no resource is called %q: %w", name, err)
+	}
+	if kind == propertiesSection {
+		return 1, s.writeProperties(p, data)
+	}
+	if strings.HasSuffix(name, "/") {
+		if len(data) > 0 {
+			return 1, fmt.Errorf("%s is a collection: it has no content", name)
+		}
+		return 0, s.files.MkdirAll(p.String(), 0o777)
+	}
+	switch kind {
+	case unendedSection:
+		data = bytes.TrimSuffix(data, []byte("\n"))
+	case base64Section:
+		if data, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(string(data)), "")); err != nil {
+			return 1, err
+		}
+	}
+	return 0, s.writeFile(p.String(), data)
+}
+
+// eachLine calls use for each line that is not empty. n is the number of the line that is wrong.
+func eachLine(data []byte, use func(string) error) (n int, err error) {
+	for line := range strings.Lines(string(data)) {
+		n++
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if err := use(line); err != nil {
+			return n, err
+		}
+	}
+	return 0, nil
+}
+
+func (s *Server) writeTime(line string) error {
+	when, name, _ := strings.Cut(line, " ")
+	t, err := time.Parse(time.RFC3339Nano, when)
+	if err != nil {
+		return fmt.Errorf("%q does not begin with a time such as 2024-02-29T12:00:00Z", line)
+	}
+	return s.files.Chtimes(strings.TrimSpace(name), t, t)
+}
+
+// writeLock adds a lock: scope, depth, user, seconds, token, name.
+func (s *Server) writeLock(line string) error {
+	f := strings.SplitN(line, " ", 6)
+	if len(f) < 6 || f[0] != "exclusive" && f[0] != "shared" || f[1] != "0" && f[1] != "infinity" {
+		return fmt.Errorf("%q is no lock such as: exclusive infinity jane 3600 urn:uuid:… /c/", line)
+	}
+	seconds, err := strconv.ParseUint(f[3], 10, 32)
+	if err != nil {
+		return fmt.Errorf("%q is no number of seconds", f[3])
+	}
+	p, err := davpath.Clean(strings.TrimSuffix(f[5], "/"))
+	if err != nil {
+		return err
+	}
+	if _, err := s.files.Stat(p.String()); err != nil {
+		return fmt.Errorf("%s does not exist: only resources can be locked", f[5])
+	}
+	l := locks.Lock{Root: p, Shared: f[0] == "shared", Infinite: f[1] == "infinity", Timeout: time.Duration(seconds) * time.Second,
+		Token: strings.TrimPrefix(f[4], "-"), Principal: strings.TrimPrefix(f[2], "-")}
+	if l.Token == "" {
+		l, err = s.locks.Create(l)
+	} else {
+		l.Expires = s.clock.now().Add(l.Timeout)
+		if len(s.locks.Restore([]locks.Lock{l})) > 0 {
+			err = fmt.Errorf("%s is locked already", f[5])
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.setup[l.Token] = true
+	return err
+}
+
+// writeProperties replaces the dead properties of p.
+func (s *Server) writeProperties(p davpath.Path, data []byte) error {
+	var list struct {
+		Properties []struct {
+			XMLName xml.Name
+			Attr    []xml.Attr `xml:",any,attr"`
+			Inner   []byte     `xml:",innerxml"`
+		} `xml:",any"`
+	}
+	if err := xml.Unmarshal(slices.Concat([]byte("<p>"), data, []byte("</p>")), &list); err != nil {
+		return err
+	}
+	var set []props.Property
+	for _, e := range list.Properties {
+		q := props.Property{XMLName: e.XMLName, InnerXML: e.Inner}
+		for _, a := range e.Attr {
+			switch {
+			case a.Name.Local == "lang":
+				q.Lang = a.Value
+			case a.Name.Local == "xmlns", a.Name.Space == "xmlns" && a.Value == e.XMLName.Space: // AppendProperty declares it
+			default:
+				q.Attr = append(q.Attr, a)
+			}
+		}
+		set = append(set, q)
+	}
+	if _, err := s.files.Stat(p.String()); err != nil {
+		return fmt.Errorf("%s does not exist: put it before its properties", p)
+	}
+	return s.store.Update(context.Background(), props.Set{Path: p, Properties: set})
+}
+
+// read returns the tree as text.
+func (s *Server) read() (string, error) {
+	names, err := s.names()
+	if err != nil {
+		return "", err
+	}
+	a := &txtar.Archive{}
+	times := txtar.File{Name: timesSection}
+	for _, name := range names {
+		if name == "/" {
+			continue
+		}
+		f, modified, err := s.readFile(name)
+		if err != nil {
+			return "", err
+		}
+		a.Files = append(a.Files, f)
+		if properties := s.readProperties(name); len(properties) > 0 {
+			a.Files = append(a.Files, txtar.File{Name: propertiesSection + " " + name, Data: properties})
+		}
+		if !s.clock.start.IsZero() && !modified.Equal(s.clock.start) {
+			times.Data = fmt.Appendf(times.Data, "%s %s\n", modified.UTC().Format(time.RFC3339Nano), name)
+		}
+	}
+	for _, f := range []txtar.File{times, {Name: locksSection, Data: s.readLocks()}} {
+		if len(f.Data) > 0 {
+			a.Files = append(a.Files, f)
+		}
+	}
+	return string(txtar.Format(a)), nil
+}
+
+func (s *Server) readFile(name string) (f txtar.File, modified time.Time, err error) {
+	info, err := s.files.Stat(name)
+	if err != nil {
+		return f, modified, err
+	}
+	f.Name, modified = name, info.ModTime()
+	if info.IsDir() {
+		return f, modified, nil
+	}
+	f.Data, err = afero.ReadFile(s.files, name)
+	switch {
+	case len(f.Data) == 0:
+	case !utf8.Valid(f.Data) || bytes.Contains(f.Data, []byte("\r")) || len(txtar.Parse(f.Data).Files) > 0:
+		f.Name, f.Data = base64Section+" "+name, []byte(base64.StdEncoding.EncodeToString(f.Data)+"\n")
+	case !bytes.HasSuffix(f.Data, []byte("\n")):
+		f.Name, f.Data = unendedSection+" "+name, append(f.Data, '\n')
+	}
+	return f, modified, err
+}
+
+// readProperties returns the dead properties of a resource, one in a line.
+func (s *Server) readProperties(name string) []byte {
+	properties, err := s.store.Get(context.Background(), davpath.Must(strings.TrimSuffix(name, "/")))
+	var b []byte
+	for i := range properties {
+		if b, err = multistatus.AppendProperty(b, &properties[i]); err == nil {
+			b = append(b, '\n')
+		}
+	}
+	return b
+}
+
+func (s *Server) readLocks() (b []byte) {
+	dash := func(v string) string {
+		if v == "" {
+			return "-"
+		}
+		return v
+	}
+	for _, l := range s.allLocks() {
+		scope, depth := "exclusive", "0"
+		if l.Shared {
+			scope = "shared"
+		}
+		if l.Infinite {
+			depth = "infinity"
+		}
+		b = fmt.Appendf(b, "%s %s %s %d %s %s\n", scope, depth, dash(l.Principal), int(l.Timeout.Seconds()), l.Token, l.Root)
+	}
+	return b
+}
+
+// copyFrom copies a file system into the tree.
+func (s *Server) copyFrom(from fs.FS) error {
+	type dated struct {
+		name string
+		time time.Time
+	}
+	var times []dated
+	err := fs.WalkDir(from, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || name == "." {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		to := path.Join("/", name)
+		if d.IsDir() {
+			err = s.files.MkdirAll(to, 0o777)
+		} else if info.Mode().IsRegular() {
+			var b []byte
+			if b, err = fs.ReadFile(from, name); err == nil {
+				err = s.writeFile(to, b)
+			}
+		}
+		if !info.ModTime().IsZero() {
+			times = append(times, dated{to, info.ModTime()})
+		}
+		return err
+	})
+	for _, t := range times { // after the members, whose names change the times of collections
+		if err == nil {
+			err = s.files.Chtimes(t.name, t.time, t.time)
+		}
+	}
+	return err
+}

@@ -1,0 +1,367 @@
+package davtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// wireSpec is what happens to an answer on the wire. No honest server does any of it.
+type wireSpec struct {
+	Delay         duration    `json:"delay,omitzero"`
+	Stall         *int        `json:"stall,omitempty"`
+	Trickle       int         `json:"trickle,omitempty"` // bytes of the body a second
+	Reset         string      `json:"reset,omitempty"`
+	Cut           *int        `json:"cut,omitempty"`
+	Malformed     bool        `json:"malformed,omitempty"`
+	ContentLength *int64      `json:"contentLength,omitempty"`
+	ContentType   string      `json:"contentType,omitempty"`
+	Answer        *wireAnswer `json:"answer,omitempty"`
+	Challenge     bool        `json:"challenge,omitempty"`
+	Redirect      string      `json:"redirect,omitempty"`
+	Unavailable   duration    `json:"unavailable,omitzero"`
+}
+
+// wireAnswer is an answer that does not come from the server.
+type wireAnswer struct {
+	Status int               `json:"status"`
+	Header map[string]string `json:"header,omitempty"`
+	Body   string            `json:"body,omitempty"`
+}
+
+// Delay sends the answer only after d.
+func (r *Rule) Delay(d time.Duration) *Rule {
+	return r.onWire(func(w *wireSpec) { w.Delay = duration(d) })
+}
+
+// Stall sends n bytes of the body and then nothing, until the client goes or the server is closed.
+func (r *Rule) Stall(n int) *Rule { return r.onWire(func(w *wireSpec) { w.Stall = &n }) }
+
+// Trickle sends so many bytes of the body a second.
+func (r *Rule) Trickle(bytesPerSecond int) *Rule {
+	return r.onWire(func(w *wireSpec) { w.Trickle = bytesPerSecond })
+}
+
+// Reset resets the connection (TCP RST): "before" the request is executed, "in" the middle of the
+// body, or "after" the request was executed and without an answer, when a client cannot know.
+func (r *Rule) Reset(when string) *Rule { return r.onWire(func(w *wireSpec) { w.Reset = when }) }
+
+// Cut closes the connection after n bytes of the body.
+func (r *Rule) Cut(n int) *Rule { return r.onWire(func(w *wireSpec) { w.Cut = &n }) }
+
+// Malformed breaks the body: its last end tag is missing, or what is no XML ends in a "<".
+func (r *Rule) Malformed() *Rule { return r.onWire(func(w *wireSpec) { w.Malformed = true }) }
+
+// ContentLength sends this Content-Length, whatever the length of the body is.
+func (r *Rule) ContentLength(n int64) *Rule {
+	return r.onWire(func(w *wireSpec) { w.ContentLength = &n })
+}
+
+// ContentType sends this Content-Type.
+func (r *Rule) ContentType(value string) *Rule {
+	return r.onWire(func(w *wireSpec) { w.ContentType = value })
+}
+
+// Answer sends this answer, and does not execute the request. headers are lines as for Do.
+func (r *Rule) Answer(status int, body string, headers ...string) *Rule {
+	a := &wireAnswer{Status: status, Body: body}
+	for _, line := range headers {
+		name, value, _ := strings.Cut(line, ":")
+		a.Header = with(a.Header, name, strings.TrimSpace(value))
+	}
+	return r.onWire(func(w *wireSpec) { w.Answer = a })
+}
+
+// Challenge answers 401, as a server does that asks for a password. With Times(1) it is what a
+// client sees that sends its password only when it is asked.
+func (r *Rule) Challenge() *Rule { return r.onWire(func(w *wireSpec) { w.Challenge = true }) }
+
+// Redirect answers 302 with this Location.
+func (r *Rule) Redirect(location string) *Rule {
+	return r.onWire(func(w *wireSpec) { w.Redirect = location })
+}
+
+// Unavailable answers 503 with this Retry-After, in whole seconds.
+func (r *Rule) Unavailable(retryAfter time.Duration) *Rule {
+	return r.onWire(func(w *wireSpec) { w.Unavailable = duration(retryAfter) })
+}
+
+func (r *Rule) onWire(change func(*wireSpec)) *Rule {
+	r.server.t.Helper()
+	return r.set(func(s *ruleSpec) {
+		if s.Wire == nil {
+			s.Wire = &wireSpec{}
+		}
+		change(s.Wire)
+	})
+}
+
+// The values of wireSpec.Reset.
+const (
+	resetBefore = "before"
+	resetIn     = "in"
+	resetAfter  = "after"
+)
+
+func (w *wireSpec) check() error {
+	switch {
+	case w.Reset != "" && w.Reset != resetBefore && w.Reset != resetIn && w.Reset != resetAfter:
+		return fmt.Errorf("reset is before, in or after, not %q", w.Reset)
+	case w.Answer != nil && (w.Answer.Status < 200 || w.Answer.Status > 599):
+		return fmt.Errorf("the status of an answer is 200 to 599, not %d", w.Answer.Status)
+	case w.Trickle < 0 || w.Stall != nil && *w.Stall < 0 || w.Cut != nil && *w.Cut < 0:
+		return errors.New("stall, trickle and cut count bytes")
+	case w.ContentLength != nil && *w.ContentLength < 0:
+		return errors.New("no Content-Length is negative")
+	}
+	return nil
+}
+
+// answer returns the answer that is sent in place of the server's, or nil.
+func (w *wireSpec) answer() *wireAnswer {
+	switch {
+	case w.Challenge:
+		return &wireAnswer{Status: http.StatusUnauthorized, Body: "Unauthorized\n",
+			Header: map[string]string{"WWW-Authenticate": `Basic realm="davtest", charset="UTF-8"`}}
+	case w.Redirect != "":
+		return &wireAnswer{Status: http.StatusFound, Header: map[string]string{"Location": w.Redirect}}
+	case w.Unavailable > 0:
+		seconds := strconv.Itoa(int(time.Duration(w.Unavailable).Seconds()))
+		return &wireAnswer{Status: http.StatusServiceUnavailable, Body: "Service Unavailable\n", Header: map[string]string{"Retry-After": seconds}}
+	}
+	return w.Answer
+}
+
+// wire serves requests, and does to their answers what the rules say.
+func (s *Server) wire(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q, r := s.begin(r)
+		defer s.finish(q)
+		rule := q.wireRule(s)
+		if rule == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		spec := rule.Wire
+		if spec.Reset == resetBefore {
+			reset(w)
+			return
+		}
+		answer := &buffer{header: http.Header{}}
+		if a := spec.answer(); a != nil {
+			io.Copy(io.Discard, r.Body)
+			for name, value := range a.Header {
+				answer.header.Set(name, value)
+			}
+			answer.status = a.Status
+			answer.body.WriteString(a.Body)
+		} else {
+			next.ServeHTTP(answer, r)
+			if rule.faithful() && !q.hasFired(rule.rule) {
+				spec = &wireSpec{}
+			}
+		}
+		spec.send(w, r, answer, s.closing)
+	})
+}
+
+// wireRule returns the rule whose effect on the wire is for the Request-URI, or whose failure may
+// be for another resource that the request touches. It returns nil if there is none.
+func (q *request) wireRule(s *Server) *ruleSpec {
+	for _, r := range q.rules {
+		switch {
+		case r.Wire == nil:
+		case r.faithful(), r.fitsPath(q.path) && q.fires(s, r.rule):
+			return r
+		}
+	}
+	return nil
+}
+
+// buffer is an answer that is not sent yet.
+type buffer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header implements http.ResponseWriter.
+func (b *buffer) Header() http.Header { return b.header }
+
+// WriteHeader implements http.ResponseWriter. It drops interim responses.
+func (b *buffer) WriteHeader(status int) {
+	if b.status == 0 && status >= 200 {
+		b.status = status
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (b *buffer) Write(p []byte) (int, error) {
+	b.WriteHeader(http.StatusOK)
+	return b.body.Write(p)
+}
+
+// send sends an answer, with what happens to it on the wire.
+func (w *wireSpec) send(to http.ResponseWriter, r *http.Request, a *buffer, closing <-chan struct{}) {
+	if !wait(r.Context(), closing, time.Duration(w.Delay)) {
+		panic(http.ErrAbortHandler)
+	}
+	if w.Reset == resetAfter {
+		reset(to)
+		return
+	}
+	body := a.body.Bytes()
+	if w.Malformed {
+		body = malformed(body)
+	}
+	header := to.Header()
+	for name, values := range a.header {
+		header[name] = values
+	}
+	if w.ContentType != "" {
+		header.Set("Content-Type", w.ContentType)
+	}
+	length := int64(len(body))
+	if r.Method == http.MethodHead {
+		length, body = a.contentLength(), nil
+	}
+	if w.ContentLength != nil {
+		length = *w.ContentLength
+	}
+	w.sendRaw(to, r, a.status, length, body, closing)
+}
+
+// contentLength returns the Content-Length that the server gave, or -1.
+func (b *buffer) contentLength() int64 {
+	n, err := strconv.ParseInt(b.header.Get("Content-Length"), 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// sendRaw writes an answer to the connection, since net/http would correct it. The connection ends
+// with it.
+func (w *wireSpec) sendRaw(to http.ResponseWriter, r *http.Request, status int, length int64, body []byte, closing <-chan struct{}) {
+	header := to.Header()
+	status = max(status, http.StatusOK)
+	if length >= 0 && status != http.StatusNoContent && status != http.StatusNotModified {
+		header.Set("Content-Length", strconv.FormatInt(length, 10))
+	}
+	header.Set("Connection", "close")
+	conn, _, err := http.NewResponseController(to).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	defer conn.Close()
+	var head bytes.Buffer
+	fmt.Fprintf(&head, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
+	header.Write(&head)
+	head.WriteString("\r\n")
+	if _, err := conn.Write(head.Bytes()); err != nil {
+		return
+	}
+	end := len(body)
+	if w.Cut != nil {
+		end = min(end, *w.Cut)
+	}
+	if w.Reset == resetIn {
+		end = min(end, len(body)/2)
+	}
+	if w.Stall != nil {
+		end = min(end, *w.Stall)
+	}
+	if !w.trickle(conn, r.Context(), closing, body[:end]) {
+		return
+	}
+	switch {
+	case w.Reset == resetIn:
+		resetConn(conn)
+	case w.Stall != nil:
+		untilClosed(conn, closing)
+	}
+}
+
+// trickle writes body, at the rate of the rule, and reports whether it was written.
+func (w *wireSpec) trickle(conn net.Conn, ctx context.Context, closing <-chan struct{}, body []byte) bool {
+	if w.Trickle == 0 {
+		_, err := conn.Write(body)
+		return err == nil
+	}
+	step := max(w.Trickle/10, 1)
+	for part := range slices.Chunk(body, step) {
+		if _, err := conn.Write(part); err != nil {
+			return false
+		}
+		if !wait(ctx, closing, time.Second*time.Duration(len(part))/time.Duration(w.Trickle)) {
+			return false
+		}
+	}
+	return true
+}
+
+// untilClosed blocks until the client closes the connection, or the server is closed.
+func untilClosed(conn net.Conn, closing <-chan struct{}) {
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		io.Copy(io.Discard, conn)
+	}()
+	select {
+	case <-gone:
+	case <-closing:
+		conn.Close()
+		<-gone
+	}
+}
+
+// wait blocks for d and reports whether the client and the server are still there.
+func wait(ctx context.Context, closing <-chan struct{}, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-closing:
+	}
+	return false
+}
+
+// malformed returns a body without its last end tag, or with a "<" at its end.
+func malformed(body []byte) []byte {
+	if at := bytes.LastIndex(body, []byte("</")); at >= 0 {
+		return body[:at]
+	}
+	return append(slices.Clone(body), '<')
+}
+
+// reset resets the connection of a request.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	resetConn(conn)
+}
+
+func resetConn(conn net.Conn) {
+	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = t.NetConn()
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	conn.Close()
+}

@@ -1,0 +1,129 @@
+package davtest_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"dav207/server/davtest"
+)
+
+// raw sends a request on a connection of its own and returns the bytes of the answer.
+func raw(t *testing.T, srv *davtest.Server, method, path string) (answer string, err error) {
+	t.Helper()
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", method, path)
+	b, err := io.ReadAll(bufio.NewReader(conn))
+	return string(b), err
+}
+
+// TestWire holds what rules do to an answer on the wire: to the bytes, and to the request.
+func TestWire(t *testing.T) {
+	for _, tt := range []struct {
+		name, method, path string
+		make               func(*davtest.Rule)
+		head, body         string // parts of the answer; "" is none at all
+		reset              bool
+		left               string // the names afterwards
+	}{
+		{"cut", "GET", "/f", func(r *davtest.Rule) { r.Cut(1) }, "200 OK|Content-Length: 2", "/", false, "/ /f"},
+		{"cut before the body", "GET", "/f", func(r *davtest.Rule) { r.Cut(0) }, "Content-Length: 2", "", false, "/ /f"},
+		{"reset before", "DELETE", "/f", func(r *davtest.Rule) { r.Reset("before") }, "", "", true, "/ /f"},
+		{"reset in", "GET", "/f", func(r *davtest.Rule) { r.Reset("in") }, "", "", true, "/ /f"},
+		{"reset after", "DELETE", "/f", func(r *davtest.Rule) { r.Reset("after") }, "", "", true, "/"},
+		{"malformed XML", "PROPFIND", "/f", func(r *davtest.Rule) { r.Malformed() }, "207 Multi-Status", "</D:response>", false, "/ /f"},
+		{"malformed text", "GET", "/f", func(r *davtest.Rule) { r.Malformed() }, "Content-Length: 3", "/f<", false, "/ /f"},
+		{"content length", "GET", "/f", func(r *davtest.Rule) { r.ContentLength(100) }, "Content-Length: 100", "/f", false, "/ /f"},
+		{"content type", "GET", "/f", func(r *davtest.Rule) { r.ContentType("text/x") }, "Content-Type: text/x", "/f", false, "/ /f"},
+		{"answer", "DELETE", "/f", func(r *davtest.Rule) { r.Answer(200, "all fine", "X-A: b") }, "200 OK|X-A: b|Content-Length: 8", "all fine", false, "/ /f"},
+		{"challenge", "GET", "/f", func(r *davtest.Rule) { r.Challenge() }, "401 Unauthorized|Www-Authenticate: Basic", "Unauthorized\n", false, "/ /f"},
+		{"redirect", "GET", "/f", func(r *davtest.Rule) { r.Redirect("/other") }, "302 Found|Location: /other", "", false, "/ /f"},
+		{"unavailable", "PUT", "/f", func(r *davtest.Rule) { r.Unavailable(3 * time.Second) }, "503 Service|Retry-After: 3", "Service Unavailable\n", false, "/ /f"},
+		{"trickle", "GET", "/f", func(r *davtest.Rule) { r.Trickle(20) }, "200 OK", "/f", false, "/ /f"},
+		{"delay", "GET", "/f", func(r *davtest.Rule) { r.Delay(time.Millisecond) }, "200 OK", "/f", false, "/ /f"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			srv := davtest.New(t, nil)
+			srv.Put("/f")
+			tt.make(srv.Wire(tt.method, tt.path))
+			answer, err := raw(t, srv, tt.method, tt.path)
+			if reset := errors.Is(err, syscall.ECONNRESET); reset != tt.reset {
+				t.Errorf("error = %v, want reset %v", err, tt.reset)
+			}
+			head, body, _ := strings.Cut(answer, "\r\n\r\n")
+			for part := range strings.SplitSeq(tt.head, "|") {
+				if !strings.Contains(head, part) {
+					t.Errorf("head = %q, want %q", head, part)
+				}
+			}
+			if tt.head == "" && answer != "" && !strings.Contains(tt.name, "in") {
+				t.Errorf("answer = %q, want none", answer)
+			}
+			if !tt.reset && !strings.HasSuffix(body, tt.body) {
+				t.Errorf("body = %q, want %q", body, tt.body)
+			}
+			if got := srv.Names(); got != tt.left {
+				t.Errorf("names = %q, want %q", got, tt.left)
+			}
+		})
+	}
+}
+
+// TestStall blocks until the server is closed, and Close does not wait for the client.
+func TestStall(t *testing.T) {
+	srv := davtest.New(t, nil)
+	srv.Put("/f")
+	srv.Wire("GET", "/f").Stall(1)
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "GET /f HTTP/1.1\r\nHost: x\r\n\r\n")
+	r := bufio.NewReader(conn)
+	for line := ""; line != "\r\n" && err == nil; {
+		line, err = r.ReadString('\n')
+	}
+	b, err := r.ReadByte()
+	if err != nil || b != '/' {
+		t.Fatalf("first byte = %q, %v", b, err)
+	}
+	conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if _, err := r.ReadByte(); !errors.Is(err, syscall.EAGAIN) && !isTimeout(err) {
+		t.Errorf("after the stall: %v, want nothing", err)
+	}
+	srv.Close()
+	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := r.ReadByte(); err == nil || isTimeout(err) {
+		t.Errorf("after Close: %v, want the end", err)
+	}
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// A rule that fails a member and has an effect on the wire has it only where it fired.
+func TestFailOnTheWire(t *testing.T) {
+	srv := davtest.New(t, nil)
+	srv.Put("/c/1", "/d/1")
+	srv.Fail("DELETE", "/c/1", 423).ContentType("text/plain")
+	for path, want := range map[string]string{"/c/": "Content-Type: text/plain", "/d/": "204 No Content"} {
+		if answer, _ := raw(t, srv, "DELETE", path); !strings.Contains(answer, want) {
+			t.Errorf("DELETE %s = %q, want %q", path, answer, want)
+		}
+	}
+}
