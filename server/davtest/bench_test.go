@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"dav207/server/davtest"
@@ -19,6 +20,19 @@ func BenchmarkNew(b *testing.B) {
 		for _, f := range t.cleanups {
 			f()
 		}
+	}
+}
+
+// BenchmarkReset resets a server with 100 files.
+func BenchmarkReset(b *testing.B) {
+	var tree strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&tree, "-- /c/%03d --\nx\n", i)
+	}
+	srv := davtest.New(b, &davtest.Options{Tree: tree.String()})
+	b.ReportAllocs()
+	for b.Loop() {
+		srv.Reset()
 	}
 }
 

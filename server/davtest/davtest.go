@@ -8,20 +8,22 @@
 //	client.RemoveAll(srv.URL + "/c/") // the client under test: it gets a 207 with /c/3 = 423
 //	srv.Names()                       // "/ /c/ /c/3"
 //
-// Everything is deterministic: a rule fires by method, name and number of the request, and one
+// Everything is deterministic: a fault fires by method, name and number of the request, and one
 // clock, which only the test moves, is that of locks, of files and of the Date header. Do checks
 // every multistatus against the grammar of RFC 4918 §14. A panic in the server fails the test. So
-// do, at the end, rules that never fired, locks that clients left and handles that are open.
+// do, at the end, faults that never fired, locks that clients left and handles that are open.
 //
-// All answers are those of the real server, but for the effects of a rule on the wire: see Rule.
+// All answers are those of the real server, but for the effects of a fault on the wire: see Fault.
 package davtest
 
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -38,6 +40,8 @@ import (
 	"dav207/server/access"
 	"dav207/server/davpath"
 	"dav207/server/locks"
+
+	"github.com/spf13/afero"
 )
 
 // Options are the options of New and Start. The zero value and a nil pointer have all defaults.
@@ -46,8 +50,8 @@ type Options struct {
 	Tree string
 	// FS is copied into the tree before Tree. nil is an empty one.
 	FS fs.FS
-	// Rules are rules as a file has them: see the README.
-	Rules string
+	// Faults are faults as a file has them: see the README.
+	Faults string
 	// Users are the passwords of the users. A request without one of them gets a 401. By default
 	// all credentials are accepted and none are asked for. In both cases the user name is the
 	// access.Principal.
@@ -57,7 +61,9 @@ type Options struct {
 	// RealTime makes the clock that of the machine, ahead by what Advance added. By default it
 	// stands still at the beginning of 2026.
 	RealTime bool
-	// Lenient makes it no error at the end that rules never fired, or that locks or handles are
+	// Listener is where the server listens. Default: a free port of 127.0.0.1.
+	Listener net.Listener
+	// Lenient makes it no error at the end that faults never fired, or that locks or handles are
 	// left.
 	Lenient bool
 	// Server are the options of the server. Props, Locks and Policy may be nil.
@@ -72,22 +78,25 @@ type Server struct {
 	// It does not affect the methods of Server.
 	Files *faultfs.FS
 
-	t        tester
-	lenient  bool
-	files    *memory.Fs
-	store    props.Store
-	locks    *locks.Table
-	prefix   string // of URLs, without a slash at the end
-	mapping  davpath.Mapping
-	clock    *clock
-	ownLocks bool // they have the clock
-	users    map[string]string
-	closing  chan struct{}
-	close    func()
+	t                  tester
+	lenient            bool
+	files              *memory.Fs
+	store              props.Store
+	locks              *locks.Table
+	prefix             string // of URLs, without a slash at the end
+	mapping            davpath.Mapping
+	clock              *clock
+	ownLocks, ownProps bool // not those of the options; the locks have the clock
+	users              map[string]string
+	first              string // the tree at the start
+	firstFaults        string // and the faults
+	closing            chan struct{}
+	close              func()
 
-	mu    sync.Mutex
-	rules []*Rule
-	setup map[string]bool // tokens of locks that no client has to release
+	mu     sync.Mutex
+	faults []*Fault
+	made   int             // how many faults were ever made
+	setup  map[string]bool // tokens of locks that no client has to release
 }
 
 // tester is the part of testing.TB that a Server needs.
@@ -130,26 +139,33 @@ func start(t tester, opts *Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{t: t, lenient: o.Lenient, prefix: strings.TrimSuffix(o.Server.Prefix, "/"), mapping: mapping, users: o.Users, closing: make(chan struct{}),
-		clock: newClock(o.RealTime), setup: make(map[string]bool)}
+		clock: newClock(o.RealTime), firstFaults: o.Faults, setup: make(map[string]bool)}
 	s.files = memory.New(nil)
 	s.Files = faultfs.New(s.files.Backend())
 	s.store, s.locks = o.Server.Props, o.Server.Locks
-	if s.store == nil {
+	if s.ownProps = s.store == nil; s.ownProps {
 		s.store = &props.Memory{}
 	}
 	if s.ownLocks = s.locks == nil; s.ownLocks {
 		s.locks = locks.New(&locks.Options{Now: s.clock.now})
 	}
 	so := o.Server
-	so.Props, so.Locks, so.Policy = s.store, s.locks, rulePolicy{s, o.Server.Policy}
+	so.Props, so.Locks, so.Policy = s.store, s.locks, faultPolicy{s, o.Server.Policy}
 	handler := server.New(s.Files, &so)
 	if err := s.fill(&o); err != nil {
 		return nil, err
 	}
-	if err := s.addRules(o.Rules); err != nil {
+	if s.first, err = s.read(); err != nil {
+		return nil, err
+	}
+	if _, err := s.AddFaults(o.Faults); err != nil {
 		return nil, err
 	}
 	s.Server = httptest.NewUnstartedServer(s.wire(s.authenticate(handler)))
+	if o.Listener != nil {
+		s.Server.Listener.Close()
+		s.Server.Listener = o.Listener
+	}
 	s.Config.DisableGeneralOptionsHandler = true // the handler answers OPTIONS *, too
 	s.Config.ErrorLog = log.New(errorLog{t}, "", 0)
 	if o.TLS {
@@ -171,7 +187,7 @@ func (s *Server) fill(o *Options) error {
 	return s.write(o.Tree)
 }
 
-// Close ends the server, and the requests that stall. It reports the rules that never fired, the
+// Close ends the server, and the requests that stall. It reports the faults that never fired, the
 // locks that clients left and the handles that are open, unless Options.Lenient.
 func (s *Server) Close() { s.close() }
 
@@ -190,9 +206,9 @@ func (s *Server) end() {
 func (s *Server) leftovers() (problems []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range s.rules {
+	for _, r := range s.faults {
 		if r.fired == 0 && !r.spec.Optional {
-			problems = append(problems, fmt.Sprintf("the rule %s never fired", r.spec))
+			problems = append(problems, fmt.Sprintf("the fault %s never fired", r.spec))
 		}
 	}
 	for _, l := range s.allLocks() {
@@ -230,62 +246,111 @@ func (s *Server) authenticate(next http.Handler) http.Handler {
 // resource. method is one, or several with commas, or "*". In a pattern * stands for a part of a
 // segment, ** for any segments, {a,b} for one of several. All that follows from a failure, such as
 // 424 or a collection that stays, is the server's.
-func (s *Server) Fail(method, pattern string, status int) *Rule {
+func (s *Server) Fail(method, pattern string, status int) *Fault {
 	s.t.Helper()
-	return s.add(&ruleSpec{Method: method, Path: pattern, Status: status})
+	return s.add(&faultSpec{Method: method, Path: pattern, Status: status})
 }
 
-// On returns a rule for Locked, LockTaken or LockExpires, whose arguments are those of Fail.
-func (s *Server) On(method, pattern string) *Rule {
+// On returns a fault for Locked, LockTaken or LockExpires, whose arguments are those of Fail.
+func (s *Server) On(method, pattern string) *Fault {
 	s.t.Helper()
-	return s.add(&ruleSpec{Method: method, Path: pattern})
+	return s.add(&faultSpec{Method: method, Path: pattern})
 }
 
-// Wire returns a rule for what happens to the answer on the wire: Delay, Cut, Reset and the others.
+// Wire returns a fault for what happens to the answer on the wire: Delay, Cut, Reset and the others.
 // pattern is for the Request-URI. No honest server does any of this.
-func (s *Server) Wire(method, pattern string) *Rule {
+func (s *Server) Wire(method, pattern string) *Fault {
 	s.t.Helper()
-	return s.add(&ruleSpec{Method: method, Path: pattern, Wire: &wireSpec{}})
+	return s.add(&faultSpec{Method: method, Path: pattern, Wire: &wireSpec{}})
 }
 
-func (s *Server) add(spec *ruleSpec) *Rule {
+func (s *Server) add(spec *faultSpec) *Fault {
 	s.t.Helper()
 	if err := spec.compile(false); err != nil {
-		s.t.Fatalf("davtest: rule %s: %v", spec, err)
+		s.t.Fatalf("davtest: fault %s: %v", spec, err)
 	}
-	r := &Rule{server: s, spec: spec}
-	spec.rule = r
+	r := &Fault{server: s, spec: spec}
+	spec.fault = r
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rules = append(s.rules, r)
+	s.made++
+	r.id = s.made
+	s.faults = append(s.faults, r)
 	return r
 }
 
-// addRules adds the rules of a file.
-func (s *Server) addRules(file string) error {
+// AddFaults adds the faults of a file, or none if one of them is wrong: then the error is a
+// *LineError.
+func (s *Server) AddFaults(file string) ([]*Fault, error) {
 	if file == "" {
-		return nil
+		return nil, nil
 	}
-	specs, err := parseRules([]byte(file))
-	for _, spec := range specs {
-		s.add(spec)
+	specs, err := parseFaults([]byte(file))
+	if err != nil {
+		return nil, err
+	}
+	faults := make([]*Fault, len(specs))
+	for i, spec := range specs {
+		faults[i] = s.add(spec)
+	}
+	return faults, nil
+}
+
+// Faults returns all faults, in the order in which they are asked.
+func (s *Server) Faults() []*Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.faults)
+}
+
+// RemoveFaults removes these faults, or all if there are none.
+func (s *Server) RemoveFaults(faults ...*Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = slices.DeleteFunc(slices.Clone(s.faults), func(r *Fault) bool { return len(faults) == 0 || slices.Contains(faults, r) })
+}
+
+// Reset makes everything as it was at the start: the tree with its properties and locks, the faults
+// and the clock. It fails if the options had a Props or Locks of the test's own.
+func (s *Server) Reset() {
+	s.t.Helper()
+	s.check(s.reset())
+}
+
+func (s *Server) reset() error {
+	if !s.ownLocks || !s.ownProps {
+		return errors.New("Reset needs the server's own properties and locks: leave Options.Server.Props and Locks nil")
+	}
+	s.RemoveFaults()
+	s.clock.reset()
+	if err := s.clear(); err != nil {
+		return err
+	}
+	if err := s.write(s.first); err != nil {
+		return err
+	}
+	_, err := s.AddFaults(s.firstFaults)
+	return err
+}
+
+// clear removes all resources, properties and locks.
+func (s *Server) clear() error {
+	s.locks.Remove(davpath.Root)
+	if err := s.store.Update(context.Background(), props.Delete{Path: davpath.Root}); err != nil {
+		return err
+	}
+	names, err := afero.ReadDir(s.files, "/")
+	for _, info := range names {
+		err = errors.Join(err, s.files.RemoveAll("/"+info.Name()))
 	}
 	return err
 }
 
-// Rules returns all rules, in the order in which they are asked.
-func (s *Server) Rules() []*Rule {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.rules)
-}
+// Now returns the time of the clock.
+func (s *Server) Now() time.Time { return s.clock.now() }
 
-// ResetRules removes all rules.
-func (s *Server) ResetRules() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.rules = nil
-}
+// Prefix returns the path of the URL of the tree's root, without a slash at its end.
+func (s *Server) Prefix() string { return s.prefix }
 
 // Advance moves the clock ahead by d: locks expire, and what changes next has a later time. It
 // fails the test if Options.Server.Locks was set.
@@ -351,6 +416,12 @@ func (c *clock) now() time.Time {
 		return time.Now().Add(c.ahead)
 	}
 	return c.start.Add(c.ahead)
+}
+
+func (c *clock) reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead = 0
 }
 
 func (c *clock) advance(d time.Duration) {

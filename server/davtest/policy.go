@@ -11,33 +11,33 @@ import (
 	"dav207/server/locks"
 )
 
-// request is what the rules know of a request in progress.
+// request is what the faults know of a request in progress.
 type request struct {
 	*http.Request
-	path     string      // of the Request-URI
-	rules    []*ruleSpec // those that fit its method and headers
-	faithful bool        // one of them is more than wire
+	path     string       // of the Request-URI
+	faults   []*faultSpec // those that fit its method and headers
+	faithful bool         // one of them is more than wire
 
 	mu      sync.Mutex
-	decided map[*Rule]bool // whether a rule that was asked fires in this request
-	held    []string       // tokens of locks that end with the request
+	decided map[*Fault]bool // whether a fault that was asked fires in this request
+	held    []string        // tokens of locks that end with the request
 }
 
 type requestKey struct{}
 
-// begin returns what the rules know of r, and r with that in its context.
+// begin returns what the faults know of r, and r with that in its context.
 func (s *Server) begin(r *http.Request) (*request, *http.Request) {
-	q := &request{path: s.pathOf(r), decided: make(map[*Rule]bool)}
+	q := &request{path: s.pathOf(r), decided: make(map[*Fault]bool)}
 	user, _, _ := r.BasicAuth()
 	s.mu.Lock()
-	for _, rule := range s.rules {
-		if spec := rule.spec; spec.fitsHead(r, user) {
-			q.rules = append(q.rules, spec)
+	for _, fault := range s.faults {
+		if spec := fault.spec; spec.fitsHead(r, user) {
+			q.faults = append(q.faults, spec)
 			q.faithful = q.faithful || spec.faithful()
 		}
 	}
 	s.mu.Unlock()
-	if len(q.rules) > 0 {
+	if len(q.faults) > 0 {
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
 	}
 	q.Request = r
@@ -60,8 +60,8 @@ func (s *Server) pathOf(r *http.Request) string {
 	return p.String()
 }
 
-// fires reports whether a rule fires in the request. It decides once.
-func (q *request) fires(s *Server, r *Rule) bool {
+// fires reports whether a fault fires in the request. It decides once.
+func (q *request) fires(s *Server, r *Fault) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	fires, known := q.decided[r]
@@ -74,26 +74,26 @@ func (q *request) fires(s *Server, r *Rule) bool {
 	return fires
 }
 
-// hasFired reports whether a rule was asked in the request and fired.
-func (q *request) hasFired(r *Rule) bool {
+// hasFired reports whether a fault was asked in the request and fired.
+func (q *request) hasFired(r *Fault) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.decided[r]
 }
 
-// rulePolicy is the access.Policy of a Server: the rules, and then the policy of its options.
-type rulePolicy struct {
+// faultPolicy is the access.Policy of a Server: the faults, and then the policy of its options.
+type faultPolicy struct {
 	server *Server
 	next   access.Policy // may be nil
 }
 
 var (
-	_ access.PropertyPolicy = rulePolicy{}
-	_ access.TreePolicy     = rulePolicy{}
+	_ access.PropertyPolicy = faultPolicy{}
+	_ access.TreePolicy     = faultPolicy{}
 )
 
 // Check implements access.Policy.
-func (p rulePolicy) Check(ctx context.Context, privilege access.Privilege, path davpath.Path) error {
+func (p faultPolicy) Check(ctx context.Context, privilege access.Privilege, path davpath.Path) error {
 	if q, _ := ctx.Value(requestKey{}).(*request); q != nil && q.faithful && touches(q.Method, privilege) {
 		if err := p.server.failureOf(q, path, nil); err != nil {
 			return err
@@ -112,7 +112,7 @@ func touches(method string, p access.Privilege) bool {
 }
 
 // CheckProperty implements access.PropertyPolicy.
-func (p rulePolicy) CheckProperty(ctx context.Context, privilege access.Privilege, path davpath.Path, name xml.Name) error {
+func (p faultPolicy) CheckProperty(ctx context.Context, privilege access.Privilege, path davpath.Path, name xml.Name) error {
 	if q, _ := ctx.Value(requestKey{}).(*request); q != nil && q.faithful {
 		if err := p.server.failureOf(q, path, &name); err != nil {
 			return err
@@ -125,7 +125,7 @@ func (p rulePolicy) CheckProperty(ctx context.Context, privilege access.Privileg
 }
 
 // AllowsAll implements access.TreePolicy.
-func (p rulePolicy) AllowsAll(ctx context.Context, path davpath.Path) bool {
+func (p faultPolicy) AllowsAll(ctx context.Context, path davpath.Path) bool {
 	if q, _ := ctx.Value(requestKey{}).(*request); q != nil && q.faithful {
 		return false
 	}
@@ -133,15 +133,15 @@ func (p rulePolicy) AllowsAll(ctx context.Context, path davpath.Path) bool {
 	return p.next == nil || ok && next.AllowsAll(ctx, path)
 }
 
-// failureOf returns the failure of the first rule that is for a resource and fires, or for one of its
+// failureOf returns the failure of the first fault that is for a resource and fires, or for one of its
 // properties if property is not nil.
 func (s *Server) failureOf(q *request, path davpath.Path, property *xml.Name) error {
 	name := path.String()
-	for _, r := range q.rules {
+	for _, r := range q.faults {
 		switch {
 		case !r.faithful(), !r.fitsPath(name):
 		case (r.Property != "") != (property != nil), property != nil && r.propertyName() != *property:
-		case !q.fires(s, r.rule):
+		case !q.fires(s, r.fault):
 		case r.Lock != "":
 			s.changeLocks(q, r.Lock, path)
 		default:
@@ -151,10 +151,10 @@ func (s *Server) failureOf(q *request, path davpath.Path, property *xml.Name) er
 	return nil
 }
 
-// somebodyElse is the owner of the locks that rules take.
+// somebodyElse is the owner of the locks that faults take.
 const somebodyElse = "somebody else"
 
-// changeLocks does what the lock of a rule says.
+// changeLocks does what the lock of a fault says.
 func (s *Server) changeLocks(q *request, what string, path davpath.Path) {
 	if what == lockExpires {
 		for _, l := range s.locks.Covering(path) {

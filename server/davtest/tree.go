@@ -11,7 +11,7 @@ import (
 )
 
 // Put makes resources, and the collections on the way to them: a collection where a name ends in
-// a slash, otherwise a file whose content is its name. No rule stops it.
+// a slash, otherwise a file whose content is its name. No fault stops it.
 func (s *Server) Put(names ...string) {
 	s.t.Helper()
 	for _, name := range names {

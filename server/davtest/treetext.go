@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,6 +19,7 @@ import (
 
 	"dav207/props"
 	"dav207/server/davpath"
+	"dav207/server/davxml"
 	"dav207/server/locks"
 	"dav207/server/multistatus"
 )
@@ -44,15 +44,20 @@ const (
 	locksSection      = "locks"
 )
 
-// SetTree adds the resources of a tree as text, and replaces those that exist: see the README for
-// the format. An error is one of the test.
-func (s *Server) SetTree(text string) {
-	s.t.Helper()
-	s.check(s.write(text))
+// AddTree adds the resources of a tree as text, and replaces those that exist: see the README for
+// the format. The error is a *LineError.
+func (s *Server) AddTree(text string) error { return s.write(text) }
+
+// ReplaceTree is AddTree after everything that was there is removed.
+func (s *Server) ReplaceTree(text string) error {
+	if err := s.clear(); err != nil {
+		return err
+	}
+	return s.write(text)
 }
 
 // Tree returns everything there is as text, with properties, locks and the times that are not those
-// of the clock at its start. What SetTree makes of it on an empty server is the same tree.
+// of the clock at its start. What AddTree makes of it on an empty server is the same tree.
 func (s *Server) Tree() string {
 	s.t.Helper()
 	text, err := s.read()
@@ -176,28 +181,14 @@ func (s *Server) writeLock(line string) error {
 
 // writeProperties replaces the dead properties of p.
 func (s *Server) writeProperties(p davpath.Path, data []byte) error {
-	var list struct {
-		Properties []struct {
-			XMLName xml.Name
-			Attr    []xml.Attr `xml:",any,attr"`
-			Inner   []byte     `xml:",innerxml"`
-		} `xml:",any"`
-	}
-	if err := xml.Unmarshal(slices.Concat([]byte("<p>"), data, []byte("</p>")), &list); err != nil {
+	root, err := davxml.Parse(strings.NewReader(`<prop xmlns:D="DAV:">`+string(data)+"</prop>"), nil)
+	if err != nil {
 		return err
 	}
 	var set []props.Property
-	for _, e := range list.Properties {
-		q := props.Property{XMLName: e.XMLName, InnerXML: e.Inner}
-		for _, a := range e.Attr {
-			switch {
-			case a.Name.Local == "lang":
-				q.Lang = a.Value
-			case a.Name.Local == "xmlns", a.Name.Space == "xmlns" && a.Value == e.XMLName.Space: // AppendProperty declares it
-			default:
-				q.Attr = append(q.Attr, a)
-			}
-		}
+	for _, e := range root.Children {
+		q := props.Property{XMLName: e.Name, Lang: e.Lang}
+		q.Attr, q.InnerXML = e.Content()
 		set = append(set, q)
 	}
 	if _, err := s.files.Stat(p.String()); err != nil {

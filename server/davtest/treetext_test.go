@@ -69,7 +69,7 @@ func TestTreeMistakes(t *testing.T) {
 		{"-- /c/ --\nx\n", "line 2: /c/ is a collection"},
 		{"-- /a --\n-- /a/b --\n", "line 2: "},
 		{"-- base64 /a --\n?\n", "line 2: illegal base64"},
-		{"-- /a --\n-- properties /a --\n<a\n", "line 3: XML syntax error"},
+		{"-- /a --\n-- properties /a --\n<a\n", "line 3: malformed XML"},
 		{"-- properties /a --\n<a/>\n", "/a does not exist"},
 		{"-- /a --\n-- times --\n\nyesterday /a\n", "line 4: \"yesterday /a\" does not begin with a time"},
 		{"-- times --\n2024-02-29T12:00:00Z /a\n", "line 2: "},

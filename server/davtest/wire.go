@@ -38,65 +38,65 @@ type wireAnswer struct {
 }
 
 // Delay sends the answer only after d.
-func (r *Rule) Delay(d time.Duration) *Rule {
-	return r.onWire(func(w *wireSpec) { w.Delay = duration(d) })
+func (f *Fault) Delay(d time.Duration) *Fault {
+	return f.onWire(func(w *wireSpec) { w.Delay = duration(d) })
 }
 
 // Stall sends n bytes of the body and then nothing, until the client goes or the server is closed.
-func (r *Rule) Stall(n int) *Rule { return r.onWire(func(w *wireSpec) { w.Stall = &n }) }
+func (f *Fault) Stall(n int) *Fault { return f.onWire(func(w *wireSpec) { w.Stall = &n }) }
 
 // Trickle sends so many bytes of the body a second.
-func (r *Rule) Trickle(bytesPerSecond int) *Rule {
-	return r.onWire(func(w *wireSpec) { w.Trickle = bytesPerSecond })
+func (f *Fault) Trickle(bytesPerSecond int) *Fault {
+	return f.onWire(func(w *wireSpec) { w.Trickle = bytesPerSecond })
 }
 
 // Reset resets the connection (TCP RST): "before" the request is executed, "in" the middle of the
 // body, or "after" the request was executed and without an answer, when a client cannot know.
-func (r *Rule) Reset(when string) *Rule { return r.onWire(func(w *wireSpec) { w.Reset = when }) }
+func (f *Fault) Reset(when string) *Fault { return f.onWire(func(w *wireSpec) { w.Reset = when }) }
 
 // Cut closes the connection after n bytes of the body.
-func (r *Rule) Cut(n int) *Rule { return r.onWire(func(w *wireSpec) { w.Cut = &n }) }
+func (f *Fault) Cut(n int) *Fault { return f.onWire(func(w *wireSpec) { w.Cut = &n }) }
 
 // Malformed breaks the body: its last end tag is missing, or what is no XML ends in a "<".
-func (r *Rule) Malformed() *Rule { return r.onWire(func(w *wireSpec) { w.Malformed = true }) }
+func (f *Fault) Malformed() *Fault { return f.onWire(func(w *wireSpec) { w.Malformed = true }) }
 
 // ContentLength sends this Content-Length, whatever the length of the body is.
-func (r *Rule) ContentLength(n int64) *Rule {
-	return r.onWire(func(w *wireSpec) { w.ContentLength = &n })
+func (f *Fault) ContentLength(n int64) *Fault {
+	return f.onWire(func(w *wireSpec) { w.ContentLength = &n })
 }
 
 // ContentType sends this Content-Type.
-func (r *Rule) ContentType(value string) *Rule {
-	return r.onWire(func(w *wireSpec) { w.ContentType = value })
+func (f *Fault) ContentType(value string) *Fault {
+	return f.onWire(func(w *wireSpec) { w.ContentType = value })
 }
 
 // Answer sends this answer, and does not execute the request. headers are lines as for Do.
-func (r *Rule) Answer(status int, body string, headers ...string) *Rule {
+func (f *Fault) Answer(status int, body string, headers ...string) *Fault {
 	a := &wireAnswer{Status: status, Body: body}
 	for _, line := range headers {
 		name, value, _ := strings.Cut(line, ":")
 		a.Header = with(a.Header, name, strings.TrimSpace(value))
 	}
-	return r.onWire(func(w *wireSpec) { w.Answer = a })
+	return f.onWire(func(w *wireSpec) { w.Answer = a })
 }
 
 // Challenge answers 401, as a server does that asks for a password. With Times(1) it is what a
 // client sees that sends its password only when it is asked.
-func (r *Rule) Challenge() *Rule { return r.onWire(func(w *wireSpec) { w.Challenge = true }) }
+func (f *Fault) Challenge() *Fault { return f.onWire(func(w *wireSpec) { w.Challenge = true }) }
 
 // Redirect answers 302 with this Location.
-func (r *Rule) Redirect(location string) *Rule {
-	return r.onWire(func(w *wireSpec) { w.Redirect = location })
+func (f *Fault) Redirect(location string) *Fault {
+	return f.onWire(func(w *wireSpec) { w.Redirect = location })
 }
 
 // Unavailable answers 503 with this Retry-After, in whole seconds.
-func (r *Rule) Unavailable(retryAfter time.Duration) *Rule {
-	return r.onWire(func(w *wireSpec) { w.Unavailable = duration(retryAfter) })
+func (f *Fault) Unavailable(retryAfter time.Duration) *Fault {
+	return f.onWire(func(w *wireSpec) { w.Unavailable = duration(retryAfter) })
 }
 
-func (r *Rule) onWire(change func(*wireSpec)) *Rule {
-	r.server.t.Helper()
-	return r.set(func(s *ruleSpec) {
+func (f *Fault) onWire(change func(*wireSpec)) *Fault {
+	f.server.t.Helper()
+	return f.set(func(s *faultSpec) {
 		if s.Wire == nil {
 			s.Wire = &wireSpec{}
 		}
@@ -140,17 +140,17 @@ func (w *wireSpec) answer() *wireAnswer {
 	return w.Answer
 }
 
-// wire serves requests, and does to their answers what the rules say.
+// wire serves requests, and does to their answers what the faults say.
 func (s *Server) wire(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q, r := s.begin(r)
 		defer s.finish(q)
-		rule := q.wireRule(s)
-		if rule == nil {
+		fault := q.wireFault(s)
+		if fault == nil {
 			next.ServeHTTP(w, r)
 			return
 		}
-		spec := rule.Wire
+		spec := fault.Wire
 		if spec.Reset == resetBefore {
 			reset(w)
 			return
@@ -165,7 +165,7 @@ func (s *Server) wire(next http.Handler) http.Handler {
 			answer.body.WriteString(a.Body)
 		} else {
 			next.ServeHTTP(answer, r)
-			if rule.faithful() && !q.hasFired(rule.rule) {
+			if fault.faithful() && !q.hasFired(fault.fault) {
 				spec = &wireSpec{}
 			}
 		}
@@ -173,13 +173,13 @@ func (s *Server) wire(next http.Handler) http.Handler {
 	})
 }
 
-// wireRule returns the rule whose effect on the wire is for the Request-URI, or whose failure may
+// wireFault returns the fault whose effect on the wire is for the Request-URI, or whose failure may
 // be for another resource that the request touches. It returns nil if there is none.
-func (q *request) wireRule(s *Server) *ruleSpec {
-	for _, r := range q.rules {
+func (q *request) wireFault(s *Server) *faultSpec {
+	for _, r := range q.faults {
 		switch {
 		case r.Wire == nil:
-		case r.faithful(), r.fitsPath(q.path) && q.fires(s, r.rule):
+		case r.faithful(), r.fitsPath(q.path) && q.fires(s, r.fault):
 			return r
 		}
 	}
@@ -290,7 +290,7 @@ func (w *wireSpec) sendRaw(to http.ResponseWriter, r *http.Request, status int, 
 	}
 }
 
-// trickle writes body, at the rate of the rule, and reports whether it was written.
+// trickle writes body, at the rate of the fault, and reports whether it was written.
 func (w *wireSpec) trickle(conn net.Conn, ctx context.Context, closing <-chan struct{}, body []byte) bool {
 	if w.Trickle == 0 {
 		_, err := conn.Write(body)

@@ -28,30 +28,30 @@ func raw(t *testing.T, srv *davtest.Server, method, path string) (answer string,
 	return string(b), err
 }
 
-// TestWire holds what rules do to an answer on the wire: to the bytes, and to the request.
+// TestWire holds what faults do to an answer on the wire: to the bytes, and to the request.
 func TestWire(t *testing.T) {
 	for _, tt := range []struct {
 		name, method, path string
-		make               func(*davtest.Rule)
+		make               func(*davtest.Fault)
 		head, body         string // parts of the answer; "" is none at all
 		reset              bool
 		left               string // the names afterwards
 	}{
-		{"cut", "GET", "/f", func(r *davtest.Rule) { r.Cut(1) }, "200 OK|Content-Length: 2", "/", false, "/ /f"},
-		{"cut before the body", "GET", "/f", func(r *davtest.Rule) { r.Cut(0) }, "Content-Length: 2", "", false, "/ /f"},
-		{"reset before", "DELETE", "/f", func(r *davtest.Rule) { r.Reset("before") }, "", "", true, "/ /f"},
-		{"reset in", "GET", "/f", func(r *davtest.Rule) { r.Reset("in") }, "", "", true, "/ /f"},
-		{"reset after", "DELETE", "/f", func(r *davtest.Rule) { r.Reset("after") }, "", "", true, "/"},
-		{"malformed XML", "PROPFIND", "/f", func(r *davtest.Rule) { r.Malformed() }, "207 Multi-Status", "</D:response>", false, "/ /f"},
-		{"malformed text", "GET", "/f", func(r *davtest.Rule) { r.Malformed() }, "Content-Length: 3", "/f<", false, "/ /f"},
-		{"content length", "GET", "/f", func(r *davtest.Rule) { r.ContentLength(100) }, "Content-Length: 100", "/f", false, "/ /f"},
-		{"content type", "GET", "/f", func(r *davtest.Rule) { r.ContentType("text/x") }, "Content-Type: text/x", "/f", false, "/ /f"},
-		{"answer", "DELETE", "/f", func(r *davtest.Rule) { r.Answer(200, "all fine", "X-A: b") }, "200 OK|X-A: b|Content-Length: 8", "all fine", false, "/ /f"},
-		{"challenge", "GET", "/f", func(r *davtest.Rule) { r.Challenge() }, "401 Unauthorized|Www-Authenticate: Basic", "Unauthorized\n", false, "/ /f"},
-		{"redirect", "GET", "/f", func(r *davtest.Rule) { r.Redirect("/other") }, "302 Found|Location: /other", "", false, "/ /f"},
-		{"unavailable", "PUT", "/f", func(r *davtest.Rule) { r.Unavailable(3 * time.Second) }, "503 Service|Retry-After: 3", "Service Unavailable\n", false, "/ /f"},
-		{"trickle", "GET", "/f", func(r *davtest.Rule) { r.Trickle(20) }, "200 OK", "/f", false, "/ /f"},
-		{"delay", "GET", "/f", func(r *davtest.Rule) { r.Delay(time.Millisecond) }, "200 OK", "/f", false, "/ /f"},
+		{"cut", "GET", "/f", func(r *davtest.Fault) { r.Cut(1) }, "200 OK|Content-Length: 2", "/", false, "/ /f"},
+		{"cut before the body", "GET", "/f", func(r *davtest.Fault) { r.Cut(0) }, "Content-Length: 2", "", false, "/ /f"},
+		{"reset before", "DELETE", "/f", func(r *davtest.Fault) { r.Reset("before") }, "", "", true, "/ /f"},
+		{"reset in", "GET", "/f", func(r *davtest.Fault) { r.Reset("in") }, "", "", true, "/ /f"},
+		{"reset after", "DELETE", "/f", func(r *davtest.Fault) { r.Reset("after") }, "", "", true, "/"},
+		{"malformed XML", "PROPFIND", "/f", func(r *davtest.Fault) { r.Malformed() }, "207 Multi-Status", "</D:response>", false, "/ /f"},
+		{"malformed text", "GET", "/f", func(r *davtest.Fault) { r.Malformed() }, "Content-Length: 3", "/f<", false, "/ /f"},
+		{"content length", "GET", "/f", func(r *davtest.Fault) { r.ContentLength(100) }, "Content-Length: 100", "/f", false, "/ /f"},
+		{"content type", "GET", "/f", func(r *davtest.Fault) { r.ContentType("text/x") }, "Content-Type: text/x", "/f", false, "/ /f"},
+		{"answer", "DELETE", "/f", func(r *davtest.Fault) { r.Answer(200, "all fine", "X-A: b") }, "200 OK|X-A: b|Content-Length: 8", "all fine", false, "/ /f"},
+		{"challenge", "GET", "/f", func(r *davtest.Fault) { r.Challenge() }, "401 Unauthorized|Www-Authenticate: Basic", "Unauthorized\n", false, "/ /f"},
+		{"redirect", "GET", "/f", func(r *davtest.Fault) { r.Redirect("/other") }, "302 Found|Location: /other", "", false, "/ /f"},
+		{"unavailable", "PUT", "/f", func(r *davtest.Fault) { r.Unavailable(3 * time.Second) }, "503 Service|Retry-After: 3", "Service Unavailable\n", false, "/ /f"},
+		{"trickle", "GET", "/f", func(r *davtest.Fault) { r.Trickle(20) }, "200 OK", "/f", false, "/ /f"},
+		{"delay", "GET", "/f", func(r *davtest.Fault) { r.Delay(time.Millisecond) }, "200 OK", "/f", false, "/ /f"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -116,7 +116,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// A rule that fails a member and has an effect on the wire has it only where it fired.
+// A fault that fails a member and has an effect on the wire has it only where it fired.
 func TestFailOnTheWire(t *testing.T) {
 	srv := davtest.New(t, nil)
 	srv.Put("/c/1", "/d/1")

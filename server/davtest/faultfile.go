@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// A file of rules is JSON: {"rules": [{"method": "DELETE", "path": "/c/03", "status": 423}, …]}.
-// Its words are those of the methods of Rule: see the README.
+// A file of faults is JSON: {"faults": [{"method": "DELETE", "path": "/c/03", "status": 423}, …]}.
+// Its words are those of the methods of Fault: see the README.
 
-// String returns the rule as a line of a file.
-func (s *ruleSpec) String() string {
+// String returns the fault as a line of a file.
+func (s *faultSpec) String() string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -23,7 +23,7 @@ func (s *ruleSpec) String() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// LineError is a mistake in a file of rules or in a tree.
+// LineError is a mistake in a file of faults or in a tree.
 type LineError struct {
 	Line int // counted from 1
 	Err  error
@@ -34,26 +34,26 @@ func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e
 // Unwrap returns the mistake.
 func (e *LineError) Unwrap() error { return e.Err }
 
-// parseRules parses a file of rules. Its error is a *LineError.
-func parseRules(file []byte) ([]*ruleSpec, error) {
+// parseFaults parses a file of faults. Its error is a *LineError.
+func parseFaults(file []byte) ([]*faultSpec, error) {
 	at := func(offset int64, err error) error {
 		offset = min(max(offset, 0), int64(len(file)))
 		return &LineError{1 + bytes.Count(file[:offset], []byte("\n")), jsonError(err)}
 	}
 	d := json.NewDecoder(bytes.NewReader(file))
-	for _, want := range []any{json.Delim('{'), "rules", json.Delim('[')} {
+	for _, want := range []any{json.Delim('{'), "faults", json.Delim('[')} {
 		if token, err := d.Token(); err != nil || token != want {
-			return nil, at(d.InputOffset(), errors.New(`a file of rules begins with {"rules": [`))
+			return nil, at(d.InputOffset(), errors.New(`a file of faults begins with {"faults": [`))
 		}
 	}
-	var specs []*ruleSpec
+	var specs []*faultSpec
 	for d.More() {
 		begin := skipSpace(file, d.InputOffset())
 		var raw json.RawMessage
 		if err := d.Decode(&raw); err != nil {
 			return nil, at(syntaxOffset(err, d.InputOffset()), err)
 		}
-		s := new(ruleSpec)
+		s := new(faultSpec)
 		strict := json.NewDecoder(bytes.NewReader(raw))
 		strict.DisallowUnknownFields()
 		if err := strict.Decode(s); err != nil {
@@ -66,11 +66,11 @@ func parseRules(file []byte) ([]*ruleSpec, error) {
 	}
 	for _, want := range []json.Delim{']', '}'} {
 		if token, err := d.Token(); err != nil || token != want {
-			return nil, at(d.InputOffset(), errors.New(`a file of rules ends with ]}`))
+			return nil, at(d.InputOffset(), errors.New(`a file of faults ends with ]}`))
 		}
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, at(d.InputOffset(), errors.New("something follows the rules"))
+		return nil, at(d.InputOffset(), errors.New("something follows the faults"))
 	}
 	return specs, nil
 }
@@ -88,7 +88,7 @@ func syntaxOffset(err error, otherwise int64) int64 {
 	return otherwise
 }
 
-// mistakeOffset returns where in a rule the mistake is.
+// mistakeOffset returns where in a fault the mistake is.
 func mistakeOffset(raw []byte, err error) int64 {
 	if e := (*json.UnmarshalTypeError)(nil); errors.As(err, &e) {
 		return e.Offset
@@ -110,10 +110,10 @@ func jsonError(err error) error {
 		return fmt.Errorf("%s is a %s, not a %s", e.Field, kind, e.Value)
 	}
 	if name, ok := strings.CutPrefix(text, "unknown field "); ok {
-		return fmt.Errorf("a rule has no %s: it has %s", name, ruleWords)
+		return fmt.Errorf("a fault has no %s: it has %s", name, faultWords)
 	}
 	return err
 }
 
-const ruleWords = "method, path, depth, user, header, nth, after, times, optional, status, condition, description, setHeader, property, lock, " +
+const faultWords = "method, path, depth, user, header, nth, after, times, optional, status, condition, description, setHeader, property, lock, " +
 	"wire {delay, stall, trickle, reset, cut, malformed, contentLength, contentType, answer {status, header, body}, challenge, redirect, unavailable}"

@@ -16,23 +16,24 @@ import (
 	"dav207/server/multistatus"
 )
 
-// Rule makes something happen to requests: a fault that an honest server may have, or one on the
-// wire that it never has. Server.Fail and Server.Wire make one; a file of rules has the same words.
-// Its methods return the rule and may be called while requests are served. A rule that can never
+// Fault makes something happen to requests: a fault that an honest server may have, or one on the
+// wire that it never has. Server.Fail and Server.Wire make one; a file of faults has the same words.
+// Its methods return the fault and may be called while requests are served. A fault that can never
 // fit anything is an error when it is made, and one that never fired is an error at the end.
 //
-// The first rule that fits a resource decides for it. A rule counts requests, not operations: it
+// The first fault that fits a resource decides for it. A fault counts requests, not operations: it
 // decides once for each request that touches a resource of its pattern, and the decision holds for
 // all of them. So Times(2) fails two requests.
-type Rule struct {
-	server *Server   // its mutex guards the fields
-	spec   *ruleSpec // replaced as a whole, never changed
-	calls  int       // requests that touched what the rule is for
-	fired  int       // those in which it fired
+type Fault struct {
+	server *Server    // its mutex guards the fields
+	spec   *faultSpec // replaced as a whole, never changed
+	id     int
+	calls  int // requests that touched what the fault is for
+	fired  int // those in which it fired
 }
 
-// ruleSpec is a rule as a file has it. The fields are the methods of Rule.
-type ruleSpec struct {
+// faultSpec is a fault as a file has it. The fields are the methods of Fault.
+type faultSpec struct {
 	Method      string            `json:"method,omitempty"` // one, or several with commas; none is any
 	Path        string            `json:"path"`
 	Depth       string            `json:"depth,omitempty"`
@@ -50,52 +51,54 @@ type ruleSpec struct {
 	Lock        string            `json:"lock,omitempty"`
 	Wire        *wireSpec         `json:"wire,omitempty"`
 
-	rule    *Rule
+	fault   *Fault
 	methods []string // of Method; nil for any
 	pattern string   // of Path, as doublestar has it
 }
 
 // Nth makes only the n-th request fail, counted from 1.
-func (r *Rule) Nth(n int) *Rule { return r.set(func(s *ruleSpec) { s.Nth = n }) }
+func (f *Fault) Nth(n int) *Fault { return f.set(func(s *faultSpec) { s.Nth = n }) }
 
 // After lets the first n requests pass.
-func (r *Rule) After(n int) *Rule { return r.set(func(s *ruleSpec) { s.After = n }) }
+func (f *Fault) After(n int) *Fault { return f.set(func(s *faultSpec) { s.After = n }) }
 
-// Times makes the rule fire in at most n requests.
-func (r *Rule) Times(n int) *Rule { return r.set(func(s *ruleSpec) { s.Times = n }) }
+// Times makes the fault fire in at most n requests.
+func (f *Fault) Times(n int) *Fault { return f.set(func(s *faultSpec) { s.Times = n }) }
 
-// Optional makes it no error that the rule never fires.
-func (r *Rule) Optional() *Rule { return r.set(func(s *ruleSpec) { s.Optional = true }) }
+// Optional makes it no error that the fault never fires.
+func (f *Fault) Optional() *Fault { return f.set(func(s *faultSpec) { s.Optional = true }) }
 
-// Depth restricts the rule to requests with this Depth header: "0", "1" or "infinity", which is
+// Depth restricts the fault to requests with this Depth header: "0", "1" or "infinity", which is
 // also that of a request without one where it is the default of the method.
-func (r *Rule) Depth(d string) *Rule { return r.set(func(s *ruleSpec) { s.Depth = d }) }
+func (f *Fault) Depth(d string) *Fault { return f.set(func(s *faultSpec) { s.Depth = d }) }
 
-// User restricts the rule to requests of this user.
-func (r *Rule) User(name string) *Rule { return r.set(func(s *ruleSpec) { s.User = name }) }
+// User restricts the fault to requests of this user.
+func (f *Fault) User(name string) *Fault { return f.set(func(s *faultSpec) { s.User = name }) }
 
-// Header restricts the rule to requests that have this header, with any value if value is "".
-func (r *Rule) Header(name, value string) *Rule {
-	return r.set(func(s *ruleSpec) { s.Header = with(s.Header, name, value) })
+// Header restricts the fault to requests that have this header, with any value if value is "".
+func (f *Fault) Header(name, value string) *Fault {
+	return f.set(func(s *faultSpec) { s.Header = with(s.Header, name, value) })
 }
 
 // Property restricts a status to one property, in PROPFIND and PROPPATCH: "getetag" is one of
 // WebDAV's own, "{namespace}name" any.
-func (r *Rule) Property(name string) *Rule { return r.set(func(s *ruleSpec) { s.Property = name }) }
+func (f *Fault) Property(name string) *Fault { return f.set(func(s *faultSpec) { s.Property = name }) }
 
 // Condition is the name of the DAV:error element that goes with the status (RFC 4918 §16), such as
 // "quota-not-exceeded". By default 423 has lock-token-submitted, or no-conflicting-lock for LOCK.
-func (r *Rule) Condition(name string) *Rule { return r.set(func(s *ruleSpec) { s.Condition = name }) }
+func (f *Fault) Condition(name string) *Fault {
+	return f.set(func(s *faultSpec) { s.Condition = name })
+}
 
 // Description is the text for people that goes with the status.
-func (r *Rule) Description(text string) *Rule {
-	return r.set(func(s *ruleSpec) { s.Description = text })
+func (f *Fault) Description(text string) *Fault {
+	return f.set(func(s *faultSpec) { s.Description = text })
 }
 
 // SetHeader adds a header to the response if the status is that of the whole response. A 207 has no
 // place for the headers of a member.
-func (r *Rule) SetHeader(name, value string) *Rule {
-	return r.set(func(s *ruleSpec) { s.SetHeader = with(s.SetHeader, name, value) })
+func (f *Fault) SetHeader(name, value string) *Fault {
+	return f.set(func(s *faultSpec) { s.SetHeader = with(s.SetHeader, name, value) })
 }
 
 func with(m map[string]string, name, value string) map[string]string {
@@ -108,59 +111,62 @@ func with(m map[string]string, name, value string) map[string]string {
 
 // Locked makes the resource locked by somebody else during the request. The status 423 and all that
 // follows from it are the server's.
-func (r *Rule) Locked() *Rule { return r.set(func(s *ruleSpec) { s.Lock = lockHeld }) }
+func (f *Fault) Locked() *Fault { return f.set(func(s *faultSpec) { s.Lock = lockHeld }) }
 
 // LockTaken has somebody else take a lock on the resource at the moment of the request, and keep
 // it.
-func (r *Rule) LockTaken() *Rule { return r.set(func(s *ruleSpec) { s.Lock = lockTaken }) }
+func (f *Fault) LockTaken() *Fault { return f.set(func(s *faultSpec) { s.Lock = lockTaken }) }
 
 // LockExpires ends the locks that cover the resource at the moment of the request.
-func (r *Rule) LockExpires() *Rule { return r.set(func(s *ruleSpec) { s.Lock = lockExpires }) }
+func (f *Fault) LockExpires() *Fault { return f.set(func(s *faultSpec) { s.Lock = lockExpires }) }
 
-// The values of ruleSpec.Lock.
+// The values of faultSpec.Lock.
 const (
 	lockHeld    = "held"
 	lockTaken   = "taken"
 	lockExpires = "expires"
 )
 
-// Fired returns in how many requests the rule fired.
-func (r *Rule) Fired() int {
-	r.server.mu.Lock()
-	defer r.server.mu.Unlock()
-	return r.fired
+// ID returns the number of the fault: no other fault of the server has it.
+func (f *Fault) ID() int { return f.id }
+
+// Fired returns in how many requests the fault fired.
+func (f *Fault) Fired() int {
+	f.server.mu.Lock()
+	defer f.server.mu.Unlock()
+	return f.fired
 }
 
-// String returns the rule as it stands in a file.
-func (r *Rule) String() string {
-	r.server.mu.Lock()
-	defer r.server.mu.Unlock()
-	return r.spec.String()
+// String returns the fault as it stands in a file.
+func (f *Fault) String() string {
+	f.server.mu.Lock()
+	defer f.server.mu.Unlock()
+	return f.spec.String()
 }
 
-// set changes the rule. An error is one of the test.
-func (r *Rule) set(change func(*ruleSpec)) *Rule {
-	r.server.t.Helper()
-	r.server.mu.Lock()
-	changed := r.spec.clone()
+// set changes the fault. An error is one of the test.
+func (f *Fault) set(change func(*faultSpec)) *Fault {
+	f.server.t.Helper()
+	f.server.mu.Lock()
+	changed := f.spec.clone()
 	change(changed)
 	err := changed.compile(false)
 	if err == nil {
-		r.spec = changed
+		f.spec = changed
 	}
-	r.server.mu.Unlock()
+	f.server.mu.Unlock()
 	if err != nil {
-		r.server.t.Fatalf("davtest: rule %s: %v", changed.String(), err)
+		f.server.t.Fatalf("davtest: fault %s: %v", changed.String(), err)
 	}
-	return r
+	return f
 }
 
-// ruleMethods are the methods that a rule can be for.
-var ruleMethods = []string{"GET", "HEAD", "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "PROPFIND", "PROPPATCH", "LOCK", "UNLOCK", "OPTIONS"}
+// faultMethods are the methods that a fault can be for.
+var faultMethods = []string{"GET", "HEAD", "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "PROPFIND", "PROPPATCH", "LOCK", "UNLOCK", "OPTIONS"}
 
-// compile checks s and sets its methods and pattern. A rule that is complete must also do
+// compile checks s and sets its methods and pattern. A fault that is complete must also do
 // something.
-func (s *ruleSpec) compile(complete bool) (err error) {
+func (s *faultSpec) compile(complete bool) (err error) {
 	if s.methods, err = parseMethods(s.Method); err != nil {
 		return err
 	}
@@ -181,8 +187,8 @@ func (s *ruleSpec) compile(complete bool) (err error) {
 	return nil
 }
 
-// faithful reports whether the rule is more than wire.
-func (s *ruleSpec) faithful() bool { return s.Status != 0 || s.Lock != "" }
+// faithful reports whether the fault is more than wire.
+func (s *faultSpec) faithful() bool { return s.Status != 0 || s.Lock != "" }
 
 // parseMethods returns the methods of a list with commas, nil for any.
 func parseMethods(list string) ([]string, error) {
@@ -191,15 +197,15 @@ func parseMethods(list string) ([]string, error) {
 	}
 	var methods []string
 	for m := range strings.SplitSeq(list, ",") {
-		if m = strings.TrimSpace(m); !slices.Contains(ruleMethods, m) {
-			return nil, fmt.Errorf("the server has no method %q: it has %s", m, strings.Join(ruleMethods, ", "))
+		if m = strings.TrimSpace(m); !slices.Contains(faultMethods, m) {
+			return nil, fmt.Errorf("the server has no method %q: it has %s", m, strings.Join(faultMethods, ", "))
 		}
 		methods = append(methods, m)
 	}
 	return methods, nil
 }
 
-// parsePattern returns the pattern of doublestar for a pattern of a rule, in which "/c/**" is all
+// parsePattern returns the pattern of doublestar for a pattern of a fault, in which "/c/**" is all
 // below /c and not /c itself.
 func parsePattern(path string) (string, error) {
 	if path == "/" {
@@ -228,7 +234,7 @@ func parsePattern(path string) (string, error) {
 	return pattern, nil
 }
 
-func (s *ruleSpec) checkWhere() error {
+func (s *faultSpec) checkWhere() error {
 	switch s.Depth {
 	case "", "0", "1", "infinity":
 	default:
@@ -246,7 +252,7 @@ func (s *ruleSpec) checkWhere() error {
 	return nil
 }
 
-func (s *ruleSpec) checkStatus() error {
+func (s *faultSpec) checkStatus() error {
 	switch {
 	case s.Status != 0 && (s.Status < 400 || s.Status > 599):
 		return fmt.Errorf("the status of a failure is 400 to 599, not %d", s.Status)
@@ -271,7 +277,7 @@ func validHeader(name string) bool {
 var davProperties = []string{"creationdate", "displayname", "getcontentlanguage", "getcontentlength", "getcontenttype", "getetag",
 	"getlastmodified", "lockdiscovery", "resourcetype", "supportedlock", "quota-available-bytes", "quota-used-bytes"}
 
-func (s *ruleSpec) checkProperty() error {
+func (s *faultSpec) checkProperty() error {
 	if s.Property == "" {
 		return nil
 	}
@@ -291,14 +297,14 @@ func (s *ruleSpec) checkProperty() error {
 }
 
 // propertyName returns the name of the property, which checkProperty has checked.
-func (s *ruleSpec) propertyName() xml.Name {
+func (s *faultSpec) propertyName() xml.Name {
 	if space, local, ok := strings.Cut(strings.TrimPrefix(s.Property, "{"), "}"); ok {
 		return xml.Name{Space: space, Local: local}
 	}
 	return xml.Name{Space: multistatus.Namespace, Local: s.Property}
 }
 
-func (s *ruleSpec) checkLock() error {
+func (s *faultSpec) checkLock() error {
 	switch s.Lock {
 	case "":
 		return nil
@@ -318,7 +324,7 @@ func (s *ruleSpec) checkLock() error {
 }
 
 // clone returns a copy that can be changed.
-func (s *ruleSpec) clone() *ruleSpec {
+func (s *faultSpec) clone() *faultSpec {
 	c := *s
 	c.Header, c.SetHeader = cloneMap(s.Header), cloneMap(s.SetHeader)
 	if s.Wire != nil {
@@ -336,8 +342,8 @@ func cloneMap(m map[string]string) map[string]string {
 	return c
 }
 
-// fitsHead reports whether the rule is for requests with this method and header.
-func (s *ruleSpec) fitsHead(q *http.Request, user string) bool {
+// fitsHead reports whether the fault is for requests with this method and header.
+func (s *faultSpec) fitsHead(q *http.Request, user string) bool {
 	if s.methods != nil && !slices.Contains(s.methods, q.Method) || s.User != "" && s.User != user ||
 		s.Depth != "" && !strings.EqualFold(s.Depth, depthOf(q)) {
 		return false
@@ -363,29 +369,29 @@ func depthOf(q *http.Request) string {
 	return "0"
 }
 
-// fitsPath reports whether the rule is for the resource with this name.
-func (s *ruleSpec) fitsPath(name string) bool {
+// fitsPath reports whether the fault is for the resource with this name.
+func (s *faultSpec) fitsPath(name string) bool {
 	if name == "/" || s.pattern == "/" {
 		return name == s.pattern
 	}
 	return doublestar.MatchUnvalidated(s.pattern, name)
 }
 
-// fires counts a request and reports whether the rule fires in it.
-func (r *Rule) fires() bool {
-	r.calls++
-	s := r.spec
+// fires counts a request and reports whether the fault fires in it.
+func (f *Fault) fires() bool {
+	f.calls++
+	s := f.spec
 	switch {
-	case s.Nth > 0 && r.calls != s.Nth, r.calls <= s.After, s.Times > 0 && r.fired >= s.Times:
+	case s.Nth > 0 && f.calls != s.Nth, f.calls <= s.After, s.Times > 0 && f.fired >= s.Times:
 		return false
 	}
-	r.fired++
+	f.fired++
 	return true
 }
 
-// err returns the failure that the rule gives the resource with this href.
-func (s *ruleSpec) err(method, href string) error {
-	e := &multistatus.Error{Status: s.Status, Description: s.Description, Err: errRule}
+// err returns the failure that the fault gives the resource with this href.
+func (s *faultSpec) err(method, href string) error {
+	e := &multistatus.Error{Status: s.Status, Description: s.Description, Err: errFault}
 	switch {
 	case s.Condition != "" && strings.HasSuffix(s.Condition, "-lock") || strings.HasPrefix(s.Condition, "lock-"):
 		e.Condition = multistatus.Precondition(s.Condition, href)
@@ -405,7 +411,7 @@ func (s *ruleSpec) err(method, href string) error {
 	return e
 }
 
-var errRule = errors.New("a rule of the test")
+var errFault = errors.New("a fault of the test")
 
 // readsOnly reports whether a method changes nothing.
 func readsOnly(method string) bool {

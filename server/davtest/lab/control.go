@@ -1,0 +1,222 @@
+package lab
+
+import (
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"dav207/server/davtest"
+)
+
+//go:embed schema.json
+var schema []byte
+
+// maxBody bounds the body of a request to the control API.
+const maxBody = 64 << 20
+
+// handler returns the control API.
+func (l *Lab) handler() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, handle := range map[string]func(*http.Request) (any, error){
+		"GET /{$}":            l.page,
+		"GET /schema.json":    func(*http.Request) (any, error) { return document{"application/schema+json", schema}, nil },
+		"/status/{code}":      answerStatus,
+		"GET /faults":         l.getFaults,
+		"POST /faults":        l.addFaults,
+		"DELETE /faults":      l.removeFaults,
+		"DELETE /faults/{id}": l.removeFault,
+		"GET /tree":           l.getTree,
+		"PUT /tree":           l.replaceTree,
+		"POST /tree":          l.addTree,
+		"GET /clock":          l.getClock,
+		"POST /clock":         l.moveClock,
+		"POST /reset":         l.resetAll,
+		"GET /exercises":      l.getExercises,
+		"POST /exercises/{n}": l.runExercise,
+	} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			answer, err := handle(r)
+			respond(w, answer, err)
+		})
+	}
+	return mux
+}
+
+// document is an answer that is not JSON of a value.
+type document struct {
+	contentType string
+	content     []byte
+}
+
+// statusAnswer is an answer with a status of its own, and JSON.
+type statusAnswer struct {
+	status int
+	header http.Header
+	value  any
+}
+
+var errUnknown = errors.New("there is no such thing")
+
+// respond sends the answer of the API: JSON, a document, or 204 for nil.
+func respond(w http.ResponseWriter, answer any, err error) {
+	head := w.Header()
+	head.Set("Cache-Control", "no-store")
+	head.Set("X-Content-Type-Options", "nosniff")
+	if err != nil {
+		status := http.StatusBadRequest
+		if errors.Is(err, errUnknown) {
+			status = http.StatusNotFound
+		}
+		answer = statusAnswer{status: status, value: map[string]string{"error": err.Error()}}
+	}
+	s := statusAnswer{status: http.StatusOK, value: answer}
+	switch a := answer.(type) {
+	case nil:
+		w.WriteHeader(http.StatusNoContent)
+		return
+	case document:
+		head.Set("Content-Type", a.contentType)
+		w.Write(a.content)
+		return
+	case statusAnswer:
+		s = a
+	}
+	for name, values := range s.header {
+		head[name] = values
+	}
+	head.Set("Content-Type", "application/json")
+	w.WriteHeader(s.status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.Encode(s.value)
+}
+
+// Fault is a fault as the API has it.
+type Fault struct {
+	ID    int             `json:"id"`
+	Fired int             `json:"fired"` // in how many requests
+	Fault json.RawMessage `json:"fault"`
+}
+
+func asFaults(faults []*davtest.Fault) map[string][]Fault {
+	list := make([]Fault, len(faults))
+	for i, r := range faults {
+		list[i] = Fault{r.ID(), r.Fired(), json.RawMessage(r.String())}
+	}
+	return map[string][]Fault{"faults": list}
+}
+
+func (l *Lab) getFaults(*http.Request) (any, error) { return asFaults(l.Faults()), nil }
+
+func (l *Lab) addFaults(r *http.Request) (any, error) {
+	file, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	faults, err := l.AddFaults(string(file))
+	if err != nil {
+		return nil, err
+	}
+	return statusAnswer{status: http.StatusCreated, value: asFaults(faults)}, nil
+}
+
+func (l *Lab) removeFaults(*http.Request) (any, error) {
+	l.RemoveFaults()
+	return nil, nil
+}
+
+func (l *Lab) removeFault(r *http.Request) (any, error) {
+	id, err := strconv.Atoi(r.PathValue("id"))
+	faults := l.Faults()
+	i := slices.IndexFunc(faults, func(r *davtest.Fault) bool { return r.ID() == id })
+	if err != nil || i < 0 {
+		return nil, fmt.Errorf("fault %q: %w", r.PathValue("id"), errUnknown)
+	}
+	l.RemoveFaults(faults[i])
+	return nil, nil
+}
+
+func (l *Lab) getTree(*http.Request) (any, error) {
+	return document{"text/plain; charset=utf-8", []byte(l.Tree())}, nil
+}
+
+func (l *Lab) replaceTree(r *http.Request) (any, error) { return l.changeTree(r, l.ReplaceTree) }
+
+func (l *Lab) addTree(r *http.Request) (any, error) { return l.changeTree(r, l.AddTree) }
+
+func (l *Lab) changeTree(r *http.Request, change func(string) error) (any, error) {
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	return nil, change(string(text))
+}
+
+func (l *Lab) getClock(*http.Request) (any, error) {
+	return map[string]string{"now": l.Now().UTC().Format(time.RFC3339Nano)}, nil
+}
+
+func (l *Lab) moveClock(r *http.Request) (any, error) {
+	var move struct {
+		Advance string `json:"advance"`
+	}
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&move); err != nil {
+		return nil, fmt.Errorf(`the body is {"advance": "1h"}: %w`, err)
+	}
+	by, err := time.ParseDuration(move.Advance)
+	if err != nil || by < 0 {
+		return nil, fmt.Errorf(`%q is no duration such as "1h30m"`, move.Advance)
+	}
+	l.Advance(by)
+	return l.getClock(r)
+}
+
+func (l *Lab) resetAll(*http.Request) (any, error) {
+	l.Reset()
+	return nil, nil
+}
+
+// answerStatus answers any request with the status of its URL, the headers that usually go with it,
+// and JSON that describes the request.
+func answerStatus(r *http.Request) (any, error) {
+	code, err := strconv.Atoi(r.PathValue("code"))
+	if err != nil || code < 200 || code > 599 {
+		return nil, fmt.Errorf("%q is no final status of HTTP: they are 200 to 599", r.PathValue("code"))
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	header := http.Header{}
+	switch code {
+	case http.StatusCreated, http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		header.Set("Location", "/status/200")
+	case http.StatusUnauthorized:
+		header.Set("WWW-Authenticate", `Basic realm="lab", charset="UTF-8"`)
+	case http.StatusMethodNotAllowed:
+		header.Set("Allow", "GET, HEAD, OPTIONS")
+	case http.StatusProxyAuthRequired:
+		header.Set("Proxy-Authenticate", `Basic realm="lab", charset="UTF-8"`)
+	case http.StatusRequestEntityTooLarge, http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		header.Set("Retry-After", "1")
+	case http.StatusRequestedRangeNotSatisfiable:
+		header.Set("Content-Range", "bytes */0")
+	case http.StatusUpgradeRequired:
+		header.Set("Upgrade", "TLS/1.2")
+		header.Set("Connection", "Upgrade")
+	case http.StatusNoContent, http.StatusNotModified:
+		return statusAnswer{status: code, header: header}, nil
+	}
+	return statusAnswer{code, header, map[string]any{
+		"status": code, "text": http.StatusText(code), "method": r.Method, "url": r.URL.String(), "header": r.Header, "body": string(body),
+	}}, nil
+}
