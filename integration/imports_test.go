@@ -45,15 +45,17 @@ var allowed = map[string]string{
 	"fsbackend/disk":     "fsbackend server/davpath | github.com/spf13/afero golang.org/x/sys",
 	"fsbackend/memory":   "fsbackend server/davpath | github.com/spf13/afero",
 	"fsbackend/faultfs":  "fsbackend server/davpath",
-	"cmd/dav207":         "server server/access server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/disk fsbackend/memory fsbackend/faultfs | github.com/spf13/afero github.com/spf13/pflag golang.org/x/sys golang.org/x/term",
+	"cmd/dav207":         "server server/davtest server/davtest/lab server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/disk fsbackend/memory | github.com/spf13/afero github.com/spf13/pflag golang.org/x/sys golang.org/x/term",
 	"integration":        "",
 
-	// For tests only: nothing above imports one of these but in its tests.
+	// For tests only: nothing above imports one of these but in its tests, and cmd/dav207 for its
+	// commands lab and demo.
 	"integration/harness":   "fsbackend fsbackend/disk fsbackend/memory server server/access server/davtest server/multistatus server/davpath | golang.org/x/net",
 	"server/davxml/xmltest": "server/davxml",
 	"props/propstest":       "props server/davpath",
 	"fsbackend/backendtest": "fsbackend server/davpath",
-	"server/davtest":        "server server/access server/locks server/multistatus fsbackend/faultfs fsbackend/memory | github.com/spf13/afero",
+	"server/davtest":        "server server/access server/davpath server/davxml server/locks server/multistatus props fsbackend/faultfs fsbackend/memory | github.com/bmatcuk/doublestar github.com/spf13/afero golang.org/x/tools",
+	"server/davtest/lab":    "server/davtest server/middleware server/multistatus",
 }
 
 // clientsOnly names modules that only the tests of one package may import.

@@ -2,34 +2,22 @@ package main
 
 import (
 	"context"
-	"encoding/xml"
 	"fmt"
 	"io"
-	"io/fs"
-	"math"
 	"net"
-	"path"
 	"strings"
-	"syscall"
-	"time"
 
-	"github.com/spf13/afero"
 	"github.com/spf13/pflag"
 
-	"dav207/fsbackend/faultfs"
-	"dav207/fsbackend/memory"
-	"dav207/props"
-	"dav207/server"
-	"dav207/server/access"
-	"dav207/server/davpath"
-	"dav207/server/locks"
+	"dav207/server/davtest"
+	"dav207/server/davtest/lab"
 )
 
 var demoCommand = command{
 	name:  "demo",
 	about: "show each kind of multistatus on a tree in which things go wrong on purpose",
-	more: `It serves a small tree in memory and prints commands for curl, to be pasted into another terminal. Each can be run as
-often as you like.
+	more: `It serves a small tree in memory and prints commands for curl, to be pasted into another terminal, and the URL of a page where a
+browser runs them. It is the lab with its exercises.
 `,
 	flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
 		flags := newFlags("demo")
@@ -47,99 +35,27 @@ often as you like.
 func demo(ctx context.Context, addr string, stdout, stderr io.Writer) error {
 	log := newLogger(stderr, "text", "info")
 	defer ignoreHangup(log)()
-	files, opts, err := newDemo(ctx)
+	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
 	}
-	opts.Logger = log
-	s := &site{handler: server.New(files, opts), log: log, grace: time.Second}
-	return s.start(ctx, addr, davpath.Mapping{}, func(base string, ln net.Listener) error {
-		var b strings.Builder
-		fmt.Fprintf(&b, "dav207 serves a tree at %s in which things go wrong on purpose.\n", base)
-		fmt.Fprintf(&b, "Paste these into another terminal, once or more often:\n")
-		for i, s := range demoSteps {
-			fmt.Fprintf(&b, "\n# %d. %s\n%s\n", i+1, s.about, s.command(base))
-		}
-		io.WriteString(stdout, b.String())
-		if !loopback(ln) {
-			log.Warn("other machines can reach this address")
-		}
-		return nil
-	})
-}
-
-// boxes is the namespace of the properties in the example of RFC 4918 §9.1.3.
-const boxes = "http://ns.example.com/boxschema/"
-
-// newDemo creates the tree and its failures. Each step uses a collection of its own, so that the
-// steps do not depend on each other.
-func newDemo(ctx context.Context) (*faultfs.FS, *server.Options, error) {
-	tree := memory.New(nil)
-	for _, name := range []string{
-		"/propfind/file.html",
-		"/listing/a.txt", "/listing/secret.txt", "/listing/z.txt",
-		"/proppatch/file.html",
-		"/copy/from/a.txt", "/copy/from/huge.iso", "/copy/from/z.txt",
-		"/move/from/a.txt", "/move/from/stuck.txt", "/move/from/z.txt",
-		"/delete/a.txt", "/delete/sub/undying.txt", "/delete/z.txt",
-		"/locked/delete/a.txt", "/locked/delete/taken.txt", "/locked/delete/z.txt",
-		"/locked/lock/a.txt", "/locked/lock/taken.txt",
-		"/locked/file.txt",
-	} {
-		if err := tree.MkdirAll(path.Dir(name), 0o777); err != nil {
-			return nil, nil, err
-		}
-		if err := afero.WriteFile(tree, name, []byte("This is "+path.Base(name)+"\n"), 0o666); err != nil {
-			return nil, nil, err
-		}
+	tree, faults := lab.Exercises()
+	l, err := lab.Start(&lab.Options{Server: davtest.Options{Tree: tree, Faults: faults, Listener: ln}})
+	if err != nil {
+		return err
 	}
-
-	files := faultfs.New(tree.Backend())
-	files.Fail(faultfs.Stat, "/listing/secret.txt", fs.ErrPermission)
-	files.Fail(faultfs.Write, "/copy/to/huge.iso", syscall.ENOSPC)
-	files.Fail(faultfs.Rename, "/move/from/stuck.txt", fs.ErrPermission)
-	files.Fail(faultfs.Remove, "/delete/sub/undying.txt", fs.ErrPermission)
-
-	store := &props.Memory{}
-	var changes []props.Change
-	for _, p := range []struct{ name, content string }{
-		{"bigbox", "<R:BoxType>Box type A</R:BoxType>"},
-		{"author", "<R:Name>J.J. Johnson</R:Name>"},
-		{"DingALing", "secret"},
-		{"Random", "secret"},
-	} {
-		changes = append(changes, props.Change{Property: props.Property{
-			XMLName:  xml.Name{Space: boxes, Local: p.name},
-			Attr:     []xml.Attr{{Name: xml.Name{Space: "xmlns", Local: "R"}, Value: boxes}},
-			InnerXML: []byte(p.content),
-		}})
+	var b strings.Builder
+	fmt.Fprintf(&b, "dav207 serves a tree at %s in which things go wrong on purpose.\n", l.Base())
+	fmt.Fprintf(&b, "Open %s in a browser, or paste these into another terminal:\n", l.ControlURL)
+	for i, x := range lab.List {
+		fmt.Fprintf(&b, "\n# %d. %s\n%s\n", i+1, x.About, x.Command(l.Base()))
 	}
-	if err := store.Patch(ctx, davpath.Must("/propfind/file.html"), changes); err != nil {
-		return nil, nil, err
+	io.WriteString(stdout, b.String())
+	if !loopback(ln) {
+		log.Warn("other machines can reach this address")
 	}
-
-	const always = math.MaxUint32 * time.Second // the longest timeout (RFC 4918 §10.7)
-	table := locks.New(&locks.Options{MaxTimeout: always})
-	for _, name := range []string{"/locked/delete/taken.txt", "/locked/lock/taken.txt", "/locked/file.txt"} {
-		if _, err := table.Create(locks.Lock{Root: davpath.Must(name), Principal: "somebody else", Timeout: always}); err != nil {
-			return nil, nil, err
-		}
-	}
-	return files, &server.Options{Props: store, Locks: table, Policy: boxPolicy{}}, nil
-}
-
-// boxPolicy refuses access to two properties, as in the example of RFC 4918 §9.1.3.
-type boxPolicy struct{}
-
-// Check implements access.Policy.
-func (boxPolicy) Check(context.Context, access.Privilege, davpath.Path) error { return nil }
-
-// CheckProperty implements access.PropertyPolicy.
-func (boxPolicy) CheckProperty(_ context.Context, _ access.Privilege, _ davpath.Path, property xml.Name) error {
-	if property.Space == boxes && (property.Local == "DingALing" || property.Local == "Random") {
-		return fs.ErrPermission
-	}
-	return nil
+	<-ctx.Done()
+	return l.Close()
 }
 
 // demoStep is one command of the demonstration.

@@ -4,6 +4,7 @@
 //	dav207 serve [DIR]        serves a directory, by default the current one
 //	dav207 passwd FILE NAME   gives a user a password
 //	dav207 demo               shows each kind of multistatus on a tree where members fail
+//	dav207 lab                serves a tree for the tests of clients, with a control API
 //	dav207 version            prints the version, and that of Go
 //	dav207 help [NAME]        describes a command and its flags
 //
@@ -58,7 +59,7 @@ type command struct {
 
 // commands returns every command except help.
 func commands() []command {
-	return []command{serveCommand, passwdCommand, demoCommand, versionCommand}
+	return []command{serveCommand, passwdCommand, demoCommand, labCommand, versionCommand}
 }
 
 // usageError is a mistake on the command line.

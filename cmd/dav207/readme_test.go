@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"dav207/server/davtest/lab"
+
 	"github.com/spf13/pflag"
 )
 
@@ -78,7 +80,8 @@ func exchanges(lines []string) []exchange {
 }
 
 // TestReadme runs every curl command of the documents as it stands, in its order, against "dav207
-// serve --memory" (port 8080 there) and "dav207 demo" (port 8207 there), and compares the answers.
+// serve --memory" (port 8080 there) and "dav207 demo" (port 8207 there) and "dav207 lab" (ports
+// 8209 and 8210 there), and compares the answers.
 func TestReadme(t *testing.T) {
 	for _, program := range []string{"sh", "curl"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -101,9 +104,12 @@ func testDocument(t *testing.T, name string) {
 	}
 	lines := strings.Split(string(text), "\n")
 	all := exchanges(lines)
+	tests := startCommand(t, "lab")
 	servers := []struct{ there, here string }{
 		{"http://127.0.0.1:8080/", startCommand(t, "serve", "--memory", "--addr", "127.0.0.1:0").base},
 		{"http://127.0.0.1:8207/", startCommand(t, "demo", "--addr", "127.0.0.1:0").base},
+		{"http://127.0.0.1:8209/", tests.base},
+		{"http://127.0.0.1:8210/", tests.control()},
 	}
 	answers := make([]string, len(all))
 	for i, e := range all {
@@ -165,8 +171,8 @@ func TestReadmeShowsDemo(t *testing.T) {
 			got = append(got, e.command)
 		}
 	}
-	for _, s := range demoSteps {
-		want = append(want, s.command(base))
+	for _, s := range lab.List {
+		want = append(want, s.Command(base))
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("README.md has\n%s\nthe demonstration has\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

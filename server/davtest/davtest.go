@@ -63,6 +63,8 @@ type Options struct {
 	RealTime bool
 	// Listener is where the server listens. Default: a free port of 127.0.0.1.
 	Listener net.Listener
+	// Wrap is put around the server, for example a middleware. nil for none.
+	Wrap func(http.Handler) http.Handler
 	// Lenient makes it no error at the end that faults never fired, or that locks or handles are
 	// left.
 	Lenient bool
@@ -120,6 +122,7 @@ func New(t testing.TB, opts *Options) *Server {
 
 // Start starts a server without a test: for TestMain and for programs. The caller closes it. Where
 // a method would end a test it panics, and what would fail a test is logged.
+// A mistake in the tree or the faults is a *LineError.
 func Start(opts *Options) (*Server, error) { return start(program{}, opts) }
 
 // program is the tester of a Server that belongs to no test.
@@ -161,7 +164,11 @@ func start(t tester, opts *Options) (*Server, error) {
 	if _, err := s.AddFaults(o.Faults); err != nil {
 		return nil, err
 	}
-	s.Server = httptest.NewUnstartedServer(s.wire(s.authenticate(handler)))
+	var whole http.Handler = s.wire(s.authenticate(handler))
+	if o.Wrap != nil {
+		whole = o.Wrap(whole)
+	}
+	s.Server = httptest.NewUnstartedServer(whole)
 	if o.Listener != nil {
 		s.Server.Listener.Close()
 		s.Server.Listener = o.Listener
@@ -257,8 +264,8 @@ func (s *Server) On(method, pattern string) *Fault {
 	return s.add(&faultSpec{Method: method, Path: pattern})
 }
 
-// Wire returns a fault for what happens to the answer on the wire: Delay, Cut, Reset and the others.
-// pattern is for the Request-URI. No honest server does any of this.
+// Wire returns a fault for what happens to the answer on the wire: Delay, Cut, Reset and the
+// others. pattern is for the Request-URI. No honest server does any of this.
 func (s *Server) Wire(method, pattern string) *Fault {
 	s.t.Helper()
 	return s.add(&faultSpec{Method: method, Path: pattern, Wire: &wireSpec{}})

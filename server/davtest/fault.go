@@ -17,9 +17,10 @@ import (
 )
 
 // Fault makes something happen to requests: a fault that an honest server may have, or one on the
-// wire that it never has. Server.Fail and Server.Wire make one; a file of faults has the same words.
-// Its methods return the fault and may be called while requests are served. A fault that can never
-// fit anything is an error when it is made, and one that never fired is an error at the end.
+// wire that it never has. Server.Fail and Server.Wire make one; a file of faults has the same
+// words. Its methods return the fault and may be called while requests are served. A fault that
+// can never fit anything is an error when it is made, and one that never fired is an error at the
+// end.
 //
 // The first fault that fits a resource decides for it. A fault counts requests, not operations: it
 // decides once for each request that touches a resource of its pattern, and the decision holds for

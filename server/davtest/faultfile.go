@@ -23,13 +23,14 @@ func (s *faultSpec) String() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// LineError is a mistake in a file of faults or in a tree.
+// LineError is a mistake in a file of faults or in a tree as text.
 type LineError struct {
-	Line int // counted from 1
+	In   string // "faults" or "tree"
+	Line int    // counted from 1
 	Err  error
 }
 
-func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+func (e *LineError) Error() string { return fmt.Sprintf("%s: line %d: %v", e.In, e.Line, e.Err) }
 
 // Unwrap returns the mistake.
 func (e *LineError) Unwrap() error { return e.Err }
@@ -38,7 +39,7 @@ func (e *LineError) Unwrap() error { return e.Err }
 func parseFaults(file []byte) ([]*faultSpec, error) {
 	at := func(offset int64, err error) error {
 		offset = min(max(offset, 0), int64(len(file)))
-		return &LineError{1 + bytes.Count(file[:offset], []byte("\n")), jsonError(err)}
+		return &LineError{"faults", 1 + bytes.Count(file[:offset], []byte("\n")), jsonError(err)}
 	}
 	d := json.NewDecoder(bytes.NewReader(file))
 	for _, want := range []any{json.Delim('{'), "faults", json.Delim('[')} {

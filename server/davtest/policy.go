@@ -133,8 +133,8 @@ func (p faultPolicy) AllowsAll(ctx context.Context, path davpath.Path) bool {
 	return p.next == nil || ok && next.AllowsAll(ctx, path)
 }
 
-// failureOf returns the failure of the first fault that is for a resource and fires, or for one of its
-// properties if property is not nil.
+// failureOf returns the failure of the first fault that is for a resource and fires, or for one
+// of its properties if property is not nil.
 func (s *Server) failureOf(q *request, path davpath.Path, property *xml.Name) error {
 	name := path.String()
 	for _, r := range q.faults {

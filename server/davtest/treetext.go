@@ -70,11 +70,11 @@ func (s *Server) write(text string) error {
 	archive := txtar.Parse([]byte(text))
 	line := 1 + bytes.Count(archive.Comment, []byte("\n"))
 	if len(bytes.TrimSpace(archive.Comment)) > 0 && len(archive.Files) == 0 {
-		return &LineError{1, errors.New("a tree begins with a line such as -- /c/1 --")}
+		return &LineError{"tree", 1, errors.New("a tree begins with a line such as -- /c/1 --")}
 	}
 	for _, f := range archive.Files {
 		if n, err := s.writeSection(f.Name, f.Data); err != nil {
-			return &LineError{line + n, err}
+			return &LineError{"tree", line + n, err}
 		}
 		line += 1 + bytes.Count(f.Data, []byte("\n"))
 	}
@@ -91,15 +91,10 @@ func (s *Server) writeSection(head string, data []byte) (n int, err error) {
 	if kind == timesSection || kind == locksSection {
 		return eachLine(data, map[string]func(string) error{timesSection: s.writeTime, locksSection: s.writeLock}[kind])
 	}
-	p, err := davpath.Clean(strings.TrimSuffix(name, "/"))
-	switch {
-	case !ok || !slices.Contains([]string{"", unendedSection, base64Section, propertiesSection}, kind):
+	if !ok || !slices.Contains([]string{"", unendedSection, base64Section, propertiesSection}, kind) {
 		return 0, fmt.Errorf("no section is called %q: it is the name of a resource, which begins with a slash, or unended, base64 or properties and a name, or times or locks", head)
-	case name == "/":
-		p, err = davpath.Root, nil
-	case err == nil && (p.String() != strings.TrimSuffix(name, "/") || p.Reserved()):
-		err = errors.New("the name is not canonical or reserved")
 	}
+	p, err := parseName(name)
 	if err != nil {
 		return 0, fmt.Errorf("no resource is called %q: %w", name, err)
 	}
@@ -121,6 +116,20 @@ func (s *Server) writeSection(head string, data []byte) (n int, err error) {
 		}
 	}
 	return 0, s.writeFile(p.String(), data)
+}
+
+// parseName returns the path of a name in a tree, which has a slash at its end if it is a
+// collection.
+func parseName(name string) (davpath.Path, error) {
+	if name == "/" {
+		return davpath.Root, nil
+	}
+	name = strings.TrimSuffix(name, "/")
+	p, err := davpath.Clean(name)
+	if err == nil && (p.String() != name || p.Reserved()) {
+		err = errors.New("the name is not canonical, or it is reserved")
+	}
+	return p, err
 }
 
 // eachLine calls use for each line that is not empty. n is the number of the line that is wrong.

@@ -143,6 +143,7 @@ func (w *wireSpec) answer() *wireAnswer {
 // wire serves requests, and does to their answers what the faults say.
 func (s *Server) wire(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", s.clock.now().UTC().Format(http.TimeFormat))
 		q, r := s.begin(r)
 		defer s.finish(q)
 		fault := q.wireFault(s)

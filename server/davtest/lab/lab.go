@@ -49,15 +49,20 @@ func Start(opts *Options) (*Lab, error) {
 		ln.Close()
 		return nil, fmt.Errorf("the control address %s is not a loopback address", ln.Addr())
 	}
+	// No page of another site may use the lab, whatever name it has for these addresses.
+	own := func(h http.Handler) http.Handler {
+		return middleware.Hosts(middleware.HostsOptions{Addresses: true})(middleware.SameSite()(h))
+	}
+	if o.Server.Users == nil && o.Server.Wrap == nil {
+		o.Server.Wrap = own
+	}
 	srv, err := davtest.Start(&o.Server)
 	if err != nil {
 		ln.Close()
 		return nil, err
 	}
 	l := &Lab{Server: srv, ControlURL: "http://" + ln.Addr().String() + "/"}
-	// No page of another site may control the lab, whatever name it has for this address.
-	handler := middleware.Hosts(middleware.HostsOptions{})(middleware.SameSite()(l.handler()))
-	l.control = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	l.control = &http.Server{Handler: own(l.handler()), ReadHeaderTimeout: 10 * time.Second}
 	go l.control.Serve(ln)
 	return l, nil
 }

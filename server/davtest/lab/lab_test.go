@@ -65,7 +65,7 @@ func TestControl(t *testing.T) {
 	}{
 		{"GET", "faults", "", 200, `{"faults":[` + first + `]}`},
 		{"POST", "faults", `{"faults": [{"path": "/x", "wire": {"delay": "1ms"}}]}`, 201, `{"faults":[{"id":2,"fired":0,"fault":{"path":"/x","wire":{"delay":"1ms"}}}]}`},
-		{"POST", "faults", `{"faults": [{"path": "/x"}]}`, 400, `{"error":"line 1: it does nothing`},
+		{"POST", "faults", `{"faults": [{"path": "/x"}]}`, 400, `{"error":"faults: line 1: it does nothing`},
 		{"POST", "faults", ``, 201, `{"faults":[]}`},
 		{"DELETE", "faults/2", "", 204, ""},
 		{"DELETE", "faults/2", "", 404, `{"error":"fault \"2\": there is no such thing"}`},
@@ -77,7 +77,7 @@ func TestControl(t *testing.T) {
 		{"GET", "tree", "", 200, "-- /c/2 --\ntwo\n-- /d --\nx\n"},
 		{"PUT", "tree", "-- /e --\nx\n", 204, ""},
 		{"GET", "tree", "", 200, "-- /e --\nx\n"},
-		{"PUT", "tree", "-- e --\n", 400, `{"error":"line 1: no section is called \"e\"`},
+		{"PUT", "tree", "-- e --\n", 400, `{"error":"tree: line 1: no section is called \"e\"`},
 		{"GET", "clock", "", 200, `{"now":"2026-01-01T00:00:00Z"}`},
 		{"POST", "clock", `{"advance": "90m"}`, 200, `{"now":"2026-01-01T01:30:00Z"}`},
 		{"POST", "clock", `{"advance": "-1h"}`, 400, `is no duration`},

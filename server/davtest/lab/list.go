@@ -66,6 +66,7 @@ var List = []Exercise{
 	{
 		About:  "A proxy that buffers: the answer comes at once, after two seconds of silence",
 		Method: "PROPFIND", Path: "transport/buffered/", Headers: []string{"Depth: 1"},
-		Not: "that the server is down while nothing comes, nor that what came first was done first.",
+		Body: `<propfind xmlns="DAV:"><prop><resourcetype/></prop></propfind>`,
+		Not:  "that the server is down while nothing comes, nor that what came first was done first.",
 	},
 }

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"dav207/server/davtest"
+	"dav207/server/davtest/lab"
+)
+
+var labCommand = command{
+	name:  "lab",
+	about: "serve a tree in memory in which things go wrong as told, for the tests of clients in any language",
+	more: `It serves over HTTP, and has a control API on another address that makes faults, reads and replaces the tree, moves the clock
+and resets everything. Its URL is a page with exercises; schema.json there describes the API.
+`,
+	flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
+		var o labOptions
+		flags := newFlags("lab")
+		flags.StringVar(&o.addr, "addr", "127.0.0.1:0", "`HOST:PORT` to listen on; port 0 takes a free one")
+		flags.StringVar(&o.control, "control", "127.0.0.1:0", "`HOST:PORT` of the control API: a loopback address")
+		flags.StringVar(&o.tree, "tree", "", "`FILE|DIR` with the tree at the start: a file as text, or a directory, which is read once and never written")
+		flags.StringVar(&o.faults, "faults", "", "`FILE` of faults")
+		flags.StringArrayVar(&o.users, "users", nil, "`NAME:PASSWORD` of a user, without whom nobody is let in; may be given more than once")
+		flags.BoolVar(&o.tls, "tls", false, "serve https, with a certificate for tests")
+		flags.BoolVar(&o.exercises, "exercises", false, "begin with the tree and the faults of the exercises")
+		flags.StringVar(&o.ready, "ready-file", "", "`FILE` that appears when the lab serves, with its URLs as JSON")
+		flags.BoolVar(&o.withParent, "with-parent", false, "end when standard input is closed, as it is when the parent process ends")
+		return flags, o.run
+	},
+}
+
+// labOptions are the flags of the command.
+type labOptions struct {
+	addr, control, tree, faults, ready string
+	users                              []string
+	tls, exercises, withParent         bool
+}
+
+// run runs the command.
+func (o *labOptions) run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 {
+		return usagef("lab takes no argument, such as %q", args[0])
+	}
+	l, err := o.start()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "dav207 serves a tree for tests at %s\nIts control API is at %s\n", l.Base(), l.ControlURL)
+	if o.ready != "" {
+		if err := writeReady(o.ready, l); err != nil {
+			return errors.Join(err, l.Close())
+		}
+		defer os.Remove(o.ready)
+	}
+	if o.withParent {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		go func() {
+			io.Copy(io.Discard, os.Stdin)
+			cancel()
+		}()
+	}
+	<-ctx.Done()
+	return l.Close()
+}
+
+// start starts the lab. A mistake in a file is a usageError.
+func (o *labOptions) start() (*lab.Lab, error) {
+	server := davtest.Options{TLS: o.tls}
+	if o.exercises {
+		server.Tree, server.Faults = lab.Exercises()
+	}
+	if err := o.readTree(&server); err != nil {
+		return nil, err
+	}
+	if o.faults != "" {
+		b, err := os.ReadFile(o.faults)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		server.Faults = string(b)
+	}
+	for _, user := range o.users {
+		name, password, ok := strings.Cut(user, ":")
+		if !ok || name == "" {
+			return nil, usagef("--users %q is not NAME:PASSWORD", user)
+		}
+		if server.Users == nil {
+			server.Users = map[string]string{}
+		}
+		server.Users[name] = password
+	}
+	control, err := net.Listen("tcp", o.control)
+	if err != nil {
+		return nil, err
+	}
+	if server.Listener, err = net.Listen("tcp", o.addr); err != nil {
+		control.Close()
+		return nil, err
+	}
+	l, err := lab.Start(&lab.Options{Server: server, Control: control})
+	if err != nil {
+		server.Listener.Close()
+		return nil, o.mistake(err)
+	}
+	return l, nil
+}
+
+// readTree reads --tree into the options.
+func (o *labOptions) readTree(server *davtest.Options) error {
+	if o.tree == "" {
+		return nil
+	}
+	info, err := os.Stat(o.tree)
+	if err != nil {
+		return usageError{err}
+	}
+	if info.IsDir() {
+		root, err := os.OpenRoot(o.tree)
+		if err != nil {
+			return err
+		}
+		server.FS = root.FS()
+		return nil
+	}
+	b, err := os.ReadFile(o.tree)
+	server.Tree = string(b)
+	return err
+}
+
+// mistake returns the error of starting a lab with the name of the file that it is about.
+func (o *labOptions) mistake(err error) error {
+	e := (*davtest.LineError)(nil)
+	if !errors.As(err, &e) {
+		return usageError{err}
+	}
+	return usagef("%s: line %d: %v", map[string]string{"tree": o.tree, "faults": o.faults}[e.In], e.Line, e.Err)
+}
+
+// writeReady writes the URLs of the lab to a temp file and renames it, so that it is whole when it
+// appears.
+func writeReady(file string, l *lab.Lab) error {
+	b, err := json.Marshal(map[string]string{"url": l.Base(), "control": l.ControlURL})
+	if err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = temp.Write(append(b, '\n'))
+	if err = errors.Join(err, temp.Close()); err == nil {
+		err = os.Rename(temp.Name(), file)
+	}
+	if err != nil {
+		os.Remove(temp.Name())
+	}
+	return err
+}
