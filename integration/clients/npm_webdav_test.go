@@ -21,15 +21,7 @@ const npmWebDAV = "webdav@5.11.0"
 // unexpected answer. On the disk there is a collection with a pipe and with links that are broken
 // or lead out of the tree.
 func TestNpmWebDAV(t *testing.T) {
-	node := harness.RealClient(t, "node", "apt-get install nodejs npm")
-	modules := os.Getenv("DAV207_NODE_MODULES")
-	if _, err := os.Stat(filepath.Join(modules, "webdav")); modules == "" || err != nil {
-		harness.CannotRun(t, "the package webdav is missing: npm install "+npmWebDAV+", and set DAV207_NODE_MODULES to the node_modules that it is in")
-	}
-	script, err := filepath.Abs(filepath.Join("testdata", "npm-webdav.mjs"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	node, script := npmScript(t, "npm-webdav.mjs")
 	eachProgram(t, func(t *testing.T, s *harness.Site, dir string) {
 		kind := "memory"
 		if dir != "" {
