@@ -31,8 +31,8 @@ var update = flag.Bool("update", false, "rewrite the responses in testdata that 
 
 // TestExchanges runs the exchanges in testdata: the tree before, requests as on the wire, the whole
 // responses, and the tree after. The folder rfc4918 has the examples of the RFC, rules has its
-// rules, and clients has requests of clients that cannot run here. Each runs on a tree in memory
-// and on a disk.
+// rules, clients has requests of clients that cannot run here, and recorded has what a journal of
+// server/davtest wrote. Each runs on a tree in memory and on a disk.
 //
 // A file begins with a comment that names the section or the client and its subject. The comment of
 // a client names the evidence, and which steps are assumptions. The sections, in this order:
