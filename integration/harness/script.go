@@ -36,7 +36,7 @@ func StartScript(t *testing.T, opts *server.Options) *ScriptRun {
 // NewServer starts a server on an empty tree for the tests of the server itself, which leave locks
 // on purpose and look at the times of the machine. opts may be nil.
 func NewServer(t testing.TB, opts *server.Options) *davtest.Server {
-	o := &davtest.Options{RealTime: true, Lenient: true}
+	o := &davtest.Options{RealTime: true, Lenient: true, NoJournal: true}
 	if opts != nil {
 		o.Server = *opts
 	}

@@ -63,6 +63,8 @@ type Options struct {
 	RealTime bool
 	// Listener is where the server listens. Default: a free port of 127.0.0.1.
 	Listener net.Listener
+	// NoJournal keeps no journal, for tests of very many or very large requests.
+	NoJournal bool
 	// Wrap is put around the server, for example a middleware. nil for none.
 	Wrap func(http.Handler) http.Handler
 	// Lenient makes it no error at the end that faults never fired, or that locks or handles are
@@ -92,6 +94,7 @@ type Server struct {
 	users              map[string]string
 	first              string // the tree at the start
 	firstFaults        string // and the faults
+	recorder           *recorder
 	closing            chan struct{}
 	close              func()
 
@@ -167,6 +170,9 @@ func start(t tester, opts *Options) (*Server, error) {
 	var whole http.Handler = s.wire(s.authenticate(handler))
 	if o.Wrap != nil {
 		whole = o.Wrap(whole)
+	}
+	if s.recorder = (&recorder{now: s.clock.now, prefix: s.prefix}); !o.NoJournal {
+		whole = s.recorder.wrap(whole)
 	}
 	s.Server = httptest.NewUnstartedServer(whole)
 	if o.Listener != nil {
@@ -329,6 +335,7 @@ func (s *Server) reset() error {
 		return errors.New("Reset needs the server's own properties and locks: leave Options.Server.Props and Locks nil")
 	}
 	s.RemoveFaults()
+	s.recorder.clear()
 	s.clock.reset()
 	if err := s.clear(); err != nil {
 		return err
@@ -352,6 +359,12 @@ func (s *Server) clear() error {
 	}
 	return err
 }
+
+// Journal returns all exchanges since the start, the last Reset or ClearJournal.
+func (s *Server) Journal() Journal { return s.recorder.journal() }
+
+// ClearJournal forgets all exchanges.
+func (s *Server) ClearJournal() { s.recorder.clear() }
 
 // Now returns the time of the clock.
 func (s *Server) Now() time.Time { return s.clock.now() }

@@ -206,10 +206,12 @@ func parseMethods(list string) ([]string, error) {
 	return methods, nil
 }
 
+const everything = "/**"
+
 // parsePattern returns the pattern of doublestar for a pattern of a fault, in which "/c/**" is all
-// below /c and not /c itself.
+// below /c and not /c itself, but "/**" everything.
 func parsePattern(path string) (string, error) {
-	if path == "/" {
+	if path == "/" || path == everything {
 		return path, nil
 	}
 	pattern := strings.TrimSuffix(path, "/")
@@ -371,11 +373,17 @@ func depthOf(q *http.Request) string {
 }
 
 // fitsPath reports whether the fault is for the resource with this name.
-func (s *faultSpec) fitsPath(name string) bool {
-	if name == "/" || s.pattern == "/" {
-		return name == s.pattern
+func (s *faultSpec) fitsPath(name string) bool { return matchPath(s.pattern, name) }
+
+// matchPath reports whether a pattern of parsePattern matches a name.
+func matchPath(pattern, name string) bool {
+	if pattern == everything {
+		return true
 	}
-	return doublestar.MatchUnvalidated(s.pattern, name)
+	if name == "/" || pattern == "/" {
+		return name == pattern
+	}
+	return doublestar.MatchUnvalidated(pattern, name)
 }
 
 // fires counts a request and reports whether the fault fires in it.

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bmatcuk/doublestar/v4"
-
 	"dav207/server/multistatus"
 )
 
@@ -148,26 +146,24 @@ func (e *Exchange) missing() (n int64, known bool) {
 // Journal holds exchanges in the order in which the requests began.
 type Journal []Exchange
 
-// Sent returns the requests with one of the methods, such as "PUT" or "PUT, DELETE", whose path
-// matches the pattern. No methods are all methods, and no pattern is all paths. In a pattern *
-// matches within a segment, ** any number of segments, and {a,b} one of both; a slash at the end
-// of pattern or path is ignored. Paths are decoded and without the server's prefix. It panics if
-// the pattern is malformed, or can match nothing because it does not begin with a slash or with **.
+// Sent returns the requests with one of the methods, such as "PUT" or "PUT,DELETE", whose path
+// matches a pattern of Server.Fail. No methods are all methods, and no pattern is all paths. It
+// panics if a method or the pattern can match nothing.
 func (j Journal) Sent(methods, pattern string) Journal {
-	if pattern != "" && !doublestar.ValidatePattern(pattern) {
-		panic(fmt.Sprintf("davtest: Sent: malformed pattern %q", pattern))
+	wanted, err := parseMethods(methods)
+	glob := ""
+	if err == nil && pattern != "" {
+		glob, err = parsePattern(pattern)
 	}
-	if pattern != "" && !strings.HasPrefix(pattern, "/") && !strings.HasPrefix(pattern, "**") && pattern[0] != '{' {
-		panic(fmt.Sprintf("davtest: Sent: pattern %q matches nothing: begin it with a slash", pattern))
+	if err != nil {
+		panic(fmt.Sprintf("davtest: Sent: %v", err))
 	}
-	wanted := strings.FieldsFunc(methods, func(r rune) bool { return r == ',' || r == ' ' })
 	return j.only(func(e *Exchange) bool {
-		return (len(wanted) == 0 || slices.Contains(wanted, e.Method)) &&
-			(pattern == "" || e.Path != "" && doublestar.MatchUnvalidated(withoutSlash(pattern), withoutSlash(e.Path)))
+		return (wanted == nil || slices.Contains(wanted, e.Method)) && (glob == "" || e.Path != "" && matchPath(glob, withoutSlash(e.Path)))
 	})
 }
 
-// withoutSlash returns a path or a pattern without a slash at its end, unless it is the root.
+// withoutSlash returns a path without a slash at its end, unless it is the root.
 func withoutSlash(p string) string {
 	if len(p) > 1 {
 		return strings.TrimSuffix(p, "/")

@@ -148,6 +148,15 @@ func (g *recording) change(f func(x *Exchange)) {
 	f(&g.x)
 }
 
+// date returns the value of a Date header, by the clock of the server.
+func (g *recording) date() string {
+	now := time.Now
+	if g != nil {
+		now = g.recorder.now
+	}
+	return now().UTC().Format(http.TimeFormat)
+}
+
 // answered records the head of the final answer, once.
 func (g *recording) answered(status int, header http.Header) {
 	g.change(func(x *Exchange) {
@@ -224,7 +233,7 @@ func (w *recordedWriter) answer(status int) {
 	w.answered = true
 	header := w.Header()
 	if _, set := header["Date"]; !set {
-		header.Set("Date", w.g.recorder.now().UTC().Format(http.TimeFormat))
+		header.Set("Date", w.g.date())
 	}
 	w.g.answered(status, header)
 }

@@ -143,7 +143,6 @@ func (w *wireSpec) answer() *wireAnswer {
 // wire serves requests, and does to their answers what the faults say.
 func (s *Server) wire(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Date", s.clock.now().UTC().Format(http.TimeFormat))
 		q, r := s.begin(r)
 		defer s.finish(q)
 		fault := q.wireFault(s)
@@ -153,7 +152,7 @@ func (s *Server) wire(next http.Handler) http.Handler {
 		}
 		spec := fault.Wire
 		if spec.Reset == resetBefore {
-			reset(w)
+			reset(w, "reset before the request")
 			return
 		}
 		answer := &buffer{header: http.Header{}}
@@ -216,7 +215,7 @@ func (w *wireSpec) send(to http.ResponseWriter, r *http.Request, a *buffer, clos
 		panic(http.ErrAbortHandler)
 	}
 	if w.Reset == resetAfter {
-		reset(to)
+		reset(to, "reset after the request")
 		return
 	}
 	body := a.body.Bytes()
@@ -258,6 +257,8 @@ func (w *wireSpec) sendRaw(to http.ResponseWriter, r *http.Request, status int, 
 		header.Set("Content-Length", strconv.FormatInt(length, 10))
 	}
 	header.Set("Connection", "close")
+	g := recordingOf(to)
+	header.Set("Date", g.date())
 	conn, _, err := http.NewResponseController(to).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -267,6 +268,7 @@ func (w *wireSpec) sendRaw(to http.ResponseWriter, r *http.Request, status int, 
 	fmt.Fprintf(&head, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
 	header.Write(&head)
 	head.WriteString("\r\n")
+	g.answered(status, header)
 	if _, err := conn.Write(head.Bytes()); err != nil {
 		return
 	}
@@ -280,14 +282,20 @@ func (w *wireSpec) sendRaw(to http.ResponseWriter, r *http.Request, status int, 
 	if w.Stall != nil {
 		end = min(end, *w.Stall)
 	}
+	g.wrote(body[:end])
 	if !w.trickle(conn, r.Context(), closing, body[:end]) {
+		g.broke("the client was gone")
 		return
 	}
 	switch {
 	case w.Reset == resetIn:
+		g.broke("reset in the answer")
 		resetConn(conn)
 	case w.Stall != nil:
+		g.broke("stalled in the answer")
 		untilClosed(conn, closing)
+	case w.Cut != nil:
+		g.broke("cut in the answer")
 	}
 }
 
@@ -348,8 +356,9 @@ func malformed(body []byte) []byte {
 	return append(slices.Clone(body), '<')
 }
 
-// reset resets the connection of a request.
-func reset(w http.ResponseWriter) {
+// reset resets the connection of a request. how is for the journal.
+func reset(w http.ResponseWriter, how string) {
+	recordingOf(w).broke(how)
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)

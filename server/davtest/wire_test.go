@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -76,6 +77,10 @@ func TestWire(t *testing.T) {
 			}
 			if got := srv.Names(); got != tt.left {
 				t.Errorf("names = %q, want %q", got, tt.left)
+			}
+			e := srv.Journal().Last()
+			if cut := tt.reset || strings.HasPrefix(tt.name, "cut"); (e.Broken != "") != cut || e.Status != 0 && !strings.HasPrefix(answer, "HTTP/1.1 "+strconv.Itoa(e.Status)) {
+				t.Errorf("journal: %v, want broken %v", e, cut)
 			}
 		})
 	}

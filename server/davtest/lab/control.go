@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -34,6 +35,10 @@ func (l *Lab) handler() http.Handler {
 		"GET /tree":           l.getTree,
 		"PUT /tree":           l.replaceTree,
 		"POST /tree":          l.addTree,
+		"GET /journal":        l.getJournal,
+		"GET /journal.har":    l.getHAR,
+		"GET /journal.txt":    l.getRecording,
+		"DELETE /journal":     l.clearJournal,
 		"GET /clock":          l.getClock,
 		"POST /clock":         l.moveClock,
 		"POST /reset":         l.resetAll,
@@ -157,6 +162,46 @@ func (l *Lab) changeTree(r *http.Request, change func(string) error) (any, error
 		return nil, err
 	}
 	return nil, change(string(text))
+}
+
+// Exchange is an exchange of the journal as the API has it.
+type Exchange struct {
+	Summary        string      `json:"summary"`
+	Method         string      `json:"method"`
+	Path           string      `json:"path"` // decoded, without the prefix
+	User           string      `json:"user,omitempty"`
+	RequestHeader  http.Header `json:"requestHeader"`
+	RequestBody    string      `json:"requestBody"`
+	Status         int         `json:"status"` // 0: there was no answer
+	ResponseHeader http.Header `json:"responseHeader"`
+	ResponseBody   string      `json:"responseBody"`
+	Broken         string      `json:"broken,omitempty"`
+}
+
+func (l *Lab) getJournal(*http.Request) (any, error) {
+	list := []Exchange{}
+	for _, e := range l.Journal() {
+		list = append(list, Exchange{e.String(), e.Method, e.Path, e.User, e.RequestHeader, string(e.RequestBody),
+			e.Status, e.ResponseHeader, string(e.ResponseBody), e.Broken})
+	}
+	return map[string][]Exchange{"exchanges": list}, nil
+}
+
+func (l *Lab) getHAR(*http.Request) (any, error) {
+	var b bytes.Buffer
+	err := l.Journal().HAR(&b)
+	return document{"application/json", b.Bytes()}, err
+}
+
+func (l *Lab) getRecording(*http.Request) (any, error) {
+	var b bytes.Buffer
+	err := l.Journal().WriteExchanges(&b, "RFC 4918: recorded by dav207 lab.\n")
+	return document{"text/plain; charset=utf-8", b.Bytes()}, err
+}
+
+func (l *Lab) clearJournal(*http.Request) (any, error) {
+	l.ClearJournal()
+	return nil, nil
 }
 
 func (l *Lab) getClock(*http.Request) (any, error) {

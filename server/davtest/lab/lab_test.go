@@ -101,6 +101,25 @@ func TestControl(t *testing.T) {
 	}
 }
 
+// TestJournal reads what was sent and answered, in three forms.
+func TestJournal(t *testing.T) {
+	l := start(t, &lab.Options{Server: davtest.Options{Tree: "-- /c/1 --\n"}})
+	l.Fail("DELETE", "/c/1", 403)
+	l.Do("DELETE", "/c/")
+	for path, want := range map[string]string{
+		"journal":     `{"exchanges":[{"summary":"DELETE /c/ → 207 /c/1=403","method":"DELETE","path":"/c/",`,
+		"journal.txt": "-- request --\nDELETE /c/ HTTP/1.1\n",
+		"journal.har": `"version": "1.2"`,
+	} {
+		if status, body := call(t, l, "GET", path, ""); status != 200 || !strings.Contains(body, want) {
+			t.Errorf("GET %s = %d %s, want %s", path, status, body, want)
+		}
+	}
+	if status, _ := call(t, l, "DELETE", "journal", ""); status != 204 || len(l.Journal()) != 0 {
+		t.Errorf("DELETE journal = %d, %d exchanges are left", status, len(l.Journal()))
+	}
+}
+
 // TestControlOfOthers keeps pages of other sites out.
 func TestControlOfOthers(t *testing.T) {
 	l := start(t, nil)
