@@ -6,6 +6,7 @@ toolchain go1.26.6
 
 require (
 	github.com/bmatcuk/doublestar/v4 v4.10.4
+	github.com/chromedp/chromedp v0.23.0
 	github.com/spf13/afero v1.15.0
 	github.com/spf13/pflag v1.1.0
 	github.com/studio-b12/gowebdav v0.13.0
@@ -17,4 +18,8 @@ require (
 	golang.org/x/tools v0.52.0
 )
 
-require golang.org/x/text v0.44.0 // indirect
+require (
+	github.com/chromedp/cdproto v0.159.0 // indirect
+	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
+	golang.org/x/text v0.44.0 // indirect
+)

@@ -61,6 +61,7 @@ var allowed = map[string]string{
 // clientsOnly names modules that only the tests of one package may import.
 var clientsOnly = map[string]string{
 	"github.com/studio-b12/gowebdav": "integration/clients",
+	"github.com/chromedp/chromedp":   "integration/clients",
 }
 
 // withoutHTTP names the packages that must not import net/http.
