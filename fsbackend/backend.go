@@ -78,11 +78,11 @@ type Bulk interface {
 	// reserved names. It calls skipped in the order of a walk, from this goroutine, for each member
 	// that it copied neither itself nor in part. If begun is false it has changed nothing.
 	CopyTree(ctx context.Context, src, dst davpath.Path, skipped func(davpath.Path)) (begun bool)
-	// RemoveTree removes the collection p and all below it, as far as it can. It follows no links.
-	// It keeps reserved names and the collections that contain them. It calls removed, from this
-	// goroutine, for each resource that it removed with all its members but without its collection,
-	// and reports whether it removed p itself. It may keep what lies more than BulkDepth levels below
-	// p.
+	// RemoveTree removes the collection p and all below it, as far as it can. It follows no
+	// links. It keeps reserved names and the collections that contain them. It calls removed,
+	// from this goroutine, for each resource that it removed with all its members but without its
+	// collection, and reports whether it removed p itself. It may keep what lies more than
+	// BulkDepth levels below p.
 	RemoveTree(ctx context.Context, p davpath.Path, removed func(davpath.Path)) (gone bool)
 	// Undeletable yields the members of the collection p that could not be removed, and why,
 	// without changing anything. An empty result does not guarantee success. It does not look at

@@ -28,6 +28,7 @@ type recorder struct {
 type recording struct {
 	recorder *recorder
 	ended    chan struct{}
+	hijacked bool
 	x        Exchange
 }
 
@@ -37,7 +38,8 @@ const endTimeout = time.Second
 // journal returns a copy of all exchanges, in the order in which the requests began.
 //
 // A client may have a whole answer before its handler returns, while the server still discards the
-// request's body. So journal waits for those handlers, for a bounded time.
+// request's body, or lose a connection that the handler took over. So journal waits for those
+// handlers, for a bounded time.
 func (r *recorder) journal() Journal {
 	timeout := time.After(endTimeout)
 	for _, ended := range r.ending() {
@@ -69,7 +71,8 @@ func (r *recorder) ending() (ending []chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, g := range r.exchanges {
-		if missing, known := g.x.missing(); g.x.pending && g.x.Status != 0 && known && missing <= 0 {
+		missing, known := g.x.missing()
+		if g.x.pending && (g.x.Status != 0 && known && missing <= 0 || g.hijacked && g.x.Broken == "") {
 			ending = append(ending, g.ended)
 		}
 	}
@@ -284,6 +287,7 @@ func (w *recordedWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err == nil {
 		w.hijacked = true
+		w.g.change(func(*Exchange) { w.g.hijacked = true })
 	}
 	return conn, rw, err
 }
