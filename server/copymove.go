@@ -80,8 +80,6 @@ func (h *Handler) parseTransfer(q *request) (*transfer, error) {
 	x := &transfer{move: q.Method == "MOVE"}
 	x.depth, x.depthErr = davheader.Depth(q.Header, tree.Infinity)
 	switch {
-	case x.move && x.depthErr != nil:
-		return nil, x.depthErr
 	case x.move && q.path.IsRoot():
 		return nil, statusError(http.StatusForbidden, "The root cannot be moved.")
 	case !x.move && x.depthErr == nil && x.depth == tree.One:
@@ -159,7 +157,7 @@ func (h *Handler) planTransfer(q *request, t *tree.Tree, x *transfer) (plan *tre
 // checkSource looks up the request's resource and checks whether it may be copied or moved.
 func (h *Handler) checkSource(q *request, t *tree.Tree, x *transfer) (props.Resource, error) {
 	if x.move {
-		return h.checkRemove(q, t, x.depth, true)
+		return h.checkRemove(q, t, true)
 	}
 	r, err := h.lookup(q, t)
 	if err == nil && r.Info.IsDir() {

@@ -3,7 +3,6 @@ package server
 import (
 	"net/http"
 
-	"dav207/server/davheader"
 	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
@@ -13,16 +12,15 @@ func (h *Handler) delete(q *request) error {
 	if err := q.checkNoBody(); err != nil {
 		return err
 	}
-	d, err := q.deleteDepth()
-	if err != nil {
-		return err
+	if q.path.IsRoot() {
+		return errRemoveRoot
 	}
 	release, err := h.reserve(q, q.deleteRange())
 	if err != nil {
 		return err
 	}
 	defer release()
-	plan, err := h.planDelete(q, h.treeFor(q), d)
+	plan, err := h.planDelete(q, h.treeFor(q))
 	if err != nil {
 		return err
 	}
@@ -37,12 +35,11 @@ func (h *Handler) deleteHead(q *request) error {
 	if err := q.checkNoLength(); err != nil {
 		return err
 	}
-	d, err := q.deleteDepth()
-	if err != nil {
-		return err
+	if q.path.IsRoot() {
+		return errRemoveRoot
 	}
 	return h.precheck(q, func(t *tree.Tree) error {
-		_, err := h.planDelete(q, t, d)
+		_, err := h.planDelete(q, t)
 		return err
 	}, q.deleteRange())
 }
@@ -51,18 +48,11 @@ func (q *request) deleteRange() pathlock.Range {
 	return pathlock.Range{Path: q.path, Subtree: true, Write: true}
 }
 
-// deleteDepth returns the Depth of a DELETE. It returns an error for the root.
-func (q *request) deleteDepth() (tree.Depth, error) {
-	d, err := davheader.Depth(q.Header, tree.Infinity)
-	if err == nil && q.path.IsRoot() {
-		err = statusError(http.StatusForbidden, "The root cannot be removed.")
-	}
-	return d, err
-}
+var errRemoveRoot = statusError(http.StatusForbidden, "The root cannot be removed.")
 
 // planDelete checks a DELETE and returns its plan.
-func (h *Handler) planDelete(q *request, t *tree.Tree, d tree.Depth) (*tree.Plan, error) {
-	r, err := h.checkRemove(q, t, d, false)
+func (h *Handler) planDelete(q *request, t *tree.Tree) (*tree.Plan, error) {
+	r, err := h.checkRemove(q, t, false)
 	if err != nil {
 		return nil, err
 	}

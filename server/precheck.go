@@ -9,6 +9,7 @@ import (
 
 	"dav207/props"
 	"dav207/server/access"
+	"dav207/server/davheader"
 	"dav207/server/davxml"
 	"dav207/server/multistatus"
 	"dav207/server/pathlock"
@@ -124,7 +125,7 @@ func (h *Handler) checkMapped(q *request, t *tree.Tree, name string, status int)
 // checkRemove checks whether DELETE or MOVE may remove the request's resource, except for locks,
 // which the plan checks. If served, the resource must be a file or a collection. Otherwise it may
 // also be a dangling link or a special file; then r.Info is nil.
-func (h *Handler) checkRemove(q *request, t *tree.Tree, d tree.Depth, served bool) (props.Resource, error) {
+func (h *Handler) checkRemove(q *request, t *tree.Tree, served bool) (props.Resource, error) {
 	if err := h.checkPolicy(q.ctx, access.Read, q.path); errors.Is(err, fs.ErrNotExist) {
 		return props.Resource{}, err
 	}
@@ -134,8 +135,12 @@ func (h *Handler) checkRemove(q *request, t *tree.Tree, d tree.Depth, served boo
 		return r, err
 	case r.Info == nil && !t.Present(q.ctx, q.path):
 		return r, err
-	case err == nil && r.Info.IsDir() && d != tree.Infinity:
-		return r, statusError(http.StatusBadRequest, "A collection goes with its members: Depth must be infinity.") // §9.6.1, §9.9.3
+	case err == nil && r.Info.IsDir(): // §10.2: Depth is ignored for a resource without members
+		if d, err := davheader.Depth(q.Header, tree.Infinity); err != nil {
+			return r, err
+		} else if d != tree.Infinity {
+			return r, statusError(http.StatusBadRequest, "A collection goes with its members: Depth must be infinity.") // §9.6.1, §9.9.3
+		}
 	}
 	if err := h.checkPolicy(q.ctx, access.Unbind, q.path); err != nil {
 		return r, err

@@ -69,7 +69,7 @@ func cause(err error) error {
 func baseURL(scheme, addr string, ln net.Listener, mapping davpath.Mapping) string {
 	host, _, _ := net.SplitHostPort(addr)
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.Unmap().IsUnspecified() {
 		addrs, _ := net.InterfaceAddrs()
 		host = addressForOthers(addrs)
 	}

@@ -63,11 +63,15 @@ func Client(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	addr := normalize(at.Addr())
 	list := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(list) - 1; i >= 0 && contained(addr, trusted); i-- {
-		before, err := netip.ParseAddr(strings.TrimSpace(list[i]))
+		before := strings.TrimSpace(list[i])
+		last, err := netip.ParseAddr(before)
+		if port, withPort := netip.ParseAddrPort(before); withPort == nil { // as some proxies write it
+			last, err = port.Addr(), nil
+		}
 		if err != nil {
 			break
 		}
-		addr = normalize(before)
+		addr = normalize(last)
 	}
 	return addr
 }
