@@ -174,11 +174,6 @@ func (s *Store) openExisting(info fs.FileInfo) (*state, error) {
 		return st, nil
 	}
 	s.cleanTemp()
-	if wasteful(db, info.Size()) {
-		if err := s.compact(st); err != nil {
-			s.log.Warn("state was not compacted", "file", s.file, "err", err)
-		}
-	}
 	st.owned = s.writeOwner()
 	return st, nil
 }
