@@ -100,8 +100,7 @@ func (o *serveOptions) stateFile(dir string) (string, error) {
 // and logs a warning. Its errors say what the user can do, except fs.ErrNotExist of a file that is
 // opened read-only.
 func (o *serveOptions) openStore(dir, file string, log *slog.Logger) (store *boltprops.Store, readOnly bool, err error) {
-	options := &boltprops.Options{ReadOnly: o.readOnly, Lazy: true, NoFollow: o.state == "", SyncLocks: o.fsync, Logger: log,
-		Owner: fmt.Sprintf("dav207 serve %s, asked to listen on %s", show(dir), o.addr)}
+	options := &boltprops.Options{ReadOnly: o.readOnly, Lazy: true, NoFollow: o.state == "", SyncLocks: o.fsync, Logger: log}
 	store, err = boltprops.Open(file, options)
 	if o.state == "" && !options.ReadOnly && (errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) && !writable(dir)) {
 		log.Warn("the state cannot be written to: properties and locks are shown as they were kept, properties cannot be changed, "+

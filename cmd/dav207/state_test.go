@@ -154,7 +154,7 @@ func TestStateRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := startCommand(t, "serve", dir, "--addr", "127.0.0.1:0")
-	refused(t, 1, "in use by process", "serve", dir, "--addr", "127.0.0.1:0")
+	refused(t, 1, "in use by another process", "serve", dir, "--addr", "127.0.0.1:0")
 	if code := s.stop(t); code != 0 {
 		t.Errorf("exit status of the first = %d", code)
 	}

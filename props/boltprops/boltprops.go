@@ -39,9 +39,7 @@ type Options struct {
 	NoFollow bool
 	// SyncLocks makes Sync wait until a lock is written, whatever becomes of it.
 	SyncLocks bool
-	// Owner describes this process in the InUseError of others, for example its address.
-	Owner  string
-	Logger *slog.Logger // nil discards
+	Logger    *slog.Logger // nil discards
 }
 
 // Store is a props.Store and a locks.Journal in one file. It is safe for concurrent use. After
@@ -71,7 +69,6 @@ type Store struct {
 // state is an open file.
 type state struct {
 	db          *bbolt.DB
-	owned       bool        // the owner file was written
 	opened      fs.FileInfo // of the file when it was opened
 	fileMissing bool        // the file was removed or replaced, which was logged; used by writeChanges alone
 }
@@ -129,9 +126,6 @@ func (s *Store) shut() error {
 		return err
 	}
 	defer s.dir.Close()
-	if st.owned && s.inPlace(st) {
-		s.dir.Remove(s.ownerFile()) // while the file is still ours: later it may be somebody else's
-	}
 	if s.unwritable.Load() != nil || s.unreadable.Load() != nil {
 		return err // bbolt's Close would block: a transaction that panicked holds its locks
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -275,9 +274,6 @@ func TestClosed(t *testing.T) {
 		if !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("call %d: got %v, want %v", i, err, ErrClosed)
 		}
-	}
-	if _, err := os.Stat(s.file + ".owner"); err == nil {
-		t.Error("the name of the owner is still there")
 	}
 }
 

@@ -3,11 +3,9 @@ package boltprops
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
-	"io/fs"
 	"os"
 
 	"go.etcd.io/bbolt"
@@ -19,15 +17,9 @@ import (
 // faults cannot be recovered. So checkPages and checkKeys first find the damage that Check would
 // not survive.
 
-// checkedAlways is the size up to which a file is checked at each start, which takes some 10 ms. A
-// larger file is checked only if the last process did not close it.
-const checkedAlways = 16 << 20
-
 // inspect returns the format of the file. It returns an error if the file is no state, is of a
 // later version, or is damaged. It does not change the file.
-func (s *Store) inspect(info fs.FileInfo) (version int, err error) {
-	_, err = s.dir.Lstat(s.ownerFile())
-	closed := errors.Is(err, fs.ErrNotExist)
+func (s *Store) inspect() (version int, err error) {
 	db, file, err := s.bolt(s.base(), os.O_RDONLY) // a shared lock keeps writers out
 	if err != nil {
 		return 0, err
@@ -38,9 +30,6 @@ func (s *Store) inspect(info fs.FileInfo) (version int, err error) {
 			began = true
 			if version, err = s.formatOf(tx); err != nil {
 				return err
-			}
-			if closed && version == format && info.Size() > checkedAlways {
-				return nil
 			}
 			return s.check(tx, file)
 		})

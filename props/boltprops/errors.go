@@ -18,17 +18,10 @@ import (
 var ErrClosed = fmt.Errorf("state: %w", fs.ErrClosed)
 
 // InUseError reports that another process has the file open.
-type InUseError struct {
-	File  string
-	Owner string // as that process has written it; "" if unknown
-}
+type InUseError struct{ File string }
 
 func (e *InUseError) Error() string {
-	who := e.Owner
-	if who == "" {
-		who = "another process"
-	}
-	return fmt.Sprintf("state %s is in use by %s", e.File, who)
+	return fmt.Sprintf("state %s is in use by another process, which may be a server of the same files", e.File)
 }
 
 // As makes the error a *multistatus.Error with status 503: clients may try again when the other

@@ -23,9 +23,6 @@ func TestFollow(t *testing.T) {
 	symlink(t, file, link)
 	s := start(t, link, nil)
 	patch(t, s, at("/new"), set("x", "new"))
-	if _, err := os.Stat(file + ".owner"); err != nil {
-		t.Error("the owner is not beside the file: ", err)
-	}
 	s.Close()
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 || !linked(link) {
 		t.Errorf("beside the link are %v, %v", left, err)
@@ -77,20 +74,6 @@ func TestNoFollow(t *testing.T) {
 				t.Errorf("%s, %+v: Open = %v, %v", what, o, s, err)
 			}
 		}
-	}
-}
-
-// What is written beside the file does not go where a link leads, either.
-func TestOwnerBehindLink(t *testing.T) {
-	file := filled(t, 1)
-	other := filepath.Join(t.TempDir(), "other")
-	if err := os.WriteFile(other, []byte("theirs"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	symlink(t, other, file+".owner")
-	start(t, file, &Options{NoFollow: true})
-	if b, err := os.ReadFile(other); err != nil || string(b) != "theirs" {
-		t.Errorf("behind the link is %q, %v", b, err)
 	}
 }
 

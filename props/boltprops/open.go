@@ -1,12 +1,14 @@
 package boltprops
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -38,7 +40,7 @@ func (s *Store) open(create bool) error {
 			return s.translate(err)
 		}
 	}
-	return &InUseError{File: s.file}
+	return &InUseError{s.file}
 }
 
 // openDir opens the directory of the file. What is done after that is done through this handle:
@@ -147,7 +149,7 @@ func (s *Store) openExisting(info fs.FileInfo) (*state, error) {
 	if info.Size() == 0 { // no creation of ours leaves that: see create
 		return nil, wrong("it is empty")
 	}
-	version, err := s.inspect(info)
+	version, err := s.inspect()
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +176,6 @@ func (s *Store) openExisting(info fs.FileInfo) (*state, error) {
 		return st, nil
 	}
 	s.cleanTemp()
-	st.owned = s.writeOwner()
 	return st, nil
 }
 
@@ -186,7 +187,7 @@ func (s *Store) upgrade(db *bbolt.DB) error {
 		s.log.Warn("the disk is full: the format of the state is marked at the next start", "file", s.file)
 		return nil
 	}
-	s.dir.Remove(s.base() + ".holder") // what an earlier version called the file of the owner
+	s.dir.Remove(s.base() + ".holder") // an earlier version wrote it: who has the state
 	return err
 }
 
@@ -249,7 +250,7 @@ func (s *Store) bolt(name string, flag int) (db *bbolt.DB, file *os.File, err er
 		db.AllocSize = 1 << 20 // the steps in which the file grows; 16 MiB are much for a few properties
 		return db, file, nil
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, nil, &InUseError{s.file, s.readOwner()}
+		return nil, nil, &InUseError{s.file}
 	}
 	if file != nil {
 		file.Close() // bbolt did, unless it panicked
@@ -260,10 +261,27 @@ func (s *Store) bolt(name string, flag int) (db *bbolt.DB, file *os.File, err er
 	return nil, nil, wrong("%v", err)
 }
 
+// The names in s.dir: that of the file, and those of temp files that are about to get it.
+
+func (s *Store) base() string       { return filepath.Base(s.file) }
+func (s *Store) tempPrefix() string { return s.base() + ".new-" }
+func (s *Store) tempName() string   { return s.tempPrefix() + rand.Text() }
+
+// cleanTemp removes temp files of processes that were killed in create. Another process that is in
+// create fails to link its own, and then finds the file.
+func (s *Store) cleanTemp() {
+	entries, _ := fs.ReadDir(s.dir.FS(), ".")
+	for _, e := range entries {
+		rest, ok := strings.CutPrefix(e.Name(), s.tempPrefix())
+		if ok && len(rest) == len(rand.Text()) && e.Type().IsRegular() {
+			s.dir.Remove(e.Name())
+		}
+	}
+}
+
 // create creates an empty state as a temp file and links it to its name, so that the file is
 // complete whenever it exists. If another process has created it meanwhile, that one stays.
 func (s *Store) create() error {
-	s.cleanTemp()
 	temp := s.tempName()
 	defer s.dir.Remove(temp)
 	db, _, err := s.bolt(temp, createNew)
