@@ -11,17 +11,22 @@
 package boltprops
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"dav207/server/locks"
 )
 
 // Options are the options of Open. The zero value is the default.
@@ -49,13 +54,13 @@ type Store struct {
 	opts Options
 	log  *slog.Logger
 
-	dir        *os.Root                     // that of the file; nil as long as there is no state. Only the leader uses it
-	state      atomic.Pointer[state]        // nil as long as there is no file
-	unwritable atomic.Pointer[DamagedError] // why nothing can be written any more
-	unreadable atomic.Pointer[DamagedError] // why nothing can be read any more
+	dir    *os.Root                     // that of the file; nil as long as there is no state. Only the leader uses it
+	state  atomic.Pointer[state]        // nil as long as there is no file
+	broken atomic.Pointer[DamagedError] // why the file cannot be used any more
 
 	changes    chan *change // received by writeChanges
-	generation atomic.Int64 // odd while readers may see what is not durable
+	committing sync.RWMutex // held during a commit
+	uncertain  bool         // what readers see may not be durable; guarded by committing
 
 	locks   lockJournal
 	delay   time.Duration // how long a lock may be pending
@@ -69,13 +74,14 @@ type Store struct {
 // state is an open file.
 type state struct {
 	db          *bbolt.DB
-	opened      fs.FileInfo // of the file when it was opened
+	file        *os.File    // that of db
+	opened      fs.FileInfo // of file, when it was opened
 	fileMissing bool        // the file was removed or replaced, which was logged; used by writeChanges alone
 }
 
 // Open opens the state in file, or creates it and its directory. It returns an *InUseError if
-// another process has it open, a *DamagedError if it is damaged, and a *NewerError if a later
-// version of the program wrote it. o may be nil.
+// another process has it open, and a *DamagedError if it is damaged. It refuses a file that a later
+// version of the program wrote. o may be nil.
 func Open(file string, o *Options) (*Store, error) {
 	if o == nil {
 		o = new(Options)
@@ -94,7 +100,7 @@ func Open(file string, o *Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.locks.pending, s.locks.wake = make(map[string]*pendingLock), make(chan struct{}, 1)
+	s.locks.pending = make(map[string]*locks.Lock)
 	err = s.open(!o.Lazy && !o.ReadOnly)
 	if errors.Is(err, fs.ErrNotExist) && o.Lazy && !o.ReadOnly {
 		err = nil // the first change creates it
@@ -126,13 +132,10 @@ func (s *Store) shut() error {
 		return err
 	}
 	defer s.dir.Close()
-	if s.unwritable.Load() != nil || s.unreadable.Load() != nil {
+	if s.broken.Load() != nil {
 		return err // bbolt's Close would block: a transaction that panicked holds its locks
 	}
-	if e := s.guarded(st.db.Close); err == nil {
-		err = e
-	}
-	return err
+	return cmp.Or(err, st.db.Close())
 }
 
 // view calls use with a read-only transaction, which is valid during the call alone.
@@ -147,31 +150,39 @@ func (s *Store) view(ctx context.Context, use func(*txn) error) error {
 	if st == nil {
 		return use(&txn{readOnly: true})
 	}
-	return s.translate(s.read(st, func(tx *bbolt.Tx) error {
-		t, err := begin(tx)
-		if err != nil {
-			return err
-		}
-		t.readOnly = true
-		return use(t)
-	}))
+	return s.run(st, false, use)
 }
 
-// read is view without a txn.
-func (s *Store) read(st *state, use func(*bbolt.Tx) error) error {
-	if damaged := s.unreadable.Load(); damaged != nil {
+// run calls use with a transaction, and then rolls it back unless use has committed it. It turns a
+// panic or a fault into a DamagedError: bbolt reads the file as memory, and where it was cut short
+// meanwhile that is a fault. If bbolt may hold its locks after that, the file cannot be used any
+// more.
+func (s *Store) run(st *state, write bool, use func(*txn) error) (err error) {
+	if damaged := s.broken.Load(); damaged != nil {
 		return damaged
 	}
-	var tx *bbolt.Tx
-	panicked, err := s.attempt(func() (err error) {
-		if tx, err = st.db.Begin(false); err != nil {
-			return err
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	locked := true
+	defer func() {
+		if r := recover(); r != nil {
+			damaged := &DamagedError{s.file, fmt.Errorf("%w: %v", errDamaged, r)}
+			s.log.Error("state cannot be read", "file", s.file, "err", r, "stack", string(debug.Stack()))
+			if err = damaged; locked {
+				s.broken.Store(damaged)
+			}
 		}
-		defer tx.Rollback()
-		return use(tx)
-	})
-	if panicked && tx == nil { // bbolt never releases its locks
-		s.unreadable.Store(&DamagedError{s.file, errDamaged})
+	}()
+	tx, err := st.db.Begin(write)
+	if err != nil {
+		return s.translate(err)
 	}
-	return err
+	defer func() {
+		tx.Rollback() // after a commit it has no effect
+		locked = false
+	}()
+	t := &txn{tx: tx, props: tx.Bucket(propsBucket), readOnly: !write}
+	if t.props == nil {
+		return s.translate(wrong("without its properties"))
+	}
+	return s.translate(use(t))
 }

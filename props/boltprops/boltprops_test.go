@@ -251,6 +251,22 @@ func TestNoCommitForNothing(t *testing.T) {
 	}
 }
 
+// After a commit that the disk has not confirmed, a change that finds itself done is committed again
+// before it is acknowledged.
+func TestUncertain(t *testing.T) {
+	s := fresh(t)
+	patch(t, s, at("/a"), set("x", "1"))
+	s.committing.Lock()
+	s.uncertain = true
+	s.committing.Unlock()
+	for range 2 {
+		patch(t, s, at("/a"), set("x", "1"))
+	}
+	if got := s.commits.Load(); got != 2 {
+		t.Errorf("%d commits, want one for the change and one to confirm it", got)
+	}
+}
+
 func TestClosed(t *testing.T) {
 	s := fresh(t)
 	patch(t, s, at("/a"), set("x", "1"))

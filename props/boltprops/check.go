@@ -6,59 +6,60 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
-	"os"
+	"slices"
 
 	"go.etcd.io/bbolt"
 )
 
 // bbolt trusts the pages that it maps. A wrong number in a page makes it read beyond the file,
-// which is a panic or a fault that guarded can recover in its own goroutine, or recurse for ever,
-// which ends the process. bbolt's Check finds all damage, but in a goroutine of its own, where
-// faults cannot be recovered. So checkPages and checkKeys first find the damage that Check would
-// not survive.
+// which is a fault, or recurse for ever, and both can end the process. Its own Check does so too,
+// and in a goroutine where nothing can be recovered. So check reads the whole file without bbolt.
 
-// inspect returns the format of the file. It returns an error if the file is no state, is of a
-// later version, or is damaged. It does not change the file.
-func (s *Store) inspect() (version int, err error) {
-	db, file, err := s.bolt(s.base(), os.O_RDONLY) // a shared lock keeps writers out
-	if err != nil {
-		return 0, err
+// check returns the format of the file. It returns an error if the file is no state, is of a later
+// version, or is damaged. It logs damaged entries.
+func (s *Store) check(st *state) (version int, err error) {
+	meta, intact := readMeta(st.file)
+	if meta == nil {
+		return 0, wrong("without its first pages")
 	}
-	began := false
-	_, err = s.attempt(func() error {
-		return db.View(func(tx *bbolt.Tx) (err error) {
-			began = true
-			if version, err = s.formatOf(tx); err != nil {
-				return err
-			}
-			return s.check(tx, file)
-		})
-	})
-	if err == nil && damagedMeta(file) {
+	if intact < 2 {
 		s.log.Warn("one of the two first pages of the state is damaged: what was changed last may be missing", "file", s.file)
 	}
-	if began {
-		s.guarded(db.Close)
-	} else {
-		file.Close() // bbolt's Close may block
+	pages := order.Uint64(meta[40:])
+	if size := st.opened.Size(); uint64(size)/pageSize < pages {
+		return 0, wrong("cut short: %d bytes of %d pages", size, pages)
 	}
+	c := checker{file: st.file, seen: make([]bool, pages)}
+	c.seen[0], c.seen[1] = true, true
+	if err := c.tree(order.Uint64(meta[16:]), new([]byte)); err != nil {
+		return 0, err
+	}
+	if err := c.freelist(order.Uint64(meta[32:])); err != nil {
+		return 0, err
+	}
+	if id := slices.Index(c.seen, false); id >= 0 {
+		return 0, wrong("page %d is neither used nor free", id)
+	}
+	if c.damaged > 0 {
+		s.log.Warn("entries of the state are damaged: what needs them fails", "file", s.file, "entries", c.damaged)
+	}
+	err = st.db.View(func(tx *bbolt.Tx) (err error) {
+		version, err = s.formatOf(tx)
+		return err
+	})
 	return version, err
 }
 
 // formatOf returns the format in the header, and checks that all buckets exist.
 func (s *Store) formatOf(tx *bbolt.Tx) (version int, err error) {
-	meta := tx.Bucket(metaBucket)
-	if meta == nil {
-		return 0, wrong("not a state")
-	}
-	version, err = decodeHeader(meta.Get(headerKey))
-	if err == nil && version > format {
-		return 0, &NewerError{s.file, version, format}
-	}
 	for _, name := range buckets {
-		if err == nil && tx.Bucket(name) == nil {
-			err = wrong("without %s", name)
+		if tx.Bucket(name) == nil {
+			return 0, wrong("without %s", name)
 		}
+	}
+	version, err = decodeHeader(tx.Bucket(metaBucket).Get(headerKey))
+	if err == nil && version > format {
+		err = fmt.Errorf("state %s has format %d, and this version knows no later one than %d: use the version that wrote it, or another file", s.file, version, format)
 	}
 	return version, err
 }
@@ -68,124 +69,150 @@ func wrong(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{errDamaged}, args...)...)
 }
 
-// damagedMeta reports whether one of the two meta pages is damaged, which commits write in turn.
-// bbolt silently uses the other one, which may be older by one commit. Each ends with a checksum.
-func damagedMeta(file *os.File) bool {
-	const header, checked, size = 16, 56, 64
+// A page begins with its number (8 bytes), type (2), number of elements (2), and the number of
+// pages that it continues in (4). The elements of a tree have 16 bytes each.
+const (
+	header       = 16
+	branchType   = 1
+	leafType     = 2
+	freelistType = 16
+)
+
+var order = binary.NativeEndian
+
+// readMeta returns the content of the meta page that counts, nil if there is none, and how many of
+// the two are intact. Commits write them in turn. Each ends with a checksum; if one is damaged
+// bbolt silently uses the other, which may be older by one commit.
+func readMeta(file io.ReaderAt) (meta []byte, intact int) {
+	const txid, checked, size = 48, 56, 64
 	for page := range int64(2) {
-		var b [header + size]byte
-		if _, err := file.ReadAt(b[:], page*pageSize); err != nil {
-			return true
+		b := make([]byte, size)
+		if _, err := file.ReadAt(b, page*pageSize+header); err != nil {
+			continue
 		}
 		sum := fnv.New64a()
-		sum.Write(b[header : header+checked])
-		if binary.NativeEndian.Uint64(b[header+checked:]) != sum.Sum64() {
-			return true
+		sum.Write(b[:checked])
+		if order.Uint64(b[checked:]) != sum.Sum64() {
+			continue
+		}
+		if intact++; meta == nil || order.Uint64(b[txid:]) > order.Uint64(meta[txid:]) {
+			meta = b
 		}
 	}
-	return false
+	return meta, intact
 }
 
-// check returns an error if the structure of the file is damaged. It logs damaged entries.
-func (s *Store) check(tx *bbolt.Tx, file *os.File) error {
-	if info, err := file.Stat(); err != nil {
-		return err
-	} else if info.Size() < tx.Size() {
-		return wrong("cut short: %d of %d bytes", info.Size(), tx.Size())
+// checker checks the structure of a file.
+type checker struct {
+	file    io.ReaderAt
+	seen    []bool // by number of the page: it is used or free
+	damaged int    // entries with a wrong checksum: they fail only the calls that need them
+}
+
+// see marks a page as used or free, which it can be once.
+func (c *checker) see(id uint64) error {
+	if id >= uint64(len(c.seen)) || c.seen[id] {
+		return wrong("page %d", id)
 	}
-	if err := checkPages(tx, file); err != nil {
-		return err
+	c.seen[id] = true
+	return nil
+}
+
+// page reads the page id, and those that it continues in.
+func (c *checker) page(id uint64) ([]byte, error) {
+	b := make([]byte, header)
+	if _, err := c.file.ReadAt(b, int64(id)*pageSize); err != nil || order.Uint64(b) != id {
+		return nil, wrong("page %d (%v)", id, err)
 	}
-	damaged, err := checkKeys(tx)
+	end := id + uint64(order.Uint32(b[12:]))
+	for i := id; i <= end; i++ {
+		if err := c.see(i); err != nil {
+			return nil, err
+		}
+	}
+	b = make([]byte, (end-id+1)*pageSize)
+	_, err := c.file.ReadAt(b, int64(id)*pageSize)
+	return b, err
+}
+
+// tree checks the page id of a tree, and all pages below it. last is the key before it.
+func (c *checker) tree(id uint64, last *[]byte) error {
+	b, err := c.page(id)
 	if err != nil {
 		return err
 	}
-	if damaged > 0 {
-		s.log.Warn("entries of the state are damaged: what needs them fails", "file", s.file, "entries", damaged)
-	}
-	var first error
-	for err := range tx.Check() { // to the end: its goroutine must end before the file is unmapped
-		if first == nil {
-			first = wrong("%v", err)
-		}
-	}
-	return first
+	return c.node(b, last)
 }
 
-// checkPages checks the headers of all pages, in the order of the file, and that no branch page is
-// its own ancestor. Overflow pages have no header, so the order cannot be another.
-func checkPages(tx *bbolt.Tx, file io.ReaderAt) error {
-	pages := int(tx.Size() / pageSize)
-	parents := make([]int, pages)
-	var branches []int
-	for id := 2; id < pages; {
-		p, err := tx.Page(id)
-		switch {
-		case err != nil:
-			return err
-		case p.Type == "free":
-			id++
-			continue
-		case p.Type != "branch" && p.Type != "leaf" && p.Type != "freelist", p.OverflowCount >= pages-id:
-			return wrong("page %d", id)
-		case p.Type == "branch":
-			branches = append(branches, id)
-			if err := checkBranch(file, id, (p.OverflowCount+1)*pageSize, p.Count, parents); err != nil {
-				return err
-			}
-		}
-		id += 1 + p.OverflowCount
+// node checks the content of a page of a tree. An element of a branch page is the offset and the
+// length of its key, and the number of the child page. One of a leaf page is its flags, the offset
+// and the length of its key, and the length of the value, which follows the key.
+func (c *checker) node(b []byte, last *[]byte) error {
+	kind, count := order.Uint16(b[8:]), int(order.Uint16(b[10:]))
+	if kind != leafType && (kind != branchType || count == 0) || header+16*count > len(b) {
+		return wrong("a page of type %d with %d elements", kind, count)
 	}
-	for _, id := range branches {
-		for depth := 0; id != 0; id = parents[id] {
-			if depth++; depth > 64 {
-				return wrong("page %d leads to itself", id)
-			}
+	for e := b[header:]; count > 0; e, count = e[16:], count-1 {
+		sizes, size := e, uint64(0)
+		if kind == leafType {
+			sizes, size = e[4:], uint64(order.Uint32(e[12:]))
+		}
+		from := uint64(order.Uint32(sizes))
+		to := from + uint64(order.Uint32(sizes[4:]))
+		if to+size > uint64(len(e)) || bytes.Compare(e[from:to], *last) < 0 {
+			return wrong("the key after %q", *last)
+		}
+		*last = e[from:to]
+		var err error
+		if kind == branchType {
+			err = c.tree(order.Uint64(e[8:]), last)
+		} else {
+			err = c.value(order.Uint32(e), *last, e[to:to+size])
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// checkBranch checks the elements of the branch page id, which is size bytes long, and sets the
-// parents of its child pages.
-func checkBranch(file io.ReaderAt, id, size, count int, parents []int) error {
-	b := make([]byte, size)
-	if _, err := file.ReadAt(b, int64(id)*pageSize); err != nil {
+// value checks the value of k. That of a bucket is the number of its page and a sequence, both of 8
+// bytes. If the number is zero the page itself follows.
+func (c *checker) value(flags uint32, k, value []byte) error {
+	const bucket, inline = 1, 16
+	switch {
+	case flags == 0 && !intact(k, value):
+		c.damaged++
+		return nil
+	case flags == 0:
+		return nil
+	case flags != bucket || len(value) < inline:
+		return wrong("key %q", k)
+	}
+	if root := order.Uint64(value); root != 0 || len(value) < inline+header {
+		return c.tree(root, new([]byte))
+	}
+	return c.node(value[inline:], new([]byte))
+}
+
+// freelist checks the list of free pages: their numbers. If there are too many to be counted in two
+// bytes, their number comes first.
+func (c *checker) freelist(id uint64) error {
+	b, err := c.page(id)
+	if err != nil {
 		return err
 	}
-	// A header of 16 bytes, and for each element 16 bytes: offset and length of its key, and the
-	// number of the child page.
-	for at := 16; at < 16+16*count; at += 16 {
-		if at+16 > len(b) {
-			return wrong("page %d", id)
+	kind, count := order.Uint16(b[8:]), uint64(order.Uint16(b[10:]))
+	if b = b[header:]; count == 0xffff {
+		count, b = order.Uint64(b), b[8:]
+	}
+	if kind != freelistType || count > uint64(len(b)/8) {
+		return wrong("the list of free pages")
+	}
+	for i := range count {
+		if err := c.see(order.Uint64(b[8*i:])); err != nil {
+			return err
 		}
-		key, length := int(binary.NativeEndian.Uint32(b[at:])), int(binary.NativeEndian.Uint32(b[at+4:]))
-		child := binary.NativeEndian.Uint64(b[at+8:])
-		if at+key+length > len(b) || child < 2 || child >= uint64(len(parents)) || parents[child] != 0 {
-			return wrong("page %d leads to page %d", id, child)
-		}
-		parents[child] = id
 	}
 	return nil
-}
-
-// checkKeys reads all keys and values, so that one beyond the file is a fault in this goroutine. It
-// returns the number of entries with a wrong checksum: these fail only the calls that need them.
-func checkKeys(tx *bbolt.Tx) (damaged int, err error) {
-	err = tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
-		var last []byte
-		return b.ForEach(func(k, value []byte) error {
-			switch {
-			case last != nil && bytes.Compare(last, k) >= 0:
-				return wrong("order of keys in %s", name)
-			case value == nil || len(k) > bbolt.MaxKeySize:
-				return wrong("key in %s", name)
-			case !intact(k, value):
-				damaged++
-			}
-			last = k
-			return nil
-		})
-	})
-	return damaged, err
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -46,49 +45,18 @@ func (e *DamagedError) Error() string {
 
 func (e *DamagedError) Unwrap() error { return e.Err }
 
-// NewerError reports that a later version of the program wrote the file.
-type NewerError struct {
-	File         string
-	Format, Ours int
-}
-
-func (e *NewerError) Error() string {
-	return fmt.Sprintf("state %s has format %d, and this version knows no later one than %d: use the version that wrote it, or another file", e.File, e.Format, e.Ours)
-}
-
 // errDamaged is wrapped by all errors about damage. translate makes them a DamagedError.
 var errDamaged = errors.New("not as it was written")
-
-// guarded calls touch, which reads or writes pages of the file, and turns a panic or fault into a
-// DamagedError. bbolt panics on some damaged pages, and reads beyond the file for others. Reading a
-// file that was truncated is a fault.
-func (s *Store) guarded(touch func() error) error {
-	_, err := s.attempt(touch)
-	return err
-}
-
-// attempt is guarded that reports whether touch panicked.
-func (s *Store) attempt(touch func() error) (panicked bool, err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			s.log.Error("state cannot be read", "file", s.file, "err", r, "stack", string(debug.Stack()))
-			panicked, err = true, &DamagedError{s.file, fmt.Errorf("%w: %v", errDamaged, r)}
-		}
-	}()
-	return false, touch()
-}
 
 // translate turns an error of bbolt into one that callers of the package can check.
 func (s *Store) translate(err error) error {
 	if err == nil {
 		return nil
 	}
-	var damaged *DamagedError
 	switch {
-	case errors.As(err, &damaged):
+	case errors.As(err, new(*DamagedError)):
 		return err
-	case errors.Is(err, errDamaged), errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+	case errors.Is(err, errDamaged):
 		return &DamagedError{s.file, err}
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
 		return ErrClosed
@@ -106,8 +74,7 @@ func (s *Store) translate(err error) error {
 // fs.ErrPermission: these would be taken for errors about the resource of the request. Errors that
 // do not depend on the file stay.
 func createError(err error) error {
-	var inUse *InUseError
-	if err == nil || full(err) || errors.Is(err, syscall.EROFS) || errors.As(err, &inUse) {
+	if err == nil || full(err) || errors.Is(err, syscall.EROFS) || errors.As(err, new(*InUseError)) {
 		return err
 	}
 	return errors.New(err.Error())

@@ -23,13 +23,10 @@ var errTooManyPending = errors.New("state: too many locks wait to be written")
 // own, which takes 0.5 ms to write among 100,000 locks; a snapshot of all would take 190 ms.
 type lockJournal struct {
 	mu      sync.Mutex
-	pending map[string]*pendingLock // by token
-	err     error                   // of the last write; nil if it succeeded
-	wake    chan struct{}           // has a value after a change
+	pending map[string]*locks.Lock // by token; nil if the lock is to be removed
+	armed   bool                   // they will be written after Store.delay
+	err     error                  // of the last write; nil if it succeeded
 }
-
-// pendingLock is a lock to be written. If lock is nil the token is to be removed.
-type pendingLock struct{ lock *locks.Lock }
 
 // Put implements locks.Journal. The lock is written within 100 ms. A failure is logged.
 func (s *Store) Put(l locks.Lock) error { return s.addPending(l.Token, &l) }
@@ -59,10 +56,10 @@ func (s *Store) addPending(token string, l *locks.Lock) error {
 	if _, known := j.pending[token]; !known && len(j.pending) >= maxPending {
 		return errTooManyPending
 	}
-	j.pending[token] = &pendingLock{l} // replaces an earlier change of this lock
-	select {
-	case j.wake <- struct{}{}:
-	default:
+	j.pending[token] = l
+	if !j.armed {
+		j.armed = true
+		time.AfterFunc(s.delay, func() { s.Flush(context.Background()) })
 	}
 	return nil
 }
@@ -97,36 +94,21 @@ func (j *lockJournal) failed() error {
 	return j.err
 }
 
-// pendingLocks returns the pending locks and a change that writes them, or nil if there are none.
-func (s *Store) pendingLocks() (map[string]*pendingLock, *change) {
-	j := &s.locks
+// take returns the pending locks, to be written.
+func (j *lockJournal) take() map[string]*locks.Lock {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.pending) == 0 {
-		return nil, nil
-	}
-	pending := maps.Clone(j.pending)
-	return pending, &change{apply: func(t *txn) error {
-		b := t.bucket(locksBucket)
-		for token, p := range pending {
-			var err error
-			if p.lock == nil {
-				err = t.remove(b, []byte(token))
-			} else {
-				err = t.put(b, []byte(token), encodeLock(p.lock))
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	}}
+	pending := j.pending
+	j.pending, j.armed = make(map[string]*locks.Lock), false
+	return pending
 }
 
-// wrotePending ends a write of pending, which failed if err is not nil. It removes the written
-// locks from j.pending, except those that have changed since. After a failure all stay for the next
-// commit.
-func (s *Store) wrotePending(pending map[string]*pendingLock, err error) {
+// wrotePending ends a write of pending. If it failed they are pending again, for the next commit,
+// except those that have changed since.
+func (s *Store) wrotePending(pending map[string]*locks.Lock, err error) {
+	if len(pending) == 0 {
+		return
+	}
 	if err != nil {
 		s.log.Error("locks were not written: they are lost if the server ends now", "file", s.file, "locks", len(pending), "err", err)
 	}
@@ -134,13 +116,26 @@ func (s *Store) wrotePending(pending map[string]*pendingLock, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.err = err; err != nil {
-		return
+		maps.Copy(pending, j.pending)
+		j.pending = pending
 	}
-	for token, p := range pending {
-		if j.pending[token] == p {
-			delete(j.pending, token)
+}
+
+// putLocks writes pending locks.
+func (t *txn) putLocks(pending map[string]*locks.Lock) error {
+	b := t.bucket(locksBucket)
+	for token, l := range pending {
+		var err error
+		if l == nil {
+			err = t.remove(b, []byte(token))
+		} else {
+			err = t.put(b, []byte(token), encodeLock(l))
+		}
+		if err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // Locks returns the stored locks, for locks.Table.Restore. Damaged ones are removed and logged.

@@ -1,6 +1,7 @@
 package boltprops
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -25,22 +26,19 @@ const pageSize = 4 << 10
 // createNew is how a temp file is opened: no link is followed that somebody may have put there.
 const createNew = os.O_RDWR | os.O_CREATE | os.O_EXCL
 
-// open makes the file the state of s. Where there is none it creates one, or returns a
-// fs.ErrNotExist.
+// open opens the file, or creates it if create is set. If there is none it returns fs.ErrNotExist.
 func (s *Store) open(create bool) error {
-	for range 5 {
-		err := s.openDir(create)
-		if err == nil {
-			if err = s.openIn(create); err == nil {
-				return nil
-			}
-			s.dir.Close()
-		}
-		if !errors.Is(err, errReplaced) {
-			return s.translate(err)
-		}
+	err := s.openDir(create)
+	if err != nil {
+		return err
 	}
-	return &InUseError{s.file}
+	st, err := s.openIn(create)
+	if err != nil {
+		s.dir.Close()
+		return s.translate(err)
+	}
+	s.state.Store(st)
+	return nil
 }
 
 // openDir opens the directory of the file. What is done after that is done through this handle:
@@ -48,27 +46,21 @@ func (s *Store) open(create bool) error {
 func (s *Store) openDir(create bool) error {
 	name := filepath.Dir(s.file)
 	dir, err := os.OpenRoot(name)
-	if errors.Is(err, fs.ErrNotExist) && create {
-		switch err := os.Mkdir(name, 0o700); {
-		case err == nil:
-			parent, err := os.OpenRoot(filepath.Dir(name))
-			if err != nil {
-				return fmt.Errorf("state: %w", err)
-			}
-			defer parent.Close()
-			if err := syncDir(parent); err != nil {
-				return fmt.Errorf("state: %w", err)
-			}
-		case !errors.Is(err, fs.ErrExist):
-			return fmt.Errorf("state: %w", err)
+	if create && errors.Is(err, fs.ErrNotExist) {
+		if err = makeDir(name); err == nil || errors.Is(err, fs.ErrExist) {
+			dir, err = os.OpenRoot(name)
 		}
-		dir, err = os.OpenRoot(name)
 	}
-	switch {
-	case s.opts.NoFollow && linked(name):
-		err = errLink(name)
-	case err == nil && s.opts.NoFollow && !named(dir, name):
-		err = errReplaced
+	var opened fs.FileInfo
+	if err == nil {
+		opened, err = dir.Stat(".")
+	}
+	if s.opts.NoFollow {
+		if now, e := os.Lstat(name); e == nil && isLink(now) {
+			err = errLink(name)
+		} else if err == nil && !os.SameFile(opened, now) {
+			err = errReplaced
+		}
 	}
 	if err != nil && dir != nil {
 		dir.Close()
@@ -77,11 +69,17 @@ func (s *Store) openDir(create bool) error {
 	return err
 }
 
-// named reports whether name, and no link of that name, is dir.
-func named(dir *os.Root, name string) bool {
-	opened, err1 := dir.Stat(".")
-	now, err2 := os.Lstat(name)
-	return err1 == nil && err2 == nil && os.SameFile(opened, now)
+// makeDir makes a directory durably.
+func makeDir(name string) error {
+	if err := os.Mkdir(name, 0o700); err != nil {
+		return err
+	}
+	parent, err := os.OpenRoot(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	return syncDir(parent)
 }
 
 func isLink(info fs.FileInfo) bool {
@@ -97,98 +95,55 @@ func errLink(name string) error {
 	return fmt.Errorf("state: %s is a symbolic link, which is not followed: remove it", name)
 }
 
+// errReplaced says that what was opened has no longer the name that it was opened by.
+var errReplaced = errors.New("state: its file or directory was replaced while it was opened")
+
 // openIn opens or creates the file in s.dir.
-func (s *Store) openIn(create bool) error {
+func (s *Store) openIn(create bool) (*state, error) {
 	info, err := s.dir.Lstat(s.base())
-	if errors.Is(err, fs.ErrNotExist) && create {
+	if create && errors.Is(err, fs.ErrNotExist) {
 		if err := s.create(); err != nil {
-			return fmt.Errorf("state: %w", err)
+			return nil, fmt.Errorf("state: %w", err)
 		}
 		info, err = s.dir.Lstat(s.base())
 	}
-	if err != nil {
-		return err
-	}
-	if isLink(info) {
-		return errLink(s.file)
-	}
-	if !info.Mode().IsRegular() { // opening it might wait for ever
-		return fmt.Errorf("state %s is not a file", s.file)
-	}
-	st, err := s.openExisting(info)
-	if err == nil {
-		s.state.Store(st)
-	}
-	return err
-}
-
-// errReplaced says that what was opened has no longer the name that it was opened by.
-var errReplaced = errors.New("replaced meanwhile")
-
-// openFile opens a file in s.dir, and fails where a link has led to it.
-func (s *Store) openFile(name string, flag int, mode os.FileMode) (*os.File, error) {
-	file, err := s.dir.OpenFile(name, flag, mode)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	opened, err := file.Stat()
-	if err == nil {
-		var now fs.FileInfo
-		if now, err = s.dir.Lstat(name); err == nil && !os.SameFile(opened, now) {
-			err = errReplaced
-		}
-	}
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	return file, nil
-}
-
-func (s *Store) openExisting(info fs.FileInfo) (*state, error) {
-	if info.Size() == 0 { // no creation of ours leaves that: see create
+	case isLink(info):
+		return nil, errLink(s.file)
+	case !info.Mode().IsRegular(): // opening it might wait for ever
+		return nil, fmt.Errorf("state %s is not a file", s.file)
+	case info.Size() == 0: // no creation of ours leaves that: see create
 		return nil, wrong("it is empty")
 	}
-	version, err := s.inspect()
+	// First read-only, even to write: bbolt then reads no page, and does not change the file.
+	st, err := s.bolt(s.base(), os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
-	flag := os.O_RDWR
-	if s.opts.ReadOnly {
-		flag = os.O_RDONLY
-	}
-	db, file, err := s.bolt(s.base(), flag)
-	if err != nil {
-		return nil, err
-	}
-	st := &state{db: db}
-	if st.opened, err = file.Stat(); err == nil && !s.inPlace(st) {
-		err = errReplaced
-	}
-	if err == nil && version < format && !s.opts.ReadOnly {
-		err = s.upgrade(db)
-	}
-	if err != nil {
-		s.guarded(db.Close)
-		return nil, err
-	}
-	if s.opts.ReadOnly {
+	version, err := s.check(st)
+	if err == nil && s.opts.ReadOnly {
 		return st, nil
+	}
+	st.db.Close()
+	if err != nil {
+		return nil, err
+	}
+	if st, err = s.bolt(s.base(), os.O_RDWR); err != nil {
+		return nil, err
+	}
+	if version < format {
+		// Earlier versions of the program must refuse the file from now on. Entries are read in
+		// their format, and written in the new one when they change.
+		if err := st.db.Update(putHeader); err != nil {
+			st.db.Close()
+			return nil, err
+		}
+		s.dir.Remove(s.base() + ".holder") // they named their process there
 	}
 	s.cleanTemp()
 	return st, nil
-}
-
-// upgrade sets the format in the header, so that earlier versions of the program refuse the file.
-// Entries are read in their format, and written in the new one when they change.
-func (s *Store) upgrade(db *bbolt.DB) error {
-	err := s.translate(s.guarded(func() error { return db.Update(putHeader) }))
-	if full(err) {
-		s.log.Warn("the disk is full: the format of the state is marked at the next start", "file", s.file)
-		return nil
-	}
-	s.dir.Remove(s.base() + ".holder") // an earlier version wrote it: who has the state
-	return err
 }
 
 func putHeader(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(headerKey, encodeHeader()) }
@@ -196,69 +151,58 @@ func putHeader(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(headerKey,
 // errFileMissing is returned by changes after the file was removed or replaced.
 var errFileMissing = errors.New("state: its file was removed or replaced while it was in use")
 
-// inPlace reports whether the open file still has its name. If that cannot be checked it returns
-// true.
-func (s *Store) inPlace(st *state) bool {
-	if s.opts.NoFollow && linked(filepath.Dir(s.file)) {
-		return false
-	}
+// checkInPlace returns an error if the file was removed or replaced: nothing written to it could be
+// found again.
+func (s *Store) checkInPlace(st *state) error {
 	now, err := os.Lstat(s.file)
-	if err != nil {
-		return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR)
+	missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) ||
+		err == nil && !os.SameFile(st.opened, now) || s.opts.NoFollow && linked(filepath.Dir(s.file))
+	if missing && !st.fileMissing {
+		s.log.Error("the state was removed or replaced while it was in use: no change is kept until it is back, or the server is started again", "file", s.file)
 	}
-	return os.SameFile(st.opened, now)
-}
-
-// initialise creates the buckets and the header.
-func initialise(db *bbolt.DB) error {
-	return db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range buckets {
-			if _, err := tx.CreateBucket(name); err != nil {
-				return err
-			}
-		}
-		return putHeader(tx)
-	})
+	if st.fileMissing = missing; missing {
+		return errFileMissing
+	}
+	return nil
 }
 
 // bolt opens a file in s.dir with bbolt, and takes its lock: a shared one if it is only to be read.
-func (s *Store) bolt(name string, flag int) (db *bbolt.DB, file *os.File, err error) {
-	readOnly := flag == os.O_RDONLY
+// It fails where a link has led to the file.
+func (s *Store) bolt(name string, flag int) (*state, error) {
+	st := new(state)
 	o := &bbolt.Options{
 		Timeout:  lockTimeout,
-		ReadOnly: readOnly,
+		ReadOnly: flag == os.O_RDONLY,
 		PageSize: pageSize,
 		// Each commit writes the list of free pages, which takes a page or more. Without it each
 		// start, and each commit that fails, would read the whole file.
-		NoFreelistSync:  false,
-		PreLoadFreelist: true,                  // here, where a damaged one can be caught
-		FreelistType:    bbolt.FreelistMapType, // does not get slower with the number of free pages
+		NoFreelistSync: false,
+		FreelistType:   bbolt.FreelistMapType, // does not get slower with the number of free pages
 		OpenFile: func(name string, _ int, mode os.FileMode) (_ *os.File, err error) {
-			file, err = s.openFile(name, flag, mode)
-			return file, err
+			if st.file, err = s.dir.OpenFile(name, flag, mode); err != nil {
+				return nil, err
+			}
+			st.opened, err = st.file.Stat()
+			if now, e := s.dir.Lstat(name); err == nil && (e != nil || !os.SameFile(st.opened, now)) {
+				err = errReplaced
+			}
+			return st.file, err // bbolt closes it if there is an error
 		},
 	}
-	if !readOnly && runtime.GOOS != "windows" { // there the file itself would become as large
+	if !o.ReadOnly && runtime.GOOS != "windows" { // there the file itself would become as large
 		o.InitialMmapSize = 64 << 20 // address space alone: then readers and what lets the file grow seldom wait for each other
 	}
-	err = s.guarded(func() (err error) {
-		db, err = bbolt.Open(name, 0o600, o)
-		return err
-	})
-	switch {
+	var err error
+	switch st.db, err = bbolt.Open(name, 0o600, o); {
 	case err == nil:
-		db.AllocSize = 1 << 20 // the steps in which the file grows; 16 MiB are much for a few properties
-		return db, file, nil
+		st.db.AllocSize = 1 << 20 // the steps in which the file grows; 16 MiB are much for a few properties
+		return st, nil
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, nil, &InUseError{s.file}
+		return nil, &InUseError{s.file}
+	case errors.Is(err, errReplaced), errors.As(err, new(*fs.PathError)), errors.As(err, new(syscall.Errno)):
+		return nil, err
 	}
-	if file != nil {
-		file.Close() // bbolt did, unless it panicked
-	}
-	if system := (*fs.PathError)(nil); errors.Is(err, errReplaced) || errors.As(err, &system) || errors.As(err, new(syscall.Errno)) {
-		return nil, nil, err
-	}
-	return nil, nil, wrong("%v", err)
+	return nil, wrong("%v", err)
 }
 
 // The names in s.dir: that of the file, and those of temp files that are about to get it.
@@ -284,23 +228,24 @@ func (s *Store) cleanTemp() {
 func (s *Store) create() error {
 	temp := s.tempName()
 	defer s.dir.Remove(temp)
-	db, _, err := s.bolt(temp, createNew)
+	st, err := s.bolt(temp, createNew)
 	if err != nil {
 		return s.translate(err)
 	}
-	err = s.guarded(func() error {
-		if err := initialise(db); err != nil {
-			db.Close()
-			return err
+	err = st.db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range buckets {
+			if _, err := tx.CreateBucket(name); err != nil {
+				return err
+			}
 		}
-		return db.Close()
+		return putHeader(tx)
 	})
-	if err != nil {
+	if err = cmp.Or(err, st.db.Close()); err != nil {
 		return s.translate(err)
 	}
-	if err := s.dir.Link(temp, s.base()); err != nil && !errors.Is(err, fs.ErrExist) {
-		// No links here. A rename would take the place of a file that somebody else has made in
-		// this moment.
+	if err := s.dir.Link(temp, s.base()); err != nil {
+		// It exists, or there are no links here. A rename would take the place of a file that
+		// somebody else has made in this moment.
 		if _, err := s.dir.Lstat(s.base()); err == nil {
 			return nil
 		}
