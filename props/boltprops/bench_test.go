@@ -161,3 +161,15 @@ func TestAllocations(t *testing.T) {
 		t.Errorf("%.0f allocations for a collection without properties, want a look and no more", none)
 	}
 }
+
+// BenchmarkNothing makes changes that change nothing, as most DELETE and MOVE do.
+func BenchmarkNothing(b *testing.B) {
+	s := large(b, 1000)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := s.Update(b.Context(), props.Delete{Path: at("/none")}); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}

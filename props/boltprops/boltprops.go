@@ -54,19 +54,19 @@ type Store struct {
 	opts Options
 	log  *slog.Logger
 
-	dir    *os.Root                     // that of the file; nil as long as there is no state. Only the leader uses it
 	state  atomic.Pointer[state]        // nil as long as there is no file
 	broken atomic.Pointer[DamagedError] // why the file cannot be used any more
 
-	changes    chan *change // received by writeChanges
-	committing sync.RWMutex // held during a commit
-	uncertain  bool         // what readers see may not be durable; guarded by committing
+	mu      sync.Mutex
+	waiting []*change // guarded by mu
+
+	writing   chan struct{} // has a value while a goroutine commits; it guards what follows
+	dir       *os.Root      // that of the file; nil as long as there is none
+	uncertain bool          // what readers see may not be durable
 
 	locks   lockJournal
 	delay   time.Duration // how long a lock may be pending
 	closed  atomic.Bool
-	closing chan struct{} // closed by Close
-	ended   chan struct{} // closed when writeChanges returns
 	close   func() error
 	commits atomic.Int64 // for tests: the number of commits
 }
@@ -76,7 +76,7 @@ type state struct {
 	db          *bbolt.DB
 	file        *os.File    // that of db
 	opened      fs.FileInfo // of file, when it was opened
-	fileMissing bool        // the file was removed or replaced, which was logged; used by writeChanges alone
+	fileMissing bool        // the file was removed or replaced, which was logged; guarded by writing
 }
 
 // Open opens the state in file, or creates it and its directory. It returns an *InUseError if
@@ -96,7 +96,7 @@ func Open(file string, o *Options) (*Store, error) {
 		}
 	}
 	s := &Store{file: file, opts: *o, log: o.Logger, delay: 100 * time.Millisecond,
-		changes: make(chan *change), closing: make(chan struct{}), ended: make(chan struct{})}
+		writing: make(chan struct{}, 1)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -109,23 +109,21 @@ func Open(file string, o *Options) (*Store, error) {
 		return nil, err
 	}
 	s.close = sync.OnceValue(s.shut)
-	if o.ReadOnly {
-		close(s.ended)
-	} else {
-		go s.writeChanges()
-	}
 	return s, nil
 }
 
-// Close writes the pending locks and closes the file. Changes that still wait fail with ErrClosed.
+// Close writes the pending locks and closes the file.
 // Close returns an error if the locks cannot be written, or the file cannot be closed. Later calls
 // return the same.
 func (s *Store) Close() error { return s.close() }
 
 func (s *Store) shut() error {
 	s.closed.Store(true)
-	close(s.closing)
-	<-s.ended
+	s.writing <- struct{}{}
+	defer func() { <-s.writing }()
+	if !s.opts.ReadOnly {
+		s.commitWaiting()
+	}
 	err := s.locks.failed()
 	st := s.state.Load()
 	if st == nil {

@@ -256,9 +256,7 @@ func TestNoCommitForNothing(t *testing.T) {
 func TestUncertain(t *testing.T) {
 	s := fresh(t)
 	patch(t, s, at("/a"), set("x", "1"))
-	s.committing.Lock()
 	s.uncertain = true
-	s.committing.Unlock()
 	for range 2 {
 		patch(t, s, at("/a"), set("x", "1"))
 	}

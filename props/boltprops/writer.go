@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"dav207/props"
@@ -31,91 +32,77 @@ func (s *Store) Update(ctx context.Context, ops ...props.Op) error {
 // change is what one call changes in the state.
 type change struct {
 	apply func(*txn) error // may be called again, each time on another state
-	err   error            // the outcome, once done is closed
-	done  chan struct{}
+	done  bool             // it was committed, or has failed with err
+	err   error
 }
 
-// change applies a change durably. It first applies it to a read-only transaction: if it fails or
-// changes nothing, no commit is needed. While a commit is running it does not: it might read what
-// is not durable yet.
+// change applies a change durably. If it changes nothing there is no commit.
 func (s *Store) change(ctx context.Context, apply func(*txn) error) error {
-	if s.committing.TryRLock() {
-		err, uncertain := s.view(ctx, apply), s.uncertain
-		s.committing.RUnlock()
-		switch {
-		case !errors.Is(err, errChange) && (err != nil || !uncertain):
-			return err
-		case s.opts.ReadOnly:
-			return syscall.EROFS
-		}
+	if !s.opts.ReadOnly {
+		return s.enqueue(ctx, &change{apply: apply})
 	}
-	return s.enqueue(ctx, &change{apply: apply})
+	err := s.view(ctx, apply)
+	if errors.Is(err, errChange) {
+		err = syscall.EROFS
+	}
+	return err
 }
 
-// enqueue blocks until c is committed or has failed. If ctx ends before writeChanges has received
-// c, c is not applied. It returns ErrClosed if the store is closed before that.
+// enqueue blocks until c is committed or has failed. If ctx ends before, c may not be applied.
+//
+// While one caller commits, others wait; the next of them commits all that wait. bbolt's own Batch
+// makes each caller wait for a timer: a PROPPATCH on one connection then takes three times as long.
 func (s *Store) enqueue(ctx context.Context, c *change) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	c.done = make(chan struct{})
+	s.mu.Lock()
+	s.waiting = append(s.waiting, c)
+	s.mu.Unlock()
 	select {
-	case s.changes <- c:
-		<-c.done
-		return c.err
+	case s.writing <- struct{}{}:
 	case <-ctx.Done():
-		return ctx.Err()
-	case <-s.closing:
-		return ErrClosed
-	}
-}
-
-// maxCommit bounds the changes of one commit.
-const maxCommit = 256
-
-// writeChanges commits changes until the store is closed. No other goroutine writes to an open
-// file. While it commits, callers of enqueue wait; the next commit has all their changes. Each
-// commit has the pending locks as well.
-//
-// bbolt's own Batch makes each caller wait for a timer: a PROPPATCH on one connection then takes
-// three times as long.
-func (s *Store) writeChanges() {
-	defer close(s.ended)
-	for {
-		select {
-		case c := <-s.changes:
-			runtime.Gosched() // four connections then share one commit; without it only three do
-			batch := []*change{c}
-			for more := true; more && len(batch) < maxCommit; {
-				select {
-				case c := <-s.changes:
-					batch = append(batch, c)
-				default:
-					more = false
-				}
-			}
-			s.commitBatch(batch)
-		case <-s.closing:
-			s.commitBatch(nil)
-			return
+		if s.withdraw(c) {
+			return ctx.Err()
 		}
+		s.writing <- struct{}{}
 	}
+	defer func() { <-s.writing }()
+	switch {
+	case c.done:
+	case s.closed.Load():
+		return ErrClosed
+	default:
+		runtime.Gosched() // four connections then share one commit; without it only three do
+		s.commitWaiting()
+	}
+	return c.err
 }
 
-// commitBatch commits batch and the pending locks, and unblocks the callers of enqueue.
-func (s *Store) commitBatch(batch []*change) {
+// withdraw takes c back, and reports whether it could.
+func (s *Store) withdraw(c *change) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(s.waiting)
+	s.waiting = slices.DeleteFunc(s.waiting, func(other *change) bool { return other == c })
+	return len(s.waiting) < before
+}
+
+// commitWaiting commits all changes that wait, and the pending locks.
+func (s *Store) commitWaiting() {
+	s.mu.Lock()
+	batch := s.waiting
+	s.waiting = nil
+	s.mu.Unlock()
 	pending := s.locks.take()
 	locks := &change{apply: func(t *txn) error { return t.putLocks(pending) }}
-	all := append(batch, locks)
-	if err := s.ensure(all); err != nil {
-		finish(all, err)
+	batch = append(batch, locks)
+	if err := s.ensure(batch); err != nil {
+		finish(batch, err)
 	} else {
-		s.commit(all)
+		s.commit(batch)
 	}
 	s.wrotePending(pending, locks.err)
-	for _, c := range batch {
-		close(c.done)
-	}
 }
 
 // ensure creates the file if one of changes needs it.
@@ -131,9 +118,10 @@ func (s *Store) ensure(changes []*change) error {
 	return nil
 }
 
+// finish sets the outcome of changes.
 func finish(changes []*change, err error) {
 	for _, c := range changes {
-		c.err = err
+		c.done, c.err = true, err
 	}
 }
 
@@ -180,11 +168,8 @@ func (s *Store) transact(changes []*change) error {
 	})
 }
 
-// commitTxn commits t, and sets s.uncertain if readers may see it after that without it being
-// durable.
+// commitTxn commits t. Where the outcome is not sure, readers see it, and it may not be durable.
 func (s *Store) commitTxn(st *state, t *txn) error {
-	s.committing.Lock()
-	defer s.committing.Unlock()
 	s.uncertain = true
 	id := t.tx.ID()
 	if err := t.tx.Commit(); err != nil {
