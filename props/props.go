@@ -69,7 +69,7 @@ type Store interface {
 	// is.
 	Patch(ctx context.Context, p davpath.Path, changes []Change) error
 	// Update applies ops in order, all or none, and durably as Patch does. If they change nothing
-	// it is as fast as a read.
+	// it writes nothing.
 	Update(ctx context.Context, ops ...Op) error
 	// Moves returns the moves with a MoveIntent that neither Move nor MoveDone has ended. While no
 	// request is running, they are those that an earlier process did not finish.

@@ -129,7 +129,7 @@ func TestFirstFormat(t *testing.T) {
 // A value of an unknown form is damaged.
 func TestFormatZero(t *testing.T) {
 	k := []byte("k")
-	value := (&record{properties: []props.Property{prop("x", "1")}}).encode(k)
+	value := encode(k, props.Entry{Properties: []props.Property{prop("x", "1")}})
 	value[4] = 0
 	if _, err := decode(k, seal(k, value), nil, nil); !errors.Is(err, errDamaged) {
 		t.Errorf("got %v, want %v", err, errDamaged)

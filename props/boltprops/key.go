@@ -31,7 +31,7 @@ func key(p davpath.Path) []byte {
 	return k
 }
 
-// span is a range of keys, without to. If to is nil it has no end.
+// span is a range of keys from from on, without to. If to is nil it has no end.
 type span struct{ from, to []byte }
 
 // beginningWith returns the span of the keys with that prefix.
@@ -47,7 +47,7 @@ func members(p davpath.Path) span { return beginningWith(prefix(p) + "\x00") }
 // tree returns the spans of p and of everything below it.
 func tree(p davpath.Path) []span {
 	if p.IsRoot() {
-		return []span{{}}
+		return []span{{from: []byte{0}}} // the least key
 	}
 	own := key(p)
 	return []span{{own, after(own)}, members(p), beginningWith(prefix(p) + "/")}

@@ -2,9 +2,7 @@ package boltprops
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"maps"
 	"strings"
 	"sync"
@@ -168,64 +166,4 @@ func (s *Store) Locks(ctx context.Context) ([]locks.Lock, error) {
 		}
 	}
 	return all, nil
-}
-
-const (
-	lockInfinite = 1 << iota
-	lockShared
-	lockOwner // Owner is not nil, but may be empty
-	lockFlags = 1<<iota - 1
-)
-
-// encodeLock returns l as the value of its token.
-func encodeLock(l *locks.Lock) []byte {
-	flags := byte(0)
-	if l.Infinite {
-		flags |= lockInfinite
-	}
-	if l.Shared {
-		flags |= lockShared
-	}
-	if l.Owner != nil {
-		flags |= lockOwner
-	}
-	b := append(newValue(256+len(l.Owner)), flags)
-	b = appendString(b, l.Root.String())
-	b = appendString(b, l.Principal)
-	b = binary.AppendVarint(b, int64(l.Timeout))
-	b = appendTime(b, l.Expires)
-	b = appendString(b, l.Owner)
-	b = appendAttr(b, l.OwnerAttr)
-	b = appendString(b, l.OwnerLang)
-	return seal([]byte(l.Token), b)
-}
-
-// decodeLock decodes the value of the token k. The lock shares no memory with value.
-func decodeLock(k, value []byte) (locks.Lock, error) {
-	body, err := unseal(k, value)
-	if err != nil {
-		return locks.Lock{}, err
-	}
-	r := reader{b: body}
-	flags := r.byte()
-	root := r.string()
-	l := locks.Lock{
-		Token:     string(k),
-		Infinite:  flags&lockInfinite != 0,
-		Shared:    flags&lockShared != 0,
-		Principal: r.string(),
-		Timeout:   time.Duration(r.int()),
-		Expires:   r.time(),
-	}
-	if owner := r.bytes(); flags&lockOwner != 0 {
-		l.Owner = append([]byte{}, owner...)
-	}
-	l.OwnerAttr, l.OwnerLang = r.attr(), r.string()
-	if err := r.end(k); err != nil {
-		return locks.Lock{}, err
-	}
-	if l.Root, err = parsePath(root); err != nil || flags&^lockFlags != 0 {
-		return locks.Lock{}, fmt.Errorf("lock %q: %w", k, errDamaged)
-	}
-	return l, nil
 }

@@ -141,7 +141,7 @@ func TestNewer(t *testing.T) {
 	file := filled(t, 1)
 	s := start(t, file, nil)
 	err := s.state.Load().db.Update(func(tx *bbolt.Tx) error {
-		value := newValue(1)
+		value := newValue()
 		value[4] = format + 1
 		return tx.Bucket(metaBucket).Put(headerKey, seal(headerKey, append(value, "of a form that nobody knows yet"...)))
 	})

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
+	"iter"
 	"syscall"
 
 	"go.etcd.io/bbolt"
@@ -80,16 +80,23 @@ func (t *txn) remove(b *bbolt.Bucket, k []byte) error {
 // pair is a key and its value, valid during the transaction.
 type pair struct{ key, value []byte }
 
+// scan yields the entries in a span, valid during the transaction.
+func (t *txn) scan(in span) iter.Seq2[[]byte, []byte] {
+	return func(yield func(k, value []byte) bool) {
+		if t.props == nil {
+			return
+		}
+		c := t.props.Cursor()
+		for k, v := c.Seek(in.from); in.has(k) && yield(k, v); k, v = c.Next() {
+		}
+	}
+}
+
 // collect returns the entries of p and of everything below it, to be changed. If t is read-only it
 // returns at most one: the first change ends t.
-func (t *txn) collect(p davpath.Path) []pair {
-	if t.props == nil {
-		return nil
-	}
-	var found []pair
-	c := t.props.Cursor()
-	for _, s := range tree(p) {
-		for k, v := c.Seek(s.from); s.has(k); k, v = c.Next() {
+func (t *txn) collect(p davpath.Path) (found []pair) {
+	for _, in := range tree(p) {
+		for k, v := range t.scan(in) {
 			if found = append(found, pair{k, v}); t.readOnly {
 				return found
 			}
@@ -100,41 +107,31 @@ func (t *txn) collect(p davpath.Path) []pair {
 
 // hasProps reports whether p or anything below it has properties.
 func (t *txn) hasProps(p davpath.Path) bool {
-	if t.props == nil {
-		return false
+	for _, in := range tree(p) {
+		for range t.scan(in) {
+			return true
+		}
 	}
-	c := t.props.Cursor()
-	return slices.ContainsFunc(tree(p), func(s span) bool {
-		k, _ := c.Seek(s.from)
-		return s.has(k)
-	})
+	return false
 }
 
-// entry returns the entry of p, valid during the transaction, or nil.
-func (t *txn) entry(p davpath.Path) (*record, error) {
+// entry returns the entry of p, without properties if there is none, valid during the transaction.
+func (t *txn) entry(p davpath.Path) (props.Entry, error) {
 	k := key(p)
 	value := get(t.props, k)
 	if value == nil {
-		return nil, nil
+		return props.Entry{}, nil
 	}
-	e, err := decode(k, value, nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	return &e, nil
+	return decode(k, value, nil, nil)
 }
 
-func (t *txn) store(p davpath.Path, e *record) error {
+// set replaces the entry of one resource. Without properties it removes it.
+func (t *txn) set(p davpath.Path, e props.Entry) error {
 	k := key(p)
-	return t.put(t.props, k, e.encode(k))
-}
-
-// set replaces the properties of one resource. Without properties it removes the entry.
-func (t *txn) set(p davpath.Path, properties []props.Property) error {
-	if len(properties) == 0 {
-		return t.remove(t.props, key(p))
+	if len(e.Properties) == 0 {
+		return t.remove(t.props, k)
 	}
-	return t.store(p, &record{properties: properties})
+	return t.put(t.props, k, encode(k, e))
 }
 
 func (t *txn) patch(p davpath.Path, changes []props.Change) error {
@@ -142,22 +139,18 @@ func (t *txn) patch(p davpath.Path, changes []props.Change) error {
 	if err != nil {
 		return err
 	}
-	var before []props.Property
-	if e != nil {
-		before = e.properties
-	}
-	after := props.Apply(before, changes)
-	if err := props.CheckQuota(before, after); err != nil {
+	after := props.Apply(e.Properties, changes)
+	if err := props.CheckQuota(e.Properties, after); err != nil {
 		return err
 	}
-	return t.set(p, after)
+	return t.set(p, props.Entry{Properties: after})
 }
 
 // apply applies one operation.
 func (t *txn) apply(o props.Op) error {
 	switch o := o.(type) {
 	case props.Set:
-		return t.set(o.Path, o.Properties)
+		return t.set(o.Path, props.Entry{Properties: o.Properties})
 	case props.Move:
 		if err := t.move(o.Src, o.Dst); err != nil {
 			return err
@@ -177,11 +170,11 @@ func (t *txn) apply(o props.Op) error {
 
 func (t *txn) orphan(o props.Orphan) error {
 	e, err := t.entry(o.Path)
-	if e == nil || err != nil {
+	if err != nil {
 		return err
 	}
-	e.orphaned = o.Since
-	return t.store(o.Path, e)
+	e.Orphaned = o.Since
+	return t.set(o.Path, e)
 }
 
 func (t *txn) delete(p davpath.Path) error {
@@ -229,7 +222,7 @@ func (t *txn) putMoveIntent(m props.MoveIntent) error {
 	if get(b, k) == nil && !t.hasProps(m.Src) && !t.hasProps(m.Dst) {
 		return nil // there are no properties to lose
 	}
-	return t.put(b, k, seal(k, appendString(newValue(64), m.Dst.String())))
+	return t.put(b, k, seal(k, appendString(newValue(), m.Dst.String())))
 }
 
 func (t *txn) deleteMoveIntent(src davpath.Path) error {
@@ -249,26 +242,13 @@ func (t *txn) moveIntents() ([]props.MoveIntent, error) {
 			return err
 		}
 		r := reader{b: body}
-		name := r.string()
+		dst := r.path()
 		if err := r.end(k); err != nil {
 			return err
 		}
-		src, err1 := parsePath(string(k))
-		dst, err2 := parsePath(name)
-		if err1 != nil || err2 != nil {
-			return fmt.Errorf("move of %q: %w", k, errDamaged)
-		}
+		src, err := davpath.Clean(string(k))
 		moves = append(moves, props.MoveIntent{Src: src, Dst: dst})
-		return nil
+		return err
 	})
 	return moves, err
-}
-
-// parsePath parses a path that was written with Path.String.
-func parsePath(name string) (davpath.Path, error) {
-	p, err := davpath.Clean(name)
-	if err != nil || p.String() != name {
-		return davpath.Path{}, errDamaged
-	}
-	return p, nil
 }
