@@ -58,13 +58,15 @@ type Store struct {
 	broken atomic.Pointer[DamagedError] // why the file cannot be used any more
 
 	mu      sync.Mutex
-	waiting []*change // guarded by mu
+	waiting []*change              // guarded by mu, as is what follows
+	pending map[string]*locks.Lock // not written yet, by token; nil if the lock is to be removed
+	armed   bool                   // they will be written after delay
+	lockErr error                  // of the last write of locks; nil if it succeeded
 
 	writing   chan struct{} // has a value while a goroutine commits; it guards what follows
 	dir       *os.Root      // that of the file; nil as long as there is none
 	uncertain bool          // what readers see may not be durable
 
-	locks   lockJournal
 	delay   time.Duration // how long a lock may be pending
 	closed  atomic.Bool
 	close   func() error
@@ -73,10 +75,9 @@ type Store struct {
 
 // state is an open file.
 type state struct {
-	db          *bbolt.DB
-	file        *os.File    // that of db
-	opened      fs.FileInfo // of file, when it was opened
-	fileMissing bool        // the file was removed or replaced, which was logged; guarded by writing
+	db     *bbolt.DB
+	file   *os.File    // that of db
+	opened fs.FileInfo // of file, when it was opened
 }
 
 // Open opens the state in file, or creates it and its directory. It returns an *InUseError if
@@ -100,7 +101,7 @@ func Open(file string, o *Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.locks.pending = make(map[string]*locks.Lock)
+	s.pending = make(map[string]*locks.Lock)
 	err = s.open(!o.Lazy && !o.ReadOnly)
 	if errors.Is(err, fs.ErrNotExist) && o.Lazy && !o.ReadOnly {
 		err = nil // the first change creates it
@@ -124,7 +125,7 @@ func (s *Store) shut() error {
 	if !s.opts.ReadOnly {
 		s.commitWaiting()
 	}
-	err := s.locks.failed()
+	err := s.locksFailed()
 	st := s.state.Load()
 	if st == nil {
 		return err

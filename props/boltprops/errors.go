@@ -62,7 +62,7 @@ func (s *Store) translate(err error) error {
 		return ErrClosed
 	}
 	// If bbolt fails to grow the file, its error has the text of the cause but does not wrap it.
-	for _, full := range noSpace {
+	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
 		if !errors.Is(err, full) && strings.HasSuffix(err.Error(), full.Error()) {
 			return errors.Join(err, full)
 		}
@@ -74,20 +74,12 @@ func (s *Store) translate(err error) error {
 // fs.ErrPermission: these would be taken for errors about the resource of the request. Errors that
 // do not depend on the file stay.
 func createError(err error) error {
-	if err == nil || full(err) || errors.Is(err, syscall.EROFS) || errors.As(err, new(*InUseError)) {
+	switch multistatus.StatusOf(err) {
+	case http.StatusOK, http.StatusServiceUnavailable, http.StatusInsufficientStorage:
+		return err
+	}
+	if errors.Is(err, syscall.EROFS) {
 		return err
 	}
 	return errors.New(err.Error())
-}
-
-var noSpace = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}
-
-// full reports whether err is about missing space: a smaller change may succeed.
-func full(err error) bool {
-	for _, e := range noSpace {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
 }

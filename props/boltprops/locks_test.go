@@ -173,7 +173,7 @@ func TestSync(t *testing.T) {
 	mustSync(s, true, 1)
 	s.Delete(someLocks[1].Token)
 	mustSync(s, false, 1)
-	s.locks.err = errTooManyPending // the last time
+	s.lockErr = errTooManyPending // the last time
 	s.Put(someLocks[2])
 	mustSync(s, false, 1)
 	mustSync(s, true, 2)
@@ -265,7 +265,7 @@ func TestDamagedLock(t *testing.T) {
 		}
 		return nil
 	})
-	if got := slices.Sorted(maps.Keys(s.locks.pending)); len(got) > 0 {
+	if got := slices.Sorted(maps.Keys(s.pending)); len(got) > 0 {
 		t.Errorf("%q still wait", got)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"syscall"
 	"time"
 
@@ -140,27 +139,22 @@ func (s *Store) openIn(create bool) (*state, error) {
 			st.db.Close()
 			return nil, err
 		}
-		s.dir.Remove(s.base() + ".holder") // they named their process there
 	}
-	s.cleanTemp()
 	return st, nil
 }
 
 func putHeader(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(headerKey, encodeHeader()) }
 
 // errFileMissing is returned by changes after the file was removed or replaced.
-var errFileMissing = errors.New("state: its file was removed or replaced while it was in use")
+var errFileMissing = errors.New("state: its file was removed or replaced while it was in use: " +
+	"no change is kept until it is back, or the server is started again")
 
 // checkInPlace returns an error if the file was removed or replaced: nothing written to it could be
 // found again.
 func (s *Store) checkInPlace(st *state) error {
 	now, err := os.Lstat(s.file)
-	missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) ||
-		err == nil && !os.SameFile(st.opened, now) || s.opts.NoFollow && linked(filepath.Dir(s.file))
-	if missing && !st.fileMissing {
-		s.log.Error("the state was removed or replaced while it was in use: no change is kept until it is back, or the server is started again", "file", s.file)
-	}
-	if st.fileMissing = missing; missing {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) ||
+		err == nil && !os.SameFile(st.opened, now) || s.opts.NoFollow && linked(filepath.Dir(s.file)) {
 		return errFileMissing
 	}
 	return nil
@@ -189,9 +183,6 @@ func (s *Store) bolt(name string, flag int) (*state, error) {
 			return st.file, err // bbolt closes it if there is an error
 		},
 	}
-	if !o.ReadOnly && runtime.GOOS != "windows" { // there the file itself would become as large
-		o.InitialMmapSize = 64 << 20 // address space alone: then readers and what lets the file grow seldom wait for each other
-	}
 	var err error
 	switch st.db, err = bbolt.Open(name, 0o600, o); {
 	case err == nil:
@@ -205,28 +196,13 @@ func (s *Store) bolt(name string, flag int) (*state, error) {
 	return nil, wrong("%v", err)
 }
 
-// The names in s.dir: that of the file, and those of temp files that are about to get it.
-
-func (s *Store) base() string       { return filepath.Base(s.file) }
-func (s *Store) tempPrefix() string { return s.base() + ".new-" }
-func (s *Store) tempName() string   { return s.tempPrefix() + rand.Text() }
-
-// cleanTemp removes temp files of processes that were killed in create. Another process that is in
-// create fails to link its own, and then finds the file.
-func (s *Store) cleanTemp() {
-	entries, _ := fs.ReadDir(s.dir.FS(), ".")
-	for _, e := range entries {
-		rest, ok := strings.CutPrefix(e.Name(), s.tempPrefix())
-		if ok && len(rest) == len(rand.Text()) && e.Type().IsRegular() {
-			s.dir.Remove(e.Name())
-		}
-	}
-}
+// base returns the name of the file in s.dir.
+func (s *Store) base() string { return filepath.Base(s.file) }
 
 // create creates an empty state as a temp file and links it to its name, so that the file is
 // complete whenever it exists. If another process has created it meanwhile, that one stays.
 func (s *Store) create() error {
-	temp := s.tempName()
+	temp := s.base() + ".new-" + rand.Text()
 	defer s.dir.Remove(temp)
 	st, err := s.bolt(temp, createNew)
 	if err != nil {

@@ -176,23 +176,3 @@ func TestForeign(t *testing.T) {
 		t.Errorf("got %v, want a DamagedError", err)
 	}
 }
-
-// Open removes temp files of killed processes.
-func TestCleanTemp(t *testing.T) {
-	file := filename(t)
-	s := start(t, file, nil)
-	s.Close()
-	dir := filepath.Dir(file)
-	temp, other := filepath.Join(dir, s.tempName()), file+".new-mine"
-	for _, name := range []string{temp, other} {
-		if err := os.WriteFile(name, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	start(t, file, nil)
-	for name, want := range map[string]bool{temp: false, other: true} {
-		if _, err := os.Stat(name); (err == nil) != want {
-			t.Errorf("%s: got %v, want it there: %t", name, err, want)
-		}
-	}
-}

@@ -9,6 +9,7 @@ import (
 
 	"dav207/props"
 	"dav207/server/davpath"
+	"dav207/server/locks"
 )
 
 // Patch implements props.Store. It returns syscall.EDQUOT for more properties than props.CheckQuota
@@ -91,18 +92,17 @@ func (s *Store) withdraw(c *change) bool {
 // commitWaiting commits all changes that wait, and the pending locks.
 func (s *Store) commitWaiting() {
 	s.mu.Lock()
-	batch := s.waiting
-	s.waiting = nil
+	batch, pending := s.waiting, s.pending
+	s.waiting, s.pending, s.armed = nil, make(map[string]*locks.Lock), false
 	s.mu.Unlock()
-	pending := s.locks.take()
-	locks := &change{apply: func(t *txn) error { return t.putLocks(pending) }}
-	batch = append(batch, locks)
+	write := &change{apply: func(t *txn) error { return t.putLocks(pending) }}
+	batch = append(batch, write)
 	if err := s.ensure(batch); err != nil {
 		finish(batch, err)
 	} else {
 		s.commit(batch)
 	}
-	s.wrotePending(pending, locks.err)
+	s.wrotePending(pending, write.err)
 }
 
 // ensure creates the file if one of changes needs it.
