@@ -13,18 +13,19 @@ import (
 // Memory is a Store in memory. The zero value is empty and ready for use.
 type Memory struct {
 	mu    sync.RWMutex
-	root  node
+	root  *node
 	moves map[davpath.Path]davpath.Path
 }
 
-// node is a resource that has properties, or members that have.
+// node is a resource that has properties, or members that have. Its methods take nil for a resource
+// without.
 type node struct {
 	properties []Property // never changed in place: readers hold them without the lock
 	orphaned   time.Time
 	members    map[string]*node
 }
 
-// get returns n's properties; n may be nil.
+// get returns the properties of n.
 func (n *node) get() []Property {
 	if n == nil {
 		return nil
@@ -34,62 +35,44 @@ func (n *node) get() []Property {
 
 // find returns the node of p, or nil.
 func (m *Memory) find(p davpath.Path) *node {
-	n := &m.root
+	n := m.root
 	for s := range p.Segments() {
-		if n = n.members[s]; n == nil {
+		if n == nil {
 			return nil
 		}
+		n = n.members[s]
 	}
 	return n
 }
 
-// put stores n as the node of p. If n is nil or empty it removes the node of p, and then each
-// ancestor that is empty.
+// put stores n, which may be nil, as the node of p.
 func (m *Memory) put(p davpath.Path, n *node) {
-	if n != nil && n.empty() {
-		n = nil
-	}
-	if p.IsRoot() {
+	m.root = m.root.with(slices.Collect(p.Segments()), n)
+}
+
+// with returns n after other has become the node below it that has these names. It returns nil for
+// a node that is empty then.
+func (n *node) with(names []string, other *node) *node {
+	if len(names) == 0 {
+		n = other
+	} else {
 		if n == nil {
-			n = &node{}
+			n = new(node)
 		}
-		m.root = *n
-		return
-	}
-	path := []*node{&m.root}
-	names := slices.Collect(p.Segments())
-	for _, s := range names[:len(names)-1] {
-		last := path[len(path)-1]
-		next := last.members[s]
-		if next == nil {
-			if n == nil {
-				return
+		if member := n.members[names[0]].with(names[1:], other); member == nil {
+			delete(n.members, names[0])
+		} else {
+			if n.members == nil {
+				n.members = make(map[string]*node)
 			}
-			next = &node{}
-			last.add(s, next)
-		}
-		path = append(path, next)
-	}
-	if n != nil {
-		path[len(path)-1].add(names[len(names)-1], n)
-		return
-	}
-	for i := len(names) - 1; i >= 0; i-- {
-		delete(path[i].members, names[i])
-		if !path[i].empty() {
-			return
+			n.members[names[0]] = member
 		}
 	}
-}
-
-func (n *node) add(name string, member *node) {
-	if n.members == nil {
-		n.members = make(map[string]*node)
+	if n == nil || len(n.properties) == 0 && len(n.members) == 0 {
+		return nil
 	}
-	n.members[name] = member
+	return n
 }
-
-func (n *node) empty() bool { return len(n.properties) == 0 && len(n.members) == 0 }
 
 // set replaces the properties of one resource. Its members keep theirs.
 func (m *Memory) set(p davpath.Path, properties []Property) {
@@ -130,33 +113,11 @@ func (m memoryMembers) Get(name string) ([]Property, error) {
 	return m.collection.members[name].get(), nil
 }
 
-// Close implements Members.
-func (memoryMembers) Close() {}
-
 // All implements Store.
 func (m *Memory) All(_ context.Context, p davpath.Path) iter.Seq2[Entry, error] {
-	return m.yield(func() (entries []Entry) {
-		var visit func(p davpath.Path, n *node)
-		visit = func(p davpath.Path, n *node) {
-			if len(n.properties) > 0 {
-				entries = append(entries, Entry{Path: p, Properties: n.properties, Orphaned: n.orphaned})
-			}
-			for name, member := range n.members {
-				visit(p.Child(name), member)
-			}
-		}
-		if n := m.find(p); n != nil {
-			visit(p, n)
-		}
-		return entries
-	})
-}
-
-// yield calls collect with the lock held, and yields its entries without it.
-func (m *Memory) yield(collect func() []Entry) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		m.mu.RLock()
-		entries := collect()
+		entries := m.find(p).entries(p, nil)
 		m.mu.RUnlock()
 		for _, e := range entries {
 			if !yield(e, nil) {
@@ -164,6 +125,20 @@ func (m *Memory) yield(collect func() []Entry) iter.Seq2[Entry, error] {
 			}
 		}
 	}
+}
+
+// entries appends the entries of n, whose path is p, and of everything below it.
+func (n *node) entries(p davpath.Path, to []Entry) []Entry {
+	if n == nil {
+		return to
+	}
+	if len(n.properties) > 0 {
+		to = append(to, Entry{Path: p, Properties: n.properties, Orphaned: n.orphaned})
+	}
+	for name, member := range n.members {
+		to = member.entries(p.Child(name), to)
+	}
+	return to
 }
 
 // Patch implements Store.

@@ -124,7 +124,6 @@ func TestScan(t *testing.T) {
 		}
 	}
 	scan := props.NewScan(t.Context(), &store)
-	defer scan.Close()
 	// The order of a walk: /a and what is below it come before /a!, names in byte order.
 	for i, tt := range []struct{ path, want string }{
 		{"/", "/"}, {"/0", ""}, {"/a", "/a"}, {"/a/a", ""}, {"/a/b", "/a/b"}, {"/a/b/b", ""}, {"/a/b/c", "/a/b/c"}, {"/a/b/d", ""},

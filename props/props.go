@@ -59,7 +59,7 @@ type Store interface {
 	// Get returns the properties of one resource, in the order in which they were first set. Having
 	// none is no error.
 	Get(ctx context.Context, p davpath.Path) ([]Property, error)
-	// Members returns a reader of the properties of the direct members of p. Callers must close it.
+	// Members returns a reader of the properties of the direct members of p.
 	Members(ctx context.Context, p davpath.Path) Members
 	// All yields the entries of p and of everything below it, in any order. Concurrent changes may
 	// or may not be seen. An error is the last that it yields.
@@ -84,8 +84,6 @@ type Members interface {
 	// order of names. The result is valid until the next call. Changes since Store.Members may or
 	// may not be seen.
 	Get(name string) ([]Property, error)
-	// Close releases the reader. The results of Get are not valid after it.
-	Close()
 }
 
 // Op is one of Set, Move, Delete, MoveIntent, MoveDone and Orphan.

@@ -9,7 +9,6 @@ import (
 // Scan reads the dead properties of one resource after another, in the order of a walk: a
 // collection before its members, siblings by name. A listing of a collection then takes one ordered
 // scan of the store instead of one look-up for each member. A Scan is not safe for concurrent use.
-// Callers must close it.
 //
 // Results are valid until the next call.
 type Scan struct {
@@ -44,21 +43,9 @@ func (s *Scan) Member(p davpath.Path) ([]Property, error) {
 // enter makes collection the innermost one of s.in.
 func (s *Scan) enter(collection davpath.Path) {
 	for len(s.in) > 0 && !s.in[len(s.in)-1].path.Contains(collection) {
-		s.leave()
+		s.in = s.in[:len(s.in)-1]
 	}
 	if len(s.in) == 0 || s.in[len(s.in)-1].path != collection {
 		s.in = append(s.in, openCollection{collection, s.store.Members(s.ctx, collection)})
-	}
-}
-
-func (s *Scan) leave() {
-	s.in[len(s.in)-1].members.Close()
-	s.in = s.in[:len(s.in)-1]
-}
-
-// Close releases the scan.
-func (s *Scan) Close() {
-	for len(s.in) > 0 {
-		s.leave()
 	}
 }

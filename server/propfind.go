@@ -84,7 +84,6 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 	out := multistatus.NewWriter(q.w)
 	finder := h.registry.NewFinder(h.withListing(q.ctx, r.Path), query, h.property)
 	scan := props.NewScan(q.ctx, t.Props)
-	defer scan.Close()
 	each := h.hrefs(q.ctx).Hrefs()
 	var member props.Resource
 	var dead []props.Property

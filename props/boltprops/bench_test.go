@@ -67,7 +67,6 @@ func listed(n int) []string {
 
 func list(tb testing.TB, s *Store, members []string, want int) {
 	m := s.Members(context.Background(), davpath.Must("/c"))
-	defer m.Close()
 	for _, name := range members {
 		if ps, err := m.Get(name); err != nil || len(ps) != want {
 			tb.Fatal(len(ps), err)
@@ -150,7 +149,6 @@ func TestAllocations(t *testing.T) {
 	}
 	none := testing.AllocsPerRun(10, func() {
 		m := s.Members(t.Context(), davpath.Must("/"+strings.Repeat("d", 20)))
-		defer m.Close()
 		for _, name := range members {
 			if ps, err := m.Get(name); len(ps) > 0 || err != nil {
 				t.Error("there is something", err)

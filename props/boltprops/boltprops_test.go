@@ -269,7 +269,6 @@ func TestClosed(t *testing.T) {
 	s := fresh(t)
 	patch(t, s, at("/a"), set("x", "1"))
 	next, members := s.All(t.Context(), davpath.Root), s.Members(t.Context(), davpath.Root)
-	defer members.Close()
 	for range 2 {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
@@ -312,7 +311,6 @@ func TestCancelled(t *testing.T) {
 		}
 	}
 	members := s.Members(ctx, davpath.Root)
-	defer members.Close()
 	if _, err := members.Get("1"); !errors.Is(err, context.Canceled) {
 		t.Errorf("Members: got %v, want %v", err, context.Canceled)
 	}
@@ -354,7 +352,6 @@ func TestSlowConsumer(t *testing.T) {
 		}
 	}
 	members := s.Members(t.Context(), davpath.Must("/c"))
-	defer members.Close()
 	for i := range n {
 		if ps, err := members.Get(fmt.Sprintf("%05d", i)); err != nil || len(ps) != 1 || string(ps[0].InnerXML) != fmt.Sprint(i) {
 			t.Fatalf("member %d: got %v, %v", i, ps, err)
@@ -399,7 +396,6 @@ func TestMembersInBatches(t *testing.T) {
 				t.Fatalf("every %d: %sx has %v, %v", step, name, ps, err)
 			}
 		}
-		members.Close()
 	}
 }
 
@@ -411,7 +407,6 @@ func TestMembersOfLargeEntries(t *testing.T) {
 		patch(t, s, at(fmt.Sprint("/c/", i)), append(set("x", fmt.Sprint(i)), set("y", big)...))
 	}
 	members := s.Members(t.Context(), davpath.Must("/c"))
-	defer members.Close()
 	for i := range 5 {
 		ps, err := members.Get(fmt.Sprint(i))
 		if err != nil || len(ps) != 2 || string(ps[0].InnerXML) != fmt.Sprint(i) || string(ps[1].InnerXML) != big {

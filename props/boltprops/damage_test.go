@@ -191,7 +191,6 @@ func TestFlippedBits(t *testing.T) {
 					t.Errorf("byte %d: member %d of %s has another value than was written", at, i, c)
 				}
 			}
-			members.Close()
 		}
 		judge(s.Update(t.Context(), props.Move{Src: davpath.Must("/c1"), Dst: davpath.Must("/d")}))
 		judge(s.Update(t.Context(), props.Delete{Path: davpath.Root}))

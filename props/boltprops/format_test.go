@@ -114,7 +114,6 @@ func TestFirstFormat(t *testing.T) {
 	if ps, err := members.Get("b c"); err != nil || len(ps) != 1 || string(ps[0].InnerXML) != "below" {
 		t.Errorf("Members has %v, %v", ps, err)
 	}
-	members.Close()
 	err = s.Update(t.Context(), props.Move{Src: at("/a"), Dst: at("/z")}, props.Orphan{Path: at("/gone"), Since: time.Unix(1, 0)})
 	if err != nil {
 		t.Fatal(err)

@@ -134,6 +134,3 @@ func (m *memberReader) Get(name string) ([]props.Property, error) {
 		m.next = 0
 	}
 }
-
-// Close implements props.Members.
-func (m *memberReader) Close() {}

@@ -150,7 +150,6 @@ func dump(t *testing.T, s props.Store, p davpath.Path) string {
 		return out
 	}
 	members := s.Members(t.Context(), p)
-	defer members.Close()
 	for _, name := range []string{"\x01\xff", "a", "a!", "a0", "ab", "b", "c", "d", "e", "ä%2f", "\xfe"} {
 		got, err := s.Get(t.Context(), p.Child(name))
 		if err != nil {
@@ -169,7 +168,6 @@ func dump(t *testing.T, s props.Store, p davpath.Path) string {
 func member(t *testing.T, s props.Store, p davpath.Path, check func([]props.Property)) {
 	t.Helper()
 	m := s.Members(t.Context(), p.Parent())
-	defer m.Close()
 	ps, err := m.Get(p.Name())
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +193,6 @@ func members(t *testing.T, s props.Store) {
 				got = append(got, name)
 			}
 		}
-		m.Close()
 		if got := strings.Join(got, " "); got != want {
 			t.Errorf("Members of %s has %q, want %q", collection, got, want)
 		}
@@ -207,7 +204,6 @@ func members(t *testing.T, s props.Store) {
 		}
 	})
 	m := s.Members(t.Context(), davpath.Must("/c"))
-	defer m.Close()
 	if ps, err := m.Get("a"); err != nil || len(ps) != 1 {
 		t.Errorf("Members of /c: %v, %v", ps, err)
 	}
@@ -288,7 +284,6 @@ func concurrent(t *testing.T, s props.Store) {
 				if ps, err := m.Get("b"); err != nil || len(ps) > 1 {
 					t.Errorf("Members: %v, %v", ps, err)
 				}
-				m.Close()
 				if _, err := s.Get(context.Background(), davpath.Must("/a/b")); err != nil {
 					t.Errorf("Get: %v", err)
 				}
