@@ -91,8 +91,8 @@ func (g *Registry) NewFinder(ctx context.Context, q Query, policy access.Propert
 // ask appends the property n, whose live property is l or nil.
 func (f *Finder) ask(n xml.Name, l *live, optional bool) {
 	a := asked{name: n, live: l, optional: optional}
-	if l != nil {
-		a.append = l.begin(f.ctx)
+	if l != nil && l.Prepare != nil {
+		a.append = l.Prepare(f.ctx)
 	}
 	f.asked = append(f.asked, a)
 }

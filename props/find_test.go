@@ -32,14 +32,16 @@ func (r propertyRules) CheckProperty(_ context.Context, p access.Privilege, _ da
 }
 
 func live(name, value string, hidden bool) props.Live {
-	return props.Live{Name: props.DAV(name), Hidden: hidden, Append: func(_ context.Context, b []byte, r props.Resource) ([]byte, error) {
-		switch value {
-		case "undefined":
-			return append(b, "left over"...), props.ErrUndefined
-		case "broken":
-			return append(b, "left over"...), errors.New("broken")
+	return props.Live{Name: props.DAV(name), Hidden: hidden, Prepare: func(context.Context) props.AppendFunc {
+		return func(b []byte, _ *props.Resource) ([]byte, error) {
+			switch value {
+			case "undefined":
+				return append(b, "left over"...), props.ErrUndefined
+			case "broken":
+				return append(b, "left over"...), errors.New("broken")
+			}
+			return append(b, value...), nil
 		}
-		return append(b, value...), nil
 	}}
 }
 

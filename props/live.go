@@ -10,7 +10,7 @@ import (
 	"dav207/server/multistatus"
 )
 
-// ErrUndefined is returned by Live.Append for a resource without the property, such as
+// ErrUndefined is returned by an AppendFunc for a resource without the property, such as
 // DAV:getcontentlength of a collection. PROPFIND then reports 404 for the name; allprop and
 // propname omit it.
 var ErrUndefined = errors.New("the property is not defined for this resource")
@@ -24,17 +24,13 @@ type Live struct {
 	// Alias omits the property from allprop and propname: another property has the same value. If a
 	// client has set a Stored Alias, both list it.
 	Alias bool
-	// Append appends the content of the property to b, or returns ErrUndefined. The content is XML
-	// in which the prefix D is bound to DAV:. Append is called for each member of a listing, so it
-	// should not open the file. It may be nil if Stored is set.
-	Append func(ctx context.Context, b []byte, r Resource) ([]byte, error)
-	// Prepare, if not nil, is used instead of Append. It is called once for each response, and the
-	// function it returns once for each resource, never concurrently: so the resources of one
-	// response can share work. That function must not retain r.
+	// Prepare is called once for each response, and the function that it returns once for each
+	// resource, never concurrently: so the resources of one response can share work. It may be nil
+	// if Stored is set.
 	Prepare func(ctx context.Context) AppendFunc
 	// Stored lets clients set the property. The value is stored as a dead property, which is used
-	// instead of Append. A property that is not Stored and has no Set is protected: PROPPATCH
-	// reports 403, cannot-modify-protected-property.
+	// instead of that of Prepare. A property that is not Stored and has no Set is protected:
+	// PROPPATCH reports 403, cannot-modify-protected-property.
 	Stored bool
 	// Kept, if not nil, derives the value from a dead or Stored property of another name.
 	Kept *Kept
@@ -47,7 +43,7 @@ type Live struct {
 }
 
 // Kept derives a live property from the dead property Name. A resource without that one has the
-// value of Live.Append.
+// value of Live.Prepare.
 type Kept struct {
 	Name xml.Name
 	// Append appends the content derived from kept, or returns b and false if kept has no valid
@@ -58,7 +54,9 @@ type Kept struct {
 	Parse func(value *Property) ([]byte, error)
 }
 
-// AppendFunc is Live.Append within one response.
+// AppendFunc appends the content of a property to b, or returns ErrUndefined. The content is XML in
+// which the prefix D is bound to DAV:. It is called for each member of a listing, so it should not
+// open the file. It must not retain r.
 type AppendFunc func(b []byte, r *Resource) ([]byte, error)
 
 // SetFunc prepares the change of a live property: see Live.Set.
@@ -77,35 +75,19 @@ type live struct {
 	tags
 }
 
-// begin returns the AppendFunc for one response, or nil if only clients give the property a value.
-func (l *live) begin(ctx context.Context) AppendFunc {
-	if l.Prepare != nil {
-		return l.Prepare(ctx)
-	}
-	if l.Append == nil {
-		return nil
-	}
-	return func(b []byte, r *Resource) ([]byte, error) { return l.Append(ctx, b, *r) }
-}
-
-func newLive(l Live) (live, error) {
-	t, err := newTags(l.Name)
-	return live{l, t}, err
-}
-
 // Register adds live properties. It panics if a name is registered already or is not an XML name,
-// or if a property has neither Append, Prepare nor Stored.
-func (g *Registry) Register(live ...Live) {
+// or if a property has neither Prepare nor Stored.
+func (g *Registry) Register(properties ...Live) {
 	if g.index == nil {
 		g.index = make(map[xml.Name]int)
 	}
-	for _, l := range live {
-		tagged, err := newLive(l)
-		if _, twice := g.index[l.Name]; twice || err != nil || l.Append == nil && l.Prepare == nil && !l.Stored {
+	for _, l := range properties {
+		t, err := newTags(l.Name)
+		if _, twice := g.index[l.Name]; twice || err != nil || l.Prepare == nil && !l.Stored {
 			panic(fmt.Sprintf("props: cannot register %s %s", l.Name.Space, l.Name.Local))
 		}
 		g.index[l.Name] = len(g.live)
-		g.live = append(g.live, tagged)
+		g.live = append(g.live, live{l, t})
 	}
 }
 

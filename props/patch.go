@@ -1,10 +1,12 @@
 package props
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"errors"
 	"net/http"
+	"slices"
 
 	"dav207/server/access"
 	"dav207/server/multistatus"
@@ -67,9 +69,12 @@ func (p *patch) plan(ctx context.Context, g *Registry, policy access.PropertyPol
 // planChange checks the change with index i, of the live property l or, if l is nil, of a dead one.
 func (p *patch) planChange(ctx context.Context, i int, l *live, r Resource) {
 	c := &p.changes[i]
+	if l != nil && l.Check != nil && !c.Remove {
+		if p.errs[i] = conflict(l.Check(&c.Property)); p.errs[i] != nil {
+			return
+		}
+	}
 	switch {
-	case l != nil && l.Check != nil && !c.Remove && l.Check(&c.Property) != nil:
-		p.errs[i] = conflict(l.Check(&c.Property))
 	case l != nil && l.Kept != nil && l.Kept.Parse != nil:
 		kept := Change{Remove: c.Remove, Property: Property{XMLName: l.Kept.Name}}
 		if !c.Remove {
@@ -116,18 +121,13 @@ func (p *patch) apply(ctx context.Context, store Store, r Resource) {
 }
 
 func (p *patch) failed() bool {
-	for _, err := range p.errs {
-		if err != nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.errs, func(err error) bool { return err != nil })
 }
 
 // cause returns the first error whose status is 500 or above.
 func (p *patch) cause() error {
 	for _, err := range p.errs {
-		if err != nil && multistatus.StatusOf(err) >= http.StatusInternalServerError {
+		if multistatus.StatusOf(err) >= http.StatusInternalServerError {
 			return err
 		}
 	}
@@ -137,8 +137,7 @@ func (p *patch) cause() error {
 // result groups the names of the properties by status, each once and in document order. A name that
 // was changed more than once has its first error.
 func (p *patch) result() []multistatus.Propstat {
-	failed := p.failed()
-	outcome := make(map[xml.Name]*multistatus.Error)
+	outcome := make(map[xml.Name]error)
 	var names []xml.Name
 	for i := range p.changes {
 		n := p.changes[i].Property.XMLName
@@ -146,26 +145,20 @@ func (p *patch) result() []multistatus.Propstat {
 		if !seen {
 			names = append(names, n)
 		}
-		if e := multistatus.AsError(p.errs[i]); e != nil && before == nil {
-			outcome[n] = e
-		} else if !seen {
-			outcome[n] = nil
-		}
+		outcome[n] = cmp.Or(before, p.errs[i])
 	}
+	failed := p.failed()
 	var out []multistatus.Propstat
 	for _, n := range names {
 		ps := multistatus.Propstat{Status: http.StatusOK}
-		if e := outcome[n]; e != nil {
+		if e := multistatus.AsError(outcome[n]); e != nil {
 			ps.Status, ps.Error, ps.Description = e.Status, e.Condition, e.Description
 		} else if failed {
 			ps.Status = http.StatusFailedDependency
 		}
-		at := -1
-		for i := range out {
-			if out[i].Status == ps.Status && same(out[i].Error, ps.Error) && out[i].Description == ps.Description {
-				at = i
-			}
-		}
+		at := slices.IndexFunc(out, func(o multistatus.Propstat) bool {
+			return o.Status == ps.Status && same(o.Error, ps.Error) && o.Description == ps.Description
+		})
 		if at < 0 {
 			out, at = append(out, ps), len(out)
 		}

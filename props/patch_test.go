@@ -64,7 +64,7 @@ func TestPatch(t *testing.T) {
 		t.Run(tt.rule, func(t *testing.T) {
 			set := ""
 			g := registry()
-			g.Register(props.Live{Name: props.DAV("time"), Append: live("", "0", false).Append,
+			g.Register(props.Live{Name: props.DAV("time"), Prepare: live("", "0", false).Prepare,
 				Set: func(_ context.Context, _ props.Resource, v *props.Property) (apply, undo func() error, err error) {
 					value := string(v.InnerXML)
 					if value == "bad" {

@@ -12,8 +12,8 @@ import (
 )
 
 // Standard returns the live properties of RFC 4918 §15 except those of locks. etag appends the
-// entity tag of a file. setTime is the Live.Set of DAV:getlastmodified, which is protected if
-// setTime is nil.
+// entity tag of a file. setTime is the Live.Set of DAV:getlastmodified and of the property that
+// Windows has for it. If it is nil both are protected.
 func Standard(setTime SetFunc) []Live {
 	return append(creation(), []Live{
 		{Name: DAV("displayname"), Prepare: displayName, Stored: true, Check: onlyText}, // §15.2
@@ -23,14 +23,11 @@ func Standard(setTime SetFunc) []Live {
 		{Name: DAV("getetag"), Prepare: entityTag},                                      // §15.6
 		{Name: DAV("getlastmodified"), Prepare: lastModified, Set: setTime},             // §15.7
 		{Name: DAV("resourcetype"), Prepare: resourceType},                              // §15.9
-		{Name: DAV("iscollection"), Alias: true, Append: func(_ context.Context, b []byte, r Resource) ([]byte, error) {
-			return append(b, flag(r.Info.IsDir())), nil
-		}},
+		{Name: Microsoft("Win32LastModifiedTime"), Alias: true, Prepare: lastModified, Set: setTime},
+		{Name: DAV("iscollection"), Alias: true, Prepare: boolean(func(r *Resource) bool { return r.Info.IsDir() })},
 		// Windows asks for this. Hidden there, and with IIS, is what has the attribute. A leading
 		// dot is none: CreateFile with CREATE_ALWAYS would fail over a .gitignore that is hidden.
-		{Name: DAV("ishidden"), Alias: true, Append: func(_ context.Context, b []byte, _ Resource) ([]byte, error) {
-			return append(b, flag(false)), nil
-		}, Kept: &Kept{Name: Microsoft("Win32FileAttributes"), Append: func(b []byte, attributes *Property) ([]byte, bool) {
+		{Name: DAV("ishidden"), Alias: true, Prepare: boolean(func(*Resource) bool { return false }), Kept: &Kept{Name: Microsoft("Win32FileAttributes"), Append: func(b []byte, attributes *Property) ([]byte, bool) {
 			const hidden = 2
 			bits, err := strconv.ParseUint(text(attributes), 16, 32)
 			if err != nil {
@@ -47,6 +44,13 @@ func flag(is bool) byte {
 		return '1'
 	}
 	return '0'
+}
+
+// boolean returns a Live.Prepare for a boolean.
+func boolean(is func(*Resource) bool) func(context.Context) AppendFunc {
+	return func(context.Context) AppendFunc {
+		return func(b []byte, r *Resource) ([]byte, error) { return append(b, flag(is(r))), nil }
+	}
 }
 
 // displayName is the last segment of the path until a client sets another value: some clients show

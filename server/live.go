@@ -99,25 +99,27 @@ func (h *Handler) appendLocks(ctx context.Context, q *request, b []byte, coverin
 // quotaProperties returns the properties of RFC 4331. allprop leaves them out (§2 there). They are
 // defined for collections if the back end knows its usage.
 func (h *Handler) quotaProperties() []props.Live {
-	quota := func(pick func(used, free uint64) uint64) func(context.Context, []byte, props.Resource) ([]byte, error) {
-		return func(ctx context.Context, b []byte, r props.Resource) ([]byte, error) {
-			if !r.Info.IsDir() || quotaHidden(ctx) {
-				return b, props.ErrUndefined
+	quota := func(pick func(used, free uint64) uint64) func(context.Context) props.AppendFunc {
+		return func(ctx context.Context) props.AppendFunc {
+			return func(b []byte, r *props.Resource) ([]byte, error) {
+				if !r.Info.IsDir() || quotaHidden(ctx) {
+					return b, props.ErrUndefined
+				}
+				used, free, err := h.tree.FS.Usage(ctx, r.Path)
+				if errors.Is(err, errors.ErrUnsupported) {
+					return b, props.ErrUndefined
+				}
+				if err != nil {
+					return b, &multistatus.Error{Status: http.StatusInternalServerError, Err: err}
+				}
+				const most = 1<<63 - 1 // clients parse it into an int64
+				return strconv.AppendUint(b, min(pick(used, free), most), 10), nil
 			}
-			used, free, err := h.tree.FS.Usage(ctx, r.Path)
-			if errors.Is(err, errors.ErrUnsupported) {
-				return b, props.ErrUndefined
-			}
-			if err != nil {
-				return b, &multistatus.Error{Status: http.StatusInternalServerError, Err: err}
-			}
-			const most = 1<<63 - 1 // clients parse it into an int64
-			return strconv.AppendUint(b, min(pick(used, free), most), 10), nil
 		}
 	}
 	return []props.Live{
-		{Name: props.DAV("quota-available-bytes"), Hidden: true, Append: quota(func(_, free uint64) uint64 { return free })},
-		{Name: props.DAV("quota-used-bytes"), Hidden: true, Append: quota(func(used, _ uint64) uint64 { return used })},
+		{Name: props.DAV("quota-available-bytes"), Hidden: true, Prepare: quota(func(_, free uint64) uint64 { return free })},
+		{Name: props.DAV("quota-used-bytes"), Hidden: true, Prepare: quota(func(used, _ uint64) uint64 { return used })},
 	}
 }
 
@@ -182,8 +184,7 @@ func (h *Handler) memberLocks(ctx context.Context) props.AppendFunc {
 // the modification time: Windows and rclone have their own. allprop leaves them out.
 func (h *Handler) timeProperties() []props.Live {
 	return []props.Live{
-		{Name: props.Microsoft("Win32LastModifiedTime"), Alias: true, Append: appendHTTPTime, Set: h.timeSetter(props.ParseHTTPDate)},
-		{Name: props.DAV("lastmodified"), Alias: true, Append: appendEpoch, Set: h.timeSetter(parseHTTPOrEpoch)},
+		{Name: props.DAV("lastmodified"), Alias: true, Prepare: epochTime, Set: h.timeSetter(parseHTTPOrEpoch)},
 	}
 }
 
@@ -252,20 +253,14 @@ func settable(t time.Time, err error) (time.Time, error) {
 	return t, err
 }
 
-func appendHTTPTime(_ context.Context, b []byte, r props.Resource) ([]byte, error) {
-	t := props.LastModified(r.Info)
-	if t.IsZero() {
-		return b, props.ErrUndefined
+func epochTime(context.Context) props.AppendFunc {
+	return func(b []byte, r *props.Resource) ([]byte, error) {
+		t := props.LastModified(r.Info)
+		if t.IsZero() {
+			return b, props.ErrUndefined
+		}
+		return strconv.AppendInt(b, t.Unix(), 10), nil
 	}
-	return t.UTC().AppendFormat(b, http.TimeFormat), nil
-}
-
-func appendEpoch(_ context.Context, b []byte, r props.Resource) ([]byte, error) {
-	t := props.LastModified(r.Info)
-	if t.IsZero() {
-		return b, props.ErrUndefined
-	}
-	return strconv.AppendInt(b, t.Unix(), 10), nil
 }
 
 // setRequestedTimes sets the times in X-OC-Mtime and X-OC-CTime, in seconds since 1970, with which

@@ -92,14 +92,11 @@ func (t *txn) scan(in span) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// collect returns the entries of p and of everything below it, to be changed. If t is read-only it
-// returns at most one: the first change ends t.
+// collect returns the entries of p and of everything below it, to be changed.
 func (t *txn) collect(p davpath.Path) (found []pair) {
 	for _, in := range tree(p) {
 		for k, v := range t.scan(in) {
-			if found = append(found, pair{k, v}); t.readOnly {
-				return found
-			}
+			found = append(found, pair{k, v})
 		}
 	}
 	return found

@@ -24,5 +24,3 @@ func (brokenMembers) Get(name string) ([]props.Property, error) {
 	}
 	return nil, nil
 }
-
-func (brokenMembers) Close() {}
