@@ -34,6 +34,9 @@ func key(p davpath.Path) []byte {
 // span is a range of keys from from on, without to. If to is nil it has no end.
 type span struct{ from, to []byte }
 
+// everything begins with the least key.
+var everything = span{from: []byte{0}}
+
 // beginningWith returns the span of the keys with that prefix.
 func beginningWith(start string) span {
 	s := span{from: []byte(start), to: []byte(start)}
@@ -47,7 +50,7 @@ func members(p davpath.Path) span { return beginningWith(prefix(p) + "\x00") }
 // tree returns the spans of p and of everything below it.
 func tree(p davpath.Path) []span {
 	if p.IsRoot() {
-		return []span{{from: []byte{0}}} // the least key
+		return []span{everything}
 	}
 	own := key(p)
 	return []span{{own, after(own)}, members(p), beginningWith(prefix(p) + "/")}

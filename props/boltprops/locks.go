@@ -123,20 +123,15 @@ func (s *Store) Locks(ctx context.Context) ([]locks.Lock, error) {
 	var all []locks.Lock
 	var damaged []string
 	err := s.view(ctx, func(t *txn) error {
-		all, damaged = nil, nil
-		b := t.bucket(locksBucket)
-		if b == nil {
-			return nil
-		}
-		return b.ForEach(func(k, value []byte) error {
+		for k, value := range scan(t.bucket(locksBucket), everything) {
 			l, err := decodeLock(k, value)
 			if err != nil {
 				damaged = append(damaged, string(k))
 			} else {
 				all = append(all, l)
 			}
-			return nil
-		})
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err

@@ -53,8 +53,23 @@ func (s *Store) All(ctx context.Context, p davpath.Path) iter.Seq2[props.Entry, 
 // Moves implements props.Store.
 func (s *Store) Moves(ctx context.Context) (moves []props.MoveIntent, err error) {
 	err = s.view(ctx, func(t *txn) error {
-		moves, err = t.moveIntents()
-		return err
+		for k, value := range scan(t.bucket(movesBucket), everything) {
+			body, err := unseal(k, value)
+			if err != nil {
+				return err
+			}
+			r := reader{b: body}
+			dst := r.path()
+			if err := r.end(k); err != nil {
+				return err
+			}
+			src, err := davpath.Clean(string(k))
+			if err != nil {
+				return wrong("key %q: %v", k, err)
+			}
+			moves = append(moves, props.MoveIntent{Src: src, Dst: dst})
+		}
+		return nil
 	})
 	return moves, err
 }
@@ -78,7 +93,7 @@ func (s *Store) fill(ctx context.Context, b *batch, in span) error {
 	b.pairs, b.data = b.pairs[:0], b.data[:0]
 	return s.view(ctx, func(t *txn) error {
 		var rest span
-		for k, v := range t.scan(in) {
+		for k, v := range scan(t.props, in) {
 			if len(b.pairs) == batchEntries || len(b.data) >= batchBytes {
 				rest = span{bytes.Clone(k), in.to}
 				break

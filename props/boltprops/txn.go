@@ -80,13 +80,13 @@ func (t *txn) remove(b *bbolt.Bucket, k []byte) error {
 // pair is a key and its value, valid during the transaction.
 type pair struct{ key, value []byte }
 
-// scan yields the entries in a span, valid during the transaction.
-func (t *txn) scan(in span) iter.Seq2[[]byte, []byte] {
+// scan yields the entries in a span of b, valid during the transaction.
+func scan(b *bbolt.Bucket, in span) iter.Seq2[[]byte, []byte] {
 	return func(yield func(k, value []byte) bool) {
-		if t.props == nil {
+		if b == nil {
 			return
 		}
-		c := t.props.Cursor()
+		c := b.Cursor()
 		for k, v := c.Seek(in.from); in.has(k) && yield(k, v); k, v = c.Next() {
 		}
 	}
@@ -95,7 +95,7 @@ func (t *txn) scan(in span) iter.Seq2[[]byte, []byte] {
 // collect returns the entries of p and of everything below it, to be changed.
 func (t *txn) collect(p davpath.Path) (found []pair) {
 	for _, in := range tree(p) {
-		for k, v := range t.scan(in) {
+		for k, v := range scan(t.props, in) {
 			found = append(found, pair{k, v})
 		}
 	}
@@ -105,7 +105,7 @@ func (t *txn) collect(p davpath.Path) (found []pair) {
 // hasProps reports whether p or anything below it has properties.
 func (t *txn) hasProps(p davpath.Path) bool {
 	for _, in := range tree(p) {
-		for range t.scan(in) {
+		for range scan(t.props, in) {
 			return true
 		}
 	}
@@ -210,12 +210,9 @@ func (t *txn) move(src, dst davpath.Path) error {
 	return nil
 }
 
-// movesKey returns the key of the intent to move p.
-func movesKey(p davpath.Path) []byte { return []byte(p.String()) }
-
 // putMoveIntent stores m. It ignores m if neither tree has properties.
 func (t *txn) putMoveIntent(m props.MoveIntent) error {
-	k, b := movesKey(m.Src), t.bucket(movesBucket)
+	k, b := []byte(m.Src.String()), t.bucket(movesBucket)
 	if get(b, k) == nil && !t.hasProps(m.Src) && !t.hasProps(m.Dst) {
 		return nil // there are no properties to lose
 	}
@@ -223,29 +220,5 @@ func (t *txn) putMoveIntent(m props.MoveIntent) error {
 }
 
 func (t *txn) deleteMoveIntent(src davpath.Path) error {
-	return t.remove(t.bucket(movesBucket), movesKey(src))
-}
-
-// moveIntents returns the stored intents, in the order of their sources.
-func (t *txn) moveIntents() ([]props.MoveIntent, error) {
-	b := t.bucket(movesBucket)
-	if b == nil {
-		return nil, nil
-	}
-	var moves []props.MoveIntent
-	err := b.ForEach(func(k, value []byte) error {
-		body, err := unseal(k, value)
-		if err != nil {
-			return err
-		}
-		r := reader{b: body}
-		dst := r.path()
-		if err := r.end(k); err != nil {
-			return err
-		}
-		src, err := davpath.Clean(string(k))
-		moves = append(moves, props.MoveIntent{Src: src, Dst: dst})
-		return err
-	})
-	return moves, err
+	return t.remove(t.bucket(movesBucket), []byte(src.String()))
 }
