@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
-	"slices"
 	"time"
 
 	"dav207/props"
@@ -77,9 +76,8 @@ func appendAttr(b []byte, attr []xml.Attr) []byte {
 
 // reader decodes a body. After the first error bad is set, and all methods return zero values.
 type reader struct {
-	b     []byte
-	bad   bool
-	names names // may be nil
+	b   []byte
+	bad bool
 }
 
 func (r *reader) fail() {
@@ -130,33 +128,12 @@ func (r *reader) bytes() []byte {
 
 func (r *reader) string() string { return string(r.bytes()) }
 
-// name reads a string that is likely to be repeated, such as the name of a property.
-func (r *reader) name() string { return r.names.of(r.bytes()) }
-
-// names caches strings, so that the names of the properties of a listing are not allocated for each
-// member: without it a listing with two dead properties on each file takes 15 % longer. If it is
-// nil it caches nothing.
-type names map[string]string
-
-// The limits of names: the number of strings, and the length of each.
-const (
-	maxNames = 32
-	maxName  = 256
-)
-
-// of returns name as a string.
-func (n names) of(name []byte) string {
-	if len(name) == 0 {
-		return ""
+// name reads a string to s. It allocates only if s has another value: the members of a listing have
+// the same names in the same order.
+func (r *reader) name(s *string) {
+	if b := r.bytes(); string(b) != *s {
+		*s = string(b)
 	}
-	s, known := n[string(name)]
-	if !known {
-		s = string(name)
-		if n != nil && len(n) < maxNames && len(s) <= maxName {
-			n[s] = s
-		}
-	}
-	return s
 }
 
 func (r *reader) time() time.Time {
@@ -171,7 +148,7 @@ func (r *reader) time() time.Time {
 func (r *reader) attr() []xml.Attr {
 	var attr []xml.Attr
 	for range r.count() {
-		attr = append(attr, xml.Attr{Name: xml.Name{Space: r.name(), Local: r.name()}, Value: r.name()})
+		attr = append(attr, xml.Attr{Name: xml.Name{Space: r.string(), Local: r.string()}, Value: r.string()})
 	}
 	return attr
 }
@@ -229,14 +206,14 @@ func encode(k []byte, e props.Entry) []byte {
 	return seal(k, b)
 }
 
-// decode decodes the value of k. InnerXML of the properties is a part of value. n may be nil. The
-// properties are written over those of last, which may be nil.
-func decode(k, value []byte, n names, last []props.Property) (e props.Entry, err error) {
+// decode decodes the value of k. InnerXML of the properties is a part of value. The properties are
+// written over last, which may be nil.
+func decode(k, value []byte, last []props.Property) (e props.Entry, err error) {
 	body, err := unseal(k, value)
 	if err != nil {
 		return props.Entry{}, err
 	}
-	r := reader{b: body, names: n}
+	r := reader{b: body}
 	switch r.uint() {
 	case 0:
 	case orphaned:
@@ -254,11 +231,16 @@ func decode(k, value []byte, n names, last []props.Property) (e props.Entry, err
 	if count == 0 { // an entry without properties is never written
 		r.fail()
 	}
-	e.Properties = slices.Grow(last[:0], min(count, maxNames))
-	for ; count > 0 && !r.bad; count-- {
-		e.Properties = append(e.Properties, props.Property{
-			XMLName: xml.Name{Space: r.name(), Local: r.name()}, Lang: r.name(), Attr: r.attr(), InnerXML: r.bytes(),
-		})
+	if more := count - len(last); more > 0 {
+		last = append(last, make([]props.Property, more)...)
+	}
+	e.Properties = last[:count]
+	for i := range e.Properties {
+		p := &e.Properties[i]
+		r.name(&p.XMLName.Space)
+		r.name(&p.XMLName.Local)
+		r.name(&p.Lang)
+		p.Attr, p.InnerXML = r.attr(), r.bytes()
 	}
 	if err := r.end(k); err != nil {
 		return props.Entry{}, err

@@ -26,21 +26,21 @@ func TestCodec(t *testing.T) {
 	k := []byte("/a\x00b")
 	for _, want := range samples {
 		value := encode(k, want)
-		got, err := decode(k, value, nil, nil)
+		got, err := decode(k, value, nil)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
 		for i := range value {
 			flipped := bytes.Clone(value)
 			flipped[i] ^= 0x10
-			if _, err := decode(k, flipped, nil, nil); !errors.Is(err, errDamaged) {
+			if _, err := decode(k, flipped, nil); !errors.Is(err, errDamaged) {
 				t.Errorf("with byte %d flipped: got %v, want %v", i, err, errDamaged)
 			}
-			if _, err := decode(k, value[:i], nil, nil); !errors.Is(err, errDamaged) {
+			if _, err := decode(k, value[:i], nil); !errors.Is(err, errDamaged) {
 				t.Errorf("cut short after %d bytes: got %v, want %v", i, err, errDamaged)
 			}
 		}
-		if _, err := decode([]byte("/a\x00c"), value, nil, nil); !errors.Is(err, errDamaged) {
+		if _, err := decode([]byte("/a\x00c"), value, nil); !errors.Is(err, errDamaged) {
 			t.Errorf("under another key: got %v, want %v", err, errDamaged)
 		}
 	}
@@ -55,19 +55,19 @@ func FuzzDecode(f *testing.F) {
 	f.Add(encodeLock(&someLocks[0])[sealed:])
 	f.Fuzz(func(t *testing.T, body []byte) {
 		value := func() []byte { return seal(k, append(newValue(), body...)) }
-		e, err := decode(k, value(), nil, nil)
+		e, err := decode(k, value(), nil)
 		switch {
 		case err != nil && !errors.Is(err, errDamaged):
 			t.Errorf("entry: got %v, want %v", err, errDamaged)
 		case err == nil:
-			again, err := decode(k, encode(k, e), nil, nil)
+			again, err := decode(k, encode(k, e), nil)
 			if err != nil || !reflect.DeepEqual(again, e) {
 				t.Errorf("entry: %+v comes back as %+v, %v", e, again, err)
 			}
 		}
 		last := []props.Property{{Lang: "de", Attr: []xml.Attr{{Value: "1"}}, InnerXML: []byte("another")}}
 		for range 2 {
-			member, memberErr := decode(k, value(), nil, last)
+			member, memberErr := decode(k, value(), last)
 			if (err == nil) != (memberErr == nil) || err == nil && !reflect.DeepEqual(member, e) {
 				t.Errorf("entry: %+v, %v; after another one: %+v, %v", e, err, member, memberErr)
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"iter"
+	"slices"
 
 	"dav207/props"
 	"dav207/server/davpath"
@@ -20,14 +21,14 @@ func (s *Store) Get(ctx context.Context, p davpath.Path) ([]props.Property, erro
 	if err != nil || value == nil {
 		return nil, err
 	}
-	e, err := decode(k, value, nil, nil)
+	e, err := decode(k, value, nil)
 	return e.Properties, s.translate(err)
 }
 
 // All implements props.Store.
 func (s *Store) All(ctx context.Context, p davpath.Path) iter.Seq2[props.Entry, error] {
 	return func(yield func(props.Entry, error) bool) {
-		n := make(names)
+		var last []props.Property
 		for _, in := range tree(p) {
 			for in.from != nil {
 				var b batch // callers retain parts of it
@@ -36,13 +37,14 @@ func (s *Store) All(ctx context.Context, p davpath.Path) iter.Seq2[props.Entry, 
 					return
 				}
 				for _, kv := range b.pairs {
-					e, err := decode(kv.key, kv.value, n, nil)
+					e, err := decode(kv.key, kv.value, slices.Clone(last)) // shares their names
 					if err == nil {
 						e.Path, err = pathOf(kv.key)
 					}
 					if !yield(e, s.translate(err)) || err != nil {
 						return
 					}
+					last = e.Properties
 				}
 				in = b.rest
 			}
@@ -78,7 +80,7 @@ func (s *Store) Moves(ctx context.Context) (moves []props.MoveIntent, err error)
 // consumer would keep the file from growing, and free pages from being reused.
 const (
 	batchEntries = 64
-	batchBytes   = 16 << 10
+	batchBytes   = 8 << 10
 )
 
 // batch is a copy of a part of a span.
@@ -98,6 +100,9 @@ func (s *Store) fill(ctx context.Context, b *batch, in span) error {
 				rest = span{bytes.Clone(k), in.to}
 				break
 			}
+			if b.pairs == nil {
+				b.pairs, b.data = make([]pair, 0, batchEntries), make([]byte, 0, batchBytes)
+			}
 			at := len(b.data)
 			b.data = append(append(b.data, k...), v...)
 			b.pairs = append(b.pairs, pair{b.data[at : at+len(k)], b.data[at+len(k) : len(b.data) : len(b.data)]})
@@ -116,14 +121,13 @@ type memberReader struct {
 	next  int    // index in batch of the next entry
 	key   []byte // that of the member, after the common prefix of all
 	start int    // length of the prefix
-	names names
 	last  []props.Property
 }
 
 // Members implements props.Store.
 func (s *Store) Members(ctx context.Context, p davpath.Path) props.Members {
 	in := members(p)
-	return &memberReader{store: s, ctx: ctx, batch: batch{rest: in}, key: in.from, start: len(in.from), names: make(names)}
+	return &memberReader{store: s, ctx: ctx, batch: batch{rest: in}, key: in.from, start: len(in.from)}
 }
 
 // Get implements props.Members.
@@ -135,7 +139,7 @@ func (m *memberReader) Get(name string) ([]props.Property, error) {
 			if order := bytes.Compare(kv.key, m.key); order > 0 {
 				return nil, nil
 			} else if order == 0 {
-				e, err := decode(kv.key, kv.value, m.names, m.last)
+				e, err := decode(kv.key, kv.value, m.last)
 				m.last = e.Properties
 				return e.Properties, m.store.translate(err)
 			}
