@@ -318,10 +318,11 @@ RFC 9110 §13.1: If-Match and If-None-Match are evaluated
 §9.6: the root stays, and that is 403
 	405 -> 403
 		DELETE /
-§9.9.2: MOVE of a file may say any Depth
+§9.9.2, §10.2: MOVE of a file may say any Depth
 	400 -> 201
 		MOVE /f | Destination: /new | Depth: 0
 		MOVE /f | Destination: /new | Depth: 1
+		MOVE /f | Destination: /new | Depth: x
 §9.9.3, §10.6: without an Overwrite header, and in any case of its letter, MOVE replaces
 	412 -> 204
 		MOVE /a%20b;%C3%A9%25/%23%3F | Destination: /e/

@@ -9,6 +9,7 @@ import (
 	"dav207/server/access"
 	"dav207/server/davpath"
 	"dav207/server/locks"
+	"dav207/server/multistatus"
 )
 
 // request is what the faults know of a request in progress.
@@ -99,10 +100,13 @@ func (p faultPolicy) Check(ctx context.Context, privilege access.Privilege, path
 			return err
 		}
 	}
-	if p.next == nil {
-		return nil
+	switch {
+	case p.next != nil:
+		return p.next.Check(ctx, privilege, path)
+	case privilege == access.Unlock: // as of a server without a policy
+		return &multistatus.Error{Status: http.StatusForbidden, Description: "The lock is somebody else's."}
 	}
-	return p.next.Check(ctx, privilege, path)
+	return nil
 }
 
 // touches reports whether a request with this method that is checked for a privilege acts on the
