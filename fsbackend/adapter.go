@@ -1,7 +1,6 @@
 package fsbackend
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -345,22 +344,49 @@ type openDir struct {
 	f     webdav.File
 	a     *adapter
 	p     davpath.Path
-	infos map[string]fs.FileInfo // nil before the first call of list
+	infos map[string]fs.FileInfo // nil before the first call of list; a value is nil if Lstat asks for it
 }
 
+// list reads the names and the infos of the members. Readdir returns none of them if one cannot be
+// looked at: then Lstat looks at each member alone, and each has its own error.
 func (d *openDir) list() error {
 	if d.infos != nil {
 		return nil
 	}
 	members, err := d.f.Readdir(-1)
+	var names []string
 	if err != nil {
-		return ReadError("readdir", d.p, err)
+		if names = d.a.names(d.p.String()); len(names) == 0 {
+			return ReadError("readdir", d.p, err)
+		}
+		members = nil
 	}
-	d.infos = make(map[string]fs.FileInfo, len(members))
+	d.infos = make(map[string]fs.FileInfo, len(members)+len(names))
 	for _, fi := range members {
 		d.infos[fi.Name()] = fi
 	}
+	for _, name := range names {
+		d.infos[name] = nil
+	}
 	return nil
+}
+
+// names returns the names of the members of a directory, or none if they cannot be read without
+// their infos.
+func (a *adapter) names(name string) []string {
+	if a.afero == nil {
+		return nil
+	}
+	f, err := a.afero.Open(name)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return nil
+	}
+	return names
 }
 
 func (d *openDir) Names() ([]string, error) {
@@ -371,13 +397,22 @@ func (d *openDir) Names() ([]string, error) {
 
 func (d *openDir) Lstat(names []string, infos []Info, errs []error) {
 	defer d.a.lock()()
-	err := d.list()
+	listErr := d.list()
 	for i, name := range names {
-		if fi := d.infos[name]; fi != nil {
-			infos[i], errs[i] = *InfoOf(name, fi), nil
-		} else {
-			missing := &fs.PathError{Op: "lstat", Path: path.Join(d.p.String(), name), Err: fs.ErrNotExist}
-			errs[i] = cmp.Or(err, error(missing))
+		fi, listed := d.infos[name]
+		p := path.Join(d.p.String(), name)
+		errs[i] = listErr
+		switch {
+		case listErr != nil:
+		case fi != nil:
+			infos[i] = *InfoOf(name, fi)
+		case listed:
+			var info *Info
+			if info, errs[i] = d.a.lstat(context.Background(), p); errs[i] == nil {
+				infos[i] = *info
+			}
+		default:
+			errs[i] = &fs.PathError{Op: "lstat", Path: p, Err: fs.ErrNotExist}
 		}
 	}
 }

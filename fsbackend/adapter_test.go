@@ -352,3 +352,51 @@ func TestArchives(t *testing.T) {
 		}
 	}
 }
+
+// unreadableMember is an OsFs in which one member cannot be looked at, as in a directory that may be
+// listed and not searched.
+type unreadableMember struct {
+	afero.Fs
+	name string
+}
+
+func (f unreadableMember) Open(name string) (afero.File, error) {
+	file, err := f.Fs.Open(name)
+	return unreadableDir{file}, err
+}
+
+func (f unreadableMember) Stat(name string) (fs.FileInfo, error) {
+	if name == f.name {
+		return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrPermission}
+	}
+	return f.Fs.Stat(name)
+}
+
+type unreadableDir struct{ afero.File }
+
+func (unreadableDir) Readdir(int) ([]fs.FileInfo, error) { return nil, fs.ErrPermission }
+
+// TestUnreadableMember lists the others, and gives the member its own error.
+func TestUnreadableMember(t *testing.T) {
+	tree := afero.NewMemMapFs()
+	for _, name := range []string{"/c/a", "/c/b"} {
+		if err := afero.WriteFile(tree, name, []byte(name), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir, err := fsbackend.New(unreadableMember{tree, "/c/b"}).OpenDir(t.Context(), davpath.Must("/c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	names, err := dir.Names()
+	slices.Sort(names)
+	if err != nil || !slices.Equal(names, []string{"a", "b"}) {
+		t.Fatalf("Names = %q, %v", names, err)
+	}
+	infos, errs := make([]fsbackend.Info, 2), make([]error, 2)
+	dir.Lstat(names, infos, errs)
+	if errs[0] != nil || infos[0].Size() != 4 || !errors.Is(errs[1], fs.ErrPermission) {
+		t.Errorf("Lstat = %v, %v", infos, errs)
+	}
+}
