@@ -12,8 +12,8 @@
 // EISDIR, ENOSPC, EXDEV. A name below a file is fs.ErrNotExist to operations on existing files, and
 // syscall.ENOTDIR to those that create.
 //
-// New content is written to a temp file, which is renamed in one step. Its name is one of
-// davpath.TempName. Back ends list temp files; the server does not show them.
+// New content appears in one step. A back end that writes it to a temp file first gives that a name
+// of davpath.TempName, and lists it: the server does not show temp files.
 package fsbackend
 
 import (

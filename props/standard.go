@@ -11,9 +11,9 @@ import (
 	"dav207/server/davxml"
 )
 
-// Standard returns the live properties of RFC 4918 §15 except those of locks. etag appends the
-// entity tag of a file. setTime is the Live.Set of DAV:getlastmodified and of the property that
-// Windows has for it. If it is nil both are protected.
+// Standard returns the live properties of RFC 4918 §15 except those of locks. setTime is the
+// Live.Set of DAV:getlastmodified and of the property that Windows has for it. If it is nil both
+// are protected.
 func Standard(setTime SetFunc) []Live {
 	return append(creation(), []Live{
 		{Name: DAV("displayname"), Prepare: displayName, Stored: true, Check: onlyText}, // §15.2

@@ -223,7 +223,11 @@ func (s *Server) read() (string, error) {
 			return "", err
 		}
 		a.Files = append(a.Files, f)
-		if properties := s.readProperties(name); len(properties) > 0 {
+		properties, err := s.readProperties(name)
+		if err != nil {
+			return "", err
+		}
+		if len(properties) > 0 {
 			a.Files = append(a.Files, txtar.File{Name: propertiesSection + " " + name, Data: properties})
 		}
 		if !s.clock.start.IsZero() && !modified.Equal(s.clock.start) {
@@ -259,15 +263,15 @@ func (s *Server) readFile(name string) (f txtar.File, modified time.Time, err er
 }
 
 // readProperties returns the dead properties of a resource, one in a line.
-func (s *Server) readProperties(name string) []byte {
+func (s *Server) readProperties(name string) (b []byte, err error) {
 	properties, err := s.store.Get(context.Background(), davpath.Must(strings.TrimSuffix(name, "/")))
-	var b []byte
 	for i := range properties {
-		if b, err = multistatus.AppendProperty(b, &properties[i]); err == nil {
-			b = append(b, '\n')
+		if b, err = multistatus.AppendProperty(b, &properties[i]); err != nil {
+			break
 		}
+		b = append(b, '\n')
 	}
-	return b
+	return b, err
 }
 
 func (s *Server) readLocks() (b []byte) {
