@@ -209,6 +209,7 @@ func testSetModTime(s *suite) {
 	if !s.can("SetModTime", s.claims.SetModTime, s.b.SetModTime(s.ctx, at("/f"), time.Now())) {
 		return
 	}
+	versions := s.stat("/f").Version != 0 // then entity tags are not made of times
 	seen := map[time.Time]bool{}
 	for _, t := range []time.Time{
 		time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC),
@@ -222,7 +223,7 @@ func testSetModTime(s *suite) {
 			if got.Unix() != t.Unix() || got.Sub(t) >= time.Second {
 				s.Errorf("%s: time = %v, want %v", name, got, t)
 			}
-			if seen[got] {
+			if seen[got] && !versions {
 				s.Errorf("%s: time = %v once more: see fsbackend.UniqueTime", name, got)
 			}
 			seen[got] = true

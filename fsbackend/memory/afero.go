@@ -38,8 +38,7 @@ func (m *Fs) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, erro
 	if err != nil {
 		return nil, fail("open", name, err)
 	}
-	n.open++
-	return &file{tree: m, node: n, name: name, flag: flag}, nil
+	return m.handle(n, name, flag), nil
 }
 
 func (m *Fs) open(name string, flag int, perm fs.FileMode) (*node, error) {

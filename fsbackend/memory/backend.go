@@ -49,8 +49,7 @@ func (b *backend) open(p davpath.Path, dir bool) (*file, error) {
 	case !isDir && dir:
 		return nil, fail("open", p.String(), syscall.ENOTDIR)
 	}
-	n.open++
-	return &file{tree: b.tree, node: n, name: p.String()}, nil
+	return b.tree.handle(n, p.String(), os.O_RDONLY), nil
 }
 
 func (b *backend) Open(_ context.Context, p davpath.Path) (fsbackend.File, error) {
@@ -126,8 +125,10 @@ func (b *backend) Rename(_ context.Context, from, to davpath.Path) error {
 	return fsbackend.RenameError(from, to, err)
 }
 
+// SetModTime implements fsbackend.Backend. Two contents may have the same time: entity tags are made
+// of versions.
 func (b *backend) SetModTime(_ context.Context, p davpath.Path, t time.Time) error {
-	err := b.tree.change(p.String(), func(n *node) { n.mtime = fsbackend.UniqueTime(t) })
+	err := b.tree.change(p.String(), func(n *node) { n.mtime = t })
 	return fsbackend.ReadError("chtimes", p, err)
 }
 
@@ -182,8 +183,7 @@ func (b *backend) create(ctx context.Context, p davpath.Path) (*upload, error) {
 	if err != nil {
 		return nil, fsbackend.CreateError("create", p, err)
 	}
-	u := &upload{file: &file{tree: m, node: m.newNode(0o666), name: p.String(), flag: os.O_WRONLY}}
-	u.node.open = 1
+	u := &upload{file: m.handle(m.newNode(0o666), p.String(), os.O_WRONLY)}
 	if old != nil {
 		u.replaces = m.info(segment, old)
 	}

@@ -27,6 +27,13 @@ type file struct {
 
 var _ afero.File = (*file)(nil)
 
+// handle opens n, which has this name. The caller holds m.mu.
+func (m *Fs) handle(n *node, name string, flag int) *file {
+	n.open++
+	m.handles[clean(name)]++
+	return &file{tree: m, node: n, name: name, flag: flag}
+}
+
 // do calls f and returns its error as that of the operation op. access is os.O_RDONLY or
 // os.O_WRONLY, which the handle must allow, or os.O_RDWR for any handle.
 func (f *file) do(op string, access int, do func() (int, error)) (int, error) {
@@ -66,6 +73,11 @@ func (f *file) Close() error {
 func (f *file) end() {
 	f.closed = true
 	f.node.open--
+	if name := clean(f.name); f.tree.handles[name] > 1 {
+		f.tree.handles[name]--
+	} else {
+		delete(f.tree.handles, name)
+	}
 	f.tree.release(f.node)
 }
 

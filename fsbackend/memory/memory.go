@@ -4,6 +4,7 @@
 package memory
 
 import (
+	"cmp"
 	"io/fs"
 	"maps"
 	"path"
@@ -29,7 +30,10 @@ type Fs struct {
 	used     uint64 // bytes of content, that of removed files still open included
 	version  uint64 // of the content that changed last
 	nodes    uint64 // how many were ever created
-	seed     uint64 // makes entity tags differ from those of an earlier process
+	seed     uint64 // see Options.Seed
+	now      func() time.Time
+	ownClock bool           // now is not time.Now
+	handles  map[string]int // how many are open, by name
 }
 
 // node is a file or a directory.
@@ -52,16 +56,46 @@ type Options struct {
 	// Capacity limits the bytes of all files together. A write beyond it is syscall.ENOSPC. Zero
 	// means no limit.
 	Capacity uint64
+	// Now is the clock of all times, safe for concurrent use. Default: time.Now.
+	Now func() time.Time
+	// Seed is part of all entity tags. Trees with the same seed and clock that had the same changes
+	// have the same tags. Default: the time, so that tags differ from those of an earlier process.
+	Seed uint64
 }
 
 // New returns an empty tree. opts may be nil.
 func New(opts *Options) *Fs {
-	m := &Fs{seed: uint64(time.Now().UnixNano())}
-	if opts != nil {
-		m.capacity = opts.Capacity
+	o := cmp.Or(opts, &Options{})
+	m := &Fs{capacity: o.Capacity, now: time.Now, seed: o.Seed, handles: make(map[string]int)}
+	if m.ownClock = o.Now != nil; m.ownClock {
+		m.now = o.Now
+	}
+	if m.seed == 0 {
+		m.seed = uint64(time.Now().UnixNano())
 	}
 	m.root = m.newNode(fs.ModeDir | 0o777)
 	return m
+}
+
+// Reset makes the tree what New returned: it is empty, and its entity tags begin again. Open handles
+// stay.
+func (m *Fs) Reset() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.drop(m.root)
+	m.version, m.nodes = 0, 0
+	m.root = m.newNode(fs.ModeDir | 0o777)
+}
+
+// OpenHandles returns the sorted names of all open files, directories and uploads, a name once for
+// each handle.
+func (m *Fs) OpenHandles() (names []string) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, name := range slices.Sorted(maps.Keys(m.handles)) {
+		names = append(names, slices.Repeat([]string{name}, m.handles[name])...)
+	}
+	return names
 }
 
 func (m *Fs) newNode(mode fs.FileMode) *node {
@@ -77,7 +111,7 @@ func (m *Fs) newNode(mode fs.FileMode) *node {
 
 // modified gives n new times and a new version after a change of its content or its members.
 func (m *Fs) modified(n *node) {
-	n.mtime = time.Now()
+	n.mtime = m.now()
 	n.ctime, n.sorted = n.mtime, nil
 	if n.members == nil {
 		m.version++
@@ -291,12 +325,18 @@ func (m *Fs) change(name string, f func(*node)) error {
 		return err
 	}
 	f(n)
-	n.ctime = time.Now()
+	n.ctime = m.now()
 	return nil
 }
 
 // info returns the info of n, whose last segment is name.
 func (m *Fs) info(name string, n *node) *fsbackend.Info {
+	changed := n.ctime
+	if m.ownClock && changed.Unix() >= m.now().Unix() {
+		// A date is a strong validator only after its second (RFC 9110 §8.8.2.2). The server, which
+		// has the clock of the machine, cannot know that this second of the tree's clock lasts.
+		changed = time.Time{}
+	}
 	return &fsbackend.Info{Attr: fsbackend.Attr{Name: name, Size: int64(len(n.data)), Mode: n.mode, ModTime: n.mtime,
-		ChangeTime: n.ctime, Birth: n.birth, ID: fsbackend.ID{Device: m.seed, Inode: n.id}, Version: n.version, Direct: true}}
+		ChangeTime: changed, Birth: n.birth, ID: fsbackend.ID{Device: m.seed, Inode: n.id}, Version: n.version, Direct: true}}
 }

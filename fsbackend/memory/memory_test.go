@@ -13,9 +13,11 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/spf13/afero"
 
+	"dav207/fsbackend"
 	"dav207/fsbackend/memory"
 	"dav207/server/davpath"
 )
@@ -294,5 +296,67 @@ func TestListsInOrder(t *testing.T) {
 	names := must2(f.Readdirnames(-1))
 	if len(names) != n || !slices.IsSorted(names) {
 		t.Errorf("%d names, sorted: %v", len(names), slices.IsSorted(names))
+	}
+}
+
+// TestSameSeed: with one clock and one seed the same changes make the same infos, also after Reset.
+func TestSameSeed(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	opts := &memory.Options{Now: func() time.Time { return now }, Seed: 7}
+	describe := func(m *memory.Fs) (all string) {
+		for _, name := range []string{"/d/1", "/d/2"} {
+			if err := m.MkdirAll("/d", 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := afero.WriteFile(m, name, []byte(name), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range []string{"/", "/d", "/d/1", "/d/2"} {
+			info, err := m.Stat(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all += fmt.Sprintf("%+v\n", *info.(*fsbackend.Info))
+		}
+		return all
+	}
+	m := memory.New(opts)
+	want := describe(m)
+	if got := describe(memory.New(opts)); got != want {
+		t.Errorf("another tree:\n%swant\n%s", got, want)
+	}
+	left, err := m.Create("/left")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Reset()
+	if got := m.OpenHandles(); !slices.Equal(got, []string{"/left"}) {
+		t.Errorf("open handles = %q", got)
+	}
+	if _, err := left.WriteString("x"); err != nil {
+		t.Errorf("an open file after Reset: %v", err)
+	}
+	left.Close()
+	m.Reset()
+	if got := describe(m); got != want || len(m.OpenHandles()) != 0 {
+		t.Errorf("after Reset:\n%swant\n%s, open: %q", got, want, m.OpenHandles())
+	}
+	if other := describe(memory.New(&memory.Options{Now: opts.Now})); other == want {
+		t.Error("a tree without a seed has the tags of another one")
+	}
+}
+
+// TestReset: the capacity is free again.
+func TestReset(t *testing.T) {
+	m := memory.New(&memory.Options{Capacity: 10})
+	for range 3 {
+		if err := afero.WriteFile(m, "/f", make([]byte, 10), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		m.Reset()
+		if _, err := m.Stat("/f"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("Stat after Reset: %v", err)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -98,6 +99,11 @@ type Options struct {
 	MaxOwner int
 
 	Journal Journal // nil: the locks end with the process
+
+	// Random is where tokens come from, 16 bytes for each; crypto/rand by default. It is for tests
+	// that want the same tokens each time: tokens must be unguessable (RFC 4918 §6.5). The table
+	// makes one call at a time, and another one if a lock has the token already.
+	Random io.Reader
 }
 
 var (

@@ -1,9 +1,11 @@
 package locks
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -19,6 +21,7 @@ type Table struct {
 	maxLocks, maxPerPrincipal  int
 	maxOwnerBytes              int
 	journal                    Journal
+	random                     io.Reader
 
 	mu           sync.Mutex
 	roots        []*root // in path order
@@ -42,6 +45,7 @@ func New(o *Options) *Table {
 		maxPerPrincipal: orDefault(o.MaxLocksPerPrincipal, 1_000),
 		maxOwnerBytes:   orDefault(o.MaxOwner, 2<<10),
 		journal:         o.Journal,
+		random:          cmp.Or[io.Reader](o.Random, rand.Reader),
 	}
 	if t.now == nil {
 		t.now = time.Now
@@ -65,19 +69,21 @@ func (t *Table) reset() {
 }
 
 // newToken returns a random UUID (version 4) as a URN (RFC 4918 §6.5, RFC 9562 §5.4).
-func newToken() string {
+func (t *Table) newToken() (string, error) {
 	var b [16]byte
-	rand.Read(b[:]) // never fails
+	if _, err := io.ReadFull(t.random, b[:]); err != nil {
+		return "", fmt.Errorf("lock token: %w", err)
+	}
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]), nil
 }
 
 // Create grants a new lock and returns it with Token, Timeout and Expires set. It rounds l.Timeout
 // up to whole seconds and clamps it to between one second and MaxTimeout; 0 or less stands for
 // DefaultTimeout.
 //
-// The error is a *ConflictError, ErrTooMany, ErrOwnerTooLarge or that of the journal; then the
+// The error is a *ConflictError, ErrTooMany, ErrOwnerTooLarge, or that of the journal or of Random; then the
 // table is unchanged. A lock of depth 0 on a collection does not conflict with one on a member. The
 // request that adds a member has to check the collection's lock (RFC 4918 §7.4).
 func (t *Table) Create(l Lock) (Lock, error) {
@@ -85,7 +91,6 @@ func (t *Table) Create(l Lock) (Lock, error) {
 		return Lock{}, ErrOwnerTooLarge
 	}
 	l = l.clone()
-	l.Token = newToken()
 	l.Timeout = t.clampTimeout(l.Timeout)
 
 	t.mu.Lock()
@@ -106,6 +111,12 @@ func (t *Table) Create(l Lock) (Lock, error) {
 	}
 	if t.overShared(l) {
 		return Lock{}, fmt.Errorf("%w: %s or a member has %d", ErrTooMany, l.Root, maxShared)
+	}
+	for l.Token = ""; l.Token == "" || t.byToken[l.Token] != nil; {
+		var err error
+		if l.Token, err = t.newToken(); err != nil {
+			return Lock{}, err
+		}
 	}
 	l.Expires = now.Add(l.Timeout)
 	if err := t.record(l); err != nil {

@@ -366,3 +366,32 @@ func TestRefreshAtMaxShared(t *testing.T) {
 		t.Errorf("refresh: got %v", err)
 	}
 }
+
+// repeated is a source of tokens that repeats some and then fails.
+type repeated struct{ next []byte }
+
+func (r *repeated) Read(p []byte) (int, error) {
+	if len(r.next) == 0 {
+		return 0, errors.New("empty")
+	}
+	for i := range p {
+		p[i] = r.next[0]
+	}
+	r.next = r.next[1:]
+	return len(p), nil
+}
+
+// TestRandom: a table takes tokens from its option, never one that a lock has, and grants no lock
+// without one (RFC 4918 §6.5).
+func TestRandom(t *testing.T) {
+	table := New(&Options{Random: &repeated{[]byte{1, 1, 2}}})
+	for _, want := range []string{"urn:uuid:01010101-0101-4101-8101-010101010101", "urn:uuid:02020202-0202-4202-8202-020202020202"} {
+		l, err := table.Create(Lock{Root: davpath.Must("/a"), Shared: true})
+		if err != nil || l.Token != want {
+			t.Errorf("token = %q, %v, want %q", l.Token, err, want)
+		}
+	}
+	if l, err := table.Create(Lock{Root: davpath.Must("/b")}); err == nil || table.Len() != 2 {
+		t.Errorf("lock without a token: %+v, %v; %d locks", l, err, table.Len())
+	}
+}
