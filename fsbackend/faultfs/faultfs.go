@@ -4,7 +4,8 @@
 //	files.Fail(faultfs.Remove, "/c/3", fs.ErrPermission)
 //	files.Fail(faultfs.Write, "/c/*", syscall.ENOSPC).After(2)
 //
-// A rule is deterministic: it fires at every call, at the n-th, after the first n, or a number of
+// An unknown operation, a name that no resource can have and a negative count are mistakes in a
+// test: they panic. A rule is deterministic: it fires at every call, at the n-th, after the first n, or a number of
 // times. Its error is returned in an *fs.PathError with the name that it was for, unless it is one.
 // Operations without a rule go to the inner back end.
 //
@@ -18,10 +19,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"os"
-	"path"
 	"slices"
 	"sync"
 	"syscall"
@@ -47,9 +48,17 @@ func New(files fsbackend.Backend) *FS { return &FS{inner: files} }
 
 // Fail makes the operation op fail with err for name, a canonical name such as "/c/3". A last
 // segment "*" matches every member of a collection, "**" everything below it. If several rules
-// fire, the error is that of the oldest.
+// fire, the error is that of the oldest. Fail panics if op is no operation or if no resource can
+// have the name.
 func (f *FS) Fail(op Op, name string, err error) *Rule {
-	r := &Rule{mu: &f.mu, op: op, name: path.Clean("/" + name), err: err}
+	if !slices.Contains(ops, op) {
+		panic(fmt.Sprintf("faultfs: no operation is called %q: there are %q", op, ops))
+	}
+	pattern, mistake := parsePattern(name)
+	if mistake != nil {
+		panic(fmt.Sprintf("faultfs: no resource has the name %q: %v", name, mistake))
+	}
+	r := &Rule{mu: &f.mu, op: op, name: pattern, err: err}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.rules = append(f.rules, r)
@@ -216,14 +225,15 @@ func (u *upload) Commit(ctx context.Context) (*fsbackend.Info, error) {
 }
 
 // CopyFile implements fsbackend.Backend. It counts as one call each of Open and Read for src, and
-// of Create, Write and Commit for dst.
+// of Create, Write and Commit for dst or src: the rule for a file that is to be copied need not say
+// where to.
 func (f *FS) CopyFile(ctx context.Context, src, dst davpath.Path) error {
 	for _, op := range []Op{Open, Create, Read, Write, Commit} {
-		p := dst
+		paths := []davpath.Path{dst, src}
 		if op == Open || op == Read {
-			p = src
+			paths = paths[1:]
 		}
-		if err := f.fault(ctx, op, p); err != nil {
+		if err := f.fault(ctx, op, paths...); err != nil {
 			return err
 		}
 	}

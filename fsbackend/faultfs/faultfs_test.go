@@ -3,6 +3,7 @@ package faultfs_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"strings"
@@ -127,7 +128,8 @@ func TestOps(t *testing.T) {
 		{faultfs.Read, "/c/1", one(readFile, "/c/1"), one(readFile, "/c/2")},
 		{faultfs.Readdir, "/c", one(list, "/c"), one(list, "/c/d")},
 		{faultfs.Create, "/c/1", two(put, "/c/1", "x"), one(readFile, "/c/1")},
-		{faultfs.Create, "/c/1", two(copyFile, "/f", "/c/1"), two(copyFile, "/c/1", "/x")},
+		{faultfs.Create, "/c/1", two(copyFile, "/f", "/c/1"), two(copyFile, "/c/2", "/x")},
+		{faultfs.Create, "/c/1", two(copyFile, "/c/1", "/x"), two(copyFile, "/f", "/x")},
 		{faultfs.Write, "/c/1", two(put, "/c/1", "new content"), two(put, "/c/1", "")},
 		{faultfs.Commit, "/c/1", two(put, "/c/1", "new content"), two(put, "/c/2", "x")},
 		{faultfs.Mkdir, "/x", one(mkdir, "/x"), one(mkdir, "/y")},
@@ -307,5 +309,75 @@ func TestConcurrency(t *testing.T) {
 	wg.Wait()
 	if failed != 1 || r.Calls() != 1000 {
 		t.Errorf("%d of %d calls failed, want 1 of 1000", failed, r.Calls())
+	}
+}
+
+// TestMistakes: a rule that can never fit anything panics when it is made.
+func TestMistakes(t *testing.T) {
+	for _, tt := range []struct {
+		op   faultfs.Op
+		name string
+		want string // of the panic; "" is none
+	}{
+		{faultfs.Write, "/c/1", ""}, {faultfs.Write, "/c/", ""}, {faultfs.Write, "/", ""}, {faultfs.Write, "/*", ""}, {faultfs.Write, "/**", ""}, {faultfs.Write, "/c/d/**", ""},
+		{"remvoe", "/c/1", `no operation is called "remvoe": there are ["stat" "open"`},
+		{"", "/c/1", `no operation is called ""`},
+		{"Write", "/c/1", `no operation is called "Write"`},
+		{faultfs.Write, "c/1", "not canonical"},
+		{faultfs.Write, "", "not canonical"},
+		{faultfs.Write, "/c//1", `as "/c/1" is`},
+		{faultfs.Write, "/c/../1", `as "/1" is`},
+		{faultfs.Write, "/../1", "above the root"},
+		{faultfs.Write, "/c/*/1", "whole last segment"},
+		{faultfs.Write, "/c/x*", "whole last segment"},
+		{faultfs.Write, "/c/***", "whole last segment"},
+		{faultfs.Write, "*", "not canonical"},
+		{faultfs.Write, "/c\x00", "no resource has the name"},
+	} {
+		got := panicOf(func() { open(t).Fail(tt.op, tt.name, fs.ErrPermission) })
+		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("Fail(%q, %q) panics with %q, want %q", tt.op, tt.name, got, tt.want)
+		}
+	}
+	for name, set := range map[string]func(*faultfs.Rule){
+		"Nth":   func(r *faultfs.Rule) { r.Nth(-1) },
+		"After": func(r *faultfs.Rule) { r.After(-1) },
+		"Times": func(r *faultfs.Rule) { r.Times(-1) },
+	} {
+		if got := panicOf(func() { set(open(t).Fail(faultfs.Write, "/f", fs.ErrPermission)) }); !strings.Contains(got, "-1 calls of write /f") {
+			t.Errorf("%s(-1) panics with %q", name, got)
+		}
+	}
+}
+
+// panicOf returns the text that f panics with, or "".
+func panicOf(f func()) (text string) {
+	defer func() {
+		if v := recover(); v != nil {
+			text = fmt.Sprint(v)
+		}
+	}()
+	f()
+	return ""
+}
+
+// TestCopyUnderSource: whatever fails in the copy of a file can be said under the name of the source
+// or under that of the copy, and counts once.
+func TestCopyUnderSource(t *testing.T) {
+	for op, names := range map[faultfs.Op][]string{
+		faultfs.Open: {"/c/1", "/c/*"}, faultfs.Read: {"/c/1", "/c/**"},
+		faultfs.Create: {"/c/1", "/e/1", "/**"}, faultfs.Write: {"/c/1", "/e/1", "/c/*", "/**"}, faultfs.Commit: {"/c/1", "/e/1", "/e/*", "/**"},
+	} {
+		for _, name := range names {
+			f := open(t)
+			rule := f.Fail(op, name, syscall.ENOSPC).Times(1)
+			err := f.CopyFile(ctx, at("/c/1"), at("/e/1"))
+			if !errors.Is(err, syscall.ENOSPC) || rule.Calls() != 1 || stat(f, "/e/1") == nil {
+				t.Errorf("%s %s: %v after %d calls", op, name, err, rule.Calls())
+			}
+			if err := f.CopyFile(ctx, at("/c/1"), at("/e/1")); err != nil {
+				t.Errorf("%s %s: the second copy: %v", op, name, err)
+			}
+		}
 	}
 }

@@ -2,6 +2,8 @@ package faultfs
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"path"
 	"strings"
 	"sync"
@@ -17,9 +19,9 @@ const (
 	Open    Op = "open"    // Open and OpenDir, and the source of CopyFile
 	Read    Op = "read"    // Read of an open file, and the source of CopyFile
 	Readdir Op = "readdir" // Names of an open directory
-	Create  Op = "create"  // Create, and the destination of CopyFile
-	Write   Op = "write"   // Write of an upload, after some of the bytes were written
-	Commit  Op = "commit"  // Commit of an upload, which is then discarded
+	Create  Op = "create"  // Create, and CopyFile under either name
+	Write   Op = "write"   // Write of an upload, after some of the bytes were written, and CopyFile under either name
+	Commit  Op = "commit"  // Commit of an upload, which is then discarded, and CopyFile under either name
 	Mkdir   Op = "mkdir"
 	Remove  Op = "remove"
 	Rename  Op = "rename" // under the old name or the new one
@@ -29,6 +31,28 @@ const (
 	SetModTime  Op = "setmodtime"
 	Usage       Op = "usage"
 )
+
+var ops = []Op{Stat, Open, Read, Readdir, Create, Write, Commit, Mkdir, Remove, Rename, Undeletable, SetModTime, Usage}
+
+// parsePattern returns the name of a rule without a slash at its end, or an error if no resource can
+// have it.
+func parsePattern(name string) (string, error) {
+	if name != "/" {
+		name = strings.TrimSuffix(name, "/")
+	}
+	whole := name
+	if dir, last := path.Split(name); last == "*" || last == "**" {
+		whole = dir + "x"
+	}
+	if strings.Contains(whole, "*") {
+		return "", errors.New("* and ** stand for a whole last segment")
+	}
+	p, err := davpath.Clean(whole)
+	if err == nil && p.String() != whole {
+		err = fmt.Errorf("it is not canonical, as %q is", p)
+	}
+	return name, err
+}
 
 // Rule makes one kind of operation fail for the resources of one name. Its methods return the rule
 // and are safe for concurrent use. A second call of a method replaces the effect of the first.
@@ -46,13 +70,13 @@ type Rule struct {
 }
 
 // Nth makes only the n-th call fail, counted from 1.
-func (r *Rule) Nth(n int) *Rule { return r.set(func() { r.nth = n }) }
+func (r *Rule) Nth(n int) *Rule { return r.count(&r.nth, n) }
 
 // After makes the first n calls succeed.
-func (r *Rule) After(n int) *Rule { return r.set(func() { r.after = n }) }
+func (r *Rule) After(n int) *Rule { return r.count(&r.after, n) }
 
 // Times makes the rule fire at most n times.
-func (r *Rule) Times(n int) *Rule { return r.set(func() { r.times = n }) }
+func (r *Rule) Times(n int) *Rule { return r.count(&r.times, n) }
 
 // Do calls f whenever the rule fires, before the error is returned: to wait, to cancel, to change
 // the tree. With a nil error the operation then goes on. f must not call the operation of its own
@@ -64,6 +88,13 @@ func (r *Rule) Calls() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.calls
+}
+
+func (r *Rule) count(to *int, n int) *Rule {
+	if n < 0 {
+		panic(fmt.Sprintf("faultfs: %d calls of %s %s", n, r.op, r.name))
+	}
+	return r.set(func() { *to = n })
 }
 
 func (r *Rule) set(f func()) *Rule {
