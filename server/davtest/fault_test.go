@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -168,8 +169,63 @@ func TestFaultMistakes(t *testing.T) {
 		{`{"faults": [{"path": "/a", "lock": "stolen"}]}`, `held, taken or expires`},
 		{`{"faults": [{"method": "GET", "path": "/a", "lock": "held"}]}`, `GET needs no lock`},
 		{`{"faults": [{"path": "/a", "depth": "2", "status": 403}]}`, `0, 1 or infinity`},
-		{`{"faults": [{"method": "COPY", "path": "/a", "depth": "1", "status": 403}]}`, `only PROPFIND has Depth 1`},
+		{`{"faults": [{"method": "COPY", "path": "/a", "depth": "1", "status": 403}]}`, `COPY has no Depth 1`},
 		{`{"faults": [{"path": "/a", "nth": 1, "times": 2, "status": 403}]}`, `do not go with it`},
+		{`{"faults": [{"path": "**x", "status": 403}]}`, `does not begin with a slash`},
+		{`{"faults": [{"path": "/**x/y", "status": 403}]}`, `stands for whole segments`},
+		{`{"faults": [{"path": "/a/{b,c**}", "status": 403}]}`, `stands for whole segments`},
+		{`{"faults": [{"path": "/a/{}", "status": 403}]}`, `no resource has the path "/a/{}"`},
+		{`{"faults": [{"path": "/{a,}/b", "status": 403}]}`, `no resource has the path "/{a,}/b"`},
+		{`{"faults": [{"path": "/{a,..}/b", "status": 403}]}`, `no resource has the path "/{a,..}/b"`},
+		{`{"faults": [{"path": "/{a,.dav207}/b", "status": 403}]}`, `the name is reserved`},
+		{`{"faults": [{"path": "/a[^ -􏿿]", "status": 403}]}`, `no letter is in [^ -`},
+		{`{"faults": [{"path": "/a[", "status": 403}]}`, `is no pattern`},
+		{`{"faults": [{"path": "/a\u0000", "status": 403}]}`, `no resource has the path`},
+		{`{"faults": [{"path": "", "status": 403}]}`, `does not begin with a slash`},
+		{`{"faults": [{"method": "delete", "path": "/a", "status": 403}]}`, `no method "delete"`},
+		{`{"faults": [{"method": "GET,", "path": "/a", "status": 403}]}`, `no method ""`},
+		{`{"faults": [{"method": "GET,*", "path": "/a", "status": 403}]}`, `no method "*"`},
+		{`{"faults": [{"method": "PROPFIND,GET", "path": "/a", "status": 403, "property": "getetag"}]}`, `GET has none`},
+		{`{"faults": [{"method": "PROPFIND", "path": "/a", "status": 403, "property": "{x:}a b"}]}`, `{namespace}name`},
+		{`{"faults": [{"method": "PROPFIND", "path": "/a", "status": 403, "property": "{x:}1a"}]}`, `{namespace}name`},
+		{`{"faults": [{"path": "/a", "status": 403, "property": "getetag", "setHeader": {"A": "b"}}]}`, `does not go with property`},
+		{`{"faults": [{"method": "GET", "path": "/a", "depth": "0", "status": 403}]}`, `GET has no Depth 0`},
+		{`{"faults": [{"method": "PROPFIND,PUT", "path": "/a", "depth": "0", "status": 403}]}`, `PUT has no Depth 0`},
+		{`{"faults": [{"method": "MOVE", "path": "/a", "depth": "0", "status": 403}]}`, `MOVE has no Depth 0`},
+		{`{"faults": [{"path": "/a", "depth": "Infinity", "status": 403}]}`, `0, 1 or infinity`},
+		{`{"faults": [{"path": "/a", "status": 600}]}`, `400 to 599, not 600`},
+		{`{"faults": [{"path": "/a", "status": -1}]}`, `400 to 599, not -1`},
+		{`{"faults": [{"path": "/a", "status": 399}]}`, `400 to 599, not 399`},
+		{`{"faults": [{"path": "/a", "status": 403, "condition": "no name"}]}`, `"no name" is no name of an XML element`},
+		{`{"faults": [{"path": "/a", "status": 403, "condition": "<x/>"}]}`, `no name of an XML element`},
+		{`{"faults": [{"path": "/a", "status": 403, "header": {"no token": ""}}]}`, `"no token" is no name of a header field`},
+		{`{"faults": [{"path": "/a", "status": 403, "header": {"": "x"}}]}`, `"" is no name of a header field`},
+		{`{"faults": [{"path": "/a", "status": 403, "header": {"A:": "x"}}]}`, `"A:" is no name`},
+		{`{"faults": [{"path": "/a", "status": 403, "header": {"A": "x\r\nB: y"}}]}`, `is no value of a header field`},
+		{`{"faults": [{"path": "/a", "status": 403, "setHeader": {"no token": "x"}}]}`, `"no token" is no name of a header field`},
+		{`{"faults": [{"path": "/a", "status": 403, "setHeader": {"A": "x\ny"}}]}`, `is no value of a header field`},
+		{`{"faults": [{"path": "/a", "status": 403, "setHeader": {"content-length": "3"}}]}`, `wire has contentLength`},
+		{`{"faults": [{"path": "/a", "user": "jane:secret", "status": 403}]}`, `no colon`},
+		{`{"faults": [{"path": "/a", "nth": -1, "status": 403}]}`, `count from 1`},
+		{`{"faults": [{"path": "/a", "nth": 0, "status": 403}]}`, `count from 1`},
+		{`{"faults": [{"path": "/a", "times": 0, "status": 403}]}`, `count from 1`},
+		{`{"faults": [{"path": "/a", "times": -2, "status": 403}]}`, `count from 1`},
+		{`{"faults": [{"path": "/a", "after": -2, "status": 403}]}`, `after is a number of requests`},
+		{`{"faults": [{"path": "/a", "wire": {}}]}`, `it does nothing`},
+		{`{"faults": [{"path": "/a", "wire": {"trickle": 0}}]}`, `at least 1 byte`},
+		{`{"faults": [{"path": "/a", "wire": {"stall": -1}}]}`, `count bytes`},
+		{`{"faults": [{"path": "/a", "wire": {"stall": 1, "cut": 1}}]}`, `ends in one way`},
+		{`{"faults": [{"path": "/a", "wire": {"reset": "before", "contentType": "x/y"}}]}`, `only delay goes with it`},
+		{`{"faults": [{"path": "/a", "wire": {"challenge": true, "redirect": "/b"}}]}`, `one answer`},
+		{`{"faults": [{"path": "/a", "status": 403, "wire": {"redirect": "/b"}}]}`, `take a request that is executed`},
+		{`{"faults": [{"method": "PUT", "path": "/a", "lock": "held", "wire": {"reset": "before"}}]}`, `take a request that is executed`},
+		{`{"faults": [{"path": "/a", "wire": {"redirect": "/b\r\nX: y"}}]}`, `is no value of a header field`},
+		{`{"faults": [{"path": "/a", "wire": {"contentType": "a\u0000"}}]}`, `is no value of a header field`},
+		{`{"faults": [{"path": "/a", "wire": {"contentLength": -1}}]}`, `no Content-Length is negative`},
+		{`{"faults": [{"path": "/a", "wire": {"unavailable": "-1s"}}]}`, `no duration`},
+		{`{"faults": [{"path": "/a", "wire": {"answer": {"status": 99}}}]}`, `200 to 599, not 99`},
+		{`{"faults": [{"path": "/a", "wire": {"answer": {"status": 200, "header": {"a b": "c"}}}}]}`, `"a b" is no name of a header field`},
+		{"{\"faults\": [{\"path\": \"/ok\", \"status\": 403},\n\n{\"method\": \"GTE\", \"path\": \"/a\", \"status\": 403}]}", `line 3: the server has no method "GTE"`},
 		{`{"faults": [{"path": "/a", "wire": {"reset": "during"}}]}`, `before, in or after`},
 		{`{"faults": [{"path": "/a", "wire": {"delay": "1"}}]}`, `no duration such as "1.5s"`},
 		{`{"faults": [{"path": "/a", "wire": {"slow": true}}]}`, `a fault has no "slow"`},
@@ -182,6 +238,95 @@ func TestFaultMistakes(t *testing.T) {
 		if err == nil || !errors.As(err, &line) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s\n got %v\nwant a LineError with %s", tt.faults, err, tt.want)
 		}
+	}
+}
+
+// TestFaultMistakesInGo makes the same mistakes by method calls: the test fails at once, with the
+// fault and what would be right.
+func TestFaultMistakesInGo(t *testing.T) {
+	for _, tt := range []struct {
+		make func(*davtest.Server)
+		want string
+	}{
+		{func(s *davtest.Server) { s.Fail("DELEET", "/a", 403) }, `no method "DELEET"`},
+		{func(s *davtest.Server) { s.Fail("PUT", "a", 403) }, `does not begin with a slash`},
+		{func(s *davtest.Server) { s.Fail("PUT", "/a/**x", 403) }, `stands for whole segments`},
+		{func(s *davtest.Server) { s.Fail("PUT", "/{}", 403) }, `no resource has the path "/{}"`},
+		{func(s *davtest.Server) { s.Fail("PUT", "/a", 200) }, `400 to 599, not 200`},
+		{func(s *davtest.Server) { s.Fail("PUT", "/a", 403).Property("getetag") }, `PUT has none`},
+		{func(s *davtest.Server) { s.Fail("PUT", "/a", 403).Depth("0") }, `PUT has no Depth 0`},
+		{func(s *davtest.Server) { s.Fail("PUT", "/a", 403).Condition("a b") }, `no name of an XML element`},
+		{func(s *davtest.Server) { s.Fail("PUT", "/a", 403).Header("a b", "") }, `no name of a header field`},
+		{func(s *davtest.Server) { s.Fail("PUT", "/a", 403).SetHeader("a b", "") }, `no name of a header field`},
+		{func(s *davtest.Server) { s.Fail("PUT", "/a", 403).Times(0) }, `count from 1`},
+		{func(s *davtest.Server) { s.Fail("PUT", "/a", 403).Nth(-1) }, `count from 1`},
+		{func(s *davtest.Server) { s.Fail("PUT", "/a", 403).Nth(1).After(2) }, `do not go with it`},
+		{func(s *davtest.Server) { s.Fail("PUT", "/a", 403).After(-1) }, `after is a number`},
+		{func(s *davtest.Server) { s.Fail("PUT", "/a", 403).Redirect("/b") }, `take a request that is executed`},
+		{func(s *davtest.Server) { s.Fail("PUT", "/a", 403).Locked() }, `two things`},
+		{func(s *davtest.Server) { s.On("GET", "/a").Locked() }, `GET needs no lock`},
+		{func(s *davtest.Server) { s.On("PUT", "/a").Condition("x") }, `go with a status`},
+		{func(s *davtest.Server) { s.Wire("GET", "/a").Delay(-1) }, `no time is negative`},
+		{func(s *davtest.Server) { s.Wire("GET", "/a").Unavailable(-1) }, `no time is negative`},
+		{func(s *davtest.Server) { s.Wire("GET", "/a").Trickle(0) }, `at least 1 byte`},
+		{func(s *davtest.Server) { s.Wire("GET", "/a").Stall(-1) }, `count bytes`},
+		{func(s *davtest.Server) { s.Wire("GET", "/a").Reset("").Cut(-1) }, `count bytes`},
+		{func(s *davtest.Server) { s.Wire("GET", "/a").Reset("now") }, `before, in or after`},
+		{func(s *davtest.Server) { s.Wire("GET", "/a").Answer(200, "", "no colon") }, `no colon`},
+		{func(s *davtest.Server) { s.Wire("GET", "/a").Answer(200, "", "a b: c") }, `no name of a header field`},
+		{func(s *davtest.Server) { s.Wire("GET", "/a").Answer(99, "") }, `200 to 599`},
+	} {
+		var ft fatalText
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			srv := davtest.New(&ft, &davtest.Options{Lenient: true})
+			defer srv.Close()
+			tt.make(srv)
+		}()
+		<-done
+		if !strings.Contains(ft.text, tt.want) {
+			t.Errorf("got %q, want %q", ft.text, tt.want)
+		}
+	}
+}
+
+// fatalText keeps the text of Fatalf and ends the goroutine, as testing.T does.
+type fatalText struct {
+	fakeTB
+	text string
+}
+
+func (f *fatalText) Fatalf(format string, args ...any) {
+	f.text = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+// TestPatterns has patterns that fit something, however odd they look.
+func TestPatterns(t *testing.T) {
+	for pattern, name := range map[string]string{
+		"/{a,b}/x": "/b/x", "/a{,b}": "/ab", "/{{a,b},c}": "/b", "/{a/b,c}": "/a/b", "/[!a]": "/b", "/[^a-y]": "/z", "/\\{a\\}": "/{a}",
+		"/a[{]b": "/a{b", "/**/x": "/c/d/x", "/c/": "/c", "/?": "/a", "/.*": "/.b", "/{**,a}/b": "/c/b", "/a b": "/a b", "/ä*": "/äb", "/[一-龥]": "/中", "/[^ -~]ä": "/öä",
+	} {
+		srv := davtest.New(t, &davtest.Options{Tree: "-- " + name + " --\n"})
+		srv.Fail("GET", pattern, 418)
+		if got := srv.Do("GET", name).StatusCode; got != 418 {
+			t.Errorf("%s does not fit %s: %d", pattern, name, got)
+		}
+	}
+}
+
+// TestHeaderOfNetHTTP fits header fields that net/http keeps elsewhere, and Depth only where it is.
+func TestHeaderOfNetHTTP(t *testing.T) {
+	srv := davtest.New(t, &davtest.Options{Tree: "-- /f --\n"})
+	srv.Fail("GET", "/f", 418).Header("host", "other.example").Times(1)
+	srv.Fail("*", "/f", 429).Depth("infinity").Optional()
+	for _, x := range []exchange{
+		{"GET", "/f", "Host: other.example", "", "418"},
+		{"GET", "/f", "", "", "200"},
+		{"PROPFIND", "/f", "", "", "429"},
+	} {
+		x.run(t, srv)
 	}
 }
 

@@ -3,10 +3,22 @@ package davtest
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
+	"unicode"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"golang.org/x/net/http/httpguts"
+
+	"dav207/server/multistatus"
 )
 
 // A file of faults is JSON: {"faults": [{"method": "DELETE", "path": "/c/03", "status": 423}, …]}.
@@ -21,6 +33,37 @@ func (s *faultSpec) String() string {
 		return err.Error()
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// AddFaults adds the faults of a file, or none if one of them is wrong: then the error is a
+// *LineError.
+func (s *Server) AddFaults(file string) ([]*Fault, error) {
+	if file == "" {
+		return nil, nil
+	}
+	specs, err := parseFaults([]byte(file))
+	if err != nil {
+		return nil, err
+	}
+	faults := make([]*Fault, len(specs))
+	for i, spec := range specs {
+		faults[i] = s.add(spec)
+	}
+	return faults, nil
+}
+
+// Faults returns all faults, in the order in which they are asked.
+func (s *Server) Faults() []*Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.faults)
+}
+
+// RemoveFaults removes these faults, or all if there are none.
+func (s *Server) RemoveFaults(faults ...*Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = slices.DeleteFunc(slices.Clone(s.faults), func(r *Fault) bool { return len(faults) == 0 || slices.Contains(faults, r) })
 }
 
 // LineError is a mistake in a file of faults or in a tree as text.
@@ -118,3 +161,330 @@ func jsonError(err error) error {
 
 const faultWords = "method, path, depth, user, header, nth, after, times, optional, status, condition, description, setHeader, property, lock, " +
 	"wire {delay, stall, trickle, reset, cut, malformed, contentLength, contentType, answer {status, header, body}, challenge, redirect, unavailable}"
+
+// faultMethods are the methods that a fault can be for.
+var faultMethods = []string{"GET", "HEAD", "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "PROPFIND", "PROPPATCH", "LOCK", "UNLOCK", "OPTIONS"}
+
+// depths are the values of Depth that the methods have that have one (RFC 4918 §9.1, §9.6.1, §9.8.3,
+// §9.9.2, §9.10.3).
+var depths = map[string][]string{
+	"PROPFIND": {"0", "1", "infinity"}, "COPY": {"0", "infinity"}, "LOCK": {"0", "infinity"}, "DELETE": {"infinity"}, "MOVE": {"infinity"},
+}
+
+// compile checks s and sets its methods and pattern. A fault that is complete must also do
+// something.
+func (s *faultSpec) compile(complete bool) (err error) {
+	if s.methods, err = parseMethods(s.Method); err != nil {
+		return err
+	}
+	if s.pattern, err = parsePattern(s.Path); err != nil {
+		return err
+	}
+	for _, check := range []func() error{s.checkWhere, s.checkCounts, s.checkStatus, s.checkProperty, s.checkLock, s.checkWire} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	if complete && s.idle() {
+		return errIdle
+	}
+	return nil
+}
+
+var errIdle = errors.New("it does nothing: give it a status, a lock or wire")
+
+// idle reports whether the fault would do nothing.
+func (s *faultSpec) idle() bool {
+	return !s.faithful() && (s.Wire == nil || *s.Wire == wireSpec{})
+}
+
+// faithful reports whether the fault is more than wire.
+func (s *faultSpec) faithful() bool { return s.Status != 0 || s.Lock != "" }
+
+// parseMethods returns the methods of a list with commas, nil for any.
+func parseMethods(list string) ([]string, error) {
+	if list == "" || list == "*" {
+		return nil, nil
+	}
+	var methods []string
+	for m := range strings.SplitSeq(list, ",") {
+		if m = strings.TrimSpace(m); !slices.Contains(faultMethods, m) {
+			return nil, fmt.Errorf("the server has no method %q: it has %s", m, strings.Join(faultMethods, ", "))
+		}
+		methods = append(methods, m)
+	}
+	return methods, nil
+}
+
+const everything = "/**"
+
+// parsePattern returns the pattern of doublestar for a pattern of a fault, in which "/c/**" is all
+// below /c and not /c itself, but "/**" everything.
+func parsePattern(path string) (string, error) {
+	if path == "/" || path == everything {
+		return path, nil
+	}
+	pattern := strings.TrimSuffix(path, "/")
+	switch {
+	case !strings.HasPrefix(path, "/"):
+		return "", fmt.Errorf("the path %q does not begin with a slash", path)
+	case !doublestar.ValidatePattern(pattern):
+		return "", fmt.Errorf("the path %q is no pattern: *, **, ?, {a,b} and [a-z] are special, with a backslash they are not", path)
+	}
+	for _, alternative := range alternatives(pattern) {
+		if err := checkAlternative(alternative); err != nil {
+			return "", fmt.Errorf("no resource has the path %q: %w", path, err)
+		}
+	}
+	if base, ok := strings.CutSuffix(pattern, "/**"); ok {
+		pattern = base + "/**/*"
+	}
+	return pattern, nil
+}
+
+// alternatives returns the patterns without braces that a valid pattern stands for, of which there
+// may be very many: it returns at most a thousand.
+func alternatives(pattern string) []string {
+	open, depth := -1, 0
+	var ends []int // of the alternatives of the first braces
+	inClass := false
+	for i := 0; i < len(pattern); i++ {
+		switch c := pattern[i]; {
+		case c == '\\':
+			i++
+		case inClass:
+			inClass = c != ']'
+		case c == '[':
+			inClass = true
+		case c == '{':
+			if depth++; depth == 1 {
+				open = i
+			}
+		case c == ',' && depth == 1:
+			ends = append(ends, i)
+		case c == '}':
+			if depth--; depth == 0 {
+				var all []string
+				from := open + 1
+				for _, end := range append(ends, i) {
+					if len(all) < 1000 {
+						all = append(all, alternatives(pattern[:open]+pattern[from:end]+pattern[i+1:])...)
+					}
+					from = end + 1
+				}
+				return all
+			}
+		}
+	}
+	return []string{pattern}
+}
+
+// checkAlternative returns an error if no name matches a valid pattern without braces. It looks for
+// one that does.
+func checkAlternative(pattern string) error {
+	var name strings.Builder
+	segments := []string{""} // as in the pattern
+	for i := 0; i < len(pattern); i++ {
+		from := i
+		switch c := pattern[i]; c {
+		case '\\':
+			i++
+			name.WriteByte(pattern[i])
+		case '*', '?':
+			name.WriteByte('x')
+		case '[':
+			for i++; pattern[i] != ']'; i++ {
+				if pattern[i] == '\\' {
+					i++
+				}
+			}
+			member := anyMember(pattern[from : i+1])
+			if member == "" {
+				return fmt.Errorf("no letter is in %s", pattern[from:i+1])
+			}
+			name.WriteString(member)
+		case '/':
+			segments = append(segments, "")
+			name.WriteByte(c)
+			continue
+		default:
+			name.WriteByte(c)
+		}
+		segments[len(segments)-1] += pattern[from : i+1]
+	}
+	for _, segment := range segments {
+		if segment != "**" && strings.Contains(segment, "**") {
+			return fmt.Errorf("** within a segment, as in %q, stands for nothing: it stands for whole segments", segment)
+		}
+	}
+	if segments[len(segments)-1] == "" {
+		return errors.New("it has an empty segment")
+	}
+	_, err := parseName(name.String())
+	return err
+}
+
+// anyMember returns a letter that matches a class such as [a-z], or "" if there is none.
+func anyMember(class string) string {
+	letters := []rune(class)
+	for r := rune('!'); r <= unicode.MaxLatin1; r++ { // for [^…]
+		letters = append(letters, r)
+	}
+	for _, r := range letters {
+		if r != '/' && doublestar.MatchUnvalidated(class, string(r)) {
+			return string(r)
+		}
+	}
+	return ""
+}
+
+func (s *faultSpec) checkWhere() error {
+	if s.Depth != "" && !slices.Contains(depths["PROPFIND"], s.Depth) {
+		return fmt.Errorf("no Depth is %q: it is 0, 1 or infinity", s.Depth)
+	}
+	for _, m := range s.methods {
+		if s.Depth != "" && !slices.Contains(depths[m], s.Depth) {
+			return fmt.Errorf("%s has no Depth %s (RFC 4918 §9)", m, s.Depth)
+		}
+	}
+	if strings.Contains(s.User, ":") {
+		return fmt.Errorf("no user is called %q: a name in Basic credentials has no colon (RFC 7617 §2)", s.User)
+	}
+	return checkHeader(s.Header)
+}
+
+func (s *faultSpec) checkCounts() error {
+	switch {
+	case s.Nth != nil && *s.Nth < 1, s.Times != nil && *s.Times < 1:
+		return errors.New("nth and times count from 1")
+	case s.After < 0:
+		return errors.New("after is a number of requests")
+	case s.Nth != nil && (s.After > 0 || s.Times != nil):
+		return errors.New("nth is one request: after and times do not go with it")
+	}
+	return nil
+}
+
+func (s *faultSpec) checkStatus() error {
+	switch {
+	case s.Status != 0 && (s.Status < 400 || s.Status > 599):
+		return fmt.Errorf("the status of a failure is 400 to 599, not %d", s.Status)
+	case s.Status == 0 && (s.Condition != "" || s.Description != "" || s.SetHeader != nil || s.Property != ""):
+		return errors.New("condition, description, setHeader and property go with a status")
+	case s.faithful() && slices.Contains(s.methods, "OPTIONS"):
+		return errors.New("OPTIONS touches no resource: only wire can be for it")
+	case s.Property != "" && s.SetHeader != nil:
+		return errors.New("the status of a property is in a 207, which has no place for header fields: setHeader does not go with property")
+	case s.Condition != "" && !isName(s.Condition):
+		return fmt.Errorf("the condition %q is no name of an XML element", s.Condition)
+	}
+	return checkOwnHeader(s.SetHeader)
+}
+
+// checkHeader returns an error if no message has one of the fields.
+func checkHeader(header map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return fmt.Errorf("%q is no name of a header field", name)
+		}
+		if !httpguts.ValidHeaderFieldValue(header[name]) {
+			return fmt.Errorf("%q is no value of a header field", header[name])
+		}
+	}
+	return nil
+}
+
+// checkOwnHeader is checkHeader for fields that an answer is to have.
+func checkOwnHeader(header map[string]string) error {
+	for name := range header {
+		switch http.CanonicalHeaderKey(name) {
+		case "Content-Length", "Transfer-Encoding", "Connection":
+			return fmt.Errorf("%s is not for a fault to set: wire has contentLength, cut and reset", name)
+		}
+	}
+	return checkHeader(header)
+}
+
+// isName reports whether an element of XML can have the local name.
+func isName(local string) bool {
+	_, err := multistatus.AppendProperty(nil, &multistatus.Property{XMLName: xml.Name{Local: local}})
+	return err == nil
+}
+
+// davProperties are the properties that "name" without a namespace can be.
+var davProperties = []string{"creationdate", "displayname", "getcontentlanguage", "getcontentlength", "getcontenttype", "getetag",
+	"getlastmodified", "lockdiscovery", "resourcetype", "supportedlock", "quota-available-bytes", "quota-used-bytes"}
+
+func (s *faultSpec) checkProperty() error {
+	if s.Property == "" {
+		return nil
+	}
+	for _, m := range s.methods {
+		if m != "PROPFIND" && m != "PROPPATCH" {
+			return fmt.Errorf("only PROPFIND and PROPPATCH have properties, %s has none", m)
+		}
+	}
+	if strings.HasPrefix(s.Property, "{") {
+		if _, local, ok := strings.Cut(s.Property[1:], "}"); !ok || !isName(local) {
+			return fmt.Errorf("%q is no property: write {namespace}name", s.Property)
+		}
+		return nil
+	}
+	if !slices.Contains(davProperties, s.Property) {
+		return fmt.Errorf("WebDAV has no property %q: write {namespace}name for a property of your own; WebDAV has %s", s.Property, strings.Join(davProperties, ", "))
+	}
+	return nil
+}
+
+// propertyName returns the name of the property, which checkProperty has checked.
+func (s *faultSpec) propertyName() xml.Name {
+	if space, local, ok := strings.Cut(strings.TrimPrefix(s.Property, "{"), "}"); ok {
+		return xml.Name{Space: space, Local: local}
+	}
+	return xml.Name{Space: multistatus.Namespace, Local: s.Property}
+}
+
+func (s *faultSpec) checkLock() error {
+	switch s.Lock {
+	case "":
+		return nil
+	case lockHeld, lockTaken, lockExpires:
+	default:
+		return fmt.Errorf("lock is held, taken or expires, not %q", s.Lock)
+	}
+	if s.Property != "" || s.Status != 0 {
+		return errors.New("lock and status are two things: the server chooses the status of a locked resource")
+	}
+	for _, m := range s.methods {
+		if readsOnly(m) {
+			return fmt.Errorf("%s needs no lock", m)
+		}
+	}
+	return nil
+}
+
+func (s *faultSpec) checkWire() error {
+	if s.Wire == nil {
+		return nil
+	}
+	if s.faithful() && (s.Wire.answer() != nil || s.Wire.Reset == resetBefore) {
+		return errors.New("status and lock take a request that is executed: answer, challenge, redirect, unavailable and reset before do not go with them")
+	}
+	return s.Wire.check()
+}
+
+// duration is a time.Duration that is written as "1.5s".
+type duration time.Duration
+
+// MarshalText implements encoding.TextMarshaler.
+func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *duration) UnmarshalText(b []byte) error {
+	parsed, err := time.ParseDuration(string(b))
+	if err != nil || parsed < 0 {
+		return fmt.Errorf("%s is no duration such as %q", strconv.Quote(string(b)), "1.5s")
+	}
+	*d = duration(parsed)
+	return nil
+}

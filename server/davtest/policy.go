@@ -3,8 +3,13 @@ package davtest
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
+
+	"github.com/bmatcuk/doublestar/v4"
 
 	"dav207/server/access"
 	"dav207/server/davpath"
@@ -175,4 +180,98 @@ func (s *Server) changeLocks(q *request, what string, path davpath.Path) {
 		q.held = append(q.held, l.Token)
 		q.mu.Unlock()
 	}
+}
+
+// fitsHead reports whether the fault is for requests with this method and header.
+func (s *faultSpec) fitsHead(q *http.Request, user string) bool {
+	if s.methods != nil && !slices.Contains(s.methods, q.Method) || s.User != "" && s.User != user ||
+		s.Depth != "" && !strings.EqualFold(s.Depth, depthOf(q)) {
+		return false
+	}
+	for name, value := range s.Header {
+		if got := headerValues(q, name); len(got) == 0 || value != "" && !slices.Contains(got, value) {
+			return false
+		}
+	}
+	return true
+}
+
+// headerValues returns the values of a header field, also of those that net/http has not in Header.
+func headerValues(q *http.Request, name string) []string {
+	switch http.CanonicalHeaderKey(name) {
+	case "Host":
+		return []string{q.Host}
+	case "Transfer-Encoding":
+		return q.TransferEncoding
+	}
+	return q.Header.Values(name)
+}
+
+// depthOf returns the Depth of a request, which is infinity where the header is missing, or "" if
+// the method has none.
+func depthOf(q *http.Request) string {
+	d := q.Header.Get("Depth")
+	if d == "" && depths[q.Method] != nil {
+		return "infinity"
+	}
+	return d
+}
+
+// fitsPath reports whether the fault is for the resource with this name.
+func (s *faultSpec) fitsPath(name string) bool { return matchPath(s.pattern, name) }
+
+// matchPath reports whether a pattern of parsePattern matches a name.
+func matchPath(pattern, name string) bool {
+	if pattern == everything {
+		return true
+	}
+	if name == "/" || pattern == "/" {
+		return name == pattern
+	}
+	return doublestar.MatchUnvalidated(pattern, name)
+}
+
+// fires counts a request and reports whether the fault fires in it.
+func (f *Fault) fires() bool {
+	f.calls++
+	s := f.spec
+	switch {
+	case s.Nth != nil && f.calls != *s.Nth, f.calls <= s.After, s.Times != nil && f.fired >= *s.Times:
+		return false
+	}
+	f.fired++
+	return true
+}
+
+// err returns the failure that the fault gives the resource with this href.
+func (s *faultSpec) err(method, href string) error {
+	e := &multistatus.Error{Status: s.Status, Description: s.Description, Err: errFault}
+	switch {
+	case s.Condition != "" && strings.HasSuffix(s.Condition, "-lock") || strings.HasPrefix(s.Condition, "lock-"):
+		e.Condition = multistatus.Precondition(s.Condition, href)
+	case s.Condition != "":
+		e.Condition = multistatus.Precondition(s.Condition)
+	case s.Status == http.StatusLocked && method == "LOCK":
+		e.Condition = multistatus.Precondition(multistatus.NoConflictingLock, href)
+	case s.Status == http.StatusLocked:
+		e.Condition = multistatus.Precondition(multistatus.LockTokenSubmitted, href)
+	}
+	for name, value := range s.SetHeader {
+		if e.Header == nil {
+			e.Header = http.Header{}
+		}
+		e.Header.Set(name, value)
+	}
+	return e
+}
+
+var errFault = errors.New("a fault of the test")
+
+// readsOnly reports whether a method changes nothing.
+func readsOnly(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, "PROPFIND":
+		return true
+	}
+	return false
 }

@@ -14,6 +14,12 @@ import (
 	"time"
 )
 
+// Journal returns all exchanges since the start, the last Reset or ClearJournal.
+func (s *Server) Journal() Journal { return s.recorder.journal() }
+
+// ClearJournal forgets all exchanges.
+func (s *Server) ClearJournal() { s.recorder.clear() }
+
 // recorder records the exchanges of a handler.
 type recorder struct {
 	now    func() time.Time // of Began, Took and Date

@@ -25,6 +25,24 @@ type Response struct {
 	Err error
 }
 
+// Lock takes an exclusive write lock on the resource called name and returns its token. headers are
+// lines as for Do, such as "Depth: 0" (the default is infinity) or "Timeout: Second-10". If the
+// name is unmapped, LOCK creates an empty file.
+func (s *Server) Lock(name string, headers ...string) (token string) {
+	s.t.Helper()
+	r := s.Send("LOCK", name, lockInfo, headers...)
+	if r.StatusCode != http.StatusOK && r.StatusCode != http.StatusCreated {
+		s.t.Fatalf("davtest: LOCK %s = %v", name, r)
+	}
+	token = strings.Trim(r.Header.Get("Lock-Token"), "<>")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.setup[token] = true
+	return token
+}
+
+const lockInfo = `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`
+
 // Do sends a request without a body. name is the decoded name of a resource, without the server's
 // prefix; headers are lines such as "Depth: 0". It fails the test if there is no answer, or if a
 // 207 violates RFC 4918 §14.

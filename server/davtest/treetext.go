@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/afero"
 	"golang.org/x/tools/txtar"
 
+	"dav207/fsbackend/memory"
 	"dav207/props"
 	"dav207/server/davpath"
 	"dav207/server/davxml"
@@ -45,22 +46,68 @@ const (
 )
 
 // AddTree adds the resources of a tree as text, and replaces those that exist: see the README for
-// the format. The error is a *LineError.
-func (s *Server) AddTree(text string) error { return s.write(text) }
-
-// ReplaceTree is AddTree after everything that was there is removed.
-func (s *Server) ReplaceTree(text string) error {
-	if err := s.clear(); err != nil {
+// the format. The error is a *LineError; then nothing is added.
+func (s *Server) AddTree(text string) error {
+	before, err := s.read(true)
+	if err == nil {
+		err = s.try(before, text)
+	}
+	if err != nil {
 		return err
 	}
 	return s.write(text)
+}
+
+// ReplaceTree is AddTree after everything that was there is removed.
+func (s *Server) ReplaceTree(text string) error {
+	if err := s.try("", text); err != nil {
+		return err
+	}
+	if err := s.removeState(); err != nil {
+		return err
+	}
+	names, err := afero.ReadDir(s.files, "/")
+	for _, info := range names {
+		err = errors.Join(err, s.files.RemoveAll("/"+info.Name()))
+	}
+	if err != nil {
+		return err
+	}
+	return s.write(text)
+}
+
+// try returns the mistake in a tree that is to be added to another one. It changes nothing.
+func (s *Server) try(tree, added string) error {
+	scratch := &Server{files: memory.New(nil), store: &props.Memory{}, clock: s.clock,
+		locks: locks.New(&locks.Options{Now: s.clock.now}), setup: make(map[string]bool)}
+	if err := scratch.write(tree); err != nil {
+		return err
+	}
+	return scratch.write(added)
+}
+
+// fill makes the tree of the start, and makes it again from its text: how the tree was described
+// must not show in entity tags.
+func (s *Server) fill(from fs.FS, text string) (err error) {
+	if from != nil {
+		if err := s.copyFrom(from); err != nil {
+			return err
+		}
+	}
+	if err := s.write(text); err != nil {
+		return err
+	}
+	if s.first, err = s.read(true); err != nil || s.first == "" || !s.resettable() {
+		return err
+	}
+	return s.restore()
 }
 
 // Tree returns everything there is as text, with properties, locks and the times that are not those
 // of the clock at its start. What AddTree makes of it on an empty server is the same tree.
 func (s *Server) Tree() string {
 	s.t.Helper()
-	text, err := s.read()
+	text, err := s.read(false)
 	s.check(err)
 	return text
 }
@@ -87,6 +134,9 @@ func (s *Server) writeSection(head string, data []byte) (n int, err error) {
 	kind, name, ok := strings.Cut(head, " ")
 	if strings.HasPrefix(head, "/") {
 		kind, name, ok = "", head, true
+	}
+	if kind == "link" {
+		return 0, errors.New("the tree in memory has no symbolic links: they take a directory on a disk")
 	}
 	if kind == timesSection || kind == locksSection {
 		return eachLine(data, map[string]func(string) error{timesSection: s.writeTime, locksSection: s.writeLock}[kind])
@@ -126,10 +176,15 @@ func parseName(name string) (davpath.Path, error) {
 	}
 	name = strings.TrimSuffix(name, "/")
 	p, err := davpath.Clean(name)
-	if err == nil && (p.String() != name || p.Reserved()) {
-		err = errors.New("the name is not canonical, or it is reserved")
+	switch {
+	case err != nil:
+		return p, err
+	case p.Reserved():
+		return p, errors.New("the name is reserved")
+	case p.String() != name:
+		return p, fmt.Errorf("it would be %q", p)
 	}
-	return p, err
+	return p, nil
 }
 
 // eachLine calls use for each line that is not empty. n is the number of the line that is wrong.
@@ -162,7 +217,7 @@ func (s *Server) writeLock(line string) error {
 		return fmt.Errorf("%q is no lock such as: exclusive infinity jane 3600 urn:uuid:… /c/", line)
 	}
 	seconds, err := strconv.ParseUint(f[3], 10, 32)
-	if err != nil {
+	if err != nil || seconds == 0 {
 		return fmt.Errorf("%q is no number of seconds", f[3])
 	}
 	p, err := davpath.Clean(strings.TrimSuffix(f[5], "/"))
@@ -206,8 +261,8 @@ func (s *Server) writeProperties(p davpath.Path, data []byte) error {
 	return s.store.Update(context.Background(), props.Set{Path: p, Properties: set})
 }
 
-// read returns the tree as text.
-func (s *Server) read() (string, error) {
+// read returns the tree as text. realTimes adds the times if the clock is that of the machine.
+func (s *Server) read(realTimes bool) (string, error) {
 	names, err := s.names()
 	if err != nil {
 		return "", err
@@ -230,7 +285,7 @@ func (s *Server) read() (string, error) {
 		if len(properties) > 0 {
 			a.Files = append(a.Files, txtar.File{Name: propertiesSection + " " + name, Data: properties})
 		}
-		if !s.clock.start.IsZero() && !modified.Equal(s.clock.start) {
+		if !modified.Equal(s.clock.start) && (realTimes || !s.clock.start.IsZero()) {
 			times.Data = fmt.Appendf(times.Data, "%s %s\n", modified.UTC().Format(time.RFC3339Nano), name)
 		}
 	}
@@ -310,13 +365,16 @@ func (s *Server) copyFrom(from fs.FS) error {
 			return err
 		}
 		to := path.Join("/", name)
-		if d.IsDir() {
+		switch {
+		case d.IsDir():
 			err = s.files.MkdirAll(to, 0o777)
-		} else if info.Mode().IsRegular() {
+		case info.Mode().IsRegular():
 			var b []byte
 			if b, err = fs.ReadFile(from, name); err == nil {
 				err = s.writeFile(to, b)
 			}
+		default:
+			err = fmt.Errorf("%s is neither a file nor a directory: the tree in memory has no symbolic links and no devices", name)
 		}
 		if !info.ModTime().IsZero() {
 			times = append(times, dated{to, info.ModTime()})

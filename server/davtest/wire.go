@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"slices"
@@ -18,7 +19,7 @@ import (
 type wireSpec struct {
 	Delay         duration    `json:"delay,omitzero"`
 	Stall         *int        `json:"stall,omitempty"`
-	Trickle       int         `json:"trickle,omitempty"` // bytes of the body a second
+	Trickle       *int        `json:"trickle,omitempty"` // bytes of the body a second
 	Reset         string      `json:"reset,omitempty"`
 	Cut           *int        `json:"cut,omitempty"`
 	Malformed     bool        `json:"malformed,omitempty"`
@@ -27,7 +28,7 @@ type wireSpec struct {
 	Answer        *wireAnswer `json:"answer,omitempty"`
 	Challenge     bool        `json:"challenge,omitempty"`
 	Redirect      string      `json:"redirect,omitempty"`
-	Unavailable   duration    `json:"unavailable,omitzero"`
+	Unavailable   *duration   `json:"unavailable,omitempty"`
 }
 
 // wireAnswer is an answer that does not come from the server.
@@ -47,7 +48,7 @@ func (f *Fault) Stall(n int) *Fault { return f.onWire(func(w *wireSpec) { w.Stal
 
 // Trickle sends so many bytes of the body a second.
 func (f *Fault) Trickle(bytesPerSecond int) *Fault {
-	return f.onWire(func(w *wireSpec) { w.Trickle = bytesPerSecond })
+	return f.onWire(func(w *wireSpec) { w.Trickle = &bytesPerSecond })
 }
 
 // Reset resets the connection (TCP RST): "before" the request is executed, "in" the middle of the
@@ -74,7 +75,11 @@ func (f *Fault) ContentType(value string) *Fault {
 func (f *Fault) Answer(status int, body string, headers ...string) *Fault {
 	a := &wireAnswer{Status: status, Body: body}
 	for _, line := range headers {
-		name, value, _ := strings.Cut(line, ":")
+		name, value, ok := strings.Cut(line, ":")
+		if !ok {
+			f.server.t.Helper()
+			f.server.t.Fatalf("davtest: header %q has no colon", line)
+		}
 		a.Header = with(a.Header, name, strings.TrimSpace(value))
 	}
 	return f.onWire(func(w *wireSpec) { w.Answer = a })
@@ -89,9 +94,9 @@ func (f *Fault) Redirect(location string) *Fault {
 	return f.onWire(func(w *wireSpec) { w.Redirect = location })
 }
 
-// Unavailable answers 503 with this Retry-After, in whole seconds.
+// Unavailable answers 503 with this Retry-After, rounded up to whole seconds.
 func (f *Fault) Unavailable(retryAfter time.Duration) *Fault {
-	return f.onWire(func(w *wireSpec) { w.Unavailable = duration(retryAfter) })
+	return f.onWire(func(w *wireSpec) { w.Unavailable = new(duration(retryAfter)) })
 }
 
 func (f *Fault) onWire(change func(*wireSpec)) *Fault {
@@ -112,17 +117,40 @@ const (
 )
 
 func (w *wireSpec) check() error {
+	count := func(given ...bool) (n int) {
+		for _, g := range given {
+			if g {
+				n++
+			}
+		}
+		return n
+	}
 	switch {
+	case count(w.Answer != nil, w.Challenge, w.Redirect != "", w.Unavailable != nil) > 1:
+		return errors.New("a request has one answer: answer, challenge, redirect or unavailable")
+	case count(w.Reset != "", w.Stall != nil, w.Cut != nil) > 1:
+		return errors.New("an answer ends in one way: reset, stall or cut")
+	case w.Reset == resetBefore && *w != wireSpec{Reset: resetBefore, Delay: w.Delay}:
+		return errors.New("reset before leaves no answer: only delay goes with it")
+	case w.Delay < 0 || w.Unavailable != nil && *w.Unavailable < 0:
+		return errors.New("no time is negative")
+	case w.Trickle != nil && *w.Trickle < 1:
+		return errors.New("trickle is at least 1 byte a second")
 	case w.Reset != "" && w.Reset != resetBefore && w.Reset != resetIn && w.Reset != resetAfter:
 		return fmt.Errorf("reset is before, in or after, not %q", w.Reset)
 	case w.Answer != nil && (w.Answer.Status < 200 || w.Answer.Status > 599):
 		return fmt.Errorf("the status of an answer is 200 to 599, not %d", w.Answer.Status)
-	case w.Trickle < 0 || w.Stall != nil && *w.Stall < 0 || w.Cut != nil && *w.Cut < 0:
-		return errors.New("stall, trickle and cut count bytes")
+	case w.Stall != nil && *w.Stall < 0 || w.Cut != nil && *w.Cut < 0:
+		return errors.New("stall and cut count bytes")
 	case w.ContentLength != nil && *w.ContentLength < 0:
 		return errors.New("no Content-Length is negative")
 	}
-	return nil
+	if w.Answer != nil {
+		if err := checkOwnHeader(w.Answer.Header); err != nil {
+			return err
+		}
+	}
+	return checkHeader(map[string]string{"Location": w.Redirect, "Content-Type": w.ContentType})
 }
 
 // answer returns the answer that is sent in place of the server's, or nil.
@@ -133,8 +161,8 @@ func (w *wireSpec) answer() *wireAnswer {
 			Header: map[string]string{"WWW-Authenticate": `Basic realm="davtest", charset="UTF-8"`}}
 	case w.Redirect != "":
 		return &wireAnswer{Status: http.StatusFound, Header: map[string]string{"Location": w.Redirect}}
-	case w.Unavailable > 0:
-		seconds := strconv.Itoa(int(time.Duration(w.Unavailable).Seconds()))
+	case w.Unavailable != nil:
+		seconds := strconv.Itoa(int(math.Ceil(time.Duration(*w.Unavailable).Seconds())))
 		return &wireAnswer{Status: http.StatusServiceUnavailable, Body: "Service Unavailable\n", Header: map[string]string{"Retry-After": seconds}}
 	}
 	return w.Answer
@@ -152,6 +180,7 @@ func (s *Server) wire(next http.Handler) http.Handler {
 		}
 		spec := fault.Wire
 		if spec.Reset == resetBefore {
+			wait(r.Context(), s.closing, time.Duration(spec.Delay))
 			reset(w, "reset before the request")
 			return
 		}
@@ -301,16 +330,16 @@ func (w *wireSpec) sendRaw(to http.ResponseWriter, r *http.Request, status int, 
 
 // trickle writes body, at the rate of the fault, and reports whether it was written.
 func (w *wireSpec) trickle(conn net.Conn, ctx context.Context, closing <-chan struct{}, body []byte) bool {
-	if w.Trickle == 0 {
+	if w.Trickle == nil {
 		_, err := conn.Write(body)
 		return err == nil
 	}
-	step := max(w.Trickle/10, 1)
+	step := max(*w.Trickle/10, 1)
 	for part := range slices.Chunk(body, step) {
 		if _, err := conn.Write(part); err != nil {
 			return false
 		}
-		if !wait(ctx, closing, time.Second*time.Duration(len(part))/time.Duration(w.Trickle)) {
+		if !wait(ctx, closing, time.Second*time.Duration(len(part))/time.Duration(*w.Trickle)) {
 			return false
 		}
 	}
