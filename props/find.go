@@ -1,12 +1,12 @@
 package props
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"errors"
 	"net/http"
 	"slices"
-	"sort"
 
 	"dav207/server/access"
 	"dav207/server/multistatus"
@@ -37,7 +37,7 @@ type Finder struct {
 	kind     Kind
 	asked    []asked    // looked up for each resource, in the order of the response
 	unknown  []xml.Name // names of DAV:include without a live property: all dead ones are listed anyway
-	groups   []group    // properties with another status than 200, by status
+	groups   []group    // properties with another status than 200, in the order of compareFailures
 	err      error
 }
 
@@ -50,9 +50,9 @@ type asked struct {
 	optional bool
 }
 
-// group is the propstat of the properties with one status other than 200.
+// group is the propstat of the properties that failed for the same reason.
 type group struct {
-	status   int
+	failure  *multistatus.Error
 	propstat []byte
 }
 
@@ -98,14 +98,11 @@ func (f *Finder) ask(n xml.Name, l *live, optional bool) {
 }
 
 // Find appends the propstats of r to b, as XML for multistatus.Writer.WriteFunc: one for each
-// status, in ascending order. dead holds r's dead properties. There is always at least one
+// status and reason, in ascending order. dead holds r's dead properties. There is always at least one
 // propstat, be it empty (RFC 4918 §14.24). A live property that fails has its own status. Find
 // returns an error if the name of a property is not an XML name.
 func (f *Finder) Find(b []byte, r *Resource, dead []Property) ([]byte, error) {
-	f.err = nil
-	for i := range f.groups {
-		f.groups[i].propstat = f.groups[i].propstat[:0]
-	}
+	f.err, f.groups = nil, f.groups[:0]
 	from := len(b)
 	b = multistatus.AppendPropstatStart(b)
 	start := len(b)
@@ -118,11 +115,9 @@ func (f *Finder) Find(b []byte, r *Resource, dead []Property) ([]byte, error) {
 	} else {
 		b = b[:from]
 	}
-	for i := range f.groups {
-		if g := &f.groups[i]; len(g.propstat) > 0 {
-			b = append(b, g.propstat...)
-			b = multistatus.AppendPropstatEnd(b, g.status, nil, "")
-		}
+	for _, g := range f.groups {
+		b = append(b, g.propstat...)
+		b = multistatus.AppendPropstatEnd(b, g.failure.Status, g.failure.Condition, g.failure.Description)
 	}
 	if len(b) == from {
 		b = multistatus.AppendPropstatEnd(multistatus.AppendPropstatStart(b), http.StatusOK, nil, "")
@@ -160,7 +155,7 @@ func (f *Finder) all(b []byte, r *Resource, dead []Property) []byte {
 	}
 	for _, n := range f.unknown {
 		if index(dead, n) < 0 {
-			f.report(http.StatusNotFound, n)
+			f.report(errNotFound, n)
 		}
 	}
 	return b
@@ -216,9 +211,9 @@ func (f *Finder) other(b []byte, r *Resource, a *asked, err error, refused bool)
 	case err == nil:
 		b = append(b, a.live.empty...)
 	case err != ErrUndefined && !errors.Is(err, ErrUndefined):
-		f.report(multistatus.StatusOf(err), a.name)
+		f.report(multistatus.AsError(err), a.name)
 	case !a.optional:
-		f.report(http.StatusNotFound, a.name)
+		f.report(errNotFound, a.name)
 	}
 	return b
 }
@@ -238,7 +233,7 @@ func (f *Finder) readable(r *Resource, n xml.Name) bool {
 	}
 	err := f.policy.CheckProperty(f.ctx, access.Read, r.Path, n)
 	if err != nil {
-		f.report(multistatus.StatusOf(err), n)
+		f.report(multistatus.AsError(err), n)
 	}
 	return err == nil
 }
@@ -258,21 +253,44 @@ func (f *Finder) dead(b []byte, r *Resource, p *Property) []byte {
 	return b
 }
 
-// report adds the name of a property to the propstat of its status.
-func (f *Finder) report(status int, n xml.Name) {
-	// Sorted, so that the response of a resource does not depend on the resources before it.
-	at := sort.Search(len(f.groups), func(i int) bool { return f.groups[i].status >= status })
-	if at == len(f.groups) || f.groups[at].status != status {
-		f.groups = slices.Insert(f.groups, at, group{status: status})
+var errNotFound = &multistatus.Error{Status: http.StatusNotFound}
+
+// report adds the name of a property to the propstat of those that failed for the same reason.
+func (f *Finder) report(failure *multistatus.Error, n xml.Name) {
+	at, found := slices.BinarySearchFunc(f.groups, failure, func(g group, e *multistatus.Error) int { return compareFailures(g.failure, e) })
+	if !found {
+		var unused []byte // of a resource before
+		if used := len(f.groups); used < cap(f.groups) {
+			unused = f.groups[:used+1][used].propstat[:0]
+		}
+		f.groups = slices.Insert(f.groups, at, group{failure, multistatus.AppendPropstatStart(unused)})
 	}
 	g := &f.groups[at]
-	if len(g.propstat) == 0 {
-		g.propstat = multistatus.AppendPropstatStart(g.propstat)
-	}
 	var err error
 	if g.propstat, err = multistatus.AppendProperty(g.propstat, &Property{XMLName: n}); err != nil {
 		f.err = err
 	}
+}
+
+// compareFailures returns 0 if two properties that failed can share a propstat (RFC 4918 §14.22):
+// one has one DAV:status, DAV:error and DAV:responsedescription.
+func compareFailures(a, b *multistatus.Error) int {
+	if a == b {
+		return 0
+	}
+	return cmp.Or(cmp.Compare(a.Status, b.Status), compareConditions(a.Condition, b.Condition), cmp.Compare(a.Description, b.Description))
+}
+
+func compareConditions(a, b *multistatus.Condition) int {
+	switch {
+	case a == b:
+		return 0
+	case a == nil:
+		return -1
+	case b == nil:
+		return 1
+	}
+	return cmp.Or(cmp.Compare(a.Name.Space, b.Name.Space), cmp.Compare(a.Name.Local, b.Name.Local), slices.Compare(a.Hrefs, b.Hrefs))
 }
 
 // index returns the index of the property with that name, or -1.

@@ -134,8 +134,8 @@ func (p *patch) cause() error {
 	return nil
 }
 
-// result groups the names of the properties by status, each once and in document order. A name that
-// was changed more than once has its first error.
+// result groups the names of the properties by status and reason, each once and in document order. A
+// name that was changed more than once has its first error.
 func (p *patch) result() []multistatus.Propstat {
 	outcome := make(map[xml.Name]error)
 	var names []xml.Name
@@ -147,20 +147,18 @@ func (p *patch) result() []multistatus.Propstat {
 		}
 		outcome[n] = cmp.Or(before, p.errs[i])
 	}
-	failed := p.failed()
+	other := &multistatus.Error{Status: http.StatusOK} // of those without an error of their own
+	if p.failed() {
+		other.Status = http.StatusFailedDependency
+	}
 	var out []multistatus.Propstat
+	var reasons []*multistatus.Error // of out
 	for _, n := range names {
-		ps := multistatus.Propstat{Status: http.StatusOK}
-		if e := multistatus.AsError(outcome[n]); e != nil {
-			ps.Status, ps.Error, ps.Description = e.Status, e.Condition, e.Description
-		} else if failed {
-			ps.Status = http.StatusFailedDependency
-		}
-		at := slices.IndexFunc(out, func(o multistatus.Propstat) bool {
-			return o.Status == ps.Status && same(o.Error, ps.Error) && o.Description == ps.Description
-		})
+		e := cmp.Or(multistatus.AsError(outcome[n]), other)
+		at := slices.IndexFunc(reasons, func(o *multistatus.Error) bool { return compareFailures(o, e) == 0 })
 		if at < 0 {
-			out, at = append(out, ps), len(out)
+			at = len(out)
+			out, reasons = append(out, multistatus.Propstat{Status: e.Status, Error: e.Condition, Description: e.Description}), append(reasons, e)
 		}
 		out[at].Prop = append(out[at].Prop, Property{XMLName: n})
 	}
@@ -168,12 +166,4 @@ func (p *patch) result() []multistatus.Propstat {
 		out = []multistatus.Propstat{{Status: http.StatusOK}}
 	}
 	return out
-}
-
-// same reports whether two properties with these conditions can share a propstat.
-func same(a, b *multistatus.Condition) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return a.Name == b.Name && len(a.Hrefs) == 0 && len(b.Hrefs) == 0
 }

@@ -6,11 +6,13 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"dav207/server/davtest"
+	"dav207/server/multistatus"
 )
 
 // exchange is a request and the outcome as Response.String has it.
@@ -130,6 +132,75 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPropertyReasons: the propstat of a property that fails has the condition and the description of
+// the fault, in PROPFIND and PROPPATCH, and shares it with those that failed for the same reason
+// (RFC 4918 §14.5, §14.22, §14.25).
+func TestPropertyReasons(t *testing.T) {
+	const (
+		find = `<propfind xmlns="DAV:"><prop><getetag/><getcontentlength/><b xmlns="x:"/><a xmlns="x:"/><none xmlns="x:"/><resourcetype/></prop></propfind>`
+		all  = `<propfind xmlns="DAV:"><allprop/></propfind>`
+		set  = `<propertyupdate xmlns="DAV:"><set><prop><a xmlns="x:">1</a><b xmlns="x:">1</b><c xmlns="x:">1</c></prop></set></propertyupdate>`
+	)
+	srv := davtest.New(t, &davtest.Options{Tree: "-- /c/1 --\n1\n-- properties /c/1 --\n<a xmlns=\"x:\">1</a>\n<b xmlns=\"x:\">1</b>\n-- /c/2 --\n22\n"})
+	srv.Fail("PROPFIND", "/c/*", 507).Property("getcontentlength").Condition("quota-not-exceeded").Description("No <room>.")
+	srv.Fail("PROPFIND", "/c/*", 507).Property("{x:}b").Condition("quota-not-exceeded").Description("No <room>.").Optional()
+	srv.Fail("PROPFIND", "/c/*", 507).Property("getetag")
+	srv.Fail("PROPFIND", "/c/*", 423).Property("{x:}a").Optional() // its condition names the resource
+	srv.Fail("PROPPATCH", "/c/*", 507).Property("{x:}a").Condition("quota-not-exceeded").Description("Full.")
+	srv.Fail("PROPPATCH", "/c/*", 507).Property("{x:}b").Condition("sufficient-disk-space")
+	const (
+		quota  = `507 [getcontentlength b] quota-not-exceeded "No <room>."`
+		tag    = `507 [getetag] ""`
+		locked = `423 [a] lock-token-submitted(/c/1) ""`
+	)
+	for _, tt := range []struct {
+		method, name, body string
+		want               []string // of the propstats
+	}{
+		{"PROPFIND", "/c/1", find, []string{`200 [resourcetype] ""`, `404 [none] ""`, locked, tag, quota}},
+		{"PROPFIND", "/c/2", find, []string{`200 [resourcetype] ""`, `404 [b a none] ""`, tag, `507 [getcontentlength] quota-not-exceeded "No <room>."`}},
+		{"PROPFIND", "/c/1", all, []string{`423 [a] lock-token-submitted(/c/1) ""`, tag, quota}},
+		{"PROPPATCH", "/c/1", set, []string{`507 [a] quota-not-exceeded "Full."`, `507 [b] sufficient-disk-space ""`, `424 [c] ""`}},
+	} {
+		r := srv.Send(tt.method, tt.name, tt.body, "Depth: 0")
+		if len(r.Responses) != 1 {
+			t.Fatalf("%s %s = %s", tt.method, tt.name, r)
+		}
+		if got := reasons(r.Responses[0].Propstat, tt.body == all); !slices.Equal(got, tt.want) {
+			t.Errorf("%s %s\n got %q\nwant %q", tt.method, tt.name, got, tt.want)
+		}
+	}
+	// A member has no propstat of the one before.
+	list := srv.Send("PROPFIND", "/c/", find, "Depth: 1").Responses
+	for i, want := range []int{2, 5, 4} { // of /c/, /c/1, /c/2
+		if got := reasons(list[i].Propstat, false); len(got) != want {
+			t.Errorf("%s in a listing has %q, want %d", list[i].Href, got, want)
+		}
+	}
+}
+
+// reasons describes propstats, perhaps only those of failures.
+func reasons(propstats []multistatus.Propstat, failures bool) (all []string) {
+	for _, ps := range propstats {
+		if failures && ps.Status == 200 {
+			continue
+		}
+		var names []string
+		for _, p := range ps.Prop {
+			names = append(names, p.XMLName.Local)
+		}
+		reason := ""
+		if ps.Error != nil {
+			if reason = ps.Error.Name.Local; len(ps.Error.Hrefs) > 0 {
+				reason += fmt.Sprintf("(%s)", strings.Join(ps.Error.Hrefs, " "))
+			}
+			reason += " "
+		}
+		all = append(all, fmt.Sprintf("%d %s %s%q", ps.Status, names, reason, ps.Description))
+	}
+	return all
 }
 
 const (
