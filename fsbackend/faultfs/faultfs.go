@@ -229,11 +229,17 @@ func (u *upload) Commit(ctx context.Context) (*fsbackend.Info, error) {
 // where to.
 func (f *FS) CopyFile(ctx context.Context, src, dst davpath.Path) error {
 	for _, op := range []Op{Open, Create, Read, Write, Commit} {
-		paths := []davpath.Path{dst, src}
 		if op == Open || op == Read {
-			paths = paths[1:]
+			if err := f.fault(ctx, op, src); err != nil {
+				return err
+			}
+			continue
 		}
-		if err := f.fault(ctx, op, paths...); err != nil {
+		err := f.fault(ctx, op, dst, src)
+		if at := (*fs.PathError)(nil); errors.As(err, &at) && at.Path == src.String() {
+			err = &fs.PathError{Op: at.Op, Path: dst.String(), Err: at.Err} // the source is in order
+		}
+		if err != nil {
 			return err
 		}
 	}

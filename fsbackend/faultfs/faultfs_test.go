@@ -129,7 +129,6 @@ func TestOps(t *testing.T) {
 		{faultfs.Readdir, "/c", one(list, "/c"), one(list, "/c/d")},
 		{faultfs.Create, "/c/1", two(put, "/c/1", "x"), one(readFile, "/c/1")},
 		{faultfs.Create, "/c/1", two(copyFile, "/f", "/c/1"), two(copyFile, "/c/2", "/x")},
-		{faultfs.Create, "/c/1", two(copyFile, "/c/1", "/x"), two(copyFile, "/f", "/x")},
 		{faultfs.Write, "/c/1", two(put, "/c/1", "new content"), two(put, "/c/1", "")},
 		{faultfs.Commit, "/c/1", two(put, "/c/1", "new content"), two(put, "/c/2", "x")},
 		{faultfs.Mkdir, "/x", one(mkdir, "/x"), one(mkdir, "/y")},
@@ -372,6 +371,10 @@ func TestCopyUnderSource(t *testing.T) {
 			f := open(t)
 			rule := f.Fail(op, name, syscall.ENOSPC).Times(1)
 			err := f.CopyFile(ctx, at("/c/1"), at("/e/1"))
+			failed := map[bool]string{true: "/c/1", false: "/e/1"}[op == faultfs.Open || op == faultfs.Read]
+			if at := (*fs.PathError)(nil); !errors.As(err, &at) || at.Path != failed {
+				t.Errorf("%s %s: the error %v is not one of %s", op, name, err, failed)
+			}
 			if !errors.Is(err, syscall.ENOSPC) || rule.Calls() != 1 || stat(f, "/e/1") == nil {
 				t.Errorf("%s %s: %v after %d calls", op, name, err, rule.Calls())
 			}

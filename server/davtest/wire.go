@@ -336,10 +336,10 @@ func (w *wireSpec) trickle(conn net.Conn, ctx context.Context, closing <-chan st
 	}
 	step := max(*w.Trickle/10, 1)
 	for part := range slices.Chunk(body, step) {
-		if _, err := conn.Write(part); err != nil {
+		if !wait(ctx, closing, time.Second*time.Duration(len(part))/time.Duration(*w.Trickle)) {
 			return false
 		}
-		if !wait(ctx, closing, time.Second*time.Duration(len(part))/time.Duration(*w.Trickle)) {
+		if _, err := conn.Write(part); err != nil {
 			return false
 		}
 	}
