@@ -151,10 +151,7 @@ func (m *model) copy(src, dst string, deep bool) bool {
 	case collection:
 		kinds = append(kinds, "mkdir")
 	}
-	if !collection {
-		kinds = append(kinds, "create", "write", "commit")
-	}
-	if m.fails(dst, kinds...) {
+	if m.fails(dst, kinds...) || !collection && m.copyFails(src, dst) {
 		m.reports[dst] = m.outcome() // the href has the kind of the source
 		return false
 	}

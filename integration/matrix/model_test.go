@@ -34,6 +34,12 @@ func (m *model) fails(name string, kinds ...string) bool {
 	return m.fault.name == name && m.cause != vanished && slices.Contains(kinds, m.kind)
 }
 
+// copyFails reports whether the copy of a file to dst fails as it is written. A rule under the name of
+// the source is for its copy, too: see faultfs.FS.CopyFile.
+func (m *model) copyFails(src, dst string) bool {
+	return m.fails(src, "create", "write", "commit") || m.fails(dst, "create", "write", "commit")
+}
+
 // vanishes reports whether the resource vanishes in one of these operations, and removes it if so.
 func (m *model) vanishes(name string, kinds ...string) bool {
 	if m.fault.name != name || m.cause != vanished || !slices.Contains(kinds, m.kind) {

@@ -177,13 +177,10 @@ func (m *model) move(src, dst string, across, head bool) (all bool) {
 	case across && collection:
 		kinds = append(kinds, "mkdir")
 	}
-	if across && !collection {
-		kinds = append(kinds, "create", "write", "commit")
-	}
 	if !across && whole {
 		kinds = append(kinds, "rename")
 	}
-	if m.fails(dst, kinds...) {
+	if m.fails(dst, kinds...) || across && !collection && m.copyFails(src, dst) {
 		m.reports[dst] = m.outcome()
 		return false
 	}
