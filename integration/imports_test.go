@@ -54,7 +54,7 @@ var allowed = map[string]string{
 	"server/davxml/xmltest": "server/davxml",
 	"props/propstest":       "props server/davpath",
 	"fsbackend/backendtest": "fsbackend server/davpath",
-	"server/davtest":        "server server/access server/davpath server/davxml server/locks server/multistatus props fsbackend/faultfs fsbackend/memory | github.com/bmatcuk/doublestar github.com/spf13/afero golang.org/x/tools",
+	"server/davtest":        "server server/access server/davpath server/davxml server/locks server/multistatus props fsbackend/faultfs fsbackend/memory | github.com/bmatcuk/doublestar github.com/spf13/afero golang.org/x/net golang.org/x/tools",
 	"server/davtest/lab":    "server/davtest server/middleware server/multistatus",
 }
 

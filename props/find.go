@@ -98,8 +98,8 @@ func (f *Finder) ask(n xml.Name, l *live, optional bool) {
 }
 
 // Find appends the propstats of r to b, as XML for multistatus.Writer.WriteFunc: one for each
-// status and reason, in ascending order. dead holds r's dead properties. There is always at least one
-// propstat, be it empty (RFC 4918 §14.24). A live property that fails has its own status. Find
+// status and reason, in ascending order. dead holds r's dead properties. There is always at least
+// one propstat, be it empty (RFC 4918 §14.24). A live property that fails has its own status. Find
 // returns an error if the name of a property is not an XML name.
 func (f *Finder) Find(b []byte, r *Resource, dead []Property) ([]byte, error) {
 	f.err, f.groups = nil, f.groups[:0]

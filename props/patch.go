@@ -134,8 +134,8 @@ func (p *patch) cause() error {
 	return nil
 }
 
-// result groups the names of the properties by status and reason, each once and in document order. A
-// name that was changed more than once has its first error.
+// result groups the names of the properties by status and reason, each once and in document order.
+// A name that was changed more than once has its first error.
 func (p *patch) result() []multistatus.Propstat {
 	outcome := make(map[xml.Name]error)
 	var names []xml.Name

@@ -5,9 +5,9 @@
 //	files.Fail(faultfs.Write, "/c/*", syscall.ENOSPC).After(2)
 //
 // An unknown operation, a name that no resource can have and a negative count are mistakes in a
-// test: they panic. A rule is deterministic: it fires at every call, at the n-th, after the first n, or a number of
-// times. Its error is returned in an *fs.PathError with the name that it was for, unless it is one.
-// Operations without a rule go to the inner back end.
+// test: they panic. A rule is deterministic: it fires at every call, at the n-th, after the first
+// n, or a number of times. Its error is returned in an *fs.PathError with the name that it was for,
+// unless it is one. Operations without a rule go to the inner back end.
 //
 // Some faults follow from others, as on an object store. While a Rename rule is for something below
 // a collection's old or new name, Rename of the collection is syscall.EXDEV, and the caller has to

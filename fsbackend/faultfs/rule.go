@@ -34,8 +34,8 @@ const (
 
 var ops = []Op{Stat, Open, Read, Readdir, Create, Write, Commit, Mkdir, Remove, Rename, Undeletable, SetModTime, Usage}
 
-// parsePattern returns the name of a rule without a slash at its end, or an error if no resource can
-// have it.
+// parsePattern returns the name of a rule without a slash at its end, or an error if no resource
+// can have it.
 func parsePattern(name string) (string, error) {
 	if name != "/" {
 		name = strings.TrimSuffix(name, "/")

@@ -125,8 +125,8 @@ func (b *backend) Rename(_ context.Context, from, to davpath.Path) error {
 	return fsbackend.RenameError(from, to, err)
 }
 
-// SetModTime implements fsbackend.Backend. Two contents may have the same time: entity tags are made
-// of versions.
+// SetModTime implements fsbackend.Backend. Two contents may have the same time: entity tags are
+// made of versions.
 func (b *backend) SetModTime(_ context.Context, p davpath.Path, t time.Time) error {
 	err := b.tree.change(p.String(), func(n *node) { n.mtime = t })
 	return fsbackend.ReadError("chtimes", p, err)

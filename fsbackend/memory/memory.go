@@ -77,8 +77,8 @@ func New(opts *Options) *Fs {
 	return m
 }
 
-// Reset makes the tree what New returned: it is empty, and its entity tags begin again. Open handles
-// stay.
+// Reset makes the tree what New returned: it is empty, and its entity tags begin again. Open
+// handles stay.
 func (m *Fs) Reset() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

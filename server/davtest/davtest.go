@@ -52,8 +52,8 @@ type Options struct {
 	Users map[string]string
 	// TLS serves https. Server.Client trusts its certificate, and Server.Certificate returns it.
 	TLS bool
-	// RealTime makes the clock that of the machine, ahead by what Advance added, and entity tags and
-	// lock tokens as random as those of other servers. By default the clock stands still at the
+	// RealTime makes the clock that of the machine, ahead by what Advance added, and entity tags
+	// and lock tokens as random as those of other servers. By default the clock stands still at the
 	// beginning of 2026, and the same requests get the same bytes.
 	RealTime bool
 	// Listener is where the server listens. Default: a free port of 127.0.0.1.

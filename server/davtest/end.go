@@ -76,7 +76,8 @@ func (s *Server) allLocks() []locks.Lock {
 }
 
 // Reset makes everything as it was at the start: the tree with its properties and locks, the faults
-// and the clock. Entity tags and lock tokens begin again. It fails if the options had a Props or Locks of the test's own.
+// and the clock. Entity tags and lock tokens begin again. It fails if the options had a Props or
+// Locks of the test's own.
 func (s *Server) Reset() {
 	s.t.Helper()
 	s.check(s.reset())

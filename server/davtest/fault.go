@@ -98,7 +98,8 @@ func (f *Fault) Depth(d string) *Fault { return f.set(func(s *faultSpec) { s.Dep
 // User restricts the fault to requests of this user.
 func (f *Fault) User(name string) *Fault { return f.set(func(s *faultSpec) { s.User = name }) }
 
-// Header restricts the fault to requests that have this header field, with any value if value is "".
+// Header restricts the fault to requests that have this header field, with any value if value is
+// "".
 func (f *Fault) Header(name, value string) *Fault {
 	return f.set(func(s *faultSpec) { s.Header = with(s.Header, name, value) })
 }

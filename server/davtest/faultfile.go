@@ -13,9 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
-	"github.com/bmatcuk/doublestar/v4"
 	"golang.org/x/net/http/httpguts"
 
 	"dav207/server/multistatus"
@@ -162,15 +160,6 @@ func jsonError(err error) error {
 const faultWords = "method, path, depth, user, header, nth, after, times, optional, status, condition, description, setHeader, property, lock, " +
 	"wire {delay, stall, trickle, reset, cut, malformed, contentLength, contentType, answer {status, header, body}, challenge, redirect, unavailable}"
 
-// faultMethods are the methods that a fault can be for.
-var faultMethods = []string{"GET", "HEAD", "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "PROPFIND", "PROPPATCH", "LOCK", "UNLOCK", "OPTIONS"}
-
-// depths are the values of Depth that the methods have that have one (RFC 4918 §9.1, §9.6.1, §9.8.3,
-// §9.9.2, §9.10.3).
-var depths = map[string][]string{
-	"PROPFIND": {"0", "1", "infinity"}, "COPY": {"0", "infinity"}, "LOCK": {"0", "infinity"}, "DELETE": {"infinity"}, "MOVE": {"infinity"},
-}
-
 // compile checks s and sets its methods and pattern. A fault that is complete must also do
 // something.
 func (s *faultSpec) compile(complete bool) (err error) {
@@ -200,143 +189,6 @@ func (s *faultSpec) idle() bool {
 
 // faithful reports whether the fault is more than wire.
 func (s *faultSpec) faithful() bool { return s.Status != 0 || s.Lock != "" }
-
-// parseMethods returns the methods of a list with commas, nil for any.
-func parseMethods(list string) ([]string, error) {
-	if list == "" || list == "*" {
-		return nil, nil
-	}
-	var methods []string
-	for m := range strings.SplitSeq(list, ",") {
-		if m = strings.TrimSpace(m); !slices.Contains(faultMethods, m) {
-			return nil, fmt.Errorf("the server has no method %q: it has %s", m, strings.Join(faultMethods, ", "))
-		}
-		methods = append(methods, m)
-	}
-	return methods, nil
-}
-
-const everything = "/**"
-
-// parsePattern returns the pattern of doublestar for a pattern of a fault, in which "/c/**" is all
-// below /c and not /c itself, but "/**" everything.
-func parsePattern(path string) (string, error) {
-	if path == "/" || path == everything {
-		return path, nil
-	}
-	pattern := strings.TrimSuffix(path, "/")
-	switch {
-	case !strings.HasPrefix(path, "/"):
-		return "", fmt.Errorf("the path %q does not begin with a slash", path)
-	case !doublestar.ValidatePattern(pattern):
-		return "", fmt.Errorf("the path %q is no pattern: *, **, ?, {a,b} and [a-z] are special, with a backslash they are not", path)
-	}
-	for _, alternative := range alternatives(pattern) {
-		if err := checkAlternative(alternative); err != nil {
-			return "", fmt.Errorf("no resource has the path %q: %w", path, err)
-		}
-	}
-	if base, ok := strings.CutSuffix(pattern, "/**"); ok {
-		pattern = base + "/**/*"
-	}
-	return pattern, nil
-}
-
-// alternatives returns the patterns without braces that a valid pattern stands for, of which there
-// may be very many: it returns at most a thousand.
-func alternatives(pattern string) []string {
-	open, depth := -1, 0
-	var ends []int // of the alternatives of the first braces
-	inClass := false
-	for i := 0; i < len(pattern); i++ {
-		switch c := pattern[i]; {
-		case c == '\\':
-			i++
-		case inClass:
-			inClass = c != ']'
-		case c == '[':
-			inClass = true
-		case c == '{':
-			if depth++; depth == 1 {
-				open = i
-			}
-		case c == ',' && depth == 1:
-			ends = append(ends, i)
-		case c == '}':
-			if depth--; depth == 0 {
-				var all []string
-				from := open + 1
-				for _, end := range append(ends, i) {
-					if len(all) < 1000 {
-						all = append(all, alternatives(pattern[:open]+pattern[from:end]+pattern[i+1:])...)
-					}
-					from = end + 1
-				}
-				return all
-			}
-		}
-	}
-	return []string{pattern}
-}
-
-// checkAlternative returns an error if no name matches a valid pattern without braces. It looks for
-// one that does.
-func checkAlternative(pattern string) error {
-	var name strings.Builder
-	segments := []string{""} // as in the pattern
-	for i := 0; i < len(pattern); i++ {
-		from := i
-		switch c := pattern[i]; c {
-		case '\\':
-			i++
-			name.WriteByte(pattern[i])
-		case '*', '?':
-			name.WriteByte('x')
-		case '[':
-			for i++; pattern[i] != ']'; i++ {
-				if pattern[i] == '\\' {
-					i++
-				}
-			}
-			member := anyMember(pattern[from : i+1])
-			if member == "" {
-				return fmt.Errorf("no letter is in %s", pattern[from:i+1])
-			}
-			name.WriteString(member)
-		case '/':
-			segments = append(segments, "")
-			name.WriteByte(c)
-			continue
-		default:
-			name.WriteByte(c)
-		}
-		segments[len(segments)-1] += pattern[from : i+1]
-	}
-	for _, segment := range segments {
-		if segment != "**" && strings.Contains(segment, "**") {
-			return fmt.Errorf("** within a segment, as in %q, stands for nothing: it stands for whole segments", segment)
-		}
-	}
-	if segments[len(segments)-1] == "" {
-		return errors.New("it has an empty segment")
-	}
-	_, err := parseName(name.String())
-	return err
-}
-
-// anyMember returns a letter that matches a class such as [a-z], or "" if there is none.
-func anyMember(class string) string {
-	letters := []rune(class)
-	for r := rune('!'); r <= unicode.MaxLatin1; r++ { // for [^…]
-		letters = append(letters, r)
-	}
-	for _, r := range letters {
-		if r != '/' && doublestar.MatchUnvalidated(class, string(r)) {
-			return string(r)
-		}
-	}
-	return ""
-}
 
 func (s *faultSpec) checkWhere() error {
 	if s.Depth != "" && !slices.Contains(depths["PROPFIND"], s.Depth) {

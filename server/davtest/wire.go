@@ -117,13 +117,8 @@ const (
 )
 
 func (w *wireSpec) check() error {
-	count := func(given ...bool) (n int) {
-		for _, g := range given {
-			if g {
-				n++
-			}
-		}
-		return n
+	if err := w.checkValues(); err != nil {
+		return err
 	}
 	switch {
 	case count(w.Answer != nil, w.Challenge, w.Redirect != "", w.Unavailable != nil) > 1:
@@ -132,18 +127,6 @@ func (w *wireSpec) check() error {
 		return errors.New("an answer ends in one way: reset, stall or cut")
 	case w.Reset == resetBefore && *w != wireSpec{Reset: resetBefore, Delay: w.Delay}:
 		return errors.New("reset before leaves no answer: only delay goes with it")
-	case w.Delay < 0 || w.Unavailable != nil && *w.Unavailable < 0:
-		return errors.New("no time is negative")
-	case w.Trickle != nil && *w.Trickle < 1:
-		return errors.New("trickle is at least 1 byte a second")
-	case w.Reset != "" && w.Reset != resetBefore && w.Reset != resetIn && w.Reset != resetAfter:
-		return fmt.Errorf("reset is before, in or after, not %q", w.Reset)
-	case w.Answer != nil && (w.Answer.Status < 200 || w.Answer.Status > 599):
-		return fmt.Errorf("the status of an answer is 200 to 599, not %d", w.Answer.Status)
-	case w.Stall != nil && *w.Stall < 0 || w.Cut != nil && *w.Cut < 0:
-		return errors.New("stall and cut count bytes")
-	case w.ContentLength != nil && *w.ContentLength < 0:
-		return errors.New("no Content-Length is negative")
 	}
 	if w.Answer != nil {
 		if err := checkOwnHeader(w.Answer.Header); err != nil {
@@ -151,6 +134,40 @@ func (w *wireSpec) check() error {
 		}
 	}
 	return checkHeader(map[string]string{"Location": w.Redirect, "Content-Type": w.ContentType})
+}
+
+// count returns how many are true.
+func count(given ...bool) (n int) {
+	for _, g := range given {
+		if g {
+			n++
+		}
+	}
+	return n
+}
+
+// below reports whether a count that is given is less than least.
+func below(least int, counts ...*int) bool {
+	return slices.ContainsFunc(counts, func(n *int) bool { return n != nil && *n < least })
+}
+
+// checkValues checks each value alone.
+func (w *wireSpec) checkValues() error {
+	switch {
+	case w.Delay < 0 || w.Unavailable != nil && *w.Unavailable < 0:
+		return errors.New("no time is negative")
+	case below(1, w.Trickle):
+		return errors.New("trickle is at least 1 byte a second")
+	case !slices.Contains([]string{"", resetBefore, resetIn, resetAfter}, w.Reset):
+		return fmt.Errorf("reset is before, in or after, not %q", w.Reset)
+	case w.Answer != nil && (w.Answer.Status < 200 || w.Answer.Status > 599):
+		return fmt.Errorf("the status of an answer is 200 to 599, not %d", w.Answer.Status)
+	case below(0, w.Stall, w.Cut):
+		return errors.New("stall and cut count bytes")
+	case w.ContentLength != nil && *w.ContentLength < 0:
+		return errors.New("no Content-Length is negative")
+	}
+	return nil
 }
 
 // answer returns the answer that is sent in place of the server's, or nil.

@@ -83,9 +83,9 @@ func (t *Table) newToken() (string, error) {
 // up to whole seconds and clamps it to between one second and MaxTimeout; 0 or less stands for
 // DefaultTimeout.
 //
-// The error is a *ConflictError, ErrTooMany, ErrOwnerTooLarge, or that of the journal or of Random; then the
-// table is unchanged. A lock of depth 0 on a collection does not conflict with one on a member. The
-// request that adds a member has to check the collection's lock (RFC 4918 §7.4).
+// The error is a *ConflictError, ErrTooMany, ErrOwnerTooLarge, or that of the journal or of Random;
+// then the table is unchanged. A lock of depth 0 on a collection does not conflict with one on a
+// member. The request that adds a member has to check the collection's lock (RFC 4918 §7.4).
 func (t *Table) Create(l Lock) (Lock, error) {
 	if l.ownerSize() > t.maxOwnerBytes {
 		return Lock{}, ErrOwnerTooLarge
