@@ -27,7 +27,7 @@ var allowed = map[string]string{
 	"server/early":       "",
 	"server/forwarded":   "",
 	"server/wire":        "server/forwarded",
-	"server/middleware":  "server/forwarded server/wire server/access server/early | golang.org/x/crypto",
+	"server/middleware":  "server/forwarded server/wire server/access server/early server/multistatus | golang.org/x/crypto",
 	"server/pathlock":    "server/davpath",
 	"server/locks":       "server/davpath",
 	"server/multistatus": "server/davxml",

@@ -13,7 +13,7 @@ import (
 // A dead property does not depend on those that were written before it.
 func TestDeadProperties(t *testing.T) {
 	g := registry()
-	f := g.NewFinder(t.Context(), props.Query{Kind: props.AllProp}, nil)
+	f := g.NewFinder(t.Context(), multistatus.XML, props.Query{Kind: props.AllProp}, nil)
 	declared := property("urn:p", "p", "<p:x/>")
 	declared.Attr = []xml.Attr{{Name: xml.Name{Space: "xmlns", Local: "p"}, Value: "urn:p"}}
 	spoken := property("urn:z", "x", "X")
@@ -25,7 +25,7 @@ func TestDeadProperties(t *testing.T) {
 	for range 2 {
 		for i := range several {
 			for _, dead := range [][]props.Property{several[i : i+1], several[i:min(i+3, len(several))]} {
-				found, err := f.Find(nil, &file, dead)
+				found, _, err := f.Find(nil, &file, dead)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -41,10 +41,10 @@ func TestDeadProperties(t *testing.T) {
 			}
 		}
 	}
-	if _, err := f.Find(nil, &file, []props.Property{property("urn:z", "no name", "")}); err == nil {
+	if _, _, err := f.Find(nil, &file, []props.Property{property("urn:z", "no name", "")}); err == nil {
 		t.Error("a name that is none: got no error")
 	}
-	if _, err := f.Find(nil, &file, several[:1]); err != nil {
+	if _, _, err := f.Find(nil, &file, several[:1]); err != nil {
 		t.Errorf("after it: %v", err)
 	}
 }

@@ -33,11 +33,13 @@ type Query struct {
 type Finder struct {
 	registry *Registry
 	ctx      context.Context
+	format   multistatus.Format
 	policy   access.PropertyPolicy // nil if every property may be read
 	kind     Kind
 	asked    []asked    // looked up for each resource, in the order of the response
 	unknown  []xml.Name // names of DAV:include without a live property: all dead ones are listed anyway
 	groups   []group    // properties with another status than 200, in the order of compareFailures
+	failed   bool       // see Find
 	err      error
 }
 
@@ -50,16 +52,16 @@ type asked struct {
 	optional bool
 }
 
-// group is the propstat of the properties that failed for the same reason.
+// group is the properties that failed for the same reason.
 type group struct {
-	failure  *multistatus.Error
-	propstat []byte
+	failure *multistatus.Error
+	names   []xml.Name
 }
 
-// NewFinder returns a Finder for the response to one request, whose context is ctx. A name that q
-// has twice is looked up once. policy may be nil.
-func (g *Registry) NewFinder(ctx context.Context, q Query, policy access.PropertyPolicy) *Finder {
-	f := &Finder{registry: g, ctx: ctx, policy: policy, kind: q.Kind}
+// NewFinder returns a Finder for the response to one request, whose context is ctx, in the format
+// of its multistatus.Writer. A name that q has twice is looked up once. policy may be nil.
+func (g *Registry) NewFinder(ctx context.Context, format multistatus.Format, q Query, policy access.PropertyPolicy) *Finder {
+	f := &Finder{registry: g, ctx: ctx, format: format, policy: policy, kind: q.Kind}
 	named := make(map[xml.Name]bool, len(q.Names))
 	var names []xml.Name
 	for _, n := range q.Names {
@@ -97,53 +99,56 @@ func (f *Finder) ask(n xml.Name, l *live, optional bool) {
 	f.asked = append(f.asked, a)
 }
 
-// Find appends the propstats of r to b, as XML for multistatus.Writer.WriteFunc: one for each
-// status and reason, in ascending order. dead holds r's dead properties. There is always at least
-// one propstat, be it empty (RFC 4918 §14.24). A live property that fails has its own status. Find
-// returns an error if the name of a property is not an XML name.
-func (f *Finder) Find(b []byte, r *Resource, dead []Property) ([]byte, error) {
-	f.err, f.groups = nil, f.groups[:0]
+// Find appends the propstats of r to b, for multistatus.Writer.WriteFunc: one for each status and
+// reason, in ascending order. dead holds r's dead properties. There is always at least one
+// propstat, be it empty (RFC 4918 §14.24). A live property that fails has its own status. failed is
+// true if there is one with another status than 200 and 404. Find returns an error if the name of a
+// property is not an XML name.
+func (f *Finder) Find(b []byte, r *Resource, dead []Property) (out []byte, failed bool, err error) {
+	f.failed, f.err, f.groups = false, nil, f.groups[:0]
 	from := len(b)
-	b = multistatus.AppendPropstatStart(b)
+	b = f.format.AppendPropstatStart(b, http.StatusOK)
 	start := len(b)
 	b = f.named(b, r, dead)
 	if f.kind != Prop {
 		b = f.all(b, r, dead)
 	}
 	if len(b) > start {
-		b = multistatus.AppendPropstatEnd(b, http.StatusOK, nil, "")
+		b = f.format.AppendPropstatEnd(b, http.StatusOK, nil, "")
 	} else {
 		b = b[:from]
 	}
-	for _, g := range f.groups {
-		b = append(b, g.propstat...)
-		b = multistatus.AppendPropstatEnd(b, g.failure.Status, g.failure.Condition, g.failure.Description)
+	for i := range f.groups {
+		b = f.empty(b, f.groups[i].failure, f.groups[i].names)
 	}
 	if len(b) == from {
-		b = multistatus.AppendPropstatEnd(multistatus.AppendPropstatStart(b), http.StatusOK, nil, "")
+		b = f.empty(b, &multistatus.Error{Status: http.StatusOK}, nil)
 	}
-	return b, f.err
+	return b, f.failed, f.err
 }
 
-// Fail appends the propstat of a resource whose properties cannot be read, as XML for
+// empty appends a propstat with the names of properties.
+func (f *Finder) empty(b []byte, e *multistatus.Error, names []xml.Name) []byte {
+	b = f.format.AppendPropstatStart(b, e.Status)
+	for _, n := range names {
+		b = f.property(b, &Property{XMLName: n})
+	}
+	return f.format.AppendPropstatEnd(b, e.Status, e.Condition, e.Description)
+}
+
+// Fail appends the propstat of a resource whose properties cannot be read, for
 // multistatus.Writer.WriteFunc. Each property that the query names has the status of e; for allprop
 // and propname, each live property (RFC 4918 §9.1: "If there is an error retrieving a property,
 // then a proper error result MUST be included"; §14.22). A DAV:status of the response would say the
 // same (§14.24), but clients read only the propstats of a listing.
 func (f *Finder) Fail(b []byte, e *multistatus.Error) ([]byte, error) {
-	b = multistatus.AppendPropstatStart(b)
-	var err error
+	f.err = nil
+	names := make([]xml.Name, len(f.asked), len(f.asked)+len(f.unknown))
 	for i := range f.asked {
-		if b, err = multistatus.AppendProperty(b, &Property{XMLName: f.asked[i].name}); err != nil {
-			return b, err
-		}
+		names[i] = f.asked[i].name
 	}
-	for _, n := range f.unknown {
-		if b, err = multistatus.AppendProperty(b, &Property{XMLName: n}); err != nil {
-			return b, err
-		}
-	}
-	return multistatus.AppendPropstatEnd(b, e.Status, e.Condition, e.Description), nil
+	b = f.empty(b, e, append(names, f.unknown...))
+	return b, f.err
 }
 
 // all appends the dead properties, and reports the unknown names that r does not have as 404.
@@ -176,7 +181,7 @@ func (f *Finder) named(b []byte, r *Resource, dead []Property) []byte {
 			continue
 		}
 		from := len(b)
-		b = append(b, a.live.start...)
+		b = a.live.tags.AppendStart(b, f.format)
 		value := len(b)
 		var err error
 		b, err = f.value(b, r, a, dead)
@@ -185,7 +190,7 @@ func (f *Finder) named(b []byte, r *Resource, dead []Property) []byte {
 			b = f.other(b[:from], r, a, err, valued)
 			continue
 		}
-		b = append(b, a.live.end...)
+		b = a.live.tags.AppendEnd(b, f.format, value)
 	}
 	return b
 }
@@ -209,7 +214,7 @@ func (f *Finder) other(b []byte, r *Resource, a *asked, err error, refused bool)
 	switch {
 	case err == nil && (refused || !f.readable(r, a.name)): // readable has reported it
 	case err == nil:
-		b = append(b, a.live.empty...)
+		b = a.live.tags.AppendEmpty(b, f.format)
 	case err != ErrUndefined && !errors.Is(err, ErrUndefined):
 		f.report(multistatus.AsError(err), a.name)
 	case !a.optional:
@@ -246,7 +251,12 @@ func (f *Finder) dead(b []byte, r *Resource, p *Property) []byte {
 	if f.kind == PropName {
 		p = &Property{XMLName: p.XMLName}
 	}
-	b, err := multistatus.AppendProperty(b, p)
+	return f.property(b, p)
+}
+
+// property appends one property. It stores the error.
+func (f *Finder) property(b []byte, p *Property) []byte {
+	b, err := f.format.AppendProperty(b, p)
 	if err != nil {
 		f.err = err
 	}
@@ -259,17 +269,14 @@ var errNotFound = &multistatus.Error{Status: http.StatusNotFound}
 func (f *Finder) report(failure *multistatus.Error, n xml.Name) {
 	at, found := slices.BinarySearchFunc(f.groups, failure, func(g group, e *multistatus.Error) int { return compareFailures(g.failure, e) })
 	if !found {
-		var unused []byte // of a resource before
+		var unused []xml.Name // of a resource before
 		if used := len(f.groups); used < cap(f.groups) {
-			unused = f.groups[:used+1][used].propstat[:0]
+			unused = f.groups[:used+1][used].names[:0]
 		}
-		f.groups = slices.Insert(f.groups, at, group{failure, multistatus.AppendPropstatStart(unused)})
+		f.groups = slices.Insert(f.groups, at, group{failure, unused})
 	}
-	g := &f.groups[at]
-	var err error
-	if g.propstat, err = multistatus.AppendProperty(g.propstat, &Property{XMLName: n}); err != nil {
-		f.err = err
-	}
+	f.groups[at].names = append(f.groups[at].names, n)
+	f.failed = f.failed || failure.Status != http.StatusNotFound
 }
 
 // compareFailures returns 0 if two properties that failed can share a propstat (RFC 4918 §14.22):

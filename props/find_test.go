@@ -89,7 +89,7 @@ var file = props.Resource{Path: davpath.Must("/f"), Info: &fsbackend.Info{Attr: 
 // find reads what f finds as a client does, and shows it.
 func find(t *testing.T, f *props.Finder, r props.Resource, dead []props.Property) string {
 	t.Helper()
-	found, err := f.Find(nil, &r, dead)
+	found, _, err := f.Find(nil, &r, dead)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestFind(t *testing.T) {
 			if tt.deny != nil {
 				policy = propertyRules{deny: tt.deny}
 			}
-			f := registry().NewFinder(t.Context(), props.Query{Kind: tt.kind, Names: names(tt.names)}, policy)
+			f := registry().NewFinder(t.Context(), multistatus.XML, props.Query{Kind: tt.kind, Names: names(tt.names)}, policy)
 			for range 2 { // a Finder is used for one resource after another
 				if got := find(t, f, file, tt.dead); got != tt.want {
 					t.Errorf("got  %s\nwant %s", got, tt.want)
@@ -168,7 +168,7 @@ func TestFail(t *testing.T) {
 		{"14.22 the condition is the propstat's", props.Prop, "a", syscall.ENOSPC, "507: a (sufficient-disk-space)"},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			f := registry().NewFinder(t.Context(), props.Query{Kind: tt.kind, Names: names(tt.names)}, nil)
+			f := registry().NewFinder(t.Context(), multistatus.XML, props.Query{Kind: tt.kind, Names: names(tt.names)}, nil)
 			said, err := f.Fail(nil, multistatus.AsError(tt.err))
 			if err != nil {
 				t.Fatal(err)
@@ -186,7 +186,7 @@ func TestFindIsDeterministic(t *testing.T) {
 	g := registry()
 	refuse := propertyRules{deny: map[string]error{"read x": fs.ErrPermission}}
 	dead := []props.Property{property("urn:z", "x", "X")}
-	f := g.NewFinder(t.Context(), query, refuse)
+	f := g.NewFinder(t.Context(), multistatus.XML, query, refuse)
 	first := find(t, f, file, dead)
 	find(t, f, file, nil)
 	if again := find(t, f, file, dead); again != first || first != "200: a=1; 403: x; 404: q" {
@@ -203,7 +203,7 @@ func TestDead(t *testing.T) {
 		{props.Prop, "a quota", false}, {props.Prop, "a named", true}, {props.Prop, "z:x", true}, {props.Prop, "", false},
 		{props.AllProp, "", true}, {props.PropName, "", true},
 	} {
-		f := registry().NewFinder(t.Context(), props.Query{Kind: tt.kind, Names: names(tt.names)}, nil)
+		f := registry().NewFinder(t.Context(), multistatus.XML, props.Query{Kind: tt.kind, Names: names(tt.names)}, nil)
 		if got := f.NeedsDead(); got != tt.want {
 			t.Errorf("NeedsDead of %d %q = %v, want %v", tt.kind, tt.names, got, tt.want)
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"strings"
 
 	"dav207/server/multistatus"
 )
@@ -69,10 +68,10 @@ type Registry struct {
 	index map[xml.Name]int
 }
 
-// live is a registered property with its tags.
+// live is a registered property with its name as it is written.
 type live struct {
 	Live
-	tags
+	tags multistatus.Tags
 }
 
 // Register adds live properties. It panics if a name is registered already or is not an XML name,
@@ -82,7 +81,7 @@ func (g *Registry) Register(properties ...Live) {
 		g.index = make(map[xml.Name]int)
 	}
 	for _, l := range properties {
-		t, err := newTags(l.Name)
+		t, err := multistatus.NewTags(l.Name)
 		if _, twice := g.index[l.Name]; twice || err != nil || l.Prepare == nil && !l.Stored {
 			panic(fmt.Sprintf("props: cannot register %s %s", l.Name.Space, l.Name.Local))
 		}
@@ -105,19 +104,4 @@ func DAV(local string) xml.Name { return xml.Name{Space: multistatus.Namespace, 
 // Microsoft returns a name in the namespace of the properties that Windows sets on files.
 func Microsoft(local string) xml.Name {
 	return xml.Name{Space: "urn:schemas-microsoft-com:", Local: local}
-}
-
-// tags are the tags of a property without attributes, as multistatus.AppendProperty writes them.
-type tags struct{ start, end, empty string }
-
-// newTags returns an error if n is not an XML name.
-func newTags(n xml.Name) (tags, error) {
-	// "<>" cannot be a part of a tag.
-	whole, err := multistatus.AppendProperty(nil, &Property{XMLName: n, InnerXML: []byte("<>")})
-	if err != nil {
-		return tags{}, err
-	}
-	empty, err := multistatus.AppendProperty(nil, &Property{XMLName: n})
-	start, end, _ := strings.Cut(string(whole), "<>")
-	return tags{start, end, string(empty)}, err
 }

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"net/http"
-	"strconv"
 
 	"dav207/server/davpath"
 	"dav207/server/davxml"
@@ -38,31 +36,14 @@ func (h *Handler) fail(q *request, err error) {
 		q.w.WriteHeader(e.Status)
 		return
 	}
-	var body []byte
-	contentType := "text/plain; charset=utf-8"
-	switch {
-	case e.Condition != nil:
-		body, contentType = multistatus.AppendError(nil, e.Condition), multistatus.ContentType
-	case e.Description != "":
-		body = []byte(e.Description + "\n")
-	default:
-		body = []byte(http.StatusText(e.Status) + "\n")
-	}
 	head := q.w.Header()
 	head.Del("ETag")
 	head.Del("Last-Modified")
 	head.Del("Content-Location")
-	maps.Copy(head, e.Header)
-	head.Set("Content-Type", contentType)
-	head.Set("X-Content-Type-Options", "nosniff")
-	head.Set("Content-Length", strconv.Itoa(len(body)))
 	if e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotImplemented {
 		head.Set("Allow", h.allow(q.Method))
 	}
-	q.w.WriteHeader(e.Status)
-	if q.Method != http.MethodHead {
-		q.w.Write(body)
-	}
+	multistatus.RespondError(q.w, q.Request, e)
 }
 
 // abortLevel returns the log level for a response that was cut off. It is not a warning if the

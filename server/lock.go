@@ -197,7 +197,7 @@ func (h *Handler) memberConflicts(q *request, t *tree.Tree, r props.Resource, wa
 // respondConflicts responds to a LOCK of a collection that fails because of members: 207 with the
 // status of each, and 424 for the Request-URI (§9.10.3, §9.10.9).
 func (h *Handler) respondConflicts(q *request, conflicts map[davpath.Path]*multistatus.Response) error {
-	out := multistatus.NewWriter(q.w)
+	out := multistatus.NewWriter(q.w, q.Request)
 	for _, p := range slices.SortedFunc(maps.Keys(conflicts), davpath.Path.Compare) {
 		out.Write(conflicts[p]) // Close returns the error
 	}

@@ -81,8 +81,8 @@ func (h *Handler) setContentLocation(q *request, r props.Resource) {
 //
 // One piece: the closures share the current member, so that a listing allocates none per member.
 func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.Depth, noroot bool, query props.Query) error {
-	out := multistatus.NewWriter(q.w)
-	finder := h.registry.NewFinder(h.withListing(q.ctx, r.Path), query, h.property)
+	out := multistatus.NewWriter(q.w, q.Request)
+	finder := h.registry.NewFinder(h.withListing(q.ctx, r.Path), out.Format(), query, h.property)
 	scan := props.NewScan(q.ctx, t.Props)
 	each := h.hrefs(q.ctx).Hrefs()
 	var member props.Resource
@@ -91,9 +91,10 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 	appendHref := func(b []byte) []byte {
 		return each.Append(b, member.Path, member.Info != nil && member.Info.IsDir())
 	}
-	appendFound := func(b []byte) ([]byte, error) {
+	appendFound := func(b []byte) ([]byte, bool, error) {
 		if failed != nil {
-			return finder.Fail(b, failed)
+			b, err := finder.Fail(b, failed)
+			return b, true, err
 		}
 		return finder.Find(b, &member, dead)
 	}
@@ -151,8 +152,8 @@ func (h *Handler) propfindAncestor(q *request, path davpath.Path) error {
 	}
 	registry := &props.Registry{}
 	registry.Register(props.Standard(nil)...)
-	finder := registry.NewFinder(q.ctx, query, nil)
-	out := multistatus.NewWriter(q.w)
+	out := multistatus.NewWriter(q.w, q.Request)
+	finder := registry.NewFinder(q.ctx, out.Format(), query, nil)
 	collections := []davpath.Path{path}
 	if d == tree.One {
 		next := h.mapping.Prefix()
@@ -169,7 +170,7 @@ func (h *Handler) propfindAncestor(q *request, path davpath.Path) error {
 		info := &fsbackend.Info{Attr: fsbackend.Attr{Name: p.Name(), Mode: fs.ModeDir | 0o555}}
 		r := &props.Resource{Path: p, Info: info}
 		err := out.WriteFunc(func(b []byte) []byte { return davpath.Mapping{}.AppendHref(b, p, true) },
-			func(b []byte) ([]byte, error) { return finder.Find(b, r, nil) })
+			func(b []byte) ([]byte, bool, error) { return finder.Find(b, r, nil) })
 		if err != nil {
 			return discardOrAbort(out, err)
 		}

@@ -37,7 +37,7 @@ func (h *Handler) proppatch(q *request) error {
 		h.warnMember(q, q.path, failed)
 	}
 	release() // other requests need not wait for this client to read
-	out := multistatus.NewWriter(q.w)
+	out := multistatus.NewWriter(q.w, q.Request)
 	err = out.Write(&multistatus.Response{Href: h.hrefs(q.ctx).Href(r.Path, r.Info.IsDir()), Propstat: outcome})
 	if err = errors.Join(err, out.Close()); err != nil {
 		return abort(err)

@@ -272,7 +272,7 @@ const runWriteTimeout = 15 * time.Second
 // everything succeeded: then the caller responds. run calls release before it sends the end of a
 // 207.
 func (h *Handler) run(q *request, release func(), plan *tree.Plan) (done bool, err error) {
-	out := multistatus.NewWriter(q.w)
+	out := multistatus.NewWriter(q.w, q.Request)
 	out.SetWriteTimeout(runWriteTimeout) // other requests may wait for these resources
 	report := func(p davpath.Path, collection bool, err error) {
 		h.warnMember(q, p, err)

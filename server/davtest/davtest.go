@@ -36,6 +36,7 @@ import (
 	"dav207/server/access"
 	"dav207/server/davpath"
 	"dav207/server/locks"
+	"dav207/server/multistatus"
 )
 
 // Options are the options of New and Start. The zero value and a nil pointer have all defaults.
@@ -184,7 +185,7 @@ func (s *Server) authenticate(next http.Handler) http.Handler {
 		user, password, ok := r.BasicAuth()
 		if known, exists := s.users[user]; s.users != nil && (!ok || !exists || known != password) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="davtest", charset="UTF-8"`)
-			http.Error(w, http.StatusText(http.StatusUnauthorized), http.StatusUnauthorized)
+			multistatus.RespondError(w, r, &multistatus.Error{Status: http.StatusUnauthorized})
 			return
 		}
 		if ok {

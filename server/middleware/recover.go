@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+
+	"dav207/server/multistatus"
 )
 
 // representationHeaders describe a response that the panic prevented.
@@ -39,7 +41,7 @@ func Recover(log *slog.Logger) func(http.Handler) http.Handler {
 				for _, name := range representationHeaders {
 					w.Header().Del(name)
 				}
-				http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+				multistatus.RespondError(w, r, &multistatus.Error{Status: http.StatusInternalServerError})
 			}()
 			next.ServeHTTP(rec, r)
 		})

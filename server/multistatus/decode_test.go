@@ -2,13 +2,17 @@ package multistatus_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"io"
 	"net/http/httptest"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"golang.org/x/tools/txtar"
 
@@ -109,9 +113,19 @@ func TestDecodeError(t *testing.T) {
 		multistatus.Precondition(multistatus.LockTokenSubmitted, "/locked/", "/x%20y/"),
 		{Name: xml.Name{Space: "http://example.com/", Local: "quota"}, Hrefs: []string{"/a&b"}},
 	} {
-		got, err := multistatus.DecodeError(bytes.NewReader(multistatus.AppendError(nil, want)))
+		r := httptest.NewRequest("DELETE", "/", nil)
+		rec := httptest.NewRecorder()
+		multistatus.RespondError(rec, r, &multistatus.Error{Status: 423, Condition: want})
+		got, err := multistatus.DecodeError(rec.Body)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("DecodeError = %+v, %v, want %+v", got, err, want)
+		}
+		r.Header.Set("Accept", "application/problem+json")
+		rec = httptest.NewRecorder()
+		problem := &multistatus.Error{Status: 423, Condition: want, Description: "\"x\" < y\n"}
+		multistatus.RespondError(rec, r, problem)
+		if got, err := multistatus.DecodeProblem(rec.Body); err != nil || !reflect.DeepEqual(got, problem) {
+			t.Errorf("DecodeProblem = %+v, %v, want %+v", got, err, problem)
 		}
 	}
 	for _, body := range []string{`<error xmlns="DAV:"/>`, `<multistatus xmlns="DAV:"/>`, `<error><a/></error>`} {
@@ -160,23 +174,55 @@ func FuzzDecode(f *testing.F) {
 		if len(first) == 0 {
 			return // a Writer sends nothing without a Response
 		}
-		written := write(t, first)
-		again, err := multistatus.Decode(bytes.NewReader(written))
+		checkRoundTrip(t, first)
+	})
+}
+
+// checkRoundTrip writes responses in both formats, and checks that each is decoded to the same.
+func checkRoundTrip(t *testing.T, responses []multistatus.Response) {
+	t.Helper()
+	for format, decode := range map[multistatus.Format]func(io.Reader) ([]multistatus.Response, error){
+		multistatus.XML: multistatus.Decode, multistatus.JSON: multistatus.DecodeJSON} {
+		written := write(t, responses, format)
+		if !utf8.Valid(written) || format == multistatus.JSON && !json.Valid(written) {
+			t.Errorf("invalid: %q", written)
+		}
+		again, err := decode(bytes.NewReader(written))
 		if err != nil {
 			t.Fatalf("%v\n via %s", err, written)
 		}
 		// Prefixes may differ.
-		got, gotErr := xmltest.Canonical(write(t, again))
-		want, wantErr := xmltest.Canonical(written)
+		got, gotErr := xmltest.Canonical(write(t, withoutUnused(again), multistatus.XML))
+		want, wantErr := xmltest.Canonical(write(t, withoutUnused(responses), multistatus.XML))
 		if got != want || gotErr != nil || wantErr != nil {
 			t.Errorf("round trip: %v, %v\n got %s\nwant %s\n via %s", gotErr, wantErr, got, want, written)
 		}
-	})
+	}
 }
 
-func write(t *testing.T, responses []multistatus.Response) []byte {
+// withoutUnused removes the namespace declarations of properties that are only text, which JSON does
+// not have. It changes the responses.
+func withoutUnused(responses []multistatus.Response) []multistatus.Response {
+	for _, r := range responses {
+		for _, ps := range r.Propstat {
+			for i := range ps.Prop {
+				p := &ps.Prop[i]
+				if !bytes.Contains(p.InnerXML, []byte("<")) && !slices.ContainsFunc(p.Attr, func(a xml.Attr) bool { return a.Name.Space != "xmlns" }) {
+					p.Attr = nil
+				}
+			}
+		}
+	}
+	return responses
+}
+
+func write(t *testing.T, responses []multistatus.Response, format multistatus.Format) []byte {
 	rec := httptest.NewRecorder()
-	w := multistatus.NewWriter(rec)
+	r := httptest.NewRequest("PROPFIND", "/", nil)
+	if format == multistatus.JSON {
+		r.Header.Set("Accept", "application/json")
+	}
+	w := multistatus.NewWriter(rec, r)
 	for i := range responses {
 		if err := w.Write(&responses[i]); err != nil {
 			t.Fatalf("Write of a decoded response: %v\n%+v", err, responses[i])

@@ -23,7 +23,7 @@ func ExampleWriter() {
 		return nil
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		out := multistatus.NewWriter(w)
+		out := multistatus.NewWriter(w, r)
 		for _, name := range r.URL.Query()["name"] {
 			if err := archive(name); err != nil {
 				response := multistatus.Failure(name, err)
@@ -67,7 +67,7 @@ func ExampleWriter() {
 // The properties of one resource; one of them is forbidden (RFC 4918 §9.1.3).
 func ExampleResponse_properties() {
 	w := httptest.NewRecorder()
-	out := multistatus.NewWriter(w)
+	out := multistatus.NewWriter(w, httptest.NewRequest("PROPFIND", "/file", nil))
 	name := func(local string) multistatus.Property {
 		p := multistatus.Property{}
 		p.XMLName.Space, p.XMLName.Local = "http://ns.example.com/box", local

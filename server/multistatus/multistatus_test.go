@@ -54,9 +54,11 @@ func TestStatusOf(t *testing.T) {
 	}
 }
 
+var request = httptest.NewRequest("PROPFIND", "/", nil)
+
 func TestWriter(t *testing.T) {
 	rec := httptest.NewRecorder()
-	w := NewWriter(rec)
+	w := NewWriter(rec, request)
 	for _, r := range []Response{
 		{Href: "/a&b", Status: 423, Error: Precondition(LockTokenSubmitted, "/a&b"), Description: "x < y\x01"},
 		{Href: "/c/", Propstat: []Propstat{
@@ -103,7 +105,7 @@ func TestWriter(t *testing.T) {
 // Before the first Write a handler can send a plain status (§9.6.1, §9.8.3).
 func TestWriterUnused(t *testing.T) {
 	rec := httptest.NewRecorder()
-	w := NewWriter(rec)
+	w := NewWriter(rec, request)
 	if w.Started() || w.Close() != nil || w.FlushIfStale() != nil || len(rec.Header()) > 0 || rec.Body.Len() > 0 {
 		t.Error("something was sent")
 	}
@@ -116,7 +118,7 @@ func TestWriterUnused(t *testing.T) {
 // The Writer sends long documents in pieces; then Discard is no longer possible.
 func TestWriterStreams(t *testing.T) {
 	rec := httptest.NewRecorder()
-	w := NewWriter(rec)
+	w := NewWriter(rec, request)
 	r := Response{Href: "/" + strings.Repeat("x", 1000), Status: 404}
 	for range 1000 {
 		if err := w.Write(&r); err != nil {
@@ -137,7 +139,7 @@ func TestWriterStreams(t *testing.T) {
 // Some clients close the connection when they receive nothing for half a minute.
 func TestWriterFlushIfStale(t *testing.T) {
 	rec := httptest.NewRecorder()
-	w := NewWriter(rec)
+	w := NewWriter(rec, request)
 	now := time.Duration(0)
 	w.now = func() time.Duration { return now }
 	w.Write(&Response{Href: "/", Status: 404})
@@ -158,7 +160,7 @@ func TestWriterInvalid(t *testing.T) {
 		{Href: "/", Propstat: []Propstat{{Status: 200, Prop: []Property{{}}}}},
 		{Href: "/", Propstat: []Propstat{{Status: 200, Prop: []Property{{XMLName: xml.Name{Space: "DAV:", Local: "1p"}}}}}},
 	} {
-		w := NewWriter(httptest.NewRecorder())
+		w := NewWriter(httptest.NewRecorder(), request)
 		if w.Write(&r) == nil || w.Close() == nil {
 			t.Errorf("%+v was written", r)
 		}
@@ -170,15 +172,15 @@ type brokenWriter struct{ *httptest.ResponseRecorder }
 func (brokenWriter) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 
 func TestWriterConnectionLost(t *testing.T) {
-	w := NewWriter(brokenWriter{httptest.NewRecorder()})
+	w := NewWriter(brokenWriter{httptest.NewRecorder()}, request)
 	w.Write(&Response{Href: "/", Status: 404})
 	if err := w.Close(); !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("Close = %v", err)
 	}
 }
 
-func TestAppendError(t *testing.T) {
-	got := string(AppendError(nil, &Condition{Name: xml.Name{Space: "urn:x", Local: "c"}, Hrefs: []string{"/a"}}))
+func TestXMLError(t *testing.T) {
+	got := string(appendError(nil, &Condition{Name: xml.Name{Space: "urn:x", Local: "c"}, Hrefs: []string{"/a"}}))
 	want := xmlDeclaration + `<D:error xmlns:D="DAV:"><ns:c xmlns:ns="urn:x"><D:href>/a</D:href></ns:c></D:error>`
 	if got != want {
 		t.Errorf("got %s, want %s", got, want)
@@ -186,7 +188,7 @@ func TestAppendError(t *testing.T) {
 }
 
 func BenchmarkWriter(b *testing.B) {
-	w := NewWriter(discard{http.Header{}})
+	w := NewWriter(discard{http.Header{}}, request)
 	r := Response{Href: "/dir/file.txt", Propstat: []Propstat{{Status: 200, Prop: []Property{
 		{XMLName: xml.Name{Space: "DAV:", Local: "getcontentlength"}, InnerXML: []byte("1024")},
 		{XMLName: xml.Name{Space: "DAV:", Local: "getetag"}, InnerXML: []byte(`"18ea62a3221bf97f-3-984e30"`)},

@@ -19,6 +19,9 @@ const (
 // Writer streams a 207 Multi-Status. NewWriter creates one. It is not safe for concurrent use.
 type Writer struct {
 	w            http.ResponseWriter
+	format       Format
+	members      int // responses in the document
+	failed       int // of members
 	buf          []byte
 	pooled       *[]byte // from buffers
 	started      bool
@@ -29,11 +32,15 @@ type Writer struct {
 	writeTimeout time.Duration        // what is left of it; 0 for none
 }
 
-// NewWriter returns a Writer on w. It sends nothing before the first Write or Begin.
-func NewWriter(w http.ResponseWriter) *Writer {
+// NewWriter returns a Writer of the response to r, in the format that FormatFor chooses. It sends
+// nothing before the first Write or Begin.
+func NewWriter(w http.ResponseWriter, r *http.Request) *Writer {
 	began := time.Now()
-	return &Writer{w: w, now: func() time.Duration { return time.Since(began) }}
+	return &Writer{w: w, format: FormatFor(r.Header), now: func() time.Duration { return time.Since(began) }}
 }
+
+// Format returns the format for the functions that WriteFunc calls.
+func (w *Writer) Format() Format { return w.format }
 
 // SetWriteTimeout bounds the total time that all later writes may block because the client does not
 // read. Then Write returns an error. 0 removes the bound. Handlers that hold locks set it.
@@ -51,7 +58,7 @@ func (w *Writer) Discard() bool {
 	if w.sent {
 		return false
 	}
-	w.buf, w.started = w.buf[:0], false
+	w.buf, w.started, w.members, w.failed = w.buf[:0], false, 0, 0
 	return true
 }
 
@@ -71,27 +78,41 @@ func (w *Writer) Write(r *Response) error {
 		return w.err
 	}
 	w.start()
-	if w.buf, w.err = appendResponse(w.buf, r); w.err != nil {
+	if w.buf, w.err = w.format.appendResponse(w.buf, r, w.members == 0); w.err != nil {
 		return w.err
 	}
-	return w.sendIfFull()
+	return w.count(r.Failed())
 }
 
-// WriteFunc is Write for a response that the caller appends to the buffer as XML. href appends the
-// escaped content of DAV:href. propstats appends the propstats, with AppendPropstatStart,
-// AppendProperty and AppendPropstatEnd. An error of propstats has the same effect as one of Write.
-func (w *Writer) WriteFunc(href func(b []byte) []byte, propstats func(b []byte) ([]byte, error)) error {
+// count counts a response.
+func (w *Writer) count(failed bool) error {
+	w.members++
+	if failed {
+		w.failed++
+	}
+	if len(w.buf) >= bufferSize {
+		return w.send(false)
+	}
+	return nil
+}
+
+// WriteFunc is Write for a response that the caller appends to the buffer in the Writer's Format.
+// href appends the href, which is percent-encoded and has no character that XML or JSON would
+// escape. propstats appends the propstats, and returns what Response.Failed would. An error of
+// propstats has the same effect as one of Write.
+func (w *Writer) WriteFunc(href func(b []byte) []byte, propstats func(b []byte) (out []byte, failed bool, err error)) error {
 	if w.err != nil {
 		return w.err
 	}
 	w.start()
-	w.buf = append(w.buf, responseStart...)
-	w.buf = append(href(w.buf), hrefEnd...)
-	if w.buf, w.err = propstats(w.buf); w.err != nil {
+	w.buf = w.format.appendResponseStart(w.buf, w.members == 0)
+	w.buf = w.format.appendHrefEnd(href(w.buf), 0)
+	var failed bool
+	if w.buf, failed, w.err = propstats(w.buf); w.err != nil {
 		return w.err
 	}
-	w.buf = append(w.buf, responseEnd...)
-	return w.sendIfFull()
+	w.buf = w.format.appendResponseEnd(w.buf, &Response{})
+	return w.count(failed)
 }
 
 func (w *Writer) start() {
@@ -102,15 +123,12 @@ func (w *Writer) start() {
 		w.pooled = buffers.Get().(*[]byte)
 		w.buf = *w.pooled
 	}
-	w.buf = append(w.buf[:0], documentStart...)
-	w.started, w.lastSent = true, w.now()
-}
-
-func (w *Writer) sendIfFull() error {
-	if len(w.buf) >= bufferSize {
-		return w.send(false)
+	start := documentStart
+	if w.format == JSON {
+		start = jsonDocumentStart
 	}
-	return nil
+	w.buf = append(w.buf[:0], start...)
+	w.started, w.lastSent = true, w.now()
 }
 
 // buffers are the buffers of closed Writers.
@@ -146,7 +164,11 @@ func (w *Writer) Close() error {
 	if w.err != nil || !w.started {
 		return w.err
 	}
-	w.buf = append(w.buf, documentEnd...)
+	end := documentEnd
+	if w.format == JSON {
+		end = jsonDocumentEnd
+	}
+	w.buf = append(w.buf, end...)
 	if !w.sent {
 		w.w.Header().Set("Content-Length", strconv.Itoa(len(w.buf)))
 	}
@@ -163,10 +185,11 @@ var errClosed = errors.New("multistatus: Writer is closed")
 
 func (w *Writer) send(flush bool) error {
 	if !w.sent {
-		w.w.Header().Set("Content-Type", ContentType)
+		w.setHeaders(w.w.Header())
 		w.w.WriteHeader(http.StatusMultiStatus)
 		w.sent = true
 	}
+	CountMembers(w.w, w.members, w.failed)
 	rc := http.NewResponseController(w.w)
 	began := time.Now()
 	if w.writeTimeout > 0 {
@@ -184,5 +207,14 @@ func (w *Writer) send(flush bool) error {
 	return w.err
 }
 
-// ContentType is that of every XML body a WebDAV server sends (§8.2).
-const ContentType = "application/xml; charset=utf-8"
+// setHeaders sets the header fields of a 207. Unless the handler has set Cache-Control, a cache
+// must ask again before it uses the response: there is no validator for all that it holds (§9.1).
+func (w *Writer) setHeaders(head http.Header) {
+	head.Set("Content-Type", w.format.contentType())
+	if _, set := head["Cache-Control"]; !set {
+		head["Cache-Control"] = noCache
+	}
+	addVary(head, "Accept")
+}
+
+var noCache = []string{"no-cache"} // must not be changed

@@ -2,7 +2,6 @@ package multistatus
 
 import (
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -17,11 +16,12 @@ const (
 
 	responseStart = `<D:response><D:href>`
 	hrefEnd       = `</D:href>`
+	propstatStart = `<D:propstat><D:prop>`
 	responseEnd   = `</D:response>`
 )
 
-// AppendError appends the body of an error response: a DAV:error that contains c (§16).
-func AppendError(b []byte, c *Condition) []byte {
+// appendError appends the body of an error response: a DAV:error that contains c (§16).
+func appendError(b []byte, c *Condition) []byte {
 	b = append(b, xmlDeclaration...)
 	b = append(b, `<D:error xmlns:D="DAV:">`...)
 	b = appendCondition(b, c)
@@ -42,38 +42,7 @@ func AppendProp(b []byte, properties ...Property) ([]byte, error) {
 	return append(b, `</D:prop>`...), nil
 }
 
-func appendResponse(b []byte, r *Response) ([]byte, error) {
-	if (r.Status == 0) == (len(r.Propstat) == 0) {
-		return b, errors.New("multistatus: a response has either a status or propstats")
-	}
-	b = append(b, responseStart...)
-	b = davxml.EscapeText(b, r.Href)
-	b = append(b, hrefEnd...)
-	if r.Status != 0 {
-		b = appendStatus(b, r.Status)
-	}
-	for i := range r.Propstat {
-		ps := &r.Propstat[i]
-		b = AppendPropstatStart(b)
-		for j := range ps.Prop {
-			var err error
-			if b, err = AppendProperty(b, &ps.Prop[j]); err != nil {
-				return b, err
-			}
-		}
-		b = AppendPropstatEnd(b, ps.Status, ps.Error, ps.Description)
-	}
-	b = appendErrorAndDescription(b, r.Error, r.Description)
-	return append(b, responseEnd...), nil
-}
-
-// AppendPropstatStart appends the beginning of a DAV:propstat. The caller appends the properties
-// with AppendProperty, then calls AppendPropstatEnd.
-func AppendPropstatStart(b []byte) []byte { return append(b, `<D:propstat><D:prop>`...) }
-
-// AppendPropstatEnd appends the status and the end of a DAV:propstat. c may be nil and description
-// empty.
-func AppendPropstatEnd(b []byte, status int, c *Condition, description string) []byte {
+func appendPropstatEnd(b []byte, status int, c *Condition, description string) []byte {
 	b = append(b, `</D:prop>`...)
 	b = appendStatus(b, status)
 	b = appendErrorAndDescription(b, c, description)
@@ -125,12 +94,16 @@ func appendCondition(b []byte, c *Condition) []byte {
 
 // AppendProperty appends the element of one property, for a document that binds the prefix D to
 // DAV:. It returns an error if the name is not an XML name.
-func AppendProperty(b []byte, p *Property) ([]byte, error) {
-	if !validName(p.XMLName.Local) {
-		return b, fmt.Errorf("multistatus: %q is not the name of an XML element", p.XMLName.Local)
+func AppendProperty(b []byte, p *Property) ([]byte, error) { return appendElement(b, p, "") }
+
+// appendElement is AppendProperty. declaration is appended after the name.
+func appendElement(b []byte, p *Property, declaration string) ([]byte, error) {
+	if err := checkName(p.XMLName); err != nil {
+		return b, err
 	}
 	b = append(b, '<')
 	b, prefix := appendName(b, p.XMLName, p.Attr)
+	b = append(b, declaration...)
 	if p.Lang != "" {
 		b = append(b, ` xml:lang="`...)
 		b = davxml.EscapeAttr(b, p.Lang)
@@ -236,6 +209,13 @@ func bindsPrefix(attr []xml.Attr, prefix string) bool {
 		}
 	}
 	return false
+}
+
+func checkName(n xml.Name) error {
+	if !validName(n.Local) {
+		return fmt.Errorf("multistatus: %q is not the name of an XML element", n.Local)
+	}
+	return nil
 }
 
 // validName reports whether s can be written as a name without making the document ill-formed. It
