@@ -15,8 +15,9 @@ import (
 
 // Log logs one line at level Info after each request: method, path (escaped, without the query),
 // Depth and Destination if present, status, bytes of the body sent, duration, address of the
-// client, and the user if a Basic behind it found one. If the handler panics the line has
-// aborted=true, and status 0 if no header was sent. A nil logger discards.
+// client, and the user if a Basic behind it found one. A 207 of a multistatus.Writer has the number
+// of its members, and of those that failed. If the handler panics the line has aborted=true,
+// and status 0 if no header was sent. A nil logger discards.
 //
 // The address is that of the connection or, if that is a trusted proxy, the one in X-Forwarded-For.
 // The duration is a string with its unit in every format, such as "97.949us".
@@ -33,7 +34,7 @@ func Log(log *slog.Logger, trusted ...netip.Prefix) func(http.Handler) http.Hand
 				return
 			}
 			// The handler may change the URL of its request, as http.StripPrefix does.
-			attrs := append(make([]slog.Attr, 0, 10), slog.String("method", sanitize(r.Method)), slog.String("path", sanitize(r.URL.EscapedPath())))
+			attrs := append(make([]slog.Attr, 0, 12), slog.String("method", sanitize(r.Method)), slog.String("path", sanitize(r.URL.EscapedPath())))
 			if depth := r.Header.Get("Depth"); depth != "" {
 				attrs = append(attrs, slog.String("depth", sanitize(depth)))
 			}
@@ -47,7 +48,11 @@ func Log(log *slog.Logger, trusted ...netip.Prefix) func(http.Handler) http.Hand
 				if completed {
 					rec.setImplicitStatus() // net/http sends 200 after a handler that wrote nothing
 				}
-				attrs = append(attrs, slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes),
+				attrs = append(attrs, slog.Int("status", rec.status))
+				if rec.counted {
+					attrs = append(attrs, slog.Int("members", rec.members), slog.Int("failed", rec.failed))
+				}
+				attrs = append(attrs, slog.Int64("bytes", rec.bytes),
 					slog.String("duration", strings.Replace(time.Since(start).String(), "µ", "u", 1)), slog.String("remote", remote(r, trusted)))
 				if info.user != "" {
 					attrs = append(attrs, slog.String("user", sanitize(info.user)))

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"dav207/server/multistatus"
 )
 
 // logBuffer is a log that is safe for concurrent use.
@@ -109,6 +111,85 @@ func TestLog(t *testing.T) {
 				t.Errorf("duration = %v, want a time with its unit", got["duration"])
 			}
 		})
+	}
+}
+
+// A 207 with a failed member is not a success: the line has the number of both, also through other
+// middleware and if the answer is broken off.
+func TestLogMembers(t *testing.T) {
+	write := func(abort bool, statuses ...int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			out := multistatus.NewWriter(w, r)
+			for _, status := range statuses {
+				out.Write(&multistatus.Response{Href: "/", Status: status})
+			}
+			if abort {
+				out.KeepAlive()
+				panic(http.ErrAbortHandler)
+			}
+			out.Close()
+		}
+	}
+	properties := func(w http.ResponseWriter, r *http.Request) {
+		out := multistatus.NewWriter(w, r)
+		for _, status := range []int{200, 404, 403, 424} {
+			out.Write(&multistatus.Response{Href: "/", Propstat: []multistatus.Propstat{{Status: 200}, {Status: status}}})
+		}
+		out.Close()
+	}
+	for _, tt := range []struct {
+		rule            string
+		handler         http.HandlerFunc
+		members, failed any
+	}{
+		{"RFC 4918 §13 a failed member", write(false, 201, 423, 200), 3.0, 1.0},
+		{"RFC 4918 §13 none", write(false, 201), 1.0, 0.0},
+		{"RFC 4918 §9.1 a property that is missing is no failure, one that is refused is", properties, 4.0, 2.0},
+		{"an answer broken off", write(true, 507, 200), 2.0, 1.0},
+		{"a 207 that nobody counted", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(207) }, nil, nil},
+		{"no 207", write(false), nil, nil},
+	} {
+		for _, accept := range []string{"", "application/json"} {
+			var l logBuffer
+			r := httptest.NewRequest("PROPFIND", "/", nil)
+			r.Header.Set("Accept", accept)
+			func() {
+				defer func() { recover() }()
+				Log(slog.New(slog.NewJSONHandler(&l, nil)))(Recover(nil)(tt.handler)).ServeHTTP(httptest.NewRecorder(), r)
+			}()
+			if got := l.entry(t); got["members"] != tt.members || got["failed"] != tt.failed {
+				t.Errorf("%s: members, failed = %v, %v, want %v, %v", tt.rule, got["members"], got["failed"], tt.members, tt.failed)
+			}
+		}
+	}
+}
+
+// What the middleware refuses is JSON for a client that prefers it.
+func TestRefuseJSON(t *testing.T) {
+	refused := func(h http.Handler) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("PUT", "http://elsewhere.example/", nil)
+		r.Header.Set("Accept", "application/problem+json")
+		r.Header.Set("Origin", "http://evil.example")
+		h.ServeHTTP(w, r)
+		return w
+	}
+	users, err := OpenUsers(usersFile(t, "ann", "1"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	panics := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("x") })
+	for want, h := range map[int]http.Handler{
+		401: Basic(users, nil)(panics),
+		403: SameSite()(panics),
+		421: Hosts(HostsOptions{})(panics),
+		500: Recover(nil)(panics),
+	} {
+		w := refused(h)
+		e, err := multistatus.DecodeProblem(w.Body)
+		if err != nil || w.Code != want || e.Status != want || w.Header().Get("Content-Type") != multistatus.ContentTypeProblem || w.Header().Get("Vary") != "Accept" {
+			t.Errorf("%d: %+v, %v, header %v", want, e, err, w.Header())
+		}
 	}
 }
 

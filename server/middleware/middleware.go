@@ -26,6 +26,14 @@ type recorder struct {
 	http.ResponseWriter
 	status int   // 0 until the header is written
 	bytes  int64 // of the body
+
+	counted         bool
+	members, failed int // of a 207, if counted
+}
+
+// CountMembers implements multistatus.MemberCounter.
+func (w *recorder) CountMembers(members, failed int) {
+	w.counted, w.members, w.failed = true, members, failed
 }
 
 // Unwrap is called by http.ResponseController.
