@@ -118,7 +118,8 @@ func (h *Handler) sendFile(q *request, t *tree.Tree, f fsbackend.File, info *fsb
 		return err
 	}
 	head := q.w.Header()
-	head["Etag"] = []string{tag} // 304 has it, too (RFC 9110 §15.4.5)
+	head["Etag"] = []string{tag} // 304 has it, too, and Cache-Control (RFC 9110 §15.4.5)
+	head["Cache-Control"] = h.cacheControl
 	if err := h.httpConditions(q, t, props.Resource{Path: q.path, Info: info}, true); err != nil {
 		return err
 	}
@@ -273,6 +274,7 @@ func getAncestor(q *request, path davpath.Path) error {
 		return nil
 	}
 	q.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	q.w.Header().Set("Cache-Control", "no-cache")
 	q.w.WriteHeader(http.StatusOK)
 	return nil
 }

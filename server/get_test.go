@@ -119,6 +119,52 @@ func TestCollectionsWithoutSlash(t *testing.T) {
 	}
 }
 
+// What caches may do with the answers to GET and HEAD (RFC 9111 §4.2, §5.2.2): a file is used for
+// MaxAge and then revalidated, also after a 304 (RFC 9110 §15.4.5); anything else is asked for each
+// time, be it a page or a 404, which a cache would otherwise keep for a time of its own.
+func TestCaching(t *testing.T) {
+	for _, tt := range []struct {
+		maxAge time.Duration
+		want   string
+	}{{0, "max-age=0"}, {time.Hour, "max-age=3600"}, {-time.Second, "max-age=0"}, {1999 * time.Millisecond, "max-age=1"}} {
+		h := New(memory.New(nil).Backend(), &Options{MaxAge: tt.maxAge, Prefix: "/dav/x"})
+		do(h, "PUT", "/dav/x/f", "content")
+		tag := do(h, "GET", "/dav/x/f", "").Header.Get("ETag")
+		for _, c := range []struct {
+			target string
+			header []string
+			status int
+			want   string
+		}{
+			{"/dav/x/f", nil, 200, tt.want},
+			{"/dav/x/f", []string{"Range", "bytes=1-2"}, 206, tt.want},
+			{"/dav/x/f", []string{"Range", "bytes=0-0,2-2"}, 206, tt.want},
+			{"/dav/x/f", []string{"If-None-Match", tag}, 304, tt.want},
+			{"/dav/x/f", []string{"If-Match", `"no"`}, 412, "no-cache"},
+			{"/dav/x/f", []string{"Range", "bytes=99-"}, 416, "no-cache"},
+			{"/dav/x/missing", nil, 404, "no-cache"},
+			{"/dav/x/", nil, 200, "no-cache"},
+			{"/dav/x", nil, 301, "no-cache"},
+			{"/dav/", nil, 200, "no-cache"},
+		} {
+			for _, method := range []string{"GET", "HEAD"} {
+				if method == "HEAD" && c.header != nil && c.header[0] == "Range" {
+					continue // RFC 9110 §14.2
+				}
+				w := do(h, method, c.target, "", c.header...)
+				vary := ""
+				if c.status >= 400 {
+					vary = "Accept"
+				}
+				if got := w.Header.Values("Cache-Control"); w.StatusCode != c.status || len(got) != 1 || got[0] != c.want || w.Header.Get("Vary") != vary {
+					t.Errorf("MaxAge %v: %s %s %q = %d, Cache-Control %q, Vary %q, want %d, %s, %s", tt.maxAge, method, c.target, c.header,
+						w.StatusCode, got, w.Header.Get("Vary"), c.status, c.want, vary)
+				}
+			}
+		}
+	}
+}
+
 // uniformPolicy is a policy with the same result for every resource.
 type uniformPolicy struct{ err error }
 

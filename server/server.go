@@ -28,6 +28,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"time"
 
 	"dav207/fsbackend"
@@ -86,6 +87,11 @@ type Options struct {
 	// 102 Processing, or more of a 207 that has begun. It sends 102 only to clients that are known
 	// to handle it, and not through a proxy. Default: 0, it sends nothing.
 	Silence time.Duration
+	// MaxAge is how long a cache may use the response to a GET of a file without asking whether
+	// the file has changed (RFC 9111 §5.2.2.1), in whole seconds. No other response is used so.
+	// Default: 0, a cache asks each time. Without a number it would guess from the age of the file
+	// (§4.2.2 there).
+	MaxAge time.Duration
 	// Logger gets a record at level Warn for each member that failed, and one for each request that
 	// failed: 4xx at Debug, 507 at Warn, other 5xx at Error. Default: no log.
 	Logger *slog.Logger
@@ -110,6 +116,7 @@ type Handler struct {
 	hideJunk     bool
 	noMacQuota   bool
 	silence      time.Duration
+	cacheControl []string // of a file; must not be changed
 }
 
 // New returns a Handler that serves files; fsbackend.New and fsbackend.FromWebDAV make a Backend.
@@ -136,6 +143,7 @@ func New(files fsbackend.Backend, opts *Options) *Handler {
 		hideJunk:     o.HideJunk,
 		noMacQuota:   o.NoMacQuota,
 		silence:      o.Silence,
+		cacheControl: []string{"max-age=" + strconv.FormatInt(int64(max(o.MaxAge, 0)/time.Second), 10)},
 	}
 	h.property, _ = o.Policy.(access.PropertyPolicy)
 	if h.readOnly {

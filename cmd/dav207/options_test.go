@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -35,5 +36,23 @@ func TestServeForClients(t *testing.T) {
 				t.Errorf("quota is shown: %v, want %v\n%d %s", got, tt.quota, code, body)
 			}
 		})
+	}
+}
+
+// --max-age reaches the handler: a cache asks each time unless told otherwise (RFC 9111 §5.2.2.1).
+func TestServeMaxAge(t *testing.T) {
+	for args, want := range map[string]string{"": "max-age=0", "--max-age=10m": "max-age=600"} {
+		s := startCommand(t, append([]string{"serve", "--memory", "--addr", "127.0.0.1:0"}, strings.Fields(args)...)...)
+		if code, body := do(t, "PUT", s.base+"f", "x"); code != 201 {
+			t.Errorf("PUT = %d %s", code, body)
+		}
+		res, err := http.Get(s.base + "f")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if got := res.Header.Get("Cache-Control"); got != want {
+			t.Errorf("with %q Cache-Control = %q, want %q", args, got, want)
+		}
 	}
 }

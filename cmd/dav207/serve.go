@@ -55,6 +55,7 @@ period to finish, and a second signal ends at once. Nothing outside of DIR can b
 		flags.Var(o.junk, "junk", "show files of desktops, such as ._* and Thumbs.db, in listings, or hide them")
 		flags.BoolVar(&o.noMacQuota, "no-macos-quota", false, "hide the free space from macOS, which takes long to mount some servers that tell it")
 		flags.DurationVar(&o.silence, "silence", 20*time.Second, "`TIME` after which a client that waits for a COPY, MOVE or DELETE gets an interim response; 0 is never")
+		flags.DurationVar(&o.maxAge, "max-age", 0, "`TIME` for which caches may use a file without asking whether it has changed")
 		flags.Var(o.format, "log", "format of the log on standard error")
 		flags.Var(o.level, "log-level", "least level that is logged: each request is info, why one was refused is debug")
 		flags.DurationVar(&o.grace, "grace", 10*time.Second, "`TIME` that running requests have to finish after a signal")
@@ -76,7 +77,7 @@ type serveOptions struct {
 	infinity, format, level *choice
 	junk                    *choice
 	noMacQuota              bool
-	grace, silence          time.Duration
+	grace, silence, maxAge  time.Duration
 }
 
 // run runs the command.
@@ -166,6 +167,8 @@ func (o *serveOptions) check(args []string) (davpath.Mapping, error) {
 		err = usagef("--grace %v is before the signal", o.grace)
 	case o.silence < 0:
 		err = usagef("--silence %v is no time to wait", o.silence)
+	case o.maxAge < 0 || o.maxAge%time.Second != 0:
+		err = usagef("--max-age %v is no number of seconds", o.maxAge)
 	case err != nil || strings.Contains(o.prefix, "://") || oneLine(o.prefix) != o.prefix:
 		err = usagef("--prefix %q is not the path of a URL such as /dav", o.prefix)
 	default:

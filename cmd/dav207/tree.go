@@ -24,7 +24,7 @@ type served struct {
 // openTree opens dir, or the tree in memory, with its state.
 func (o *serveOptions) openTree(ctx context.Context, dir string, log *slog.Logger) (*served, error) {
 	opts := &server.Options{Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies,
-		DenyInfinity: o.infinity.value == "deny", HideJunk: o.junk.value == "hide", NoMacQuota: o.noMacQuota, Silence: o.silence, ReadOnly: o.readOnly, Logger: log}
+		DenyInfinity: o.infinity.value == "deny", HideJunk: o.junk.value == "hide", NoMacQuota: o.noMacQuota, Silence: o.silence, MaxAge: o.maxAge, ReadOnly: o.readOnly, Logger: log}
 	if o.memory {
 		handler := server.New(fsbackend.New(memory.New(nil)), opts)
 		return &served{handler, "an empty tree in memory", func() error { return nil }}, nil

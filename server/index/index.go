@@ -36,8 +36,10 @@ type row struct {
 	Href                 template.URL // already escaped; empty for no link
 }
 
-// SetHeaders sets the headers of a page.
+// SetHeaders sets the headers of a page. It has no validator, so a cache asks again each time (RFC
+// 9111 §5.2.2.4).
 func SetHeaders(head http.Header) {
+	head.Set("Cache-Control", "no-cache")
 	head.Set("Content-Type", "text/html; charset=utf-8")
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
