@@ -21,7 +21,7 @@ func creation() []Live {
 			Name:   win32CreationTime,
 			Append: appendDateTime,
 			Parse:  parseDateTime,
-		}},
+		}, plain: true},
 		{Name: win32CreationTime, Prepare: created(newHTTPDates), Alias: true, Stored: true, Check: func(value *Property) error {
 			_, err := Settable(ParseHTTPDate(text(value)))
 			return err

@@ -48,6 +48,7 @@ type asked struct {
 	name   xml.Name
 	live   *live // nil if only a dead property can have the name
 	append AppendFunc
+	last   multistatus.LastElement
 	// optional omits the property where the resource does not have it.
 	optional bool
 }
@@ -190,7 +191,11 @@ func (f *Finder) named(b []byte, r *Resource, dead []Property) []byte {
 			b = f.other(b[:from], r, a, err, valued)
 			continue
 		}
-		b = a.live.tags.AppendEnd(b, f.format, value)
+		if a.live.plain {
+			b = a.live.tags.AppendEndPlain(b, f.format)
+		} else {
+			b = a.live.tags.AppendEnd(b, f.format, value, &a.last)
+		}
 	}
 	return b
 }

@@ -96,11 +96,18 @@ func find(t *testing.T, f *props.Finder, r props.Resource, dead []props.Property
 	return propstats(t, found)
 }
 
+// formats are those in which properties are written.
+var formats = []multistatus.Format{multistatus.XML, multistatus.JSON}
+
 // propstats reads the propstats of a response as a client does, and shows them.
 func propstats(t *testing.T, found []byte) string {
 	t.Helper()
-	responses, err := multistatus.Decode(strings.NewReader(`<D:multistatus xmlns:D="DAV:"><D:response><D:href>/</D:href>` +
-		string(found) + `</D:response></D:multistatus>`))
+	decode, body := multistatus.Decode, `<D:multistatus xmlns:D="DAV:"><D:response><D:href>/</D:href>`+
+		string(found)+`</D:response></D:multistatus>`
+	if found[0] == '{' {
+		decode, body = multistatus.DecodeJSON, `{"responses":[{"href":"/","propstats":[`+string(found)+`]}]}`
+	}
+	responses, err := decode(strings.NewReader(body))
 	if err != nil || len(responses) != 1 {
 		t.Fatalf("%v in %s", err, found)
 	}
@@ -138,10 +145,12 @@ func TestFind(t *testing.T) {
 			if tt.deny != nil {
 				policy = propertyRules{deny: tt.deny}
 			}
-			f := registry().NewFinder(t.Context(), multistatus.XML, props.Query{Kind: tt.kind, Names: names(tt.names)}, policy)
-			for range 2 { // a Finder is used for one resource after another
-				if got := find(t, f, file, tt.dead); got != tt.want {
-					t.Errorf("got  %s\nwant %s", got, tt.want)
+			for _, format := range formats {
+				f := registry().NewFinder(t.Context(), format, props.Query{Kind: tt.kind, Names: names(tt.names)}, policy)
+				for range 2 { // a Finder is used for one resource after another
+					if got := find(t, f, file, tt.dead); got != tt.want {
+						t.Errorf("got  %s\nwant %s", got, tt.want)
+					}
 				}
 			}
 		})
@@ -168,15 +177,34 @@ func TestFail(t *testing.T) {
 		{"14.22 the condition is the propstat's", props.Prop, "a", syscall.ENOSPC, "507: a (sufficient-disk-space)"},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			f := registry().NewFinder(t.Context(), multistatus.XML, props.Query{Kind: tt.kind, Names: names(tt.names)}, nil)
-			said, err := f.Fail(nil, multistatus.AsError(tt.err))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := propstats(t, said); got != tt.want {
-				t.Errorf("got  %s\nwant %s", got, tt.want)
+			for _, format := range formats {
+				f := registry().NewFinder(t.Context(), format, props.Query{Kind: tt.kind, Names: names(tt.names)}, nil)
+				said, err := f.Fail(nil, multistatus.AsError(tt.err))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := propstats(t, said); got != tt.want {
+					t.Errorf("got  %s\nwant %s", got, tt.want)
+				}
 			}
 		})
+	}
+}
+
+// A resource of which a property cannot be read is not a success; one that lacks a property is.
+func TestFindFailed(t *testing.T) {
+	for _, tt := range []struct {
+		names string
+		want  bool
+	}{{"a none z:q", false}, {"a bad", true}, {"a refused", true}, {"a hidden", false}} {
+		policy := propertyRules{deny: map[string]error{"read refused": fs.ErrPermission, "read hidden": fs.ErrNotExist}}
+		f := registry().NewFinder(t.Context(), multistatus.XML, props.Query{Names: names(tt.names)}, policy)
+		dead := []props.Property{property("DAV:", "refused", "x"), property("DAV:", "hidden", "x")}
+		for range 2 {
+			if _, failed, err := f.Find(nil, &file, dead); failed != tt.want || err != nil {
+				t.Errorf("Find of %q: failed, err = %v, %v, want %v", tt.names, failed, err, tt.want)
+			}
+		}
 	}
 }
 

@@ -39,6 +39,9 @@ type Live struct {
 	// apply is called after all other changes of the request were checked, and undo if one of them
 	// fails later. An error refuses the value.
 	Set SetFunc
+
+	// plain says that the content has no character that XML or JSON would escape.
+	plain bool
 }
 
 // Kept derives a live property from the dead property Name. A resource without that one has the

@@ -16,13 +16,13 @@ import (
 // are protected.
 func Standard(setTime SetFunc) []Live {
 	return append(creation(), []Live{
-		{Name: DAV("displayname"), Prepare: displayName, Stored: true, Check: onlyText}, // §15.2
-		{Name: DAV("getcontentlanguage"), Stored: true, Check: languageTags},            // §15.3
-		{Name: DAV("getcontentlength"), Prepare: contentLength},                         // §15.4
-		{Name: DAV("getcontenttype"), Prepare: contentType},                             // §15.5
-		{Name: DAV("getetag"), Prepare: entityTag},                                      // §15.6
-		{Name: DAV("getlastmodified"), Prepare: lastModified, Set: setTime},             // §15.7
-		{Name: DAV("resourcetype"), Prepare: resourceType},                              // §15.9
+		{Name: DAV("displayname"), Prepare: displayName, Stored: true, Check: onlyText},  // §15.2
+		{Name: DAV("getcontentlanguage"), Stored: true, Check: languageTags},             // §15.3
+		{Name: DAV("getcontentlength"), Prepare: contentLength, plain: true},             // §15.4
+		{Name: DAV("getcontenttype"), Prepare: contentType, plain: true},                 // §15.5
+		{Name: DAV("getetag"), Prepare: entityTag},                                       // §15.6
+		{Name: DAV("getlastmodified"), Prepare: lastModified, Set: setTime, plain: true}, // §15.7
+		{Name: DAV("resourcetype"), Prepare: resourceType},                               // §15.9
 		{Name: Microsoft("Win32LastModifiedTime"), Alias: true, Prepare: lastModified, Set: setTime},
 		{Name: DAV("iscollection"), Alias: true, Prepare: boolean(func(r *Resource) bool { return r.Info.IsDir() })},
 		// Windows asks for this. Hidden there, and with IIS, is what has the attribute. A leading

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"dav207/fsbackend/memory"
 	"dav207/integration/harness"
 	"dav207/server"
 )
@@ -46,6 +47,36 @@ func BenchmarkPropfind(b *testing.B) {
 			}
 		}
 	}
+}
+
+// BenchmarkFormats lists a collection of 1000 files as JSON and as XML: in memory without a
+// connection, where the difference is the largest, and on a disk over one.
+func BenchmarkFormats(b *testing.B) {
+	formats := []string{"application/xml", "application/json"}
+	for _, query := range queries {
+		b.Run("memory/"+query.name, func(b *testing.B) {
+			h := server.New(memory.New(nil).Backend(), nil)
+			fill(b, h, 1000, false)
+			compareFormats(b, func(i int) error {
+				serve(b, h, 207, "PROPFIND", "/files/", query.body, "Depth", "1", "Accept", formats[i])
+				return nil
+			})
+		})
+		b.Run("disk/"+query.name, func(b *testing.B) {
+			c := dial(b, durable(b, filled(b, 1000, false)()), 1)[0]
+			compareFormats(b, func(i int) error {
+				_, err := c.do("PROPFIND", "/files/", query.body, "Depth", "1", "Accept", formats[i])
+				return err
+			})
+		})
+	}
+}
+
+// compareFormats contests a listing of 1000 files in both formats.
+func compareFormats(b *testing.B, list func(format int) error) {
+	contest(b, "entry", 1000,
+		side{name: "xml", run: func() error { return list(0) }},
+		side{name: "json", run: func() error { return list(1) }})
 }
 
 // BenchmarkListing lists a collection with Depth 1 over 1 and 4 connections: dav207 with durable

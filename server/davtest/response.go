@@ -18,7 +18,8 @@ type Response struct {
 	Body       []byte
 	// Responses are the members of a 207, in document order.
 	Responses []multistatus.Response
-	// Condition is the one in the DAV:error body of a plain status, or nil (RFC 4918 §16).
+	// Condition is the one in the body of a plain status, a DAV:error (RFC 4918 §16) or a problem
+	// in JSON, or nil.
 	Condition *multistatus.Condition
 	// Err is not nil if the body is truncated. The server closes the connection when it cannot
 	// complete a multistatus.
@@ -84,11 +85,20 @@ func (s *Server) Send(method, name, body string, headers ...string) *Response {
 }
 
 func (r *Response) decode() (err error) {
-	switch {
+	body := bytes.NewReader(r.Body)
+	switch contentType := r.Header.Get("Content-Type"); {
+	case r.StatusCode == http.StatusMultiStatus && contentType == multistatus.ContentTypeJSON:
+		r.Responses, err = multistatus.DecodeJSON(body)
 	case r.StatusCode == http.StatusMultiStatus:
-		r.Responses, err = multistatus.Decode(bytes.NewReader(r.Body))
-	case r.StatusCode >= 400 && len(r.Body) > 0 && r.Header.Get("Content-Type") == multistatus.ContentType:
-		r.Condition, err = multistatus.DecodeError(bytes.NewReader(r.Body))
+		r.Responses, err = multistatus.Decode(body)
+	case r.StatusCode < 400 || len(r.Body) == 0:
+	case contentType == multistatus.ContentType:
+		r.Condition, err = multistatus.DecodeError(body)
+	case contentType == multistatus.ContentTypeProblem:
+		var e *multistatus.Error
+		if e, err = multistatus.DecodeProblem(body); err == nil {
+			r.Condition = e.Condition
+		}
 	}
 	return err
 }

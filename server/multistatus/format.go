@@ -247,7 +247,7 @@ func (f Format) AppendProperty(b []byte, p *Property) ([]byte, error) {
 type Tags struct {
 	name              xml.Name
 	start, end, empty string // as AppendProperty writes them
-	jsonStart         string // the member name, with the colon
+	jsonStart         string // a comma, the member name, and the beginning of a string
 }
 
 // NewTags returns an error if n is not an XML name.
@@ -259,22 +259,41 @@ func NewTags(n xml.Name) (Tags, error) {
 	}
 	empty, err := AppendProperty(nil, &Property{XMLName: n})
 	start, end, _ := strings.Cut(string(whole), "<>")
-	return Tags{n, start, end, string(empty), string(append(appendJSONName(nil, n), ':'))}, err
+	return Tags{n, start, end, string(empty), "," + string(appendJSONName(nil, n)) + `:"`}, err
 }
+
+// LastElement is the last value of a property with markup, in JSON. Many members of a collection
+// have the same, such as DAV:supportedlock. The zero value is ready.
+type LastElement struct{ content, json []byte }
+
+// maxLastElement is the maximum size of a LastElement in JSON.
+const maxLastElement = 1 << 10
 
 // AppendStart appends the beginning of the property to a propstat. The caller appends the content
 // as XML, as in Property.InnerXML, then calls AppendEnd.
 func (t *Tags) AppendStart(b []byte, f Format) []byte {
 	if f == JSON {
-		return append(append(appendComma(b), t.jsonStart...), '"')
+		if b[len(b)-1] == '{' {
+			return append(b, t.jsonStart[1:]...)
+		}
+		return append(b, t.jsonStart...)
 	}
 	return append(b, t.start...)
 }
 
-// AppendEnd appends the end of the property. Its content is b[content:].
-func (t *Tags) AppendEnd(b []byte, f Format, content int) []byte {
+// AppendEnd appends the end of the property. Its content is b[content:]. last is of the previous
+// call for the property in this response.
+func (t *Tags) AppendEnd(b []byte, f Format, content int, last *LastElement) []byte {
 	if f == JSON {
-		return t.endJSON(b, content)
+		return t.endJSON(b, content, last)
+	}
+	return append(b, t.end...)
+}
+
+// AppendEndPlain is AppendEnd for content that has no character that XML or JSON would escape.
+func (t *Tags) AppendEndPlain(b []byte, f Format) []byte {
+	if f == JSON {
+		return append(b, '"')
 	}
 	return append(b, t.end...)
 }
@@ -282,7 +301,7 @@ func (t *Tags) AppendEnd(b []byte, f Format, content int) []byte {
 // AppendEmpty appends the property without content to a propstat.
 func (t *Tags) AppendEmpty(b []byte, f Format) []byte {
 	if f == JSON {
-		return append(append(appendComma(b), t.jsonStart...), `""`...)
+		return append(t.AppendStart(b, f), '"')
 	}
 	return append(b, t.empty...)
 }

@@ -2,7 +2,9 @@ package multistatus
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/xml"
+	"math/bits"
 	"net/http"
 	"strconv"
 	"strings"
@@ -173,135 +175,161 @@ func appendJSONLang(b []byte, lang string) []byte {
 }
 
 // endJSON is AppendEnd. AppendStart has begun a string.
-func (t *Tags) endJSON(b []byte, content int) []byte {
+func (t *Tags) endJSON(b []byte, content int, last *LastElement) []byte {
 	b, ok := textToJSON(b, content)
 	if ok {
 		return append(b, '"')
 	}
+	start := content - 1 // of the value
+	if bytes.Equal(last.content, b[content:]) {
+		return append(b[:start], last.json...)
+	}
 	end := len(b)
 	b, _ = appendJSONElement(b, &Property{XMLName: t.name, InnerXML: b[content:]}) // the name is valid
-	n := copy(b[content-1:], b[end:])
-	return b[:content-1+n]
+	if len(b)-end <= maxLastElement {
+		last.content = append(last.content[:0], b[content:end]...)
+		last.json = append(last.json[:0], b[end:]...)
+	}
+	return moveDown(b, start, end)
 }
 
-// The classes of bytes in jsonClass.
-const (
-	plain   = iota
-	special // escaped in JSON, or not ASCII
-	markup  // plain in JSON, but not in XML
-)
-
-var jsonClass = func() (t [256]byte) {
-	for c := range t {
-		if c < ' ' || c >= utf8.RuneSelf {
-			t[c] = special
-		}
-	}
-	t['"'], t['\\'] = special, special
-	t['<'], t['&'] = markup, markup
-	return t
-}()
-
-// textToJSON turns b[from:], the content of an element, into that of a JSON string. ok is false,
+// textToJSON turns b[from:], the content of an element, into that of a JSON string: it replaces
+// references and line ends as a parser does (XML 1.0 §2.11, §4.4, §4.6), and escapes. ok is false,
 // and b unchanged, if it has markup.
 func textToJSON(b []byte, from int) (out []byte, ok bool) {
-	i := from
-	for i < len(b) && jsonClass[b[i]] == plain {
-		i++
-	}
-	switch {
-	case i == len(b):
-		return b, true
-	case bytes.IndexByte(b[i:], '<') >= 0:
-		return b, false
-	}
-	if bytes.IndexByte(b[i:], '&') >= 0 || bytes.IndexByte(b[i:], '\r') >= 0 {
-		b = unescapeXML(b, i)
-	}
-	return escapeJSON(b, i), true
-}
-
-// escapeJSON turns b[from:] into the content of a JSON string.
-func escapeJSON(b []byte, from int) []byte {
-	for from < len(b) && jsonClass[b[from]] != special {
-		from++
-	}
+	from += plainLen(b[from:])
 	end := len(b)
 	if from == end {
-		return b
+		return b, true
 	}
-	b = appendJSONText(b, b[from:end]) // behind the end, where it overwrites nothing
-	n := copy(b[from:], b[end:])
-	return b[:from+n]
+	// Every file has an entity tag, for which this is much faster than what follows.
+	if last := end - 1; last > from && b[from] == '"' && b[last] == '"' && plainLen(b[from+1:last]) == last-from-1 {
+		b = append(b, `\"`...)
+		copy(b[from+2:], b[from+1:last])
+		b[from], b[from+1] = '\\', '"'
+		return b, true
+	}
+	for s := b[from:]; len(s) > 0; {
+		n := plainLen(s)
+		b = append(b, s[:n]...) // behind the end, where it overwrites nothing
+		if s = s[n:]; len(s) == 0 {
+			break
+		}
+		size := 1
+		switch s[0] {
+		case '<':
+			return b[:end], false
+		case '&':
+			name, _, found := bytes.Cut(s[1:], []byte{';'})
+			r, ok := reference(name)
+			if !found || !ok { // the content is malformed
+				b = append(b, '&')
+				break
+			}
+			var text [utf8.UTFMax]byte
+			b, _ = appendEscape(b, utf8.AppendRune(text[:0], r))
+			size = len(name) + len("&;")
+		case '\r':
+			b = append(b, `\n`...)
+			if len(s) > 1 && s[1] == '\n' {
+				size = 2
+			}
+		default:
+			b, size = appendEscape(b, s)
+		}
+		s = s[size:]
+	}
+	return moveDown(b, from, end), true
 }
+
+// plainLen returns the length of the longest prefix of s in which no byte has a meaning in JSON or
+// XML, is a control character or is not ASCII. It looks at eight bytes at a time.
+func plainLen(s []byte) int {
+	n := 0
+	if len(s) >= 8 {
+		for ; n+8 <= len(s); n += 8 {
+			if special := specialBytes(s[n:]); special != 0 {
+				return n + bits.TrailingZeros64(special)/8
+			}
+		}
+		if n < len(s) {
+			if special := specialBytes(s[len(s)-8:]); special != 0 { // those before n are plain
+				return len(s) - 8 + bits.TrailingZeros64(special)/8
+			}
+		}
+		return len(s)
+	}
+	for n < len(s) && plain[s[n]] {
+		n++
+	}
+	return n
+}
+
+// specialBytes returns a word whose lowest bit that is set is in the place of the first of eight
+// bytes that is not plain. It returns 0 if all are.
+func specialBytes(s []byte) uint64 {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	x := binary.LittleEndian.Uint64(s)
+	// Each difference sets the high bit of the first byte for which it is below zero.
+	return high & (x | (x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones) |
+		((x ^ ones*'&') - ones) | ((x ^ ones*'<') - ones))
+}
+
+// plain holds the bytes that plainLen counts.
+var plain = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c >= ' ' && c < utf8.RuneSelf && strings.IndexByte(`"\&<`, byte(c)) < 0
+	}
+	return t
+}()
 
 // appendJSONString appends s with its quotes.
 func appendJSONString(b []byte, s string) []byte {
 	return append(appendJSONText(append(b, '"'), s), '"')
 }
 
-// appendJSONText appends s as the content of a JSON string (RFC 8259 §7). It replaces invalid UTF-8
-// by U+FFFD.
-func appendJSONText[T string | []byte](b []byte, s T) []byte {
-	const hex = "0123456789abcdef"
-	done := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if jsonClass[c] != special {
-			i++
-			continue
+// appendJSONText appends s as the content of a JSON string.
+func appendJSONText(b []byte, s string) []byte { return escapeJSON(append(b, s...), len(b)) }
+
+// escapeJSON turns b[from:] into the content of a JSON string (RFC 8259 §7). It replaces invalid
+// UTF-8 by U+FFFD.
+func escapeJSON(b []byte, from int) []byte {
+	from += plainLen(b[from:])
+	end := len(b)
+	for s := b[from:]; len(s) > 0; {
+		n := plainLen(s)
+		b = append(b, s[:n]...) // behind the end, where it overwrites nothing
+		if s = s[n:]; len(s) > 0 {
+			var size int
+			b, size = appendEscape(b, s)
+			s = s[size:]
 		}
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))]))
-			if r == utf8.RuneError && size == 1 {
-				b = append(append(b, s[done:i]...), "\uFFFD"...)
-				done = i + 1
-			}
-			i += size
-			continue
-		}
-		b = append(b, s[done:i]...)
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, `\n`...)
-		case '\t':
-			b = append(b, `\t`...)
-		case '\r':
-			b = append(b, `\r`...)
-		default:
-			b = append(b, `\u00`...)
-			b = append(b, hex[c>>4], hex[c&15])
-		}
-		i++
-		done = i
 	}
-	return append(b, s[done:]...)
+	return moveDown(b, from, end)
 }
 
-// unescapeXML turns b[from:] from character data into text: it replaces references and line ends
-// as a parser does (XML 1.0 §2.11, §4.4, §4.6). Text never gets longer.
-func unescapeXML(b []byte, from int) []byte {
-	in, out := b[from:], b[from:from]
-	for len(in) > 0 {
-		switch c := in[0]; c {
-		case '\r':
-			out = append(out, '\n')
-			in = bytes.TrimPrefix(in[1:], []byte{'\n'})
-		case '&':
-			name, rest, found := bytes.Cut(in[1:], []byte{';'})
-			r, ok := reference(name)
-			if !found || !ok { // the content is malformed
-				out, in = append(out, c), in[1:]
-				continue
-			}
-			out, in = utf8.AppendRune(out, r), rest
-		default:
-			out, in = append(out, c), in[1:]
-		}
+// moveDown replaces b[to:from] by b[from:].
+func moveDown(b []byte, to, from int) []byte { return b[:to+copy(b[to:], b[from:])] }
+
+// appendEscape appends the first character of s, and returns its size in s.
+func appendEscape(b, s []byte) (out []byte, size int) {
+	const hex = "0123456789abcdef"
+	switch c := s[0]; {
+	case c == '"', c == '\\':
+		return append(b, '\\', c), 1
+	case c == '\n':
+		return append(b, `\n`...), 1
+	case c == '\r':
+		return append(b, `\r`...), 1
+	case c == '\t':
+		return append(b, `\t`...), 1
+	case c < ' ':
+		return append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15]), 1
+	case c < utf8.RuneSelf: // special only in XML
+		return append(b, c), 1
 	}
-	return b[:from+len(out)]
+	r, size := utf8.DecodeRune(s)
+	return utf8.AppendRune(b, r), size
 }
 
 // reference returns the character of a reference with this name.
