@@ -184,6 +184,11 @@ func TestWriteExchangesPlaceholders(t *testing.T) {
 		{"what does not matter", "", Journal{replied(exchangeOf("GET", "/f", 599, "Expect", "100-continue", "Connection", "close", "Content-Length", "0"),
 			"<html>"+date, "Content-Type", "text/html", "Date", date, "Server", "x")},
 			"-- request --\nGET /f HTTP/1.1\n-- response --\nHTTP/1.1 599 status code 599\nContent-Type: text/html\n"},
+		{"a listing in JSON", "", Journal{replied(exchangeOf("PROPFIND", "/f", 207, "Accept", "application/json"),
+			`{"responses":[]}`, "Content-Type", "application/json", "Content-Length", "16"),
+			replied(exchangeOf("GET", "/f", 200), "{}", "Content-Type", "application/json", "Content-Length", "2")},
+			"-- request --\nPROPFIND /f HTTP/1.1\nAccept: application/json\n-- response --\nHTTP/1.1 207 Multi-Status\nContent-Type: application/json\n" +
+				"-- request --\nGET /f HTTP/1.1\n-- response --\nHTTP/1.1 200 OK\nContent-Length: 2\nContent-Type: application/json\n\n{}\n"},
 		{"bytes", "", Journal{replied(sent(exchangeOf("PUT", "/f", 201), "\xff\x00\r\n"), "\xff")},
 			"-- request --\nPUT /f HTTP/1.1\n\n\xff\x00\r\n\n-- response --\nHTTP/1.1 201 Created\n"},
 		{"lines", "", Journal{replied(sent(exchangeOf("PUT", "/f", 201), "\n\n"), "a\n\n")},
