@@ -39,7 +39,7 @@ func TestServeForClients(t *testing.T) {
 	}
 }
 
-// --max-age reaches the handler: a cache asks each time unless told otherwise (RFC 9111 §5.2.2.1).
+// --max-age reaches the handler; without it a cache asks each time (RFC 9111 §5.2.2.1).
 func TestServeMaxAge(t *testing.T) {
 	for args, want := range map[string]string{"": "max-age=0", "--max-age=10m": "max-age=600"} {
 		s := startCommand(t, append([]string{"serve", "--memory", "--addr", "127.0.0.1:0"}, strings.Fields(args)...)...)

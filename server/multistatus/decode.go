@@ -11,8 +11,8 @@ import (
 	"dav207/server/davxml"
 )
 
-// ErrInvalid reports that a document is well-formed XML but not a valid multistatus or DAV:error.
-// Errors of Decode and DecodeError wrap it.
+// ErrInvalid reports that a document is well-formed XML but not a valid multistatus or DAV:error,
+// or is not valid JSON of one.
 var ErrInvalid = errors.New("not a valid multistatus")
 
 // Decode reads the body of a 207 (§14.16) and returns its responses in document order. It returns

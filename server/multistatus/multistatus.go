@@ -3,9 +3,12 @@
 // 4918.
 //
 // A Writer sends nothing before the first Response. Until then the caller may send a plain status,
-// as §9.6.1 and §9.8.3 require if only the Request-URI failed. The output is well-formed for any
+// as §9.6.1 and §9.8.3 require if only the Request-URI failed. The XML is well-formed for any
 // names and values, and deterministic: the root element binds the prefix D to DAV:, no element
 // rebinds it, and every other namespace is declared on the element that uses it.
+//
+// The same types have a form in JSON (multistatus.schema.json), for clients that prefer it: see
+// Format.
 //
 // The package does not depend on file systems or methods. Any handler that answers for more than
 // one resource can use it.
