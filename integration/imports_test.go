@@ -33,6 +33,7 @@ var allowed = map[string]string{
 	"server/multistatus": "server/davxml",
 	"props":              "fsbackend server/multistatus server/davpath server/access server/davxml",
 	"props/boltprops":    "props server/locks server/davpath server/multistatus | go.etcd.io/bbolt",
+	"server/batch":       "server/davpath server/early server/multistatus server/origin server/reqbody server/wire",
 	"server/davheader":   "server/tree server/davpath server/multistatus",
 	"server/interim":     "server/forwarded server/multistatus",
 	"server/byterange":   "",
@@ -45,7 +46,7 @@ var allowed = map[string]string{
 	"fsbackend/disk":     "fsbackend server/davpath | github.com/spf13/afero golang.org/x/sys",
 	"fsbackend/memory":   "fsbackend server/davpath | github.com/spf13/afero",
 	"fsbackend/faultfs":  "fsbackend server/davpath",
-	"cmd/dav207":         "server server/davtest server/davtest/lab server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/disk fsbackend/memory | github.com/spf13/afero github.com/spf13/pflag golang.org/x/sys golang.org/x/term",
+	"cmd/dav207":         "server server/batch server/davtest server/davtest/lab server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/disk fsbackend/memory | github.com/spf13/afero github.com/spf13/pflag golang.org/x/sys golang.org/x/term",
 	"integration":        "",
 
 	// For tests only: nothing above imports one of these but in its tests, and cmd/dav207 for its

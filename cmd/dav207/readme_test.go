@@ -36,6 +36,8 @@ var volatile = []struct {
 }{
 	{regexp.MustCompile(`(?m)^(Date|Last-Modified): \w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT$`), "$1: TIME"},
 	{regexp.MustCompile(`(?m)^(ETag): "[^"]+"$`), `$1: "TAG"`},
+	{regexp.MustCompile(`"Last-Modified":"\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT"`), `"Last-Modified":"TIME"`},
+	{regexp.MustCompile(`"ETag":"\\"[^"\\]+\\""`), `"ETag":"\"TAG\""`},
 	{regexp.MustCompile(`urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`), "urn:uuid:UUID"},
 }
 
@@ -302,6 +304,8 @@ func TestWithoutVolatile(t *testing.T) {
 		"a\nLast-Modified: " + now + "\nb": "a\nLast-Modified: TIME\nb",
 		`ETag: "1-2"`:                      `ETag: "TAG"`,
 		`ETag: W/"1-2"`:                    `ETag: W/"1-2"`,
+		`{"ETag":"\"1-2\"","Last-Modified":"` + now + `"}`: `{"ETag":"\"TAG\"","Last-Modified":"TIME"}`,
+		`"ETag":"W/\"1-2\""`:                                     `"ETag":"W/\"1-2\""`,
 		"<urn:uuid:01234567-89ab-cdef-0123-456789abcdef>":        "<urn:uuid:UUID>",
 		"<D:status>HTTP/1.1 507 Insufficient Storage</D:status>": "<D:status>HTTP/1.1 507 Insufficient Storage</D:status>",
 		"<D:href>/Date: " + now + "</D:href>":                    "<D:href>/Date: " + now + "</D:href>",

@@ -17,6 +17,7 @@ import (
 
 	"dav207/fsbackend/disk"
 	"dav207/server"
+	"dav207/server/batch"
 	"dav207/server/davpath"
 	"dav207/server/middleware"
 )
@@ -56,6 +57,7 @@ period to finish, and a second signal ends at once. Nothing outside of DIR can b
 		flags.BoolVar(&o.noMacQuota, "no-macos-quota", false, "hide the free space from macOS, which takes long to mount some servers that tell it")
 		flags.DurationVar(&o.silence, "silence", 20*time.Second, "`TIME` after which a client that waits for a COPY, MOVE or DELETE gets an interim response; 0 is never")
 		flags.DurationVar(&o.maxAge, "max-age", 0, "`TIME` for which caches may use a file without asking whether it has changed")
+		flags.StringVar(&o.batch, "batch", batch.DefaultPath, "`PATH` below the prefix that takes many requests in one POST of JSON; \"off\" is none")
 		flags.Var(o.format, "log", "format of the log on standard error")
 		flags.Var(o.level, "log-level", "least level that is logged: each request is info, why one was refused is debug")
 		flags.DurationVar(&o.grace, "grace", 10*time.Second, "`TIME` that running requests have to finish after a signal")
@@ -69,7 +71,7 @@ type serveOptions struct {
 	addr, prefix            string
 	public                  publicURLs
 	proxies                 proxies
-	users, state            string
+	users, state, batch     string
 	tls                     tlsOptions
 	insecureBasic           bool
 	anonymous               bool
@@ -110,6 +112,9 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 		mode = ", read-only"
 	}
 	var handler http.Handler = dav.handler
+	if o.batch != noBatch {
+		handler = batch.New(handler, &batch.Options{Path: o.batch, Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies, Logger: log})
+	}
 	if users != nil {
 		handler = middleware.Basic(users, &middleware.BasicOptions{Realm: "dav207", SetHeaders: dav.handler.SetDAVHeaders,
 			TrustedProxies: o.proxies, Logger: log})(handler)
@@ -174,8 +179,14 @@ func (o *serveOptions) check(args []string) (davpath.Mapping, error) {
 	default:
 		err = o.tls.check()
 	}
+	if _, wrong := batch.ParsePath(o.batch); err == nil && wrong != nil && o.batch != noBatch {
+		err = usagef("--batch %q is neither the path of a URL below the prefix such as %s nor %s", o.batch, batch.DefaultPath, noBatch)
+	}
 	return mapping, err
 }
+
+// noBatch is the value of --batch for none.
+const noBatch = "off"
 
 // change returns what clients can do, for messages.
 func (o *serveOptions) change() string {

@@ -1,0 +1,238 @@
+// Package batch answers many requests in one: POST of a JSON envelope to one URL, answered by 207
+// with the outcome of each request.
+//
+// A Handler stands in front of the handler that serves the tree, and behind authentication. It runs
+// the requests of a batch, its items, one after another through that same handler, with the user,
+// the address, the TLS state and the context of the batch. So an item has the locks, conditions,
+// access checks and limits of a single request.
+//
+// The envelope has the shape of Microsoft Graph and of OData's JSON format (OData JSON Format
+// Version 4.01 §19), {"requests": [...]}, or the plain one, {"operations": [...]}. It is read and
+// checked as a whole before the first item runs: after a plain 4xx or 501 nothing was done.
+package batch
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"dav207/server/davpath"
+	"dav207/server/early"
+	"dav207/server/multistatus"
+	"dav207/server/origin"
+	"dav207/server/reqbody"
+	"dav207/server/wire"
+)
+
+// DefaultPath is the path of the batch URL below the prefix, unless Options say otherwise.
+const DefaultPath = "/$batch"
+
+// Options configure a Handler. The zero value and a nil pointer select all defaults.
+type Options struct {
+	// Prefix, PublicURLs and TrustedProxies are those of server.Options.
+	Prefix         string
+	PublicURLs     []*url.URL
+	TrustedProxies []netip.Prefix
+	// Path is the decoded path of the batch URL below the prefix. Default: DefaultPath.
+	Path string
+	// MaxItems, MaxBytes and MaxDepth are the limits of an envelope: its items, its bytes, and how
+	// deep its JSON is nested. More is 413. Defaults: 1,000, 16 MiB, 64.
+	MaxItems, MaxDepth int
+	MaxBytes           int64
+	// MaxAnswer is the limit of the body of one item's answer in bytes, since it is kept in memory
+	// until it is complete. A longer one is 507. Default: 16 MiB.
+	MaxAnswer int
+	// Silence is how long the client of a running batch waits at most for the next byte: then the
+	// answer begins, with 207, or white space is sent. Default: 5 s.
+	Silence time.Duration
+	// Logger gets a record at level Info for each item. Default: no log.
+	Logger *slog.Logger
+}
+
+// Handler serves batches. Create it with New. It is safe for concurrent use.
+type Handler struct {
+	Options
+	next    http.Handler
+	mapping davpath.Mapping
+	origins *origin.Server
+	path    davpath.Path
+	limits  []byte // as JSON
+}
+
+// New returns a Handler that runs items through next and passes all other requests on to it. opts
+// may be nil. New panics if opts are invalid: Prefix, Path or the path of a public URL is not a
+// valid path, or Path is the root or reserved.
+func New(next http.Handler, opts *Options) *Handler {
+	h := &Handler{next: next}
+	if opts != nil {
+		h.Options = *opts
+	}
+	h.setDefaults()
+	var err error
+	if h.mapping, err = davpath.NewMapping(h.Prefix); err != nil {
+		panic(fmt.Sprintf("batch: prefix %q: %v", h.Prefix, err))
+	}
+	if h.path, err = ParsePath(h.Path); err != nil {
+		panic(fmt.Sprintf("batch: path %q: %v", h.Path, err))
+	}
+	if h.origins, err = origin.New(h.mapping, h.PublicURLs, h.TrustedProxies); err != nil {
+		panic(fmt.Sprintf("batch: %v", err))
+	}
+	h.limits = fmt.Appendf(nil, `{"limits":{"items":%d,"bytes":%d,"depth":%d,"answerBytes":%d}}`+"\n",
+		h.MaxItems, h.MaxBytes, h.MaxDepth, h.MaxAnswer)
+	return h
+}
+
+// setDefaults sets the fields that the Options left empty.
+func (h *Handler) setDefaults() {
+	if h.Path == "" {
+		h.Path = DefaultPath
+	}
+	if h.MaxItems <= 0 {
+		h.MaxItems = 1000
+	}
+	if h.MaxBytes <= 0 {
+		h.MaxBytes = 16 << 20
+	}
+	if h.MaxDepth <= 0 {
+		h.MaxDepth = 64
+	}
+	if h.MaxAnswer <= 0 {
+		h.MaxAnswer = 16 << 20
+	}
+	if h.Silence <= 0 {
+		h.Silence = 5 * time.Second
+	}
+	if h.Logger == nil {
+		h.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// ParsePath returns the path of a batch URL below the prefix. It returns an error for a path that
+// the batch URL cannot have.
+func ParsePath(s string) (davpath.Path, error) {
+	p, err := davpath.Clean(s)
+	if err == nil && (!strings.HasPrefix(s, "/") || p.IsRoot() || p.Reserved()) {
+		err = davpath.ErrMalformed
+	}
+	return p, err
+}
+
+// ServeHTTP implements http.Handler.
+//
+// A resource of the tree may have the path of the batch URL. It is served as any other, since only
+// POST is always the batch's, which no resource has. GET and HEAD answer with the limits if there
+// is no such resource, OPTIONS adds them to the answer of the tree.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodPost, http.MethodGet, http.MethodHead, http.MethodOptions:
+		if h.isBatchURL(r) {
+			h.serve(w, r)
+			return
+		}
+	}
+	h.next.ServeHTTP(w, r)
+}
+
+// isBatchURL reports whether a request is for the batch URL.
+func (h *Handler) isBatchURL(r *http.Request) bool {
+	if !strings.Contains(r.URL.Path, h.path.Name()) || h.origins.CheckTarget(r) != nil {
+		return false
+	}
+	p, err := h.mapping.Parse(r.URL.EscapedPath())
+	return err == nil && p == h.path
+}
+
+// serve serves a request for the batch URL.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		h.post(wire.Wrap(w, r), r)
+		return
+	}
+	probe := r.WithContext(r.Context())
+	probe.Body, probe.ContentLength = http.NoBody, 0
+	if r.Method != http.MethodOptions {
+		probe.Method, probe.Header = http.MethodHead, h.inherited(r)
+	}
+	res := h.newResult()
+	h.perform(res, probe)
+	switch {
+	case r.Context().Err() != nil:
+		panic(http.ErrAbortHandler)
+	case r.Method != http.MethodOptions && res.status != http.StatusNotFound, r.Method == http.MethodOptions && res.status != http.StatusOK:
+		h.next.ServeHTTP(w, r)
+		return
+	case r.Method == http.MethodOptions:
+		for name, values := range res.header {
+			w.Header()[name] = values
+		}
+		w.Header().Set("Allow", res.header.Get("Allow")+", POST")
+	}
+	w = wire.Wrap(w, r)
+	w.Header().Set("Accept-Post", jsonType) // W3C Linked Data Platform 1.0 §7.1
+	send(w, r, http.StatusOK, jsonType, h.limits)
+}
+
+// send sends a complete response.
+func send(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
+	head := w.Header()
+	head.Set("Content-Type", contentType)
+	head.Set("X-Content-Type-Options", "nosniff")
+	head.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		w.Write(body)
+	}
+}
+
+// The types of JSON.
+const (
+	jsonType    = "application/json"
+	problemType = "application/problem+json" // RFC 9457
+)
+
+// problem returns a problem (RFC 9457) for an error without a condition.
+func problem(status int, detail string) []byte {
+	b, err := json.Marshal(struct {
+		Type   string `json:"type"`
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail,omitempty"`
+	}{"about:blank", http.StatusText(status), status, detail})
+	if err != nil {
+		panic(err) // strings and a number are always JSON
+	}
+	return b
+}
+
+// post runs a batch.
+func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
+	body := reqbody.New(w, r)
+	e, err := h.readEnvelope(r, &body)
+	if e != nil {
+		defer e.body.Close()
+	}
+	if err == nil {
+		h.run(w, r, e)
+		return
+	}
+	failed := multistatus.AsError(err)
+	h.Logger.DebugContext(r.Context(), "batch refused", slog.Int("status", failed.Status), slog.Any("err", err))
+	respond := func() {
+		if failed.Status == http.StatusUnsupportedMediaType {
+			w.Header().Set("Accept-Post", jsonType)
+		}
+		send(w, r, failed.Status, problemType, append(problem(failed.Status, failed.Description), '\n'))
+	}
+	if body.Ended() || body.Err() != nil {
+		respond()
+		return
+	}
+	early.Respond(w, r, body.WasRead(), body.Deadline(), respond)
+}

@@ -1,0 +1,163 @@
+package batch
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"dav207/server/multistatus"
+)
+
+// succeeded reports whether the answer to a request is a success of all that it touched. The 207 of
+// PROPFIND is: its statuses are those of properties.
+func (w *result) succeeded(method string) bool {
+	if w.status != http.StatusMultiStatus || method == "PROPFIND" {
+		return w.status >= 200 && w.status < 300
+	}
+	var statuses []int
+	if isJSON(w.header.Get("Content-Type")) {
+		var m struct {
+			Responses []struct {
+				Status    int
+				Propstats []struct{ Status int }
+			}
+		}
+		if json.Unmarshal(w.body, &m) != nil {
+			return false
+		}
+		for _, r := range m.Responses {
+			statuses = append(statuses, r.Status)
+			for _, p := range r.Propstats {
+				statuses = append(statuses, p.Status)
+			}
+		}
+	} else {
+		responses, err := multistatus.Decode(bytes.NewReader(w.body))
+		if err != nil {
+			return false
+		}
+		for _, r := range responses {
+			statuses = append(statuses, r.Status)
+			for _, p := range r.Propstat {
+				statuses = append(statuses, p.Status)
+			}
+		}
+	}
+	return !slices.ContainsFunc(statuses, func(status int) bool { return status >= 300 })
+}
+
+// unsent are the headers of an answer that a result does not have: they are about a connection, or
+// about a response that can be cached or guessed at, and only the answer to the batch is one.
+var unsent = []string{"Cache-Control", "Connection", "Content-Length", "Date", "Keep-Alive", "Trailer", "Transfer-Encoding", "Vary", "X-Content-Type-Options"}
+
+// render appends the result of item i.
+func (b *run) render(dst []byte, i int) []byte {
+	w := b.result
+	if _, set := w.header["Content-Type"]; !set && len(w.body) > 0 {
+		w.header.Set("Content-Type", http.DetectContentType(w.body)) // as net/http does
+	}
+	name := `,"body":`
+	if w.status >= 400 {
+		w.toProblem(b.plain)
+	}
+	if b.plain {
+		dst = strconv.AppendInt(append(dst, `{"index":`...), int64(i), 10)
+		if name = `,"data":`; w.status >= 400 {
+			name = `,"error":`
+		}
+	} else {
+		dst = appendString(append(dst, `{"id":`...), b.items[i].id)
+	}
+	dst = strconv.AppendInt(append(dst, `,"status":`...), int64(w.status), 10)
+	dst = w.appendHeaders(dst)
+	if len(w.body) > 0 {
+		dst = w.appendBody(append(dst, name...))
+	}
+	return append(dst, '}')
+}
+
+// toProblem makes a problem (RFC 9457) of an error in plain text, and with always also of one
+// without a body. An item that asks for another type than JSON gets its error in that.
+func (w *result) toProblem(always bool) {
+	media, _, _ := mime.ParseMediaType(w.header.Get("Content-Type"))
+	if (len(w.body) > 0 || !always) && media != "text/plain" || !utf8.Valid(w.body) || w.head && !always {
+		return
+	}
+	detail := strings.TrimSpace(string(w.body))
+	if detail == http.StatusText(w.status) {
+		detail = ""
+	}
+	w.header.Set("Content-Type", problemType)
+	w.body = append(w.body[:0], problem(w.status, detail)...)
+}
+
+// appendHeaders appends the headers of a result, sorted. Content-Length is that of HEAD, which has
+// no body to count.
+func (w *result) appendHeaders(dst []byte) []byte {
+	names := make([]string, 0, len(w.header))
+	for name, values := range w.header {
+		if len(values) > 0 && (!slices.Contains(unsent, name) || w.head && name == "Content-Length") {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return dst
+	}
+	slices.Sort(names)
+	dst = append(dst, `,"headers":{`...)
+	for i, name := range names {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		value := strings.Join(w.header[name], ", ")
+		if value == problemType {
+			value = jsonType // for the client of Graph, which takes nothing else for JSON
+		}
+		dst = appendString(append(appendString(dst, name), ':'), value)
+	}
+	return append(dst, '}')
+}
+
+// appendBody appends a body: JSON as it is, text as a string, other bytes as base64, which the
+// member base64 says.
+func (w *result) appendBody(dst []byte) []byte {
+	contentType := w.header.Get("Content-Type")
+	if isJSON(contentType) {
+		if b, ok := compact(w.body); ok {
+			return append(dst, b...)
+		}
+	}
+	if isText(contentType) && utf8.Valid(w.body) {
+		return appendString(dst, string(w.body))
+	}
+	dst = base64.StdEncoding.AppendEncode(append(dst, '"'), w.body)
+	return append(dst, `","base64":true`...)
+}
+
+// compact returns JSON without white space. ok is false if b is not JSON in UTF-8.
+func compact(b []byte) (out []byte, ok bool) {
+	var buf bytes.Buffer
+	err := json.Compact(&buf, b)
+	return buf.Bytes(), err == nil && utf8.Valid(b)
+}
+
+// appendString appends a JSON string.
+func appendString(dst []byte, s string) []byte {
+	special := func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' }
+	if !strings.ContainsFunc(s, special) {
+		return append(append(append(dst, '"'), s...), '"')
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false) // XML would grow by a half
+	if err := enc.Encode(s); err != nil {
+		panic(err) // a string is always JSON
+	}
+	return append(dst, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
+}
