@@ -102,7 +102,7 @@ func TestPartialFailures(t *testing.T) {
 		}
 	})
 	t.Run("npm webdav", func(t *testing.T) {
-		node, script := npmScript(t, "lab.mjs")
+		node, script := npmScript(t, "lab.mjs", npmWebDAV)
 		program, err := harness.Program()
 		if err != nil {
 			t.Fatal(err)
@@ -135,13 +135,14 @@ func TestPartialFailures(t *testing.T) {
 	})
 }
 
-// npmScript returns node and a script of testdata, which uses npm's package webdav.
-func npmScript(t *testing.T, name string) (node, script string) {
+// npmScript returns node and a script of testdata, which uses a package of npm: NAME@VERSION.
+func npmScript(t *testing.T, name, pkg string) (node, script string) {
 	t.Helper()
 	node = harness.RealClient(t, "node", "apt-get install nodejs npm")
 	modules := os.Getenv("DAV207_NODE_MODULES")
-	if _, err := os.Stat(filepath.Join(modules, "webdav")); modules == "" || err != nil {
-		harness.CannotRun(t, "the package webdav is missing: npm install "+npmWebDAV+", and set DAV207_NODE_MODULES to the node_modules that it is in")
+	directory := pkg[:strings.LastIndexByte(pkg, '@')]
+	if _, err := os.Stat(filepath.Join(modules, directory)); modules == "" || err != nil {
+		harness.CannotRun(t, "the package "+directory+" is missing: npm install "+pkg+", and set DAV207_NODE_MODULES to the node_modules that it is in")
 	}
 	script, err := filepath.Abs(filepath.Join("testdata", name))
 	if err != nil {

@@ -21,7 +21,7 @@ const npmWebDAV = "webdav@5.11.0"
 // unexpected answer. On the disk there is a collection with a pipe and with links that are broken
 // or lead out of the tree.
 func TestNpmWebDAV(t *testing.T) {
-	node, script := npmScript(t, "npm-webdav.mjs")
+	node, script := npmScript(t, "npm-webdav.mjs", npmWebDAV)
 	eachProgram(t, func(t *testing.T, s *harness.Site, dir string) {
 		kind := "memory"
 		if dir != "" {
