@@ -39,6 +39,9 @@ func TestServeBatch(t *testing.T) {
 			t.Errorf("%s %v: POST %s = %d %s, want %d with %s", tt.args, tt.header, tt.path, status, body, tt.want, tt.results)
 		}
 		s.stop(t)
+		if log := s.stderr.String(); tt.want == 207 && !strings.Contains(log, "status=207 members=1 failed=1") {
+			t.Errorf("the log does not count the item that failed: %s", log)
+		}
 		if log := s.stderr.String(); tt.results != "" && !strings.Contains(log, `msg="batch item" item=0 method=PUT path=`) {
 			t.Errorf("%s: log = %q, want a line for the item", tt.args, log)
 		}

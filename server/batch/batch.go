@@ -12,7 +12,6 @@
 package batch
 
 import (
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -197,20 +196,6 @@ const (
 	problemType = "application/problem+json" // RFC 9457
 )
 
-// problem returns a problem (RFC 9457) for an error without a condition.
-func problem(status int, detail string) []byte {
-	b, err := json.Marshal(struct {
-		Type   string `json:"type"`
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail,omitempty"`
-	}{"about:blank", http.StatusText(status), status, detail})
-	if err != nil {
-		panic(err) // strings and a number are always JSON
-	}
-	return b
-}
-
 // post runs a batch.
 func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 	body := reqbody.New(w, r)
@@ -228,7 +213,7 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 		if failed.Status == http.StatusUnsupportedMediaType {
 			w.Header().Set("Accept-Post", jsonType)
 		}
-		send(w, r, failed.Status, problemType, append(problem(failed.Status, failed.Description), '\n'))
+		send(w, r, failed.Status, problemType, multistatus.AppendProblem(nil, failed))
 	}
 	if body.Ended() || body.Err() != nil {
 		respond()

@@ -4,53 +4,12 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"mime"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"dav207/server/multistatus"
 )
-
-// succeeded reports whether the answer to a request is a success of all that it touched. The 207 of
-// PROPFIND is: its statuses are those of properties.
-func (w *result) succeeded(method string) bool {
-	if w.status != http.StatusMultiStatus || method == "PROPFIND" {
-		return w.status >= 200 && w.status < 300
-	}
-	var statuses []int
-	if isJSON(w.header.Get("Content-Type")) {
-		var m struct {
-			Responses []struct {
-				Status    int
-				Propstats []struct{ Status int }
-			}
-		}
-		if json.Unmarshal(w.body, &m) != nil {
-			return false
-		}
-		for _, r := range m.Responses {
-			statuses = append(statuses, r.Status)
-			for _, p := range r.Propstats {
-				statuses = append(statuses, p.Status)
-			}
-		}
-	} else {
-		responses, err := multistatus.Decode(bytes.NewReader(w.body))
-		if err != nil {
-			return false
-		}
-		for _, r := range responses {
-			statuses = append(statuses, r.Status)
-			for _, p := range r.Propstat {
-				statuses = append(statuses, p.Status)
-			}
-		}
-	}
-	return !slices.ContainsFunc(statuses, func(status int) bool { return status >= 300 })
-}
 
 // unsent are the headers of an answer that a result does not have: they are about a connection, or
 // about a response that can be cached or guessed at, and only the answer to the batch is one.
@@ -63,9 +22,6 @@ func (b *run) render(dst []byte, i int) []byte {
 		w.header.Set("Content-Type", http.DetectContentType(w.body)) // as net/http does
 	}
 	name := `,"body":`
-	if w.status >= 400 {
-		w.toProblem(b.plain)
-	}
 	if b.plain {
 		dst = strconv.AppendInt(append(dst, `{"index":`...), int64(i), 10)
 		if name = `,"data":`; w.status >= 400 {
@@ -80,21 +36,6 @@ func (b *run) render(dst []byte, i int) []byte {
 		dst = w.appendBody(append(dst, name...))
 	}
 	return append(dst, '}')
-}
-
-// toProblem makes a problem (RFC 9457) of an error in plain text, and with always also of one
-// without a body. An item that asks for another type than JSON gets its error in that.
-func (w *result) toProblem(always bool) {
-	media, _, _ := mime.ParseMediaType(w.header.Get("Content-Type"))
-	if (len(w.body) > 0 || !always) && media != "text/plain" || !utf8.Valid(w.body) || w.head && !always {
-		return
-	}
-	detail := strings.TrimSpace(string(w.body))
-	if detail == http.StatusText(w.status) {
-		detail = ""
-	}
-	w.header.Set("Content-Type", problemType)
-	w.body = append(w.body[:0], problem(w.status, detail)...)
 }
 
 // appendHeaders appends the headers of a result, sorted. Content-Length is that of HEAD, which has

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+
+	"dav207/server/multistatus"
 )
 
 // result is the ResponseWriter of an item. It keeps the answer, until all of it is known.
@@ -17,6 +19,7 @@ type result struct {
 	max    int
 	head   bool // the answer has no body
 	broken string
+	failed int // the members that failed, in a 207
 }
 
 func (h *Handler) newResult() *result { return &result{max: h.MaxAnswer} }
@@ -53,10 +56,16 @@ func (w *result) Write(p []byte) (int, error) {
 // FlushError is called by http.ResponseController. The answer is sent when it is complete.
 func (w *result) FlushError() error { return nil }
 
+// CountMembers implements multistatus.MemberCounter.
+func (w *result) CountMembers(_, failed int) { w.failed = failed }
+
+// succeeded reports whether the answer is a success of all that the request touched.
+func (w *result) succeeded() bool { return w.status >= 200 && w.status < 300 && w.failed == 0 }
+
 // fail replaces the answer by a problem.
 func (w *result) fail(status int, detail string) {
 	w.status, w.header = status, http.Header{"Content-Type": {problemType}}
-	w.body = append(w.body[:0], problem(status, detail)...)
+	w.body = multistatus.AppendProblem(w.body[:0], &multistatus.Error{Status: status, Description: detail})
 }
 
 // perform runs a request and keeps its answer in w. An answer that is not complete is replaced by a

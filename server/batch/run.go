@@ -37,9 +37,13 @@ func (h *Handler) run(w http.ResponseWriter, r *http.Request, e *envelope) {
 	defer b.held.Close()
 	out := newAnswer(w, e.plain, h.Silence)
 	defer out.stop()
-	next := 0 // the item whose result is sent next
+	next, failed := 0, 0 // next is the item whose result is sent next
 	for _, i := range e.order {
 		b.runItem(i)
+		if !b.ok[i] {
+			failed++
+			multistatus.CountMembers(w, len(e.items), failed)
+		}
 		err := r.Context().Err() // the client is gone, or the server shuts down
 		if err == nil {
 			b.stopped = b.stopped || stop && !b.ok[i]
@@ -116,7 +120,7 @@ func (b *run) runItem(i int) {
 		return
 	}
 	b.h.perform(b.result, r)
-	b.ok[i] = b.result.succeeded(r.Method)
+	b.ok[i] = b.result.succeeded()
 	b.log(i, r.Method, r.URL.EscapedPath())
 }
 

@@ -68,8 +68,8 @@ func appendJSONCondition(b []byte, c *Condition) []byte {
 	return append(b, ']')
 }
 
-// appendProblem appends an error response (RFC 9457 §3.1).
-func appendProblem(b []byte, e *Error) []byte {
+// AppendProblem appends an error response (RFC 9457 §3.1).
+func AppendProblem(b []byte, e *Error) []byte {
 	b = append(b, `{"type":`...)
 	if e.Condition != nil && e.Condition.Name.Space == Namespace {
 		b = appendJSONString(b, Namespace+e.Condition.Name.Local)

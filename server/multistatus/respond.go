@@ -17,7 +17,7 @@ func RespondError(w http.ResponseWriter, r *http.Request, e *Error) {
 	var contentType string
 	switch {
 	case ErrorFormatFor(r.Header) == JSON:
-		body, contentType = appendProblem(nil, e), ContentTypeProblem
+		body, contentType = AppendProblem(nil, e), ContentTypeProblem
 	case e.Condition != nil:
 		body, contentType = appendError(nil, e.Condition), ContentType
 	case e.Description != "":
