@@ -89,6 +89,29 @@ func outcome(t *testing.T, f partialFailure, got, want string) {
 	}
 }
 
+// TestGowebdavPersonas holds that gowebdav lists and reads from every persona.
+func TestGowebdavPersonas(t *testing.T) {
+	for _, name := range davtest.Personas() {
+		t.Run(name, func(t *testing.T) {
+			srv := davtest.New(t, &davtest.Options{Persona: name, Tree: "-- /c/a b.txt --\none\n-- /c/d/ --\n"})
+			c := gowebdav.NewClient(srv.URL, "", "")
+			list, err := c.ReadDir("/c")
+			if err != nil || len(list) != 2 {
+				t.Fatalf("ReadDir = %v, %v, want two members", list, err)
+			}
+			if file := list[0]; file.Name() != "a b.txt" || file.Size() != 4 || file.IsDir() || file.ModTime().Year() < 2026 {
+				t.Errorf("the file is %v", file)
+			}
+			if dir := list[1]; dir.Name() != "d" || !dir.IsDir() {
+				t.Errorf("the collection is %v", dir)
+			}
+			if b, err := c.Read("/c/a b.txt"); err != nil || string(b) != "one\n" {
+				t.Errorf("Read = %q, %v", b, err)
+			}
+		})
+	}
+}
+
 // TestPartialFailures holds what two clients make of each kind of partial failure.
 func TestPartialFailures(t *testing.T) {
 	t.Run("gowebdav", func(t *testing.T) {

@@ -14,7 +14,8 @@
 // every multistatus against the grammar of RFC 4918 §14. A panic in the server fails the test. So
 // do, at the end, faults that never fired, locks that clients left and handles that are open.
 //
-// All answers are those of the real server, but for the effects of a fault on the wire: see Fault.
+// All answers are those of the real server, but for the effects of a fault on the wire, see Fault,
+// and those of a persona, see Server.SetPersona.
 package davtest
 
 import (
@@ -27,6 +28,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"dav207/fsbackend/faultfs"
@@ -47,6 +49,8 @@ type Options struct {
 	FS fs.FS
 	// Faults are faults as a file has them: see the README.
 	Faults string
+	// Persona is the name of another server in whose dialect this one answers: see SetPersona.
+	Persona string
 	// Users are the passwords of the users. A request without one of them gets a 401. By default
 	// all credentials are accepted and none are asked for. In both cases the user name is the
 	// access.Principal.
@@ -91,6 +95,8 @@ type Server struct {
 	users              map[string]string
 	first              string // the tree at the start
 	firstFaults        string // and the faults
+	firstPersona       string // and the persona
+	persona            atomic.Pointer[persona]
 	recorder           *recorder
 	closing            chan struct{}
 	close              func()
@@ -132,7 +138,10 @@ func start(t tester, opts *Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{t: t, lenient: o.Lenient, prefix: strings.TrimSuffix(o.Server.Prefix, "/"), mapping: mapping, users: o.Users, closing: make(chan struct{}),
-		clock: newClock(o.RealTime), firstFaults: o.Faults, setup: make(map[string]bool)}
+		clock: newClock(o.RealTime), firstFaults: o.Faults, firstPersona: o.Persona, setup: make(map[string]bool)}
+	if err := s.SetPersona(o.Persona); err != nil {
+		return nil, err
+	}
 	files, table := &memory.Options{Now: s.clock.now}, &locks.Options{Now: s.clock.now}
 	if !o.RealTime {
 		files.Seed, table.Random = 1, &s.tokens
@@ -155,7 +164,7 @@ func start(t tester, opts *Options) (*Server, error) {
 	if _, err := s.AddFaults(o.Faults); err != nil {
 		return nil, err
 	}
-	var whole http.Handler = s.wire(s.authenticate(handler))
+	var whole http.Handler = s.wire(s.asPersona(s.authenticate(handler)))
 	if o.Wrap != nil {
 		whole = o.Wrap(whole)
 	}

@@ -195,6 +195,26 @@ func ExampleStart() {
 	// tree: line 2: no section is called "c/2"…
 }
 
+// The dialect of another server.
+func ExampleServer_SetPersona() {
+	srv, err := davtest.Start(&davtest.Options{Persona: "apache"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	fmt.Println(srv.Do("OPTIONS", "/").Header["Server"])
+
+	if err := srv.SetPersona("iis"); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(srv.Do("OPTIONS", "/").Header["Server"])
+	fmt.Println(davtest.Personas())
+	// Output:
+	// [Apache]
+	// [Microsoft-IIS/10.0]
+	// [apache iis nextcloud nginx sabre xnet]
+}
+
 // run calls test and then its cleanups, because an example has no testing.T.
 func run(test func(testing.TB)) {
 	t := &fakeTB{}

@@ -38,7 +38,7 @@ func (s *Server) Lock(name string, headers ...string) (token string) {
 	token = strings.Trim(r.Header.Get("Lock-Token"), "<>")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.setup[token] = true
+	s.setup[s.persona.Load().ownToken(token)] = true
 	return token
 }
 
