@@ -30,6 +30,7 @@ and resets everything. Its URL is a page with exercises; schema.json there descr
 		flags.StringVar(&o.control, "control", "127.0.0.1:0", "`HOST:PORT` of the control API: a loopback address")
 		flags.StringVar(&o.tree, "tree", "", "`FILE|DIR` with the tree at the start: a file as text, or a directory, which is read once and never written")
 		flags.StringVar(&o.faults, "faults", "", "`FILE` of faults")
+		flags.StringVar(&o.persona, "persona", "", "`NAME` of the server in whose dialect it answers: "+strings.Join(davtest.Personas(), ", "))
 		flags.StringArrayVar(&o.users, "users", nil, "`NAME:PASSWORD` of a user, without whom nobody is let in; may be given more than once")
 		flags.BoolVar(&o.tls, "tls", false, "serve https, with a certificate for tests")
 		flags.BoolVar(&o.exercises, "exercises", false, "begin with the tree and the faults of the exercises")
@@ -41,9 +42,9 @@ and resets everything. Its URL is a page with exercises; schema.json there descr
 
 // labOptions are the flags of the command.
 type labOptions struct {
-	addr, control, tree, faults, ready string
-	users                              []string
-	tls, exercises, withParent         bool
+	addr, control, tree, faults, persona, ready string
+	users                                       []string
+	tls, exercises, withParent                  bool
 }
 
 // run runs the command.
@@ -76,7 +77,7 @@ func (o *labOptions) run(ctx context.Context, args []string, stdout, stderr io.W
 
 // start starts the lab. A mistake in a file is a usageError.
 func (o *labOptions) start() (*lab.Lab, error) {
-	server := davtest.Options{TLS: o.tls}
+	server := davtest.Options{TLS: o.tls, Persona: o.persona}
 	if o.exercises {
 		server.Tree, server.Faults = lab.Exercises()
 	}

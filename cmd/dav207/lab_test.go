@@ -39,6 +39,7 @@ func TestLabMistakes(t *testing.T) {
 		{[]string{"--tree", filepath.Join(dir, "none")}, "none: "},
 		{[]string{"--users", "jane"}, `"jane" is not NAME:PASSWORD`},
 		{[]string{"--control", "0.0.0.0:0"}, "is not a loopback address"},
+		{[]string{"--persona", "lighttpd"}, `there is no persona "lighttpd": they are apache, iis, nextcloud, nginx, sabre, xnet`},
 		{[]string{"x"}, "no argument"},
 	} {
 		var stdout, stderr strings.Builder
@@ -61,7 +62,7 @@ func TestLab(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, "lab", "--tree", dir, "--users", "jane:secret", "--ready-file", ready, "--with-parent")
+	cmd := exec.CommandContext(ctx, binary, "lab", "--tree", dir, "--users", "jane:secret", "--persona", "nginx", "--ready-file", ready, "--with-parent")
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +96,9 @@ func TestLab(t *testing.T) {
 	}
 	if status, body := send("GET", urls.URL+"a.txt"); status != 200 || body != "a\n" {
 		t.Errorf("GET = %d %q", status, body)
+	}
+	if status, body := send("PROPPATCH", urls.URL+"a.txt"); status != 405 || !strings.HasSuffix(body, "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n") {
+		t.Errorf("PROPPATCH = %d %s, want that of nginx", status, body)
 	}
 	if status, _ := send("DELETE", urls.URL+"a.txt"); status != 204 {
 		t.Errorf("DELETE = %d", status)

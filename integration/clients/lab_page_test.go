@@ -72,4 +72,15 @@ func TestLabPage(t *testing.T) {
 			t.Errorf("%s shows\n%s\n%s\n%s\n%s", tt.exercise, request, response, table, not)
 		}
 	}
+	do(chromedp.SendKeys("#persona", "iis"))
+	for deadline := time.Now().Add(10 * time.Second); l.Persona() != "iis"; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the persona is %q, want iis", l.Persona())
+		}
+	}
+	do(chromedp.Click("#exercise-2 button"))
+	do(chromedp.WaitVisible("#exercise-2 .result"))
+	if response := text("#exercise-2 .response"); !strings.Contains(response, "Server: Microsoft-IIS/10.0") {
+		t.Errorf("#exercise-2 shows %s, want that of the persona", response)
+	}
 }

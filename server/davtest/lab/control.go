@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -41,6 +42,8 @@ func (l *Lab) handler() http.Handler {
 		"DELETE /journal":     l.clearJournal,
 		"GET /clock":          l.getClock,
 		"POST /clock":         l.moveClock,
+		"GET /persona":        l.getPersona,
+		"PUT /persona":        l.setPersona,
 		"POST /reset":         l.resetAll,
 		"GET /exercises":      l.getExercises,
 		"POST /exercises/{n}": l.runExercise,
@@ -212,9 +215,7 @@ func (l *Lab) moveClock(r *http.Request) (any, error) {
 	var move struct {
 		Advance string `json:"advance"`
 	}
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&move); err != nil {
+	if err := decode(r, &move); err != nil {
 		return nil, fmt.Errorf(`the body is {"advance": "1h"}: %w`, err)
 	}
 	by, err := time.ParseDuration(move.Advance)
@@ -223,6 +224,30 @@ func (l *Lab) moveClock(r *http.Request) (any, error) {
 	}
 	l.Advance(by)
 	return l.getClock(r)
+}
+
+// decode reads the body of a request. A field that v does not have is an error.
+func decode(r *http.Request, v any) error {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	return d.Decode(v)
+}
+
+func (l *Lab) getPersona(*http.Request) (any, error) {
+	return map[string]any{"persona": l.Persona(), "personas": davtest.Personas()}, nil
+}
+
+func (l *Lab) setPersona(r *http.Request) (any, error) {
+	var change struct {
+		Persona *string `json:"persona"`
+	}
+	if err := decode(r, &change); err != nil || change.Persona == nil {
+		return nil, fmt.Errorf(`the body is {"persona": "apache"}: %w`, cmp.Or(err, errors.New("it names no persona")))
+	}
+	if err := l.SetPersona(*change.Persona); err != nil {
+		return nil, err
+	}
+	return l.getPersona(r)
 }
 
 func (l *Lab) resetAll(*http.Request) (any, error) {

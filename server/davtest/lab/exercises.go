@@ -88,13 +88,18 @@ func (l *Lab) getExercises(*http.Request) (any, error) {
 	return map[string]any{"url": l.Base(), "exercises": list}, nil
 }
 
-// runExercise resets the lab, so that each run shows the same, and sends the request.
+// runExercise resets the lab but for its persona, so that each run shows the same, and sends the
+// request.
 func (l *Lab) runExercise(r *http.Request) (any, error) {
 	n, err := strconv.Atoi(r.PathValue("n"))
 	if err != nil || n < 1 || n > len(List) {
 		return nil, fmt.Errorf("exercise %q: %w", r.PathValue("n"), errUnknown)
 	}
+	persona := l.Persona()
 	l.Reset()
+	if err := l.SetPersona(persona); err != nil {
+		return nil, err
+	}
 	return l.run(&List[n-1])
 }
 
