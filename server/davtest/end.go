@@ -75,9 +75,9 @@ func (s *Server) allLocks() []locks.Lock {
 	return append(s.locks.Covering(davpath.Root), s.locks.Below(davpath.Root)...)
 }
 
-// Reset makes everything as it was at the start: the tree with its properties and locks, the faults,
-// the persona and the clock. Entity tags and lock tokens begin again. It fails if the options had a
-// Props or Locks of the test's own.
+// Reset makes everything as it was at the start: the tree with its properties and locks, the
+// faults, the persona and the clock. Entity tags and lock tokens begin again. It fails if the
+// options had a Props or Locks of the test's own.
 func (s *Server) Reset() {
 	s.t.Helper()
 	s.check(s.reset())
