@@ -24,12 +24,27 @@ func Parse(r io.Reader, limits *Limits) (*Element, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the body: %w", err)
 	}
+	root, err := ParseStart(body, limits)
+	if err != nil {
+		return nil, err
+	}
+	return root, nil
+}
+
+// ParseStart is Parse for a body that may be cut or malformed. Beside an error it returns what
+// comes before it: the root with those of its children that are complete, or nil if there is no
+// root.
+func ParseStart(body []byte, limits *Limits) (*Element, error) {
 	doc, err := toUTF8(body)
 	if err != nil {
 		return nil, err
 	}
 	p := parser{limits: limits.orDefaults(), bound: map[string][]string{"xml": {NamespaceXML}}}
-	return p.parse(doc)
+	err = p.parse(doc)
+	if err != nil && len(p.open) > 1 {
+		p.root.Children = p.root.Children[:len(p.root.Children)-1]
+	}
+	return p.root, err
 }
 
 // malformed returns an error that wraps ErrMalformed. offset is in bytes of UTF-8 after the XML
@@ -57,7 +72,7 @@ type parser struct {
 // parse calls the tokenizer of encoding/xml. RawToken checks most of the syntax within one token.
 // The parser checks the rest: matching tags, namespaces, duplicates, the order of tokens and some
 // characters.
-func (p *parser) parse(doc []byte) (*Element, error) {
+func (p *parser) parse(doc []byte) error {
 	d := xml.NewDecoder(bytes.NewReader(doc))
 	for {
 		start := int(d.InputOffset())
@@ -92,16 +107,16 @@ func (p *parser) parse(doc []byte) (*Element, error) {
 			}
 		}
 		if reason != nil {
-			return nil, malformed(end, reason.Error())
+			return malformed(end, reason.Error())
 		}
 	}
 	switch {
 	case p.root == nil:
-		return nil, malformed(len(doc), "no root element")
+		return malformed(len(doc), "no root element")
 	case len(p.open) > 0:
-		return nil, malformed(len(doc), fmt.Sprintf("element %.40q is not closed", p.open[len(p.open)-1].Name.Local))
+		return malformed(len(doc), fmt.Sprintf("element %.40q is not closed", p.open[len(p.open)-1].Name.Local))
 	}
-	return p.root, nil
+	return nil
 }
 
 func (p *parser) startElement(t xml.StartElement, raw []byte) error {
