@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 	"strings"
 
 	"dav207/server/davxml"
@@ -20,7 +21,8 @@ var ErrInvalid = errors.New("not a valid multistatus")
 //
 // The error wraps ErrInvalid if a response has no href, not exactly one of status and propstat, an
 // invalid status line, or a property twice. It is one of davxml.Parse if the body is not
-// well-formed, or that of r. Decode does not limit the size: the caller limits r.
+// well-formed, or that of r. Decode does not limit the size: the caller limits r. Inspect goes on
+// after what is wrong.
 //
 // Decode ignores unknown elements (§17), DAV:location, all conditions of a DAV:error but the first,
 // and the responsedescription of the document.
@@ -32,14 +34,10 @@ func Decode(r io.Reader) ([]Response, error) {
 	if root.Name != dav("multistatus") {
 		return nil, invalidf("the root element is %s", root.Name.Local)
 	}
-	var out []Response
-	for _, e := range root.Children {
-		if e.Name != dav("response") {
-			continue
-		}
-		if out, err = decodeResponse(out, e); err != nil {
-			return nil, err
-		}
+	var d decoder
+	out := d.responses(root)
+	if err := d.err(); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
@@ -54,7 +52,12 @@ func DecodeError(r io.Reader) (*Condition, error) {
 	if root.Name != dav("error") {
 		return nil, invalidf("the root element is %s", root.Name.Local)
 	}
-	return decodeCondition(root)
+	var d decoder
+	c := d.condition(root, "")
+	if err := d.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // unbounded does not limit the number of elements: the caller limits the size of the body.
@@ -66,6 +69,20 @@ func invalidf(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
 }
 
+// decoder decodes the elements of a multistatus, and goes on after what is wrong.
+type decoder struct{ findings }
+
+// responses decodes the responses of a DAV:multistatus.
+func (d *decoder) responses(root *davxml.Element) []Response {
+	var out []Response
+	for _, e := range root.Children {
+		if e.Name == dav("response") {
+			out = d.response(out, e)
+		}
+	}
+	return out
+}
+
 // outcome is the content that DAV:response and DAV:propstat have in common.
 type outcome struct {
 	status      int
@@ -74,117 +91,107 @@ type outcome struct {
 	seen        map[xml.Name]bool
 }
 
-// decode decodes c, a child of the DAV: element parent, and ignores c if it is none of an outcome.
-func (o *outcome) decode(parent string, c *davxml.Element) (err error) {
+// outcome decodes c, a child of the DAV: element parent, and ignores c if it is none of an outcome.
+func (d *decoder) outcome(o *outcome, parent, href string, c *davxml.Element) {
 	switch c.Name {
 	case dav("status"):
-		o.status, err = decodeStatus(c)
+		o.status = d.status(c, href)
 	case dav("error"):
-		o.condition, err = decodeCondition(c)
+		o.condition = d.condition(c, href)
 	case dav("responsedescription"):
 		o.description = c.Text()
 	default:
-		return nil
+		return
 	}
-	if err != nil {
-		return err
-	}
-	return o.once(parent, c.Name)
+	d.once(o, parent, href, c.Name)
 }
 
-// once returns an error if it was called before with the same child.
-func (o *outcome) once(parent string, child xml.Name) error {
+// once reports a child that the element has for the second time.
+func (d *decoder) once(o *outcome, parent, href string, child xml.Name) {
 	if o.seen[child] {
-		return invalidf("a %s has two DAV:%s", parent, child.Local)
+		rule := ruleTwice
+		if child == dav("prop") {
+			rule = rulePropstat
+		}
+		d.add(rule, href, "a %s has two DAV:%s", parent, child.Local)
 	}
 	if o.seen == nil {
 		o.seen = make(map[xml.Name]bool)
 	}
 	o.seen[child] = true
-	return nil
 }
 
-// decodeResponse decodes a DAV:response (§14.24), either (href*, status) or (href, propstat+), and
+// response decodes a DAV:response (§14.24), either (href*, status) or (href, propstat+), and
 // appends one Response for each href.
-func decodeResponse(out []Response, e *davxml.Element) ([]Response, error) {
-	var o outcome
+func (d *decoder) response(out []Response, e *davxml.Element) []Response {
 	var hrefs []string
+	for _, c := range e.Children {
+		if c.Name == dav("href") {
+			href, _ := d.href(c, "")
+			hrefs = append(hrefs, href)
+		}
+	}
+	if len(hrefs) == 0 {
+		d.add(ruleNoHref, "", "a response has none")
+		hrefs = []string{""}
+	}
+	first := hrefs[0]
+	var o outcome
 	var propstats []Propstat
 	for _, c := range e.Children {
-		var err error
-		switch c.Name {
-		case dav("href"):
-			var href string
-			href, err = decodeHref(c)
-			hrefs = append(hrefs, href)
-		case dav("propstat"):
-			var ps Propstat
-			ps, err = decodePropstat(c)
-			propstats = append(propstats, ps)
-		default:
-			err = o.decode("response", c)
-		}
-		if err != nil {
-			return nil, err
+		if c.Name == dav("propstat") {
+			propstats = append(propstats, d.propstat(c, first))
+		} else {
+			d.outcome(&o, "response", first, c)
 		}
 	}
-	switch {
-	case len(hrefs) == 0:
-		return nil, invalidf("a response has no href")
-	case o.status == 0 && len(propstats) == 0:
-		return nil, invalidf("the response for %s has neither status nor propstat", hrefs[0])
-	case o.status != 0 && len(propstats) > 0:
-		return nil, invalidf("the response for %s has both status and propstat", hrefs[0])
+	switch status := o.seen[dav("status")]; {
+	case !status && len(propstats) == 0:
+		d.add(ruleOutcome, first, "the response has neither status nor propstat")
+	case status && len(propstats) > 0:
+		d.add(ruleOutcome, first, "the response has both status and propstat")
 	case len(hrefs) > 1 && len(propstats) > 0:
-		return nil, invalidf("a response with propstats has %d hrefs", len(hrefs))
+		d.add(ruleOutcome, first, "a response with propstats has %d hrefs", len(hrefs))
 	}
-	if err := checkUnique(hrefs[0], propstats); err != nil {
-		return nil, err
-	}
+	d.unique(first, propstats)
 	for _, href := range hrefs {
 		out = append(out, Response{Href: href, Status: o.status, Propstat: propstats,
 			Error: o.condition, Description: o.description})
 	}
-	return out, nil
+	return out
 }
 
-// checkUnique returns an error if a property occurs twice: "the property may only show up once"
-// (§9.1).
-func checkUnique(href string, propstats []Propstat) error {
+// unique reports a property that occurs twice: "the property may only show up once" (§9.1).
+func (f *findings) unique(href string, propstats []Propstat) {
 	seen := make(map[xml.Name]bool)
 	for _, ps := range propstats {
 		for _, p := range ps.Prop {
 			if seen[p.XMLName] {
-				return invalidf("the response for %s has the property %s twice", href, p.XMLName.Local)
+				f.add(rulePropTwice, href, "the response has the property %s twice", p.XMLName.Local)
 			}
 			seen[p.XMLName] = true
 		}
 	}
-	return nil
 }
 
-// decodePropstat decodes a DAV:propstat (§14.22).
-func decodePropstat(e *davxml.Element) (Propstat, error) {
+// propstat decodes a DAV:propstat (§14.22).
+func (d *decoder) propstat(e *davxml.Element, href string) Propstat {
 	var o outcome
 	var properties []Property
 	for _, c := range e.Children {
-		var err error
-		if c.Name == dav("prop") {
-			for _, p := range c.Children {
-				properties = append(properties, decodeProperty(p))
-			}
-			err = o.once("propstat", c.Name)
-		} else {
-			err = o.decode("propstat", c)
+		if c.Name != dav("prop") {
+			d.outcome(&o, "propstat", href, c)
+			continue
 		}
-		if err != nil {
-			return Propstat{}, err
+		for _, p := range c.Children {
+			properties = append(properties, decodeProperty(p))
 		}
+		d.once(&o, "propstat", href, c.Name)
 	}
 	if !o.seen[dav("prop")] || !o.seen[dav("status")] {
-		return Propstat{}, invalidf("a propstat lacks its prop or its status")
+		d.add(rulePropstat, href, "a propstat lacks its prop or its status")
 	}
-	return Propstat{Prop: properties, Status: o.status, Error: o.condition, Description: o.description}, nil
+	return Propstat{Prop: properties, Status: o.status, Error: o.condition, Description: o.description}
 }
 
 func decodeProperty(e *davxml.Element) Property {
@@ -193,10 +200,11 @@ func decodeProperty(e *davxml.Element) Property {
 	return p
 }
 
-// decodeCondition decodes the first condition in a DAV:error (§14.5).
-func decodeCondition(e *davxml.Element) (*Condition, error) {
+// condition decodes the first condition in a DAV:error (§14.5). It returns nil if there is none.
+func (d *decoder) condition(e *davxml.Element, href string) *Condition {
 	if len(e.Children) == 0 {
-		return nil, invalidf("a DAV:error names no condition")
+		d.add(ruleCondition, href, "a DAV:error names no condition")
+		return nil
 	}
 	first := e.Children[0]
 	c := &Condition{Name: first.Name}
@@ -204,36 +212,43 @@ func decodeCondition(e *davxml.Element) (*Condition, error) {
 		if h.Name != dav("href") {
 			continue
 		}
-		href, err := decodeHref(h)
-		if err != nil {
-			return nil, err
+		if root, ok := d.href(h, href); ok {
+			c.Hrefs = append(c.Hrefs, root)
 		}
-		c.Hrefs = append(c.Hrefs, href)
 	}
-	return c, nil
+	return c
 }
 
-func decodeHref(e *davxml.Element) (string, error) {
-	href := strings.Trim(e.Text(), whiteSpace)
+// href decodes a DAV:href of the response for the resource of.
+func (d *decoder) href(e *davxml.Element, of string) (href string, ok bool) {
+	href = strings.Trim(e.Text(), whiteSpace)
 	if href == "" || len(e.Children) > 0 {
-		return "", invalidf("a DAV:href holds no URL")
+		d.add(ruleHrefEmpty, of, "a DAV:href holds no URL")
+		return "", false
 	}
-	return href, nil
+	return href, true
 }
 
 const whiteSpace = " \t\r\n"
 
-// decodeStatus decodes a status line (§14.28), such as "HTTP/1.1 200 OK".
-func decodeStatus(e *davxml.Element) (int, error) {
+// status decodes a status line (§14.28), such as "HTTP/1.1 200 OK". Of another text it returns the
+// status that is meant, or 0.
+func (d *decoder) status(e *davxml.Element, href string) int {
 	line := strings.Trim(e.Text(), whiteSpace)
-	version, rest, _ := strings.Cut(line, " ")
-	code, _, _ := strings.Cut(rest, " ")
-	number, ok := strings.CutPrefix(version, "HTTP/")
-	major, minor, dot := strings.Cut(number, ".")
-	if !ok || !dot || !digits(major) || !digits(minor) || len(code) != 3 || !digits(code) || code[0] == '0' || len(e.Children) > 0 {
-		return 0, invalidf("%q is not a status line", line)
+	if m := statusLine.FindStringSubmatch(line); m != nil && len(e.Children) == 0 {
+		return atoi(m[1])
 	}
-	return int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0'), nil
+	d.add(ruleStatusLine, href, "%.60q is not a status line", line)
+	if m := anyStatus.FindStringSubmatch(line); m != nil {
+		return atoi(m[1])
+	}
+	return 0
 }
 
-func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+var (
+	statusLine = regexp.MustCompile(`^HTTP/[0-9]+\.[0-9]+ ([1-9][0-9][0-9])(?: |$)`)
+	anyStatus  = regexp.MustCompile(`^(?:[A-Za-z]+(?:/[0-9.]*)?[ \t]+)?([1-9][0-9][0-9])(?:[ \t]|$)`)
+)
+
+// atoi returns the value of three digits.
+func atoi(s string) int { return int(s[0]-'0')*100 + int(s[1]-'0')*10 + int(s[2]-'0') }
