@@ -25,6 +25,7 @@ import (
 	"dav207/integration/harness"
 	"dav207/server"
 	"dav207/server/locks"
+	"dav207/server/multistatus/inspect"
 )
 
 var update = flag.Bool("update", false, "rewrite the responses in testdata that differ from what the server says")
@@ -307,6 +308,7 @@ func (x *exchange) exchange(want []byte) []byte {
 	if err != nil {
 		x.t.Fatal(err)
 	}
+	x.judge(raw, res, body)
 	problems := x.compare(want, res, body)
 	if problems == "" {
 		return want
@@ -317,6 +319,22 @@ func (x *exchange) exchange(want []byte) []byte {
 	}
 	x.t.Errorf("%s\n%s\nthe whole answer is\n%s", firstLine(x.request), problems, x.rewrite(want, res, body))
 	return want
+}
+
+// judge checks that dav207 inspect finds nothing wrong with an answer.
+func (x *exchange) judge(raw []byte, res *http.Response, body []byte) {
+	x.t.Helper()
+	req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(raw)))
+	if err != nil {
+		return // it is malformed on purpose
+	}
+	judged := &inspect.Exchange{Method: req.Method, RequestHeader: req.Header, Proto: res.Proto, Status: res.StatusCode, Header: res.Header, Body: body}
+	if judged.URL, err = url.Parse("http://" + req.Host + req.URL.RequestURI()); err != nil {
+		return
+	}
+	for _, f := range inspect.Judge(judged, 0).Findings {
+		x.t.Errorf("%s\n%v", firstLine(raw), f)
+	}
 }
 
 // wire returns a request as it is sent: lines end in CR LF, and missing headers are added.

@@ -113,10 +113,15 @@ type harPair struct {
 
 func harEntryOf(e *Exchange) harEntry {
 	ms := float64(e.Took) / float64(time.Millisecond)
+	timings := harTimings{Wait: ms}
+	if e.FirstByte > 0 {
+		timings.Wait = float64(e.FirstByte) / float64(time.Millisecond)
+		timings.Receive = ms - timings.Wait
+	}
 	entry := harEntry{
 		Started: e.Began.Format("2006-01-02T15:04:05.000Z07:00"),
 		Time:    ms,
-		Timings: harTimings{Wait: ms},
+		Timings: timings,
 		Request: harRequest{
 			Method: e.Method, URL: e.url(), HTTPVersion: e.Proto,
 			Cookies:     harCookies((&http.Request{Header: e.RequestHeader}).Cookies()),

@@ -20,6 +20,8 @@ type Exchange struct {
 	// server. Took is 0 unless the test moved the clock meanwhile.
 	Began time.Time
 	Took  time.Duration
+	// FirstByte is the time until the answer began. Only clients know it; a Server leaves it 0.
+	FirstByte time.Duration
 
 	Method string
 	Target string // the request-target as received
