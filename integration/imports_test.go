@@ -49,7 +49,7 @@ var allowed = map[string]string{
 	"fsbackend/disk":    "fsbackend server/davpath | github.com/spf13/afero golang.org/x/sys",
 	"fsbackend/memory":  "fsbackend server/davpath | github.com/spf13/afero",
 	"fsbackend/faultfs": "fsbackend server/davpath",
-	"cmd/dav207":        "server server/batch server/davtest server/davtest/lab server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/disk fsbackend/memory | github.com/spf13/afero github.com/spf13/pflag golang.org/x/sys golang.org/x/term",
+	"cmd/dav207":        "server server/batch server/davtest server/davtest/lab server/multistatus server/multistatus/inspect server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/disk fsbackend/memory | github.com/spf13/afero github.com/spf13/pflag golang.org/x/sys golang.org/x/term",
 	"integration":       "",
 
 	// For tests only: nothing above imports one of these but in its tests, and cmd/dav207 for its

@@ -5,11 +5,12 @@
 //	dav207 passwd FILE NAME   gives a user a password
 //	dav207 demo               shows each kind of multistatus on a tree where members fail
 //	dav207 lab                serves a tree for the tests of clients, with a control API
+//	dav207 inspect [URL]      judges the answer of any server to a request
 //	dav207 version            prints the version, and that of Go
 //	dav207 help [NAME]        describes a command and its flags
 //
 // It prints to standard output and logs to standard error. The exit status is 0 for success, 2 for
-// a wrong command line, and 1 for every other failure.
+// a wrong command line, and 1 for every other failure; inspect has 3, 4 and 5 for its verdicts.
 package main
 
 import (
@@ -59,7 +60,7 @@ type command struct {
 
 // commands returns every command except help.
 func commands() []command {
-	return []command{serveCommand, passwdCommand, demoCommand, labCommand, versionCommand}
+	return []command{serveCommand, passwdCommand, demoCommand, labCommand, inspectCommand, versionCommand}
 }
 
 // usageError is a mistake on the command line.
@@ -97,12 +98,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exit(stderr, "help "+name, err)
 }
 
+// statusError ends the process with a status. Its message may be empty.
+type statusError struct {
+	status  int
+	message string
+}
+
+// Error implements error.
+func (e statusError) Error() string { return e.message }
+
 // parseOnce parses a command line. A flag that is given twice is an error, unless it collects
 // values.
 func parseOnce(flags *pflag.FlagSet, args []string) error {
 	seen := map[string]bool{}
 	return flags.ParseAll(args, func(f *pflag.Flag, value string) error {
-		if _, collects := f.Value.(interface{ collects() }); seen[f.Name] && !collects {
+		_, collects := f.Value.(interface{ collects() })
+		if _, list := f.Value.(pflag.SliceValue); seen[f.Name] && !collects && !list {
 			return fmt.Errorf("--%s is given twice", f.Name)
 		}
 		seen[f.Name] = true
@@ -124,6 +135,12 @@ func lookup(name string) (command, bool) {
 func exit(stderr io.Writer, help string, err error) int {
 	if err == nil {
 		return exitOK
+	}
+	if e := (statusError{}); errors.As(err, &e) {
+		if e.message != "" {
+			fmt.Fprintf(stderr, "dav207: %s\n", oneLine(e.message))
+		}
+		return e.status
 	}
 	if usage := (usageError{}); errors.As(err, &usage) {
 		fmt.Fprintf(stderr, "dav207: %s; see \"dav207 %s\"\n", oneLine(err.Error()), help)

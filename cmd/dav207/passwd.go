@@ -41,7 +41,7 @@ func passwd(ctx context.Context, file, name string, stdin *os.File, stdout, stde
 	if _, err := middleware.SetUser(nil, name, ""); err != nil {
 		return usagef("%q is not a name for a user: %w", name, err)
 	}
-	password, err := askPassword(ctx, name, stdin, stderr)
+	password, err := askPassword(ctx, name, true, stdin, stderr)
 	if err != nil {
 		return err
 	}
@@ -56,9 +56,9 @@ func passwd(ctx context.Context, file, name string, stdin *os.File, stdout, stde
 	return nil
 }
 
-// askPassword reads a password: from a terminal twice, without showing it, otherwise one line. When
-// ctx ends it restores the terminal and returns errInterrupted.
-func askPassword(ctx context.Context, name string, stdin *os.File, stderr io.Writer) (string, error) {
+// askPassword reads a password: from a terminal without showing it, twice for a new one, otherwise
+// one line. When ctx ends it restores the terminal and returns errInterrupted.
+func askPassword(ctx context.Context, name string, isNew bool, stdin *os.File, stderr io.Writer) (string, error) {
 	fd := int(stdin.Fd())
 	if !term.IsTerminal(fd) {
 		lines := bufio.NewReader(stdin)
@@ -82,8 +82,8 @@ func askPassword(ctx context.Context, name string, stdin *os.File, stderr io.Wri
 		return text, err
 	}
 	password, err := ask("Password of " + oneLine(name) + ": ")
-	if err != nil {
-		return "", err
+	if err != nil || !isNew {
+		return password, err
 	}
 	again, err := ask("Once more: ")
 	if err == nil && again != password {

@@ -29,7 +29,7 @@ var documents = []string{"../../README.md", "README.md", "../../server/README.md
 const guide = "README.md"
 
 // volatile is what differs from run to run in the answers that README.md shows, and nothing else
-// may: times, entity tags, lock tokens. Each match is replaced before answers are compared.
+// may: times, entity tags, lock tokens, durations. Each match is replaced before answers are compared.
 var volatile = []struct {
 	pattern     *regexp.Regexp
 	replacement string
@@ -38,6 +38,8 @@ var volatile = []struct {
 	{regexp.MustCompile(`(?m)^(ETag): "[^"]+"$`), `$1: "TAG"`},
 	{regexp.MustCompile(`"Last-Modified":"\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT"`), `"Last-Modified":"TIME"`},
 	{regexp.MustCompile(`"ETag":"\\"[^"\\]+\\""`), `"ETag":"\"TAG\""`},
+	{regexp.MustCompile(`(?m)   [0-9.]+ ms to the first byte, [0-9.]+ ms to the end$`), "   TIMES"},
+	{regexp.MustCompile(`(?m)^  (Date|Last-Modified): .* GMT$`), "  $1: TIME"},
 	{regexp.MustCompile(`urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`), "urn:uuid:UUID"},
 }
 
@@ -54,8 +56,8 @@ type exchange struct {
 	from, to        int // the lines of the answer
 }
 
-// exchanges returns the curl commands of a text in Markdown: lines that begin with "$ curl " in a
-// fenced block of kind console, each with the lines up to the next command or the end of the block.
+// exchanges returns the commands of a text in Markdown that are run: lines that begin with "$ curl "
+// or "$ dav207 inspect " in a fenced block of kind console, each with the lines up to the next command or the end of the block.
 func exchanges(lines []string) []exchange {
 	var out []exchange
 	console, open := false, -1
@@ -73,7 +75,7 @@ func exchanges(lines []string) []exchange {
 			console = line == "```console"
 		case console && strings.HasPrefix(line, "$ "):
 			end(i)
-			if command := strings.TrimPrefix(line, "$ "); strings.HasPrefix(command, "curl ") {
+			if command := strings.TrimPrefix(line, "$ "); strings.HasPrefix(command, "curl ") || strings.HasPrefix(command, "dav207 inspect ") {
 				out, open = append(out, exchange{command: command, from: i + 1}), len(out)
 			}
 		}
@@ -81,7 +83,7 @@ func exchanges(lines []string) []exchange {
 	return out
 }
 
-// TestReadme runs every curl command of the documents as it stands, in its order, against "dav207
+// TestReadme runs every command of the documents with curl or dav207 inspect as it stands, in its order, against "dav207
 // serve --memory" (port 8080 there) and "dav207 demo" (port 8207 there) and "dav207 lab" (ports
 // 8209 and 8210 there), and compares the answers.
 func TestReadme(t *testing.T) {
@@ -116,7 +118,10 @@ func testDocument(t *testing.T, name string) {
 		{"http://127.0.0.1:8209/", tests.base},
 		{"http://127.0.0.1:8210/", tests.control()},
 	}
-	answers := make([]string, len(all))
+	answers, path := make([]string, len(all)), os.Getenv("PATH")
+	if strings.Contains(string(text), "dav207 inspect ") {
+		path = buildCommand(t) + string(os.PathListSeparator) + path
+	}
 	for i, e := range all {
 		command := e.command
 		for _, s := range servers {
@@ -131,7 +136,7 @@ func testDocument(t *testing.T, name string) {
 			answers[i] = e.answer
 			continue
 		}
-		got := shell(t, command)
+		got := shell(t, command, path)
 		for _, s := range servers {
 			got = strings.ReplaceAll(got, s.here, s.there)
 		}
@@ -152,15 +157,25 @@ func testDocument(t *testing.T, name string) {
 	}
 }
 
+// buildCommand builds dav207 and returns its directory.
+func buildCommand(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "dav207"), ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return dir
+}
+
 // shell returns what a command prints, with the line ends of text and none at the end.
-func shell(t *testing.T, command string) string {
+func shell(t *testing.T, command, path string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Dir = t.TempDir()
 	// Neither a proxy nor the settings of the user who runs the test.
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "SystemRoot=" + os.Getenv("SystemRoot")}
+	cmd.Env = []string{"PATH=" + path, "HOME=" + cmd.Dir, "SystemRoot=" + os.Getenv("SystemRoot")}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%s: %v", command, err)
@@ -177,7 +192,7 @@ func TestReadmeShowsDemo(t *testing.T) {
 	const base = "http://127.0.0.1:8207/"
 	var got, want []string
 	for _, e := range exchanges(strings.Split(string(text), "\n")) {
-		if strings.Contains(e.command, base) {
+		if strings.Contains(e.command, base) && !strings.Contains(e.command, "dav207 inspect ") {
 			got = append(got, e.command)
 		}
 	}
