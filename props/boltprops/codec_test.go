@@ -26,21 +26,21 @@ func TestCodec(t *testing.T) {
 	k := []byte("/a\x00b")
 	for _, want := range samples {
 		value := encode(k, want)
-		got, err := decode(k, value, nil)
+		got, err := decode(k, value, new(lastEntry))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
 		for i := range value {
 			flipped := bytes.Clone(value)
 			flipped[i] ^= 0x10
-			if _, err := decode(k, flipped, nil); !errors.Is(err, errDamaged) {
+			if _, err := decode(k, flipped, new(lastEntry)); !errors.Is(err, errDamaged) {
 				t.Errorf("with byte %d flipped: got %v, want %v", i, err, errDamaged)
 			}
-			if _, err := decode(k, value[:i], nil); !errors.Is(err, errDamaged) {
+			if _, err := decode(k, value[:i], new(lastEntry)); !errors.Is(err, errDamaged) {
 				t.Errorf("cut short after %d bytes: got %v, want %v", i, err, errDamaged)
 			}
 		}
-		if _, err := decode([]byte("/a\x00c"), value, nil); !errors.Is(err, errDamaged) {
+		if _, err := decode([]byte("/a\x00c"), value, new(lastEntry)); !errors.Is(err, errDamaged) {
 			t.Errorf("under another key: got %v, want %v", err, errDamaged)
 		}
 	}
@@ -48,6 +48,8 @@ func TestCodec(t *testing.T) {
 
 // FuzzDecode passes arbitrary bodies with a valid checksum to the decoders.
 func FuzzDecode(f *testing.F) {
+	another := props.Entry{Properties: []props.Property{{XMLName: xml.Name{Local: "p"}, Lang: "de",
+		Attr: []xml.Attr{{Value: "1"}}, InnerXML: []byte("another")}}}
 	k := []byte("k")
 	for _, e := range samples {
 		f.Add(encode(k, e)[sealed:])
@@ -55,23 +57,25 @@ func FuzzDecode(f *testing.F) {
 	f.Add(encodeLock(&someLocks[0])[sealed:])
 	f.Fuzz(func(t *testing.T, body []byte) {
 		value := func() []byte { return seal(k, append(newValue(), body...)) }
-		e, err := decode(k, value(), nil)
+		e, err := decode(k, value(), new(lastEntry))
 		switch {
 		case err != nil && !errors.Is(err, errDamaged):
 			t.Errorf("entry: got %v, want %v", err, errDamaged)
 		case err == nil:
-			again, err := decode(k, encode(k, e), nil)
+			again, err := decode(k, encode(k, e), new(lastEntry))
 			if err != nil || !reflect.DeepEqual(again, e) {
 				t.Errorf("entry: %+v comes back as %+v, %v", e, again, err)
 			}
 		}
-		last := []props.Property{{Lang: "de", Attr: []xml.Attr{{Value: "1"}}, InnerXML: []byte("another")}}
+		var last lastEntry
+		if _, err := decode(k, encode(k, another), &last); err != nil {
+			t.Fatal(err)
+		}
 		for range 2 {
-			member, memberErr := decode(k, value(), last)
+			member, memberErr := decode(k, value(), &last)
 			if (err == nil) != (memberErr == nil) || err == nil && !reflect.DeepEqual(member, e) {
 				t.Errorf("entry: %+v, %v; after another one: %+v, %v", e, err, member, memberErr)
 			}
-			last = member.Properties
 		}
 		l, err := decodeLock(k, value())
 		switch {

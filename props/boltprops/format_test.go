@@ -130,7 +130,7 @@ func TestFormatZero(t *testing.T) {
 	k := []byte("k")
 	value := encode(k, props.Entry{Properties: []props.Property{prop("x", "1")}})
 	value[4] = 0
-	if _, err := decode(k, seal(k, value), nil); !errors.Is(err, errDamaged) {
+	if _, err := decode(k, seal(k, value), new(lastEntry)); !errors.Is(err, errDamaged) {
 		t.Errorf("got %v, want %v", err, errDamaged)
 	}
 }

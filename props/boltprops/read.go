@@ -21,14 +21,14 @@ func (s *Store) Get(ctx context.Context, p davpath.Path) ([]props.Property, erro
 	if err != nil || value == nil {
 		return nil, err
 	}
-	e, err := decode(k, value, nil)
+	e, err := decode(k, value, new(lastEntry))
 	return e.Properties, s.translate(err)
 }
 
 // All implements props.Store.
 func (s *Store) All(ctx context.Context, p davpath.Path) iter.Seq2[props.Entry, error] {
 	return func(yield func(props.Entry, error) bool) {
-		var last []props.Property
+		var last lastEntry
 		for _, in := range tree(p) {
 			for in.from != nil {
 				var b batch // callers retain parts of it
@@ -37,14 +37,14 @@ func (s *Store) All(ctx context.Context, p davpath.Path) iter.Seq2[props.Entry, 
 					return
 				}
 				for _, kv := range b.pairs {
-					e, err := decode(kv.key, kv.value, slices.Clone(last)) // shares their names
+					last.properties = slices.Clone(last.properties) // shares their names
+					e, err := decode(kv.key, kv.value, &last)
 					if err == nil {
 						e.Path, err = pathOf(kv.key)
 					}
 					if !yield(e, s.translate(err)) || err != nil {
 						return
 					}
-					last = e.Properties
 				}
 				in = b.rest
 			}
@@ -121,7 +121,7 @@ type memberReader struct {
 	next  int    // index in batch of the next entry
 	key   []byte // that of the member, after the common prefix of all
 	start int    // length of the prefix
-	last  []props.Property
+	last  lastEntry
 }
 
 // Members implements props.Store.
@@ -139,8 +139,7 @@ func (m *memberReader) Get(name string) ([]props.Property, error) {
 			if order := bytes.Compare(kv.key, m.key); order > 0 {
 				return nil, nil
 			} else if order == 0 {
-				e, err := decode(kv.key, kv.value, m.last)
-				m.last = e.Properties
+				e, err := decode(kv.key, kv.value, &m.last)
 				return e.Properties, m.store.translate(err)
 			}
 		}

@@ -119,7 +119,7 @@ func (t *txn) entry(p davpath.Path) (props.Entry, error) {
 	if value == nil {
 		return props.Entry{}, nil
 	}
-	return decode(k, value, nil)
+	return decode(k, value, new(lastEntry))
 }
 
 // set replaces the entry of one resource. Without properties it removes it.
