@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"dav207/server/multistatus"
 )
 
 // unsent are the headers of an answer that a result does not have: they are about a connection, or
@@ -28,7 +30,7 @@ func (b *run) render(dst []byte, i int) []byte {
 			name = `,"error":`
 		}
 	} else {
-		dst = appendString(append(dst, `{"id":`...), b.items[i].id)
+		dst = multistatus.AppendJSONString(append(dst, `{"id":`...), b.items[i].id)
 	}
 	dst = strconv.AppendInt(append(dst, `,"status":`...), int64(w.status), 10)
 	dst = w.appendHeaders(dst)
@@ -60,7 +62,7 @@ func (w *result) appendHeaders(dst []byte) []byte {
 		if value == problemType {
 			value = jsonType // for the client of Graph, which takes nothing else for JSON
 		}
-		dst = appendString(append(appendString(dst, name), ':'), value)
+		dst = multistatus.AppendJSONString(append(multistatus.AppendJSONString(dst, name), ':'), value)
 	}
 	return append(dst, '}')
 }
@@ -75,7 +77,7 @@ func (w *result) appendBody(dst []byte) []byte {
 		}
 	}
 	if isText(contentType) && utf8.Valid(w.body) {
-		return appendString(dst, string(w.body))
+		return multistatus.AppendJSONString(dst, string(w.body))
 	}
 	dst = base64.StdEncoding.AppendEncode(append(dst, '"'), w.body)
 	return append(dst, `","base64":true`...)
@@ -86,19 +88,4 @@ func compact(b []byte) (out []byte, ok bool) {
 	var buf bytes.Buffer
 	err := json.Compact(&buf, b)
 	return buf.Bytes(), err == nil && utf8.Valid(b)
-}
-
-// appendString appends a JSON string.
-func appendString(dst []byte, s string) []byte {
-	special := func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' }
-	if !strings.ContainsFunc(s, special) {
-		return append(append(append(dst, '"'), s...), '"')
-	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false) // XML would grow by a half
-	if err := enc.Encode(s); err != nil {
-		panic(err) // a string is always JSON
-	}
-	return append(dst, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
 }

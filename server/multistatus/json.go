@@ -49,7 +49,7 @@ func appendJSONErrorAndDescription(b []byte, c *Condition, description string) [
 	}
 	if description != "" {
 		b = append(b, `,"description":`...)
-		b = appendJSONString(b, description)
+		b = AppendJSONString(b, description)
 	}
 	return b
 }
@@ -63,7 +63,7 @@ func appendJSONCondition(b []byte, c *Condition) []byte {
 	}
 	b = append(b, `,"hrefs":[`...)
 	for _, h := range c.Hrefs {
-		b = appendJSONString(appendComma(b), h)
+		b = AppendJSONString(appendComma(b), h)
 	}
 	return append(b, ']')
 }
@@ -72,19 +72,19 @@ func appendJSONCondition(b []byte, c *Condition) []byte {
 func AppendProblem(b []byte, e *Error) []byte {
 	b = append(b, `{"type":`...)
 	if e.Condition != nil && e.Condition.Name.Space == Namespace {
-		b = appendJSONString(b, Namespace+e.Condition.Name.Local)
+		b = AppendJSONString(b, Namespace+e.Condition.Name.Local)
 	} else {
 		b = append(b, `"about:blank"`...)
 	}
 	if title := http.StatusText(e.Status); title != "" {
 		b = append(b, `,"title":`...)
-		b = appendJSONString(b, title)
+		b = AppendJSONString(b, title)
 	}
 	b = append(b, `,"status":`...)
 	b = strconv.AppendInt(b, int64(e.Status), 10)
 	if e.Description != "" {
 		b = append(b, `,"detail":`...)
-		b = appendJSONString(b, e.Description)
+		b = AppendJSONString(b, e.Description)
 	}
 	if e.Condition != nil {
 		b = appendJSONCondition(b, e.Condition)
@@ -171,7 +171,7 @@ func usesD(p *Property) bool {
 
 func appendJSONLang(b []byte, lang string) []byte {
 	b = append(b, `,"lang":`...)
-	return append(appendJSONString(b, lang), '}')
+	return append(AppendJSONString(b, lang), '}')
 }
 
 // endJSON is AppendEnd. AppendStart has begun a string.
@@ -283,8 +283,8 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
-// appendJSONString appends s with its quotes.
-func appendJSONString(b []byte, s string) []byte {
+// AppendJSONString appends s as a JSON string. It replaces invalid UTF-8 by U+FFFD.
+func AppendJSONString(b []byte, s string) []byte {
 	return append(appendJSONText(append(b, '"'), s), '"')
 }
 
