@@ -34,7 +34,7 @@ var allowed = map[string]string{
 
 	"server/multistatus/inspect": "server/multistatus",
 
-	"server/batch":      "server/davpath server/early server/multistatus server/origin server/reqbody server/wire",
+	"server/batch":      "server/davpath server/early server/multistatus server/origin server/reqbody server/wire | golang.org/x/net",
 	"props":             "fsbackend server/multistatus server/davpath server/access server/davxml",
 	"props/boltprops":   "props server/locks server/davpath server/multistatus | go.etcd.io/bbolt",
 	"server/davheader":  "server/tree server/davpath server/multistatus",
@@ -49,7 +49,7 @@ var allowed = map[string]string{
 	"fsbackend/disk":    "fsbackend server/davpath | github.com/spf13/afero golang.org/x/sys",
 	"fsbackend/memory":  "fsbackend server/davpath | github.com/spf13/afero",
 	"fsbackend/faultfs": "fsbackend server/davpath",
-	"cmd/dav207":        "server server/batch server/davtest server/davtest/lab server/multistatus server/multistatus/inspect server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/disk fsbackend/memory | github.com/spf13/afero github.com/spf13/pflag golang.org/x/sys golang.org/x/term",
+	"cmd/dav207":        "server server/batch server/davtest server/davtest/lab server/multistatus server/multistatus/inspect server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/disk fsbackend/memory | github.com/spf13/afero github.com/spf13/pflag golang.org/x/net golang.org/x/sys golang.org/x/term",
 	"integration":       "",
 
 	// For tests only: nothing above imports one of these but in its tests, and cmd/dav207 for its

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/net/http/httpguts"
 	"golang.org/x/term"
 
 	"dav207/server/davtest"
@@ -251,8 +252,6 @@ func propfindBody(names string) ([]byte, error) {
 	return append(b, "</prop></propfind>"...), nil
 }
 
-var token = regexp.MustCompile("^[!#$%&'*+\\-.^_`|~0-9A-Za-z]+$") // RFC 9110 §5.6.2
-
 // addField adds a field as curl -H takes it.
 func addField(h http.Header, field string) error {
 	name, value, ok := strings.Cut(field, ":")
@@ -261,7 +260,7 @@ func addField(h http.Header, field string) error {
 		name, empty = strings.CutSuffix(field, ";")
 	}
 	value = strings.TrimSpace(value)
-	if !token.MatchString(name) || !ok && !empty || strings.ContainsAny(value, "\r\n\x00") {
+	if !httpguts.ValidHeaderFieldName(name) || !ok && !empty || !httpguts.ValidHeaderFieldValue(value) {
 		return usagef("--header %q is not NAME: VALUE", field)
 	}
 	name = http.CanonicalHeaderKey(name)

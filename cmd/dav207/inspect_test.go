@@ -60,6 +60,7 @@ func TestInspectMistakes(t *testing.T) {
 		{"-H x http://h/", "is not NAME: VALUE"},
 		{"-H :x http://h/", "is not NAME: VALUE"},
 		{"-H a\x00b:c http://h/", "is not NAME: VALUE"},
+		{"-H a:b\x01c http://h/", "is not NAME: VALUE"},
 		{"-d @/does/not/exist http://h/", "/does/not/exist"},
 		{"-X GET -X PUT http://h/", "--request is given twice"},
 		{"--every x http://h/", "invalid"},

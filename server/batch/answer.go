@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"dav207/server/multistatus"
 )
 
 const (
@@ -108,7 +110,7 @@ func (a *answer) send() {
 
 func (a *answer) begin(status int) {
 	head := a.w.Header()
-	head.Set("Content-Type", jsonType)
+	head.Set("Content-Type", multistatus.ContentTypeJSON)
 	head.Set("X-Content-Type-Options", "nosniff")
 	a.begun = true
 	a.w.WriteHeader(status)

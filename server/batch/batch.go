@@ -174,8 +174,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", res.header.Get("Allow")+", POST")
 	}
 	w = wire.Wrap(w, r)
-	w.Header().Set("Accept-Post", jsonType) // W3C Linked Data Platform 1.0 §7.1
-	send(w, r, http.StatusOK, jsonType, h.limits)
+	w.Header().Set("Accept-Post", multistatus.ContentTypeJSON) // W3C Linked Data Platform 1.0 §7.1
+	send(w, r, http.StatusOK, multistatus.ContentTypeJSON, h.limits)
 }
 
 // send sends a complete response.
@@ -189,12 +189,6 @@ func send(w http.ResponseWriter, r *http.Request, status int, contentType string
 		w.Write(body)
 	}
 }
-
-// The types of JSON.
-const (
-	jsonType    = "application/json"
-	problemType = "application/problem+json" // RFC 9457
-)
 
 // post runs a batch.
 func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
@@ -211,9 +205,9 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 	h.Logger.DebugContext(r.Context(), "batch refused", slog.Int("status", failed.Status), slog.Any("err", err))
 	respond := func() {
 		if failed.Status == http.StatusUnsupportedMediaType {
-			w.Header().Set("Accept-Post", jsonType)
+			w.Header().Set("Accept-Post", multistatus.ContentTypeJSON)
 		}
-		send(w, r, failed.Status, problemType, multistatus.AppendProblem(nil, failed))
+		send(w, r, failed.Status, multistatus.ContentTypeProblem, multistatus.AppendProblem(nil, failed))
 	}
 	if body.Ended() || body.Err() != nil {
 		respond()

@@ -53,7 +53,7 @@ const (
 func (h *Handler) readEnvelope(r *http.Request, body *reqbody.Reader) (*envelope, error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	coding := r.Header.Get("Content-Encoding")
-	if charset := params["charset"]; err != nil || media != jsonType || coding != "" || charset != "" && !strings.EqualFold(charset, "utf-8") {
+	if charset := params["charset"]; err != nil || media != multistatus.ContentTypeJSON || coding != "" || charset != "" && !strings.EqualFold(charset, "utf-8") {
 		// A page of another site cannot send this type without asking the server first (Fetch
 		// Standard, CORS-safelisted request-header).
 		return nil, &multistatus.Error{Status: http.StatusUnsupportedMediaType, Err: err, Description: "A batch is sent as application/json, without a content coding."}

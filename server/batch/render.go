@@ -59,8 +59,8 @@ func (w *result) appendHeaders(dst []byte) []byte {
 			dst = append(dst, ',')
 		}
 		value := strings.Join(w.header[name], ", ")
-		if value == problemType {
-			value = jsonType // for the client of Graph, which takes nothing else for JSON
+		if value == multistatus.ContentTypeProblem {
+			value = multistatus.ContentTypeJSON // for the client of Graph, which takes nothing else for JSON
 		}
 		dst = multistatus.AppendJSONString(append(multistatus.AppendJSONString(dst, name), ':'), value)
 	}

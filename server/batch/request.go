@@ -10,7 +10,10 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 
 	"dav207/server/davpath"
 	"dav207/server/multistatus"
@@ -28,7 +31,7 @@ var refused = []string{"Connection", "Content-Length", "Expect", "Host", "Http2-
 
 // inherited returns the headers of an item that has none of its own.
 func (h *Handler) inherited(r *http.Request) http.Header {
-	head := http.Header{"Accept": {jsonType}}
+	head := http.Header{"Accept": {multistatus.ContentTypeJSON}}
 	for _, name := range inherited {
 		if values, ok := r.Header[name]; ok {
 			head[name] = values
@@ -44,14 +47,7 @@ func mayHave(name string) bool {
 			return false
 		}
 	}
-	for _, list := range [][]string{inherited, refused} {
-		for _, other := range list {
-			if name == other && name != "User-Agent" {
-				return false
-			}
-		}
-	}
-	return true
+	return name == "User-Agent" || !slices.Contains(inherited, name) && !slices.Contains(refused, name)
 }
 
 // newRequest returns the request of an item. Its errors are the outcome of the item.
@@ -60,7 +56,7 @@ func (b *run) newRequest(op *operation) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !isToken(op.method) {
+	if !httpguts.ValidHeaderFieldName(op.method) { // both are tokens (RFC 9110 §5.1, §9.1)
 		return nil, malformed("The method is not a token.")
 	}
 	head := maps.Clone(b.header)
@@ -68,7 +64,7 @@ func (b *run) newRequest(op *operation) (*http.Request, error) {
 		switch {
 		case !mayHave(name):
 			return nil, malformed("An item cannot have the header %s: that of the batch counts.", name)
-		case !isToken(name) || strings.ContainsFunc(values[0], func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7F }):
+		case !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(values[0]):
 			return nil, malformed("The header %q cannot be sent.", name)
 		}
 		head[name] = values
@@ -177,7 +173,7 @@ func (op *operation) decodeBody(head http.Header) ([]byte, error) {
 		return nil, malformed("The body is not base64.")
 	case !op.base64 && (op.body[0] != '"' || isJSON(media)):
 		if media == "" {
-			head["Content-Type"] = []string{jsonType}
+			head["Content-Type"] = []string{multistatus.ContentTypeJSON}
 		}
 		return op.body, nil
 	}
@@ -199,19 +195,11 @@ func (op *operation) decodeBody(head http.Header) ([]byte, error) {
 // isJSON reports whether a media type is JSON (RFC 6839 §3.1).
 func isJSON(contentType string) bool {
 	media, _, _ := mime.ParseMediaType(contentType)
-	return media == jsonType || strings.HasSuffix(media, "+json")
+	return media == multistatus.ContentTypeJSON || strings.HasSuffix(media, "+json")
 }
 
 // isText reports whether a media type is text: its bodies are strings.
 func isText(contentType string) bool {
 	media, _, _ := mime.ParseMediaType(contentType)
 	return strings.HasPrefix(media, "text/") || media == "application/xml" || strings.HasSuffix(media, "+xml")
-}
-
-// isToken reports whether s is a token (RFC 9110 §5.6.2).
-func isToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
-		alphanumeric := '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-		return !alphanumeric && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
-	})
 }

@@ -64,7 +64,7 @@ func (w *result) succeeded() bool { return w.status >= 200 && w.status < 300 && 
 
 // fail replaces the answer by a problem.
 func (w *result) fail(status int, detail string) {
-	w.status, w.header = status, http.Header{"Content-Type": {problemType}}
+	w.status, w.header = status, http.Header{"Content-Type": {multistatus.ContentTypeProblem}}
 	w.body = multistatus.AppendProblem(w.body[:0], &multistatus.Error{Status: status, Description: detail})
 }
 
