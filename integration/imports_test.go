@@ -32,7 +32,7 @@ var allowed = map[string]string{
 	"server/locks":       "server/davpath",
 	"server/multistatus": "server/davxml",
 
-	"server/multistatus/inspect": "server/multistatus",
+	"server/multistatus/inspect": "server/multistatus server/wire",
 
 	"server/batch":      "server/davpath server/early server/multistatus server/origin server/reqbody server/wire | golang.org/x/net",
 	"props":             "fsbackend server/multistatus server/davpath server/access server/davxml",

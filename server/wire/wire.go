@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 
@@ -19,6 +20,9 @@ var exactNames = map[string]string{
 	"X-Oc-Ctime":       "X-OC-CTime",
 	"X-Oc-Mtime":       "X-OC-Mtime",
 }
+
+// ExactName returns a canonical header name of net/http in the spelling of the RFCs.
+func ExactName(name string) string { return cmp.Or(exactNames[name], name) }
 
 // Wrap returns a ResponseWriter for the answer to r. It sends header names in the spelling of the
 // RFCs, and sets "Connection: close" if a proxy may have seen another end of the request. It

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"dav207/server/multistatus"
+	"dav207/server/wire"
 )
 
 // Raw writes the answers as curl -i writes them, as they came.
@@ -29,7 +30,7 @@ func (x *Exchange) Raw(w io.Writer) error {
 		fmt.Fprintf(&b, "%s %d %s\r\n", one.Proto, one.Status, http.StatusText(one.Status))
 		for _, name := range slices.Sorted(maps.Keys(one.Header)) {
 			for _, value := range one.Header[name] {
-				fmt.Fprintf(&b, "%s: %s\r\n", fieldName(name), value)
+				fmt.Fprintf(&b, "%s: %s\r\n", wire.ExactName(name), value)
 			}
 		}
 		b.WriteString("\r\n")
@@ -161,12 +162,22 @@ func WriteJSON(w io.Writer, x *Exchange, r *Report) error {
 	for i := range r.Members {
 		out.Members = append(out.Members, memberJSON(&r.Members[i]))
 	}
-	for _, f := range r.Findings {
-		out.Findings = append(out.Findings, jsonFinding{f.Name, f.Section, f.Advice, f.Href, f.Text, f.Rule.Text})
+	out.Findings = appendFindings(out.Findings, r.Findings)
+	return encode(w, out)
+}
+
+func appendFindings(out []jsonFinding, findings []multistatus.Finding) []jsonFinding {
+	for _, f := range findings {
+		out = append(out, jsonFinding{f.Name, f.Section, f.Advice, f.Href, f.Text, f.Rule.Text})
 	}
+	return out
+}
+
+// encode writes v as one line of JSON.
+func encode(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(out)
+	return enc.Encode(v)
 }
 
 func (x *Exchange) json() jsonAnswer {
@@ -259,7 +270,7 @@ func curlField(name, v string) []string {
 	if v == "" {
 		return []string{"-H", quote(name + ";")}
 	}
-	return []string{"-H", quote(fieldName(name) + ": " + v)}
+	return []string{"-H", quote(wire.ExactName(name) + ": " + v)}
 }
 
 // quote quotes a word for a POSIX shell, if that is needed.

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"dav207/server/multistatus"
+	"dav207/server/wire"
 )
 
 // Printer prints judgements for people. It escapes what answers have in them, so that they cannot
@@ -108,22 +109,9 @@ func (p *Printer) answer(b *bytes.Buffer, x *Exchange) {
 func (p *Printer) fields(b *bytes.Buffer, h http.Header) {
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		for _, value := range h[name] {
-			fmt.Fprintf(b, "  %s: %s\n", clean(fieldName(name)), clean(value))
+			fmt.Fprintf(b, "  %s: %s\n", clean(wire.ExactName(name)), clean(value))
 		}
 	}
-}
-
-// fieldName returns a field as RFC 4918 and RFC 9110 spell it.
-func fieldName(name string) string {
-	switch name {
-	case "Etag":
-		return "ETag"
-	case "Dav":
-		return "DAV"
-	case "Www-Authenticate":
-		return "WWW-Authenticate"
-	}
-	return name
 }
 
 // body prints what is in the body of the answer.

@@ -3,7 +3,6 @@ package inspect
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -344,13 +343,7 @@ func WriteRows(w io.Writer, target *url.URL, rows []Row) error {
 		Outcome Outcome   `json:"outcome"`
 	}{URL: maskURL(target.String()), Outcome: Worst(rows)}
 	for _, r := range rows {
-		one := rowJSON{What: r.What, Supported: r.Supported, Answer: r.Answer}
-		for _, f := range r.Findings {
-			one.Findings = append(one.Findings, jsonFinding{f.Name, f.Section, f.Advice, f.Href, f.Text, f.Rule.Text})
-		}
-		out.Rows = append(out.Rows, one)
+		out.Rows = append(out.Rows, rowJSON{r.What, r.Supported, r.Answer, appendFindings(nil, r.Findings)})
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(out)
+	return encode(w, out)
 }
