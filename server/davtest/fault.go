@@ -1,5 +1,7 @@
 package davtest
 
+import "maps"
+
 // Fault makes something happen to requests: a fault that an honest server may have, or one on the
 // wire that it never has. Server.Fail and Server.Wire make one; a file of faults has the same
 // words. Its methods return the fault and may be called while requests are served. A fault that
@@ -188,18 +190,10 @@ func (f *Fault) set(change func(*faultSpec)) *Fault {
 // clone returns a copy that can be changed.
 func (s *faultSpec) clone() *faultSpec {
 	c := *s
-	c.Header, c.SetHeader = cloneMap(s.Header), cloneMap(s.SetHeader)
+	c.Header, c.SetHeader = maps.Clone(s.Header), maps.Clone(s.SetHeader)
 	if s.Wire != nil {
 		w := *s.Wire
 		c.Wire = &w
 	}
 	return &c
-}
-
-func cloneMap(m map[string]string) map[string]string {
-	var c map[string]string
-	for k, v := range m {
-		c = with(c, k, v)
-	}
-	return c
 }

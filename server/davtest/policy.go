@@ -22,7 +22,7 @@ import (
 // request is what the faults know of a request in progress.
 type request struct {
 	*http.Request
-	path     string       // of the Request-URI
+	path     string       // of the Request-URI, "" for none
 	faults   []*faultSpec // those that fit its method and headers
 	faithful bool         // one of them is more than wire
 
@@ -35,7 +35,10 @@ type requestKey struct{}
 
 // begin returns what the faults know of r, and r with that in its context.
 func (s *Server) begin(r *http.Request) (*request, *http.Request) {
-	q := &request{path: s.pathOf(r), decided: make(map[*Fault]bool)}
+	q := &request{decided: make(map[*Fault]bool)}
+	if p, err := s.mapping.Parse(r.URL.EscapedPath()); err == nil {
+		q.path = p.String()
+	}
 	user, _, _ := r.BasicAuth()
 	s.mu.Lock()
 	for _, fault := range s.faults {
@@ -57,15 +60,6 @@ func (s *Server) finish(q *request) {
 	for _, token := range q.held {
 		s.locks.Unlock(token)
 	}
-}
-
-// pathOf returns the name of the resource at the Request-URI, or "".
-func (s *Server) pathOf(r *http.Request) string {
-	p, err := s.mapping.Parse(r.URL.EscapedPath())
-	if err != nil {
-		return ""
-	}
-	return p.String()
 }
 
 // fires reports whether a fault fires in the request. It decides once.
