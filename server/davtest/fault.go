@@ -71,14 +71,14 @@ func (s *Server) add(spec *faultSpec) *Fault {
 	if err := spec.compile(false); err != nil {
 		s.t.Fatalf("davtest: fault %s: %v", spec, err)
 	}
-	r := &Fault{server: s, spec: spec}
-	spec.fault = r
+	f := &Fault{server: s, spec: spec}
+	spec.fault = f
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.made++
-	r.id = s.made
-	s.faults = append(s.faults, r)
-	return r
+	f.id = s.made
+	s.faults = append(s.faults, f)
+	return f
 }
 
 // Nth makes only the n-th request fail, counted from 1.

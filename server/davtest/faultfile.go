@@ -61,7 +61,7 @@ func (s *Server) Faults() []*Fault {
 func (s *Server) RemoveFaults(faults ...*Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = slices.DeleteFunc(slices.Clone(s.faults), func(r *Fault) bool { return len(faults) == 0 || slices.Contains(faults, r) })
+	s.faults = slices.DeleteFunc(slices.Clone(s.faults), func(f *Fault) bool { return len(faults) == 0 || slices.Contains(faults, f) })
 }
 
 // LineError is a mistake in a file of faults or in a tree as text.

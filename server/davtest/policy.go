@@ -63,24 +63,24 @@ func (s *Server) finish(q *request) {
 }
 
 // fires reports whether a fault fires in the request. It decides once.
-func (q *request) fires(s *Server, r *Fault) bool {
+func (q *request) fires(s *Server, f *Fault) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	fires, known := q.decided[r]
+	fires, known := q.decided[f]
 	if !known {
 		s.mu.Lock()
-		fires = r.fires()
+		fires = f.fires()
 		s.mu.Unlock()
-		q.decided[r] = fires
+		q.decided[f] = fires
 	}
 	return fires
 }
 
 // hasFired reports whether a fault was asked in the request and fired.
-func (q *request) hasFired(r *Fault) bool {
+func (q *request) hasFired(f *Fault) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.decided[r]
+	return q.decided[f]
 }
 
 // faultPolicy is the access.Policy of a Server: the faults, and then the policy of its options.
@@ -142,15 +142,15 @@ func (p faultPolicy) AllowsAll(ctx context.Context, path davpath.Path) bool {
 // of its properties if property is not nil.
 func (s *Server) failureOf(q *request, path davpath.Path, property *xml.Name) error {
 	name := path.String()
-	for _, r := range q.faults {
+	for _, spec := range q.faults {
 		switch {
-		case !r.faithful(), !r.fitsPath(name):
-		case (r.Property != "") != (property != nil), property != nil && r.propertyName() != *property:
-		case !q.fires(s, r.fault):
-		case r.Lock != "":
-			s.changeLocks(q, r.Lock, path)
+		case !spec.faithful(), !spec.fitsPath(name):
+		case (spec.Property != "") != (property != nil), property != nil && spec.propertyName() != *property:
+		case !q.fires(s, spec.fault):
+		case spec.Lock != "":
+			s.changeLocks(q, spec.Lock, path)
 		default:
-			return r.err(q.Method, s.href(path))
+			return spec.err(q.Method, s.href(path))
 		}
 	}
 	return nil

@@ -222,11 +222,11 @@ func (s *Server) wire(next http.Handler) http.Handler {
 // wireFault returns the fault whose effect on the wire is for the Request-URI, or whose failure may
 // be for another resource that the request touches. It returns nil if there is none.
 func (q *request) wireFault(s *Server) *faultSpec {
-	for _, r := range q.faults {
+	for _, spec := range q.faults {
 		switch {
-		case r.Wire == nil:
-		case r.faithful(), r.fitsPath(q.path) && q.fires(s, r.fault):
-			return r
+		case spec.Wire == nil:
+		case spec.faithful(), spec.fitsPath(q.path) && q.fires(s, spec.fault):
+			return spec
 		}
 	}
 	return nil

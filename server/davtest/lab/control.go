@@ -115,8 +115,8 @@ type Fault struct {
 
 func asFaults(faults []*davtest.Fault) map[string][]Fault {
 	list := make([]Fault, len(faults))
-	for i, r := range faults {
-		list[i] = Fault{r.ID(), r.Fired(), json.RawMessage(r.String())}
+	for i, f := range faults {
+		list[i] = Fault{f.ID(), f.Fired(), json.RawMessage(f.String())}
 	}
 	return map[string][]Fault{"faults": list}
 }
@@ -143,7 +143,7 @@ func (l *Lab) removeFaults(*http.Request) (any, error) {
 func (l *Lab) removeFault(r *http.Request) (any, error) {
 	id, err := strconv.Atoi(r.PathValue("id"))
 	faults := l.Faults()
-	i := slices.IndexFunc(faults, func(r *davtest.Fault) bool { return r.ID() == id })
+	i := slices.IndexFunc(faults, func(f *davtest.Fault) bool { return f.ID() == id })
 	if err != nil || i < 0 {
 		return nil, fmt.Errorf("fault %q: %w", r.PathValue("id"), errUnknown)
 	}
