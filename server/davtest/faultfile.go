@@ -184,11 +184,11 @@ var errIdle = errors.New("it does nothing: give it a status, a lock or wire")
 
 // idle reports whether the fault would do nothing.
 func (s *faultSpec) idle() bool {
-	return !s.faithful() && (s.Wire == nil || *s.Wire == wireSpec{})
+	return !s.inServer() && (s.Wire == nil || *s.Wire == wireSpec{})
 }
 
-// faithful reports whether the fault is more than wire.
-func (s *faultSpec) faithful() bool { return s.Status != 0 || s.Lock != "" }
+// inServer reports whether the fault acts in the server, and not only on the wire.
+func (s *faultSpec) inServer() bool { return s.Status != 0 || s.Lock != "" }
 
 func (s *faultSpec) checkWhere() error {
 	if s.Depth != "" && !slices.Contains(depths["PROPFIND"], s.Depth) {
@@ -223,7 +223,7 @@ func (s *faultSpec) checkStatus() error {
 		return fmt.Errorf("the status of a failure is 400 to 599, not %d", s.Status)
 	case s.Status == 0 && (s.Condition != "" || s.Description != "" || s.SetHeader != nil || s.Property != ""):
 		return errors.New("condition, description, setHeader and property go with a status")
-	case s.faithful() && slices.Contains(s.methods, "OPTIONS"):
+	case s.inServer() && slices.Contains(s.methods, "OPTIONS"):
 		return errors.New("OPTIONS touches no resource: only wire can be for it")
 	case s.Property != "" && s.SetHeader != nil:
 		return errors.New("the status of a property is in a 207, which has no place for header fields: setHeader does not go with property")
@@ -319,7 +319,7 @@ func (s *faultSpec) checkWire() error {
 	if s.Wire == nil {
 		return nil
 	}
-	if s.faithful() && (s.Wire.answer() != nil || s.Wire.Reset == resetBefore) {
+	if s.inServer() && (s.Wire.answer() != nil || s.Wire.Reset == resetBefore) {
 		return errors.New("status and lock take a request that is executed: answer, challenge, redirect, unavailable and reset before do not go with them")
 	}
 	return s.Wire.check()

@@ -22,9 +22,8 @@ import (
 // request is what the faults know of a request in progress.
 type request struct {
 	*http.Request
-	path     string       // of the Request-URI, "" for none
-	faults   []*faultSpec // those that fit its method and headers
-	faithful bool         // one of them is more than wire
+	path   string       // of the Request-URI, "" for none
+	faults []*faultSpec // those that fit its method and headers
 
 	mu      sync.Mutex
 	decided map[*Fault]bool // whether a fault that was asked fires in this request
@@ -33,22 +32,23 @@ type request struct {
 
 type requestKey struct{}
 
-// begin returns what the faults know of r, and r with that in its context.
+// begin returns what the faults know of r, and r with that in its context if the policy needs it.
 func (s *Server) begin(r *http.Request) (*request, *http.Request) {
 	q := &request{decided: make(map[*Fault]bool)}
 	if p, err := s.mapping.Parse(r.URL.EscapedPath()); err == nil {
 		q.path = p.String()
 	}
 	user, _, _ := r.BasicAuth()
+	inServer := false // whether one of the faults is
 	s.mu.Lock()
 	for _, fault := range s.faults {
 		if spec := fault.spec; spec.fitsHead(r, user) {
 			q.faults = append(q.faults, spec)
-			q.faithful = q.faithful || spec.faithful()
+			inServer = inServer || spec.inServer()
 		}
 	}
 	s.mu.Unlock()
-	if len(q.faults) > 0 {
+	if inServer {
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
 	}
 	q.Request = r
@@ -96,7 +96,7 @@ var (
 
 // Check implements access.Policy.
 func (p faultPolicy) Check(ctx context.Context, privilege access.Privilege, path davpath.Path) error {
-	if q, _ := ctx.Value(requestKey{}).(*request); q != nil && q.faithful && touches(q.Method, privilege) {
+	if q, _ := ctx.Value(requestKey{}).(*request); q != nil && touches(q.Method, privilege) {
 		if err := p.server.failureOf(q, path, nil); err != nil {
 			return err
 		}
@@ -118,7 +118,7 @@ func touches(method string, p access.Privilege) bool {
 
 // CheckProperty implements access.PropertyPolicy.
 func (p faultPolicy) CheckProperty(ctx context.Context, privilege access.Privilege, path davpath.Path, name xml.Name) error {
-	if q, _ := ctx.Value(requestKey{}).(*request); q != nil && q.faithful {
+	if q, _ := ctx.Value(requestKey{}).(*request); q != nil {
 		if err := p.server.failureOf(q, path, &name); err != nil {
 			return err
 		}
@@ -131,7 +131,7 @@ func (p faultPolicy) CheckProperty(ctx context.Context, privilege access.Privile
 
 // AllowsAll implements access.TreePolicy.
 func (p faultPolicy) AllowsAll(ctx context.Context, path davpath.Path) bool {
-	if q, _ := ctx.Value(requestKey{}).(*request); q != nil && q.faithful {
+	if q, _ := ctx.Value(requestKey{}).(*request); q != nil {
 		return false
 	}
 	next, ok := p.next.(access.TreePolicy)
@@ -144,7 +144,7 @@ func (s *Server) failureOf(q *request, path davpath.Path, property *xml.Name) er
 	name := path.String()
 	for _, spec := range q.faults {
 		switch {
-		case !spec.faithful(), !spec.fitsPath(name):
+		case !spec.inServer(), !spec.fitsPath(name):
 		case (spec.Property != "") != (property != nil), property != nil && spec.propertyName() != *property:
 		case !q.fires(s, spec.fault):
 		case spec.Lock != "":

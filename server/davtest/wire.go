@@ -211,7 +211,7 @@ func (s *Server) wire(next http.Handler) http.Handler {
 			answer.body.WriteString(a.Body)
 		} else {
 			next.ServeHTTP(answer, r)
-			if fault.faithful() && !q.hasFired(fault.fault) {
+			if fault.inServer() && !q.hasFired(fault.fault) {
 				spec = &wireSpec{}
 			}
 		}
@@ -225,7 +225,7 @@ func (q *request) wireFault(s *Server) *faultSpec {
 	for _, spec := range q.faults {
 		switch {
 		case spec.Wire == nil:
-		case spec.faithful(), spec.fitsPath(q.path) && q.fires(s, spec.fault):
+		case spec.inServer(), spec.fitsPath(q.path) && q.fires(s, spec.fault):
 			return spec
 		}
 	}
