@@ -5,7 +5,7 @@
 //	dav207 passwd FILE NAME   gives a user a password
 //	dav207 demo               shows each kind of multistatus on a tree where members fail
 //	dav207 lab                serves a tree for the tests of clients, with a control API
-//	dav207 inspect [URL]      judges the answer of any server to a request
+//	dav207 inspect [-] [URL]  judges the answer of any server to a request
 //	dav207 version            prints the version, and that of Go
 //	dav207 help [NAME]        describes a command and its flags
 //

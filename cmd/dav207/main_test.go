@@ -125,6 +125,7 @@ func TestCommandLine(t *testing.T) {
 		{nil, 2, "dav207 help", ""},
 		{[]string{"help"}, 0, "", "dav207 serve [DIR]"},
 		{[]string{"--help"}, 0, "", "dav207 demo"},
+		{[]string{"help", "help"}, 0, "", "dav207 serve [DIR]"},
 		{[]string{"help", "serve"}, 0, "", "--read-only"},
 		{[]string{"serve", "--help"}, 0, "", "--read-only"},
 		{[]string{"serve", "-h"}, 0, "", "--read-only"},
