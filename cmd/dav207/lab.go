@@ -19,7 +19,7 @@ import (
 
 var labCommand = command{
 	name:  "lab",
-	about: "serve a tree in memory in which things go wrong as told, for the tests of clients in any language",
+	about: "serve a tree in memory in which things go wrong as a test says, for tests in any language",
 	more: `It serves over HTTP, and has a control API on another address that makes faults, reads and replaces the tree, moves the clock
 and resets everything. Its URL is a page with exercises; schema.json there describes the API.
 `,

@@ -29,7 +29,8 @@ var documents = []string{"../../README.md", "README.md", "../../server/README.md
 const guide = "README.md"
 
 // volatile is what differs from run to run in the answers that README.md shows, and nothing else
-// may: times, entity tags, lock tokens, durations. Each match is replaced before answers are compared.
+// may: times, entity tags, lock tokens, durations. Each match is replaced before answers are
+// compared.
 var volatile = []struct {
 	pattern     *regexp.Regexp
 	replacement string
@@ -57,7 +58,8 @@ type exchange struct {
 }
 
 // exchanges returns the commands of a text in Markdown that are run: lines that begin with "$ curl "
-// or "$ dav207 inspect " in a fenced block of kind console, each with the lines up to the next command or the end of the block.
+// or "$ dav207 inspect " in a fenced block of kind console, each with the lines up to the next
+// command or the end of the block.
 func exchanges(lines []string) []exchange {
 	var out []exchange
 	console, open := false, -1
@@ -83,9 +85,9 @@ func exchanges(lines []string) []exchange {
 	return out
 }
 
-// TestReadme runs every command of the documents with curl or dav207 inspect as it stands, in its order, against "dav207
-// serve --memory" (port 8080 there) and "dav207 demo" (port 8207 there) and "dav207 lab" (ports
-// 8209 and 8210 there), and compares the answers.
+// TestReadme runs every command of the documents with curl or dav207 inspect as it stands, in its
+// order, against "dav207 serve --memory" (port 8080 there), "dav207 demo" (port 8207 there) and
+// "dav207 lab" (ports 8209 and 8210 there), and compares the answers.
 func TestReadme(t *testing.T) {
 	for _, program := range []string{"sh", "curl", "jq"} {
 		if _, err := exec.LookPath(program); err != nil {
