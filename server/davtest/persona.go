@@ -94,8 +94,8 @@ func (s *Server) asPersona(next http.Handler) http.Handler {
 		r.Header = r.Header.Clone()
 		r.Header.Del("Accept") // all of them answer in XML
 		q := &question{Request: r, server: s}
-		if p := pathOf(r.URL, s.prefix); p != "" {
-			info, err := s.files.Stat(p)
+		if name := pathOf(r.URL, s.prefix); name != "" {
+			info, err := s.files.Stat(name)
 			q.exists, q.collection = err == nil, err == nil && info.IsDir()
 		}
 		if r.Method == "PROPFIND" && r.Body != nil && r.Body != http.NoBody {

@@ -47,7 +47,7 @@ var personas = map[string][]difference{
 		{about: "the status line of a property that failed ends in (status)", source: "httpd modules/dav/main/mod_dav.c:2409",
 			answered: on("PROPPATCH", 207, func(a *answer) { a.dialect.reason = "(status)" })},
 		{about: "the media type of XML is text/xml", source: "httpd modules/dav/main/mod_dav.h:49", answered: xmlType(`text/xml; charset="utf-8"`)},
-		{about: "errors are pages, without a condition", source: "httpd modules/http/http_protocol.c:1282,1356; include/httpd.h:254", answered: errors4xx(func(a *answer) {
+		{about: "errors are pages, without a condition", source: "httpd modules/http/http_protocol.c:1282,1356; include/httpd.h:254", answered: onError(func(a *answer) {
 			text := http.StatusText(a.status)
 			a.replaceBody("text/html; charset=iso-8859-1", fmt.Sprintf(html401+"<html><head>\n<title>%d %s</title>\n</head><body>\n<h1>%s</h1>\n</body></html>\n", a.status, text, text))
 		})},
@@ -84,7 +84,7 @@ var personas = map[string][]difference{
 			}
 		})},
 		{about: "the media type of XML is text/xml", source: "ext ngx_http_dav_ext_module.c:1081-1084,1303-1306", answered: xmlType("text/xml; charset=utf-8")},
-		{about: "errors are pages, those with a status that nginx does not know are empty", source: "nginx src/http/ngx_http_special_response.c, ngx_http_error_pages", answered: errors4xx(func(a *answer) {
+		{about: "errors are pages, those with a status that nginx does not know are empty", source: "nginx src/http/ngx_http_special_response.c, ngx_http_error_pages", answered: onError(func(a *answer) {
 			text := map[int]string{400: "Bad Request", 401: "Authorization Required", 403: "Forbidden", 404: "Not Found", 405: "Not Allowed", 409: "Conflict", 412: "Precondition Failed",
 				415: "Unsupported Media Type", 500: "Internal Server Error", 507: "Insufficient Storage"}[a.status]
 			if text == "" {
@@ -228,7 +228,7 @@ var sabre = []difference{
 			a.plain(http.StatusNotImplemented)
 		}
 	})},
-	{about: "errors are XML with an exception", source: "sabre lib/DAV/Server.php:262-305", answered: errors4xx(func(a *answer) {
+	{about: "errors are XML with an exception", source: "sabre lib/DAV/Server.php:262-305", answered: onError(func(a *answer) {
 		const start, end = "<D:error " + davDeclaration + ">", "</D:error>"
 		_, condition, _ := strings.Cut(string(a.body), start)
 		name := map[int]string{400: "BadRequest", 401: "NotAuthenticated", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 409: "Conflict", 412: "PreconditionFailed",
@@ -292,8 +292,8 @@ func xmlType(contentType string) effect {
 	}
 }
 
-// errors4xx makes an effect for statuses of 400 and more, unless the body is a multistatus.
-func errors4xx(e effect) effect {
+// onError makes an effect for statuses of 400 and more, unless the body is a multistatus.
+func onError(e effect) effect {
 	return func(a *answer) {
 		if a.status >= 400 && !a.multi {
 			e(a)

@@ -160,32 +160,33 @@ func resources(path string, r *http.Response) []Resource {
 	}
 	plain := Resource{Href: path, Status: r.StatusCode}
 	if r.Header.Get("Content-Type") == multistatus.ContentType {
-		if c, err := multistatus.DecodeError(r.Body); err == nil && c != nil {
-			plain.Condition = c.Name.Local
-		}
+		c, _ := multistatus.DecodeError(r.Body)
+		plain.Condition = conditionName(c)
 	}
 	return []Resource{plain}
 }
 
 func fromResponses(members []multistatus.Response) []Resource {
 	list := []Resource{}
-	condition := func(c *multistatus.Condition) string {
-		if c == nil {
-			return ""
-		}
-		return c.Name.Local
-	}
 	for _, m := range members {
 		if m.Status != 0 {
-			list = append(list, Resource{Href: m.Href, Status: m.Status, Condition: condition(m.Error)})
+			list = append(list, Resource{Href: m.Href, Status: m.Status, Condition: conditionName(m.Error)})
 		}
 		for _, p := range m.Propstat {
 			var names []string
 			for _, q := range p.Prop {
 				names = append(names, q.XMLName.Local)
 			}
-			list = append(list, Resource{m.Href, p.Status, strings.Join(names, " "), condition(p.Error)})
+			list = append(list, Resource{m.Href, p.Status, strings.Join(names, " "), conditionName(p.Error)})
 		}
 	}
 	return list
+}
+
+// conditionName returns the local name of a condition, "" for nil.
+func conditionName(c *multistatus.Condition) string {
+	if c == nil {
+		return ""
+	}
+	return c.Name.Local
 }
