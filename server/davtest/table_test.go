@@ -2,6 +2,7 @@ package davtest_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -64,19 +65,19 @@ var rows = map[string]func(t *testing.T, srv *davtest.Server){
 	},
 	"only for some requests": func(t *testing.T, srv *davtest.Server) {
 		srv.Fail("PROPFIND", "/c", 403).Depth("infinity")
-		want(t, srv.Do("PROPFIND", "/c/").StatusCode+srv.Do("PROPFIND", "/c/", "Depth: 0").StatusCode, 403+207)
+		want(t, fmt.Sprint(srv.Do("PROPFIND", "/c/").StatusCode, srv.Do("PROPFIND", "/c/", "Depth: 0").StatusCode), "403 207")
 		srv.Fail("PUT", "/c/1", 403).User("jane")
-		want(t, srv.Send("PUT", "/c/1", "x").StatusCode+srv.Send("PUT", "/c/1", "x", jane).StatusCode, 204+403)
+		want(t, fmt.Sprint(srv.Send("PUT", "/c/1", "x").StatusCode, srv.Send("PUT", "/c/1", "x", jane).StatusCode), "204 403")
 		srv.Fail("PUT", "/c/2", 403).Header("If", "")
-		want(t, srv.Send("PUT", "/c/2", "x").StatusCode+srv.Send("PUT", "/c/2", "x", "If: (Not <DAV:no-lock>)").StatusCode, 204+403)
+		want(t, fmt.Sprint(srv.Send("PUT", "/c/2", "x").StatusCode, srv.Send("PUT", "/c/2", "x", "If: (Not <DAV:no-lock>)").StatusCode), "204 403")
 		srv.Fail("COPY", "/c/3", 403).Header("Overwrite", "F")
-		want(t, srv.Do("COPY", "/c/3", "Destination: /x").StatusCode+srv.Do("COPY", "/c/3", "Destination: /y", "Overwrite: F").StatusCode, 201+403)
+		want(t, fmt.Sprint(srv.Do("COPY", "/c/3", "Destination: /x").StatusCode, srv.Do("COPY", "/c/3", "Destination: /y", "Overwrite: F").StatusCode), "201 403")
 	},
 	"a lock": func(t *testing.T, srv *davtest.Server) {
 		srv.On("PUT", "/a").Locked().Times(1)
-		want(t, srv.Send("PUT", "/a", "x").StatusCode+srv.Send("PUT", "/a", "x").StatusCode, 423+204)
+		want(t, fmt.Sprint(srv.Send("PUT", "/a", "x").StatusCode, srv.Send("PUT", "/a", "x").StatusCode), "423 204")
 		srv.On("PUT", "/c/1").LockTaken().Times(1)
-		want(t, srv.Send("PUT", "/c/1", "x").StatusCode+srv.Send("PUT", "/c/1", "x").StatusCode, 423+423)
+		want(t, fmt.Sprint(srv.Send("PUT", "/c/1", "x").StatusCode, srv.Send("PUT", "/c/1", "x").StatusCode), "423 423")
 		token := srv.Lock("/c/2")
 		srv.On("PUT", "/c/2").LockExpires()
 		want(t, srv.Send("PUT", "/c/2", "x", "If: (<"+token+">)").StatusCode, 412)
@@ -224,7 +225,7 @@ var rows = map[string]func(t *testing.T, srv *davtest.Server){
 	},
 	"locks and the clock": func(t *testing.T, srv *davtest.Server) {
 		token := srv.Lock("/a", "Depth: 0", "Timeout: Second-60")
-		want(t, srv.Send("PUT", "/a", "x").StatusCode+srv.Send("PUT", "/a", "x", "If: (<"+token+">)").StatusCode, 423+204)
+		want(t, fmt.Sprint(srv.Send("PUT", "/a", "x").StatusCode, srv.Send("PUT", "/a", "x", "If: (<"+token+">)").StatusCode), "423 204")
 		srv.Advance(time.Hour)
 		want(t, srv.Send("PUT", "/a", "x").StatusCode, 204)
 		want(t, srv.Do("GET", "/a").Header.Get("Last-Modified"), "Thu, 01 Jan 2026 01:00:00 GMT")
