@@ -447,9 +447,15 @@ func TestFaultsWhileServing(t *testing.T) {
 		defer close(done)
 		for range 50 {
 			req, _ := http.NewRequest("PROPFIND", srv.URL+"/c/", nil)
-			if res, err := srv.Client().Do(req); err == nil {
-				io.Copy(io.Discard, res.Body)
-				res.Body.Close()
+			res, err := srv.Client().Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+			if res.StatusCode != 207 {
+				t.Errorf("PROPFIND = %d, want 207", res.StatusCode)
 			}
 		}
 	}()
