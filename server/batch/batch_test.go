@@ -302,6 +302,9 @@ func TestRefusedItems(t *testing.T) {
 		{`"method":"GET","url":"/.dav207/state.db"`, "404"},
 		{`"method":"GE T","url":"/f"`, "400 method"},
 		{`"method":"SPELL","url":"/f"`, "501"},
+		{`"method":"po\u017Ft","url":"/$batch"`, "400 method"},
+		{`"method":"GET","url":"/f?a\r\nb: c"`, "400 url"},
+		{`"method":"GET","url":"/f?a\u007F"`, "400 url"},
 		{`"method":"GET","url":"/f","headers":{"host":"other.example"}`, "400 Host"},
 		{`"method":"GET","url":"/f","headers":{"Authorization":"Basic eDp5"}`, "400 Authorization"},
 		{`"method":"GET","url":"/f","headers":{"cookie":"a=b"}`, "400 Cookie"},
@@ -456,7 +459,7 @@ func TestItemsAreTheSender(t *testing.T) {
 	h := batch.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got = append(got, r) }),
 		&batch.Options{Prefix: "/dav"})
 	r := httptest.NewRequest("POST", "https://dav.example/dav/$batch", strings.NewReader(`{"requests":[
-		{"id":"1","method":"PROPFIND","url":"a b/é?x=1","headers":{"depth":"1","Destination":"/c","accept":"application/xml"}},
+		{"id":"1","method":"PROPFIND","url":"a b/é?x=1 é\"","headers":{"depth":"1","Destination":"/c","accept":"application/xml"}},
 		{"id":"2","method":"GET","url":"/"}]}`))
 	r = r.WithContext(context.WithValue(access.WithPrincipal(r.Context(), "ann"), key{}, 7))
 	for name, value := range map[string]string{"Content-Type": "application/json", "User-Agent": "agent", "Authorization": "Basic x",
@@ -478,7 +481,7 @@ func TestItemsAreTheSender(t *testing.T) {
 		uri    string
 		header map[string]string
 	}{
-		{"/dav/a%20b/%C3%A9?x=1", map[string]string{"Depth": "1", "Destination": "/dav/c", "Accept": "application/xml"}},
+		{"/dav/a%20b/%C3%A9?x=1%20%C3%A9%22", map[string]string{"Depth": "1", "Destination": "/dav/c", "Accept": "application/xml"}},
 		{"/dav/", map[string]string{"Accept": "application/json"}},
 	} {
 		for _, name := range []string{"User-Agent", "Authorization", "X-Forwarded-For"} {
@@ -525,9 +528,19 @@ func TestPrefix(t *testing.T) {
 				{"id":"copy nowhere","method":"COPY","url":"f","headers":{"Destination":"//other.example/e"}},
 				{"id":"if","method":"GET","url":"/c","headers":{"If":"</c> ([\"</d)\"]) </d> (Not <DAV:no-lock>)"}},
 				{"id":"if not","method":"GET","url":"/c","headers":{"If":"</c> (<DAV:no-lock>) </none> (Not <DAV:no-lock>)"}},
+				{"id":"if relative","method":"GET","url":"/c","headers":{"If":"<d> ([\"<(\"]) <c> (Not <DAV:no-lock>)"}},
+				{"id":"if whole","method":"GET","url":"/c","headers":{"If":"<`+tt.own+`d> (<DAV:no-lock>) <`+tt.own+`c> (Not <DAV:no-lock>)"}},
+				{"id":"if cut","method":"GET","url":"/c","headers":{"If":"<c> (<"}},{"id":"if cut, too","method":"GET","url":"/c","headers":{"If":"<c"}},
 				{"id":"e","method":"GET","url":"/e"},{"id":"d","method":"GET","url":"/d"}]}`, tt.header...)
-			want := "207: put=201 copy=201 copy relative=201 copy whole=201 copy away=502 copy nowhere=400 if=200 if not=200 e=200 d=200"
+			want := "207: put=201 copy=201 copy relative=201 copy whole=201 copy away=502 copy nowhere=400 if=200 if not=200 if relative=200 if whole=200 if cut=400 if cut, too=400 e=200 d=200"
 			if got := outcome(t, w); got != want {
+				t.Errorf("got %s\nwant %s\n%s", got, want, w.Body)
+			}
+			all := results(t, w.Body.Bytes())
+			etag := strings.Trim(all[len(all)-1].Headers["Etag"], `"`)
+			w = ask(h, "POST", at, `{"requests":[{"id":"if parentheses","method":"GET","url":"/c","headers":{
+				"If":"</a(b> (<DAV:no-lock>) <a)b> (<DAV:no-lock>) </d> ([\"`+etag+`\"])"}}]}`, tt.header...)
+			if got, want := outcome(t, w), "200: if parentheses=200"; got != want {
 				t.Errorf("got %s\nwant %s\n%s", got, want, w.Body)
 			}
 		})

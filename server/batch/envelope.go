@@ -207,7 +207,6 @@ func (h *Handler) parseItem(raw []byte, i int, plain bool) (*operation, error) {
 		}
 		return op.setMember(i, name, value)
 	})
-	op.method = strings.ToUpper(op.method) // OData JSON Format §19.1: case-insensitive
 	switch {
 	case errors.Is(err, errNoObject):
 		return nil, malformed("Item %d is not an object.", i)

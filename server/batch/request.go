@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"mime"
@@ -56,7 +57,9 @@ func (b *run) newRequest(op *operation) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !httpguts.ValidHeaderFieldName(op.method) { // both are tokens (RFC 9110 §5.1, §9.1)
+	method := strings.ToUpper(op.method) // OData JSON Format §19.1: case-insensitive
+	// Both are tokens (RFC 9110 §5.1, §9.1). ToUpper makes an S of the letter U+017F.
+	if !httpguts.ValidHeaderFieldName(op.method) {
 		return nil, malformed("The method is not a token.")
 	}
 	head := maps.Clone(b.header)
@@ -75,13 +78,13 @@ func (b *run) newRequest(op *operation) (*http.Request, error) {
 		return nil, err
 	}
 	r := b.r.WithContext(b.r.Context())
-	r.Method, r.URL, r.RequestURI, r.Header = op.method, target, target.RequestURI(), head
+	r.Method, r.URL, r.RequestURI, r.Header = method, target, target.RequestURI(), head
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
 	r.Body, r.ContentLength, r.TransferEncoding, r.Trailer, r.Close = http.NoBody, int64(len(body)), nil, nil, false
 	if len(body) > 0 {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	if op.method == http.MethodPost {
+	if method == http.MethodPost {
 		if p, err := b.h.mapping.Parse(target.EscapedPath()); err == nil && p == b.h.path {
 			return nil, malformed("A batch cannot have a batch as an item.")
 		}
@@ -109,12 +112,28 @@ func (b *run) target(s string) (*url.URL, error) {
 		path = below(b.h.mapping, path)
 	}
 	u, err := url.ParseRequestURI(path)
-	if err != nil {
+	if err != nil || strings.ContainsFunc(query, isControl) {
 		return nil, malformed("The url cannot be that of a resource.")
 	}
-	u.RawQuery = query
+	u.RawQuery = escapeQuery(query)
 	return u, nil
 }
+
+// escapeQuery escapes what a request-target cannot have (RFC 3986 §3.4), as url.URL does in a path.
+func escapeQuery(query string) string {
+	var out strings.Builder
+	for i := 0; i < len(query); i++ {
+		if c := query[i]; c <= ' ' || c > '~' || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+			fmt.Fprintf(&out, "%%%02X", c)
+		} else {
+			out.WriteByte(c)
+		}
+	}
+	return out.String()
+}
+
+// isControl reports whether a header or a request-target cannot have c. Headers may have tabs.
+func isControl(c rune) bool { return c < ' ' || c == 0x7F }
 
 // below returns a path that is relative to the root of the tree as an absolute path.
 func below(m davpath.Mapping, path string) string {
@@ -130,37 +149,52 @@ func hasScheme(s string) bool {
 // addPrefix puts the prefix in front of the paths in Destination and If, which are below it as
 // those in url are. Whole URLs are left as they are.
 func (b *run) addPrefix(head http.Header) {
-	if d := head.Get("Destination"); d != "" && !strings.HasPrefix(d, "//") && !hasScheme(d) {
-		head["Destination"] = []string{below(b.origin.Mapping, d)}
+	if d := head.Get("Destination"); d != "" {
+		head["Destination"] = []string{b.withPrefix(d)}
 	}
-	if s := head.Get("If"); s != "" && b.origin.Mapping != (davpath.Mapping{}) {
+	if s := head.Get("If"); s != "" {
 		head["If"] = []string{b.addPrefixToIf(s)}
 	}
 }
 
-// addPrefixToIf is addPrefix for a value of If: a Resource-Tag is outside of parentheses (RFC 4918
-// §10.4.2).
+// withPrefix returns the absolute path for a path below the prefix.
+func (b *run) withPrefix(path string) string {
+	if strings.HasPrefix(path, "//") || hasScheme(path) {
+		return path
+	}
+	return below(b.origin.Mapping, path)
+}
+
+// addPrefixToIf is addPrefix for a value of If: a Resource-Tag is outside of parentheses, and all
+// that is up to its ">" is the URL, which may have parentheses of its own (RFC 4918 §10.4.2, RFC
+// 3986 §2.2).
 func (b *run) addPrefixToIf(s string) string {
 	var out strings.Builder
-	depth, quoted := 0, false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '(':
+	depth := 0
+	for s != "" {
+		n := 1
+		switch end := closing[s[0]]; {
+		case s[0] == '(':
 			depth++
-		case c == ')':
+		case s[0] == ')':
 			depth--
-		case c == '<' && depth == 0 && strings.HasPrefix(s[i+1:], "/") && !strings.HasPrefix(s[i+1:], "//"):
-			out.WriteString("<" + below(b.origin.Mapping, ""))
-			i++ // the slash
-			continue
+		case end != 0: // of a URL or an entity tag
+			n = len(s)
+			if i := strings.IndexByte(s[1:], end); i >= 0 {
+				n = i + 2
+			}
 		}
-		out.WriteByte(s[i])
+		part := s[:n]
+		if s = s[n:]; depth == 0 && n > 2 && part[0] == '<' && part[n-1] == '>' {
+			part = "<" + b.withPrefix(part[1:n-1]) + ">"
+		}
+		out.WriteString(part)
 	}
 	return out.String()
 }
+
+// closing are the ends of what is one piece in If, by its beginning.
+var closing = map[byte]byte{'<': '>', '"': '"'}
 
 // decodeBody returns the body of an item (OData JSON Format §19.1). A string without a type is
 // text. Other JSON without a type gets its type.
