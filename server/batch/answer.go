@@ -109,9 +109,7 @@ func (a *answer) send() {
 }
 
 func (a *answer) begin(status int) {
-	head := a.w.Header()
-	head.Set("Content-Type", multistatus.ContentTypeJSON)
-	head.Set("X-Content-Type-Options", "nosniff")
+	setHeaders(a.w.Header(), multistatus.ContentTypeJSON)
 	a.begun = true
 	a.w.WriteHeader(status)
 }

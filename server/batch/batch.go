@@ -181,13 +181,20 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 // send sends a complete response.
 func send(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
 	head := w.Header()
-	head.Set("Content-Type", contentType)
-	head.Set("X-Content-Type-Options", "nosniff")
+	setHeaders(head, contentType)
 	head.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		w.Write(body)
 	}
+}
+
+// setHeaders sets the header fields of each answer of this package. Caches must ask again: the
+// batch URL may become a resource of the tree, and a problem may be mended (RFC 9110 §15.1).
+func setHeaders(head http.Header, contentType string) {
+	head.Set("Content-Type", contentType)
+	head.Set("X-Content-Type-Options", "nosniff")
+	head.Set("Cache-Control", "no-cache")
 }
 
 // post runs a batch.

@@ -788,6 +788,28 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// RFC 9110 §15.1, RFC 9111 §4.2.2: without Cache-Control caches could use the limits, or a refusal,
+// for as long as they like.
+func TestCacheControl(t *testing.T) {
+	for _, tt := range []struct {
+		method, body string
+		status       int
+	}{
+		{"POST", `{"requests":[{"id":"1","method":"PUT","url":"/f"}]}`, 200},
+		{"POST", `{"requests":[{"id":"1","method":"GET","url":"/none"}]}`, 207},
+		{"POST", `{`, 400},
+		{"POST", `{"requests":[` + strings.Repeat("[", 100_000), 413},
+		{"GET", ``, 200},
+		{"HEAD", ``, 200},
+		{"OPTIONS", ``, 200},
+	} {
+		w := ask(tree(nil), tt.method, "/$batch", tt.body)
+		if got := w.Header().Values("Cache-Control"); w.Code != tt.status || !slices.Equal(got, []string{"no-cache"}) {
+			t.Errorf("%s %.60s is %d with Cache-Control %q, want %d with no-cache", tt.method, tt.body, w.Code, got, tt.status)
+		}
+	}
+}
+
 // A path that cannot be that of a batch is a fault of the program.
 func TestPathOfBatch(t *testing.T) {
 	for s, ok := range map[string]bool{"/$batch": true, "/a b/c/": true, "/": false, "": false, "batch": false, "/.dav207": false, "/..": false} {
