@@ -47,6 +47,9 @@ type Options struct {
 	// MaxAnswer is the limit of the body of one item's answer in bytes, since it is kept in memory
 	// until it is complete. A longer one is 507. Default: 16 MiB.
 	MaxAnswer int
+	// MaxHeld is the limit of the bytes of results that wait in a temp file, since their items run
+	// before others that precede them. One that does not fit is 507. Default: 256 MiB.
+	MaxHeld int64
 	// Silence is how long the client of a running batch waits at most for the next byte: then the
 	// answer begins, with 207, or white space is sent. Default: 5 s.
 	Silence time.Duration
@@ -83,8 +86,8 @@ func New(next http.Handler, opts *Options) *Handler {
 	if h.origins, err = origin.New(h.mapping, h.PublicURLs, h.TrustedProxies); err != nil {
 		panic(fmt.Sprintf("batch: %v", err))
 	}
-	h.limits = fmt.Appendf(nil, `{"limits":{"items":%d,"bytes":%d,"depth":%d,"answerBytes":%d}}`+"\n",
-		h.MaxItems, h.MaxBytes, h.MaxDepth, h.MaxAnswer)
+	h.limits = fmt.Appendf(nil, `{"limits":{"items":%d,"bytes":%d,"depth":%d,"answerBytes":%d,"heldBytes":%d}}`+"\n",
+		h.MaxItems, h.MaxBytes, h.MaxDepth, h.MaxAnswer, h.MaxHeld)
 	return h
 }
 
@@ -104,6 +107,9 @@ func (h *Handler) setDefaults() {
 	}
 	if h.MaxAnswer <= 0 {
 		h.MaxAnswer = 16 << 20
+	}
+	if h.MaxHeld <= 0 {
+		h.MaxHeld = 256 << 20
 	}
 	if h.Silence <= 0 {
 		h.Silence = 5 * time.Second

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -751,10 +752,51 @@ func TestNoTempFile(t *testing.T) {
 	}
 }
 
+// Results that wait for their turn have a limit, and the disk has one, too. What there is no room
+// for has failed, and the others are answered; a small request cannot fill the disk with answers.
+func TestNoRoomForResults(t *testing.T) {
+	var large, small []string
+	for i := range 6 {
+		large = append(large, fmt.Sprintf(`{"id":"%d","method":"GET","url":"/%d"}`, i, 700_000+i))
+		small = append(small, fmt.Sprintf(`{"id":"%d","method":"GET","url":"/%d"}`, i, i))
+	}
+	const first = `{"id":"first","method":"GET","url":"/1","dependsOn":["5"],"if":"$5/$succeeded or not $5/$succeeded"},`
+	for _, tt := range []struct {
+		name, items, want, dir string
+		limit                  int64
+		header                 []string
+	}{
+		{"within the limit", first + strings.Join(small, ","), "200: first=200 0=200 1=200 2=200 3=200 4=200 5=200", "", 0, nil},
+		{"within the limit, in a temp file", first + strings.Join(large, ","), "207: first=200 0=200 1=200 2=200 3=200 4=200 5=200", "", 0, nil},
+		{"beyond the limit", strings.Replace(first, `["5"]`, `["0","1","2","3","4","5"]`, 1) + strings.Join(large, ","),
+			"207: first=200 0=200 1=200 2=507 3=507 4=507 5=507", "", 1_500_000, nil},
+		{"it depends on one without room", strings.Replace(first, `,"if":"$5/$succeeded or not $5/$succeeded"`, "", 1) + strings.Join(large, ","),
+			"207: first=424 0=200 1=200 2=200 3=200 4=200 5=507", "", 500_000, nil},
+		{"no temp file", strings.Replace(first, `["5"]`, `["0","1","2","3","4","5"]`, 1) + strings.Join(large, ","),
+			"207: first=200 0=200 1=500 2=500 3=500 4=500 5=500", "/none", 0, nil},
+		{"stop", strings.Replace(first, `["5"]`, `["0","1","2","3","4","5"]`, 1) + strings.Join(large, ","),
+			"207: first=424 0=200 1=200 2=507 3=424 4=424 5=424", "", 1_500_000, []string{"Prefer", "continue-on-error=false"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("TMPDIR", t.TempDir()+tt.dir)
+			t.Setenv("TMP", os.Getenv("TMPDIR"))
+			h := batch.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				size, _ := strconv.Atoi(r.URL.Path[1:])
+				w.Header().Set("Content-Type", "text/plain")
+				w.Write(bytes.Repeat([]byte("x"), size))
+			}), &batch.Options{MaxHeld: tt.limit})
+			w := ask(h, "POST", "/$batch", `{"requests":[`+tt.items+`]}`, tt.header...)
+			if got := outcome(t, w); got != tt.want {
+				t.Errorf("got %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
 // GET and OPTIONS say what the limits are. A resource with the path of the batch URL is not hidden.
 func TestLimits(t *testing.T) {
-	h := tree(&batch.Options{Prefix: "/dav", Path: "/b/$batch", MaxItems: 5, MaxBytes: 100, MaxDepth: 7, MaxAnswer: 9})
-	const want = `{"limits":{"items":5,"bytes":100,"depth":7,"answerBytes":9}}` + "\n"
+	h := tree(&batch.Options{Prefix: "/dav", Path: "/b/$batch", MaxItems: 5, MaxBytes: 100, MaxDepth: 7, MaxAnswer: 9, MaxHeld: 11})
+	const want = `{"limits":{"items":5,"bytes":100,"depth":7,"answerBytes":9,"heldBytes":11}}` + "\n"
 	for _, tt := range []struct{ method, target, want, allow, body string }{
 		{"GET", "/dav/b/$batch", "200", "", want},
 		{"GET", "/dav/x/../b/%24batch/", "200", "", want},

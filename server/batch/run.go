@@ -18,11 +18,10 @@ type run struct {
 	origin  origin.Origin
 	header  http.Header // of an item that has none of its own
 	result  *result
-	buf     []byte    // for result
-	ok      []bool    // which items have succeeded
-	held    spool     // results of items that ran before others that precede them in the envelope
-	heldAt  []section // in held; none has size 0
-	stopped bool      // no further item runs
+	buf     []byte // for result
+	ok      []bool // which items have succeeded
+	held    held   // results of items that ran before others that precede them in the envelope
+	stopped bool   // no further item runs
 }
 
 // run runs the items of e, one after another, and sends their results in the order of the envelope.
@@ -33,13 +32,16 @@ func (h *Handler) run(w http.ResponseWriter, r *http.Request, e *envelope) {
 		w.Header().Set("Preference-Applied", preference) // RFC 7240 §3
 	}
 	b := &run{envelope: e, h: h, r: r, origin: h.origins.Of(r), header: h.inherited(r), result: h.newResult(),
-		ok: make([]bool, len(e.items)), heldAt: make([]section, len(e.items))}
+		ok: make([]bool, len(e.items)), held: held{results: make([]heldResult, len(e.items))}}
 	defer b.held.Close()
 	out := newAnswer(w, e.plain, h.Silence)
 	defer out.stop()
 	next, failed := 0, 0 // next is the item whose result is sent next
 	for _, i := range e.order {
 		b.runItem(i)
+		if i != next {
+			b.hold(i)
+		}
 		if !b.ok[i] {
 			failed++
 			multistatus.CountMembers(w, len(e.items), failed)
@@ -47,12 +49,10 @@ func (h *Handler) run(w http.ResponseWriter, r *http.Request, e *envelope) {
 		err := r.Context().Err() // the client is gone, or the server shuts down
 		if err == nil {
 			b.stopped = b.stopped || stop && !b.ok[i]
-			if i != next {
-				if err = b.hold(i); !b.ok[i] {
-					out.failed()
-				}
-			} else {
+			if i == next {
 				next, err = b.sendFrom(out, i)
+			} else if !b.ok[i] {
+				out.failed()
 			}
 		}
 		if err != nil {
@@ -69,23 +69,15 @@ func (b *run) abort(err error) {
 	panic(http.ErrAbortHandler)
 }
 
-// hold keeps the result of item i, which ran before its turn.
-func (b *run) hold(i int) error {
-	b.buf = b.render(b.buf[:0], i)
-	b.heldAt[i] = section{b.held.size, int64(len(b.buf))}
-	_, err := b.held.Write(b.buf)
-	return err
-}
-
 // sendFrom sends the result of item i, and those after it that were held. It returns the first item
 // that has no result yet.
 func (b *run) sendFrom(out *answer, i int) (next int, err error) {
 	b.buf = b.render(b.buf[:0], i)
 	err = out.write(b.buf, b.ok[i])
-	for i++; err == nil && i < len(b.items) && b.heldAt[i].size > 0; i++ {
-		var held []byte
-		if held, err = b.held.bytes(b.heldAt[i]); err == nil {
-			err = out.write(held, b.ok[i])
+	for i++; err == nil && i < len(b.items) && b.held.has(i); i++ {
+		var result []byte
+		if result, err = b.held.bytes(i); err == nil {
+			err = out.write(result, b.ok[i])
 		}
 	}
 	return i, err

@@ -19,27 +19,38 @@ type spool struct {
 	size   int64
 }
 
-// Write implements io.Writer. Its errors have a status of the server's.
+// Write implements io.Writer. Its errors have a status of the server's. After one the bytes of
+// earlier calls are still there.
 func (s *spool) Write(p []byte) (n int, err error) {
 	defer func() { err = asFault(err) }()
 	if s.file == nil && len(s.memory)+len(p) > spoolMemory {
-		if s.file, err = os.CreateTemp("", "dav207-batch-*"); err != nil {
+		if err := s.moveToFile(); err != nil {
 			return 0, err
 		}
-		os.Remove(s.file.Name()) // Windows cannot yet; Close does it there
-		if _, err := s.file.Write(s.memory); err != nil {
-			return 0, err
-		}
-		s.memory = nil
 	}
 	if s.file == nil {
 		s.memory = append(s.memory, p...)
-		n = len(p)
-	} else {
-		n, err = s.file.Write(p)
+	} else if _, err := s.file.WriteAt(p, s.size); err != nil {
+		s.file.Truncate(s.size) // others need the space of a part
+		return 0, err
 	}
-	s.size += int64(n)
-	return n, err
+	s.size += int64(len(p))
+	return len(p), nil
+}
+
+// moveToFile moves the bytes to a temp file.
+func (s *spool) moveToFile() error {
+	file, err := os.CreateTemp("", "dav207-batch-*")
+	if err != nil {
+		return err
+	}
+	os.Remove(file.Name()) // Windows cannot yet; Close does it there
+	if _, err := file.Write(s.memory); err != nil {
+		(&spool{file: file}).Close()
+		return err
+	}
+	s.file, s.memory = file, nil
+	return nil
 }
 
 // asFault returns an error of a temp file with a status of 5xx: it is about no resource, as a 404

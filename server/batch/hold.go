@@ -1,0 +1,63 @@
+package batch
+
+import (
+	"log/slog"
+	"net/http"
+
+	"dav207/server/multistatus"
+)
+
+// held has the results that wait for those of items that precede them in the envelope.
+type held struct {
+	spool
+	results []heldResult // of each item
+}
+
+// heldResult is a result in the spool, or in memory. The zero value is none.
+type heldResult struct {
+	section
+	memory []byte
+}
+
+// errHeld is the error of a result beyond MaxHeld.
+var errHeld = &multistatus.Error{Status: http.StatusInsufficientStorage}
+
+// hold keeps the result of item i, which ran before its turn. One that there is no room for is
+// replaced by a problem, which is small, and the item has failed: to break off would leave the
+// client without the results of all others, too.
+func (b *run) hold(i int) {
+	b.buf = b.render(b.buf[:0], i)
+	err := b.held.add(i, b.buf, b.h.MaxHeld)
+	if err == nil {
+		return
+	}
+	b.h.Logger.WarnContext(b.r.Context(), "no room for the result of a batch item", slog.Int("item", i), slog.Any("err", err))
+	status := multistatus.StatusOf(err)
+	b.result.fail(status, "There is no room for the answer to this request until its turn comes: put it behind those that it waits for, or send it alone. It may have changed something.")
+	b.ok[i] = false
+	b.held.results[i].memory = b.render(nil, i)
+}
+
+// add keeps the result of item i. If there is no room it returns an error and keeps nothing of it.
+func (h *held) add(i int, result []byte, limit int64) error {
+	if h.size+int64(len(result)) > limit {
+		return errHeld
+	}
+	at := section{h.size, int64(len(result))}
+	if _, err := h.Write(result); err != nil {
+		return err
+	}
+	h.results[i].section = at
+	return nil
+}
+
+// has reports whether there is a result of item i. None is empty.
+func (h *held) has(i int) bool { return h.results[i].size > 0 || h.results[i].memory != nil }
+
+// bytes returns the result of item i, which must not be changed.
+func (h *held) bytes(i int) ([]byte, error) {
+	if h.results[i].memory != nil {
+		return h.results[i].memory, nil
+	}
+	return h.spool.bytes(h.results[i].section)
+}
