@@ -17,12 +17,18 @@ const (
 	// maxUnsent and maxUnsentTime bound what a 207 that has begun keeps back.
 	maxUnsent     = 64 << 10
 	maxUnsentTime = 100 * time.Millisecond
+	// writeTimeout is how long the client may take nothing of what waits for it: a small batch can
+	// have answers that need much memory, which a client that does not read would keep.
+	writeTimeout = time.Minute
+	// writeSize is the number of bytes that the client must take in that time.
+	writeSize = 64 << 10
 )
 
 // answer streams the answer to a batch. newAnswer makes it. The caller must call stop.
 type answer struct {
 	w       http.ResponseWriter
 	silence time.Duration
+	timeout time.Duration // writeTimeout
 
 	mu    sync.Mutex // guards the fields below: the timer sends, too
 	buf   []byte
@@ -35,7 +41,7 @@ type answer struct {
 }
 
 func newAnswer(w http.ResponseWriter, plain bool, silence time.Duration) *answer {
-	a := &answer{w: w, silence: silence, buf: []byte("{\"responses\":[\n"), sent: time.Now()}
+	a := &answer{w: w, silence: silence, timeout: writeTimeout, buf: []byte("{\"responses\":[\n"), sent: time.Now()}
 	if plain {
 		a.buf = []byte("{\"results\":[\n")
 	}
@@ -102,10 +108,25 @@ func (a *answer) send() {
 	if !a.begun {
 		a.begin(http.StatusMultiStatus)
 	}
-	if _, a.err = a.w.Write(a.buf); a.err == nil {
-		a.err = http.NewResponseController(a.w).Flush()
-	}
+	a.writeBuf(true)
 	a.buf, a.sent = a.buf[:0], time.Now()
+}
+
+// writeBuf writes the buffer, and sets err.
+func (a *answer) writeBuf(flush bool) {
+	rc := http.NewResponseController(a.w)
+	for rest := a.buf; len(rest) > 0 && a.err == nil; {
+		part := rest[:min(len(rest), writeSize)]
+		rc.SetWriteDeadline(time.Now().Add(a.timeout)) // not supported by every ResponseWriter
+		_, a.err = a.w.Write(part)
+		rest = rest[len(part):]
+	}
+	if flush && a.err == nil {
+		a.err = rc.Flush()
+	}
+	if a.err == nil {
+		rc.SetWriteDeadline(time.Time{})
+	}
 }
 
 func (a *answer) begin(status int) {
@@ -124,7 +145,7 @@ func (a *answer) end() error {
 			a.w.Header().Set("Content-Length", strconv.Itoa(len(a.buf)))
 			a.begin(http.StatusOK)
 		}
-		_, a.err = a.w.Write(a.buf)
+		a.writeBuf(false)
 	}
 	a.ended = true
 	return a.err
