@@ -319,7 +319,7 @@ func (s *faultSpec) checkWire() error {
 	if s.Wire == nil {
 		return nil
 	}
-	if s.inServer() && (s.Wire.answer() != nil || s.Wire.Reset == resetBefore) {
+	if s.inServer() && s.Wire.prevents() {
 		return errors.New("status and lock take a request that is executed: answer, challenge, redirect, unavailable and reset before do not go with them")
 	}
 	return s.Wire.check()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -190,63 +191,91 @@ func (s *Server) wire(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q, r := s.begin(r)
 		defer s.finish(q)
-		fault := q.wireFault(s)
-		if fault == nil {
+		spec, later := q.wireFaults(s)
+		if spec == nil && later == nil {
 			next.ServeHTTP(w, r)
 			return
 		}
-		spec := fault.Wire
-		if spec.Reset == resetBefore {
-			wait(r.Context(), s.closing, time.Duration(spec.Delay))
+		if spec != nil && spec.Wire.Reset == resetBefore {
+			wait(r.Context(), s.closing, time.Duration(spec.Wire.Delay))
 			reset(w, "reset before the request")
 			return
 		}
 		answer := &buffer{header: http.Header{}}
-		if a := spec.answer(); a != nil {
+		if spec != nil && spec.Wire.answer() != nil {
 			io.Copy(io.Discard, r.Body)
+			a := spec.Wire.answer()
 			for name, value := range a.Header {
 				answer.header.Set(name, value)
 			}
 			answer.status = a.Status
 			answer.body.WriteString(a.Body)
 		} else {
+			answer.interim = w
 			next.ServeHTTP(answer, r)
-			if fault.inServer() && !q.hasFired(fault.fault) {
-				spec = &wireSpec{}
+		}
+		for i := 0; spec == nil && i < len(later); i++ {
+			if f := later[i]; f.inServer() && q.hasFired(f.fault) || !f.inServer() && q.fires(s, f.fault) {
+				spec = f
 			}
 		}
-		spec.send(w, r, answer, s.closing)
+		if spec == nil {
+			answer.sendTo(w)
+			return
+		}
+		spec.Wire.send(w, r, answer, s.closing)
 	})
 }
 
-// wireFault returns the fault whose effect on the wire is for the Request-URI, or whose failure may
-// be for another resource that the request touches. It returns nil if there is none.
-func (q *request) wireFault(s *Server) *faultSpec {
+// wireFaults returns the fault whose effect on the wire the answer has, or those of which the first
+// that fires has it: whether a failure is for a resource that the request touches is known only
+// when the request was executed. A fault that prevents that comes before them.
+func (q *request) wireFaults(s *Server) (now *faultSpec, later []*faultSpec) {
 	for _, spec := range q.faults {
 		switch {
-		case spec.Wire == nil:
-		case spec.inServer(), spec.fitsPath(q.path) && q.fires(s, spec.fault):
-			return spec
+		case spec.Wire == nil, !spec.inServer() && !spec.fitsPath(q.path):
+		case spec.inServer(), later != nil && !spec.Wire.prevents():
+			later = append(later, spec)
+		case q.fires(s, spec.fault):
+			return spec, nil
 		}
 	}
-	return nil
+	return nil, later
 }
+
+// prevents reports whether the request is not executed.
+func (w *wireSpec) prevents() bool { return w.answer() != nil || w.Reset == resetBefore }
 
 // buffer is an answer that is not sent yet.
 type buffer struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
+	header  http.Header
+	status  int
+	body    bytes.Buffer
+	interim http.ResponseWriter // gets the interim responses, which cannot wait
 }
 
 // Header implements http.ResponseWriter.
 func (b *buffer) Header() http.Header { return b.header }
 
-// WriteHeader implements http.ResponseWriter. It drops interim responses.
+// WriteHeader implements http.ResponseWriter.
 func (b *buffer) WriteHeader(status int) {
-	if b.status == 0 && status >= 200 {
+	switch {
+	case b.status != 0:
+	case status >= 200:
 		b.status = status
+	default:
+		header := b.interim.Header()
+		maps.Copy(header, b.header)
+		b.interim.WriteHeader(status)
+		clear(header)
 	}
+}
+
+// sendTo sends the answer as it is.
+func (b *buffer) sendTo(w http.ResponseWriter) {
+	maps.Copy(w.Header(), b.header)
+	w.WriteHeader(max(b.status, http.StatusOK))
+	w.Write(b.body.Bytes())
 }
 
 // Write implements http.ResponseWriter.

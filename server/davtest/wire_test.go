@@ -121,14 +121,48 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// A fault that fails a member and has an effect on the wire has it only where it fired.
+// TestFailOnTheWire has faults with a failure and an effect on the wire: an answer has the effect of
+// the first one that fired, and no other byte is changed where none did.
 func TestFailOnTheWire(t *testing.T) {
-	srv := davtest.New(t, nil)
-	srv.Put("/c/1", "/d/1")
-	srv.Fail("DELETE", "/c/1", 423).ContentType("text/plain")
-	for path, want := range map[string]string{"/c/": "Content-Type: text/plain", "/d/": "204 No Content"} {
-		if answer, _ := raw(t, srv, "DELETE", path); !strings.Contains(answer, want) {
-			t.Errorf("DELETE %s = %q, want %q", path, answer, want)
+	srv := davtest.New(t, &davtest.Options{Lenient: true, Tree: "-- /c/1 --\none\n-- /c/2 --\n-- /c/3 --\n-- /d/1 --\n-- /d/2 --\n"})
+	for _, tt := range []struct {
+		name   string
+		faults func()
+		path   string
+		want   []string // parts of the answer
+	}{
+		{"it fired", func() { srv.Fail("DELETE", "/c/1", 423).ContentType("text/a") }, "/c/", []string{"text/a", "Connection: close"}},
+		{"it did not fire", func() { srv.Fail("DELETE", "/c/1", 423).ContentType("text/a") }, "/d/1", []string{"204 No Content"}},
+		{"only the second fired", func() {
+			srv.Fail("DELETE", "/none", 423).ContentType("text/a")
+			srv.Fail("DELETE", "/c/2", 423).ContentType("text/b")
+		}, "/c/", []string{"text/b"}},
+		{"the first of two that fired", func() {
+			srv.Fail("DELETE", "/c/2", 423).ContentType("text/a")
+			srv.Fail("DELETE", "/c/1", 423).ContentType("text/b")
+		}, "/c/", []string{"text/a"}},
+		{"none fired, and one is only on the wire", func() {
+			srv.Fail("DELETE", "/none", 423).ContentType("text/a")
+			srv.Wire("DELETE", "/d/2").ContentType("text/b")
+		}, "/d/2", []string{"204 No Content", "text/b"}},
+		{"the request is not executed", func() {
+			srv.Fail("DELETE", "/c/1", 423).ContentType("text/a")
+			srv.Wire("DELETE", "/c").Answer(200, "all fine")
+		}, "/c/", []string{"200 OK", "all fine"}},
+	} {
+		tt.faults()
+		answer, _ := raw(t, srv, "DELETE", tt.path)
+		for _, want := range tt.want {
+			if !strings.Contains(answer, want) {
+				t.Errorf("%s: DELETE %s = %q, want %q", tt.name, tt.path, answer, want)
+			}
+		}
+		srv.Reset()
+	}
+	srv.Fail("GET", "/none", 404).Delay(time.Hour)
+	for range 2 { // on one connection, which a fault on the wire would end
+		if r := srv.Do("GET", "/c/1"); r.String() != "200" || r.Header.Get("Connection") != "" || r.Header.Get("Content-Length") != "4" {
+			t.Errorf("GET = %v %v, want the answer without a fault", r, r.Header)
 		}
 	}
 }
