@@ -160,7 +160,7 @@ func (f *Finder) all(b []byte, r *Resource, dead []Property) []byte {
 		}
 	}
 	for _, n := range f.unknown {
-		if index(dead, n) < 0 {
+		if index(dead, n) < 0 && f.readable(r, n) {
 			f.report(errNotFound, n)
 		}
 	}
@@ -222,7 +222,7 @@ func (f *Finder) other(b []byte, r *Resource, a *asked, err error, refused bool)
 		b = a.live.tags.AppendEmpty(b, f.format)
 	case err != ErrUndefined && !errors.Is(err, ErrUndefined):
 		f.report(multistatus.AsError(err), a.name)
-	case !a.optional:
+	case !a.optional && f.readable(r, a.name):
 		f.report(errNotFound, a.name)
 	}
 	return b

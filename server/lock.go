@@ -264,10 +264,16 @@ func (h *Handler) refresh(q *request) error {
 		return invalid("A LOCK without a body refreshes the lock named in an If header.")
 	}
 	t := h.treeFor(q)
+	r, statErr := q.stat(t)
+	if statErr == nil {
+		if err := h.checkPolicy(q.ctx, access.WriteContent, q.path); err != nil {
+			return err
+		}
+	}
 	if err := h.evaluateIf(q, t); err != nil {
 		return conditionError(http.StatusPreconditionFailed, multistatus.LockTokenMatchesRequestURI)
 	}
-	if r, err := q.stat(t); err == nil {
+	if statErr == nil {
 		if err := h.httpConditions(q, t, r, true); err != nil {
 			return err
 		}

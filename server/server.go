@@ -57,7 +57,7 @@ type Options struct {
 	// get 405, and the DAV and Allow headers leave them out (RFC 4918 §18).
 	ReadOnly bool
 	// Policy decides who may do what. If it is an access.PropertyPolicy it also decides about
-	// single properties. Default: everything is allowed.
+	// single properties: see package access. Default: everything is allowed.
 	Policy access.Policy
 	// PublicURLs are the URLs of the tree's root as clients know them when a proxy is in front.
 	// Their hosts are accepted in Destination and If, in addition to the host of the request. Their

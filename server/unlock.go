@@ -59,13 +59,22 @@ func (h *Handler) checkUnlock(q *request, t *tree.Tree) (string, error) {
 			return "", err
 		}
 	}
-	if l.Principal != q.principal {
-		if h.policy == nil {
-			return "", statusError(http.StatusForbidden, "The lock is somebody else's.")
-		}
-		if err := h.policy.Check(q.ctx, access.Unlock, q.path); err != nil {
-			return "", err
-		}
+	if err := h.mayUnlock(q, l); err != nil {
+		return "", err
 	}
 	return token, h.httpConditions(q, t, r, statErr == nil)
+}
+
+// mayUnlock checks whether the user may remove a lock.
+func (h *Handler) mayUnlock(q *request, l locks.Lock) error {
+	if l.Principal == q.principal {
+		if policy, ok := h.policy.(access.UnlockPolicy); ok {
+			return policy.CheckOwnUnlock(q.ctx, q.path)
+		}
+		return nil
+	}
+	if h.policy == nil {
+		return statusError(http.StatusForbidden, "The lock is somebody else's.")
+	}
+	return h.policy.Check(q.ctx, access.Unlock, q.path)
 }

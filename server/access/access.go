@@ -21,7 +21,7 @@ type Privilege uint8
 // collection as in RFC 3744 §3.9, §3.10. So a policy can protect a single member.
 const (
 	Read            Privilege = iota // read content, properties and members
-	WriteContent                     // replace the content of an existing resource
+	WriteContent                     // replace the content of an existing resource, lock it, refresh its lock
 	WriteProperties                  // set or remove properties
 	Bind                             // add this member to its collection
 	Unbind                           // remove this member from its collection
@@ -61,7 +61,7 @@ type PropertyPolicy interface {
 	Policy
 	// The server calls CheckProperty after Check allowed the operation on the resource, before it
 	// reads a property (Read) or changes it (WriteProperties). A property that must not be read is
-	// in a 403 propstat of its own (RFC 4918 §9.1.3).
+	// in a 403 propstat of its own (RFC 4918 §9.1.3), also one that is named and does not exist.
 	CheckProperty(ctx context.Context, p Privilege, path davpath.Path, property xml.Name) error
 }
 
@@ -71,6 +71,14 @@ type TreePolicy interface {
 	Policy
 	// AllowsAll reports whether Check certainly allows everything for every resource below path.
 	AllowsAll(ctx context.Context, path davpath.Path) bool
+}
+
+// UnlockPolicy is an optional interface of a Policy that can also keep users from removing their
+// own locks, as a server does that is about to fail. Without it they always may (RFC 3744 §3.5).
+type UnlockPolicy interface {
+	Policy
+	// CheckOwnUnlock decides whether the user may remove a lock that they created.
+	CheckOwnUnlock(ctx context.Context, path davpath.Path) error
 }
 
 type principalKey struct{}

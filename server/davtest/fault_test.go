@@ -118,6 +118,44 @@ func TestFaults(t *testing.T) {
 		}, []exchange{
 			{"PUT", "/c/2", tokenIf, "x", "204"}, {"PUT", "/c/2", tokenIf, "x", "412"}, {"PUT", "/c/2", "", "x", "204"},
 		}},
+		{"a refresh of a lock (§9.10.2)", func(s *davtest.Server) *davtest.Fault {
+			s.AddTree("-- locks --\nexclusive infinity - 60 urn:uuid:1 /c\n")
+			return s.Fail("LOCK", "/c/2", 503).Times(1)
+		}, []exchange{
+			{"LOCK", "/c/1", tokenIf, "", "200"}, {"LOCK", "/c/2", tokenIf, "", "503"}, {"LOCK", "/c/2", tokenIf, "", "200"},
+		}},
+		{"a lock expires before its refresh (§9.10.2)", func(s *davtest.Server) *davtest.Fault {
+			s.AddTree("-- locks --\nexclusive 0 - 60 urn:uuid:1 /c/2\n")
+			return s.On("LOCK", "/c/2").LockExpires()
+		}, []exchange{
+			{"LOCK", "/c/2", tokenIf, "", "412 lock-token-matches-request-uri"}, {"PUT", "/c/2", "", "x", "204"},
+		}},
+		{"UNLOCK by its creator (§9.11)", func(s *davtest.Server) *davtest.Fault {
+			s.AddTree("-- locks --\nexclusive 0 - 60 urn:uuid:1 /c/2\n")
+			return s.Fail("UNLOCK", "/c/2", 503).Times(1)
+		}, []exchange{
+			{"UNLOCK", "/c/2", "Lock-Token: <urn:uuid:1>", "", "503"}, {"PUT", "/c/2", "", "x", "423 lock-token-submitted(/c/2)"},
+			{"UNLOCK", "/c/2", "Lock-Token: <urn:uuid:1>", "", "204"},
+		}},
+		{"a lock expires before its UNLOCK (§9.11.1)", func(s *davtest.Server) *davtest.Fault {
+			s.AddTree("-- locks --\nexclusive infinity - 60 urn:uuid:1 /c\n")
+			return s.On("UNLOCK", "/c/2").LockExpires()
+		}, []exchange{
+			{"UNLOCK", "/c/2", "Lock-Token: <urn:uuid:1>", "", "409 lock-token-matches-request-uri"}, {"PUT", "/c/2", "", "x", "204"},
+		}},
+		{"a property that is named and does not exist (§9.1)", func(s *davtest.Server) *davtest.Fault {
+			return s.Fail("PROPFIND", "/c/2", 507).Property("{x:}b")
+		}, []exchange{
+			{"PROPFIND", "/c/2", "Depth: 0", `<propfind xmlns="DAV:"><prop><b xmlns="x:"/><a xmlns="x:"/></prop></propfind>`, "207 /c/2=404[a]507[b]"},
+			{"PROPFIND", "/c/1", "Depth: 0", `<propfind xmlns="DAV:"><prop><b xmlns="x:"/></prop></propfind>`, "207 /c/1=404[b]"},
+		}},
+		{"a live property that this server never has (RFC 4331)", func(s *davtest.Server) *davtest.Fault {
+			return s.Fail("PROPFIND", "/c/*", 403).Property("quota-used-bytes")
+		}, []exchange{
+			{"PROPFIND", "/c/2", "Depth: 0", `<propfind xmlns="DAV:"><prop><quota-used-bytes/></prop></propfind>`, "207 /c/2=403[quota-used-bytes]"},
+			{"PROPFIND", "/c/2", "Depth: 0", `<propfind xmlns="DAV:"><allprop/><include><quota-used-bytes/></include></propfind>`,
+				"207 /c/2=200[creationdate displayname getcontentlength getcontenttype getetag getlastmodified resourcetype lockdiscovery supportedlock]403[quota-used-bytes]"},
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -160,7 +198,7 @@ func TestPropertyReasons(t *testing.T) {
 		want               []string // of the propstats
 	}{
 		{"PROPFIND", "/c/1", find, []string{`200 [resourcetype] ""`, `404 [none] ""`, locked, tag, quota}},
-		{"PROPFIND", "/c/2", find, []string{`200 [resourcetype] ""`, `404 [b a none] ""`, tag, `507 [getcontentlength] quota-not-exceeded "No <room>."`}},
+		{"PROPFIND", "/c/2", find, []string{`200 [resourcetype] ""`, `404 [none] ""`, `423 [a] lock-token-submitted(/c/2) ""`, tag, quota}},
 		{"PROPFIND", "/c/1", all, []string{`423 [a] lock-token-submitted(/c/1) ""`, tag, quota}},
 		{"PROPPATCH", "/c/1", set, []string{`507 [a] quota-not-exceeded "Full."`, `507 [b] sufficient-disk-space ""`, `424 [c] ""`}},
 	} {
@@ -174,7 +212,7 @@ func TestPropertyReasons(t *testing.T) {
 	}
 	// A member has no propstat of the one before.
 	list := srv.Send("PROPFIND", "/c/", find, "Depth: 1").Responses
-	for i, want := range []int{2, 5, 4} { // of /c/, /c/1, /c/2
+	for i, want := range []int{2, 5, 5} { // of /c/, /c/1, /c/2
 		if got := reasons(list[i].Propstat, false); len(got) != want {
 			t.Errorf("%s in a listing has %q, want %d", list[i].Href, got, want)
 		}

@@ -311,6 +311,9 @@ func (s *faultSpec) checkLock() error {
 		if readsOnly(m) {
 			return fmt.Errorf("%s needs no lock", m)
 		}
+		if m == "UNLOCK" && s.Lock != lockExpires {
+			return errors.New("UNLOCK is not stopped by a lock: only expires is for it")
+		}
 	}
 	return nil
 }

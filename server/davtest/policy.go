@@ -92,6 +92,7 @@ type faultPolicy struct {
 var (
 	_ access.PropertyPolicy = faultPolicy{}
 	_ access.TreePolicy     = faultPolicy{}
+	_ access.UnlockPolicy   = faultPolicy{}
 )
 
 // Check implements access.Policy.
@@ -125,6 +126,19 @@ func (p faultPolicy) CheckProperty(ctx context.Context, privilege access.Privile
 	}
 	if next, ok := p.next.(access.PropertyPolicy); ok {
 		return next.CheckProperty(ctx, privilege, path, name)
+	}
+	return nil
+}
+
+// CheckOwnUnlock implements access.UnlockPolicy.
+func (p faultPolicy) CheckOwnUnlock(ctx context.Context, path davpath.Path) error {
+	if q, _ := ctx.Value(requestKey{}).(*request); q != nil {
+		if err := p.server.failureOf(q, path, nil); err != nil {
+			return err
+		}
+	}
+	if next, ok := p.next.(access.UnlockPolicy); ok {
+		return next.CheckOwnUnlock(ctx, path)
 	}
 	return nil
 }
