@@ -2,6 +2,8 @@ package davtest
 
 import (
 	"encoding/binary"
+	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,13 +13,14 @@ import (
 func (s *Server) Now() time.Time { return s.clock.now() }
 
 // Advance moves the clock ahead by d: locks expire, and what changes next has a later time. It
-// fails the test if Options.Server.Locks was set.
+// fails the test if Options.Server.Locks was set, if d is negative, or if the clock would be 292
+// years ahead.
 func (s *Server) Advance(d time.Duration) {
 	s.t.Helper()
 	if !s.ownLocks {
 		s.t.Fatalf("davtest: Advance needs the server's own locks: leave Options.Server.Locks nil")
 	}
-	s.clock.advance(d)
+	s.check(s.clock.advance(d))
 }
 
 // clock is a clock that is moved by hand.
@@ -50,10 +53,14 @@ func (c *clock) reset() {
 	c.ahead = 0
 }
 
-func (c *clock) advance(d time.Duration) {
+func (c *clock) advance(d time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if d < 0 || d > math.MaxInt64-c.ahead {
+		return fmt.Errorf("the clock moves ahead, and at most 292 years in all: not by %s", d)
+	}
 	c.ahead += d
+	return nil
 }
 
 // counter is the source of lock tokens. It is not random, so that the same requests get the same

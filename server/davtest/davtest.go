@@ -101,6 +101,7 @@ type Server struct {
 	closing            chan struct{}
 	close              func()
 
+	trees  sync.Mutex // held while the tree is read or changed as a whole
 	mu     sync.Mutex
 	faults []*Fault
 	made   int             // how many faults were ever made

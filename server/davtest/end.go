@@ -87,16 +87,25 @@ func (s *Server) reset() error {
 	if !s.resettable() {
 		return errors.New("Reset needs the server's own properties and locks: leave Options.Server.Props and Locks nil")
 	}
+	s.trees.Lock()
+	defer s.trees.Unlock()
 	s.RemoveFaults()
 	s.recorder.clear()
 	s.clock.reset()
 	if err := s.SetPersona(s.firstPersona); err != nil {
 		return err
 	}
-	if err := s.restore(); err != nil {
+	err := s.restore()
+	for range 10 { // a client may have locked or removed something meanwhile
+		if err == nil {
+			break
+		}
+		err = s.restore()
+	}
+	if err != nil {
 		return err
 	}
-	_, err := s.AddFaults(s.firstFaults)
+	_, err = s.AddFaults(s.firstFaults)
 	return err
 }
 

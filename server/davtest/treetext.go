@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,6 +20,7 @@ import (
 
 	"dav207/fsbackend/memory"
 	"dav207/props"
+	"dav207/server/davheader"
 	"dav207/server/davpath"
 	"dav207/server/davxml"
 	"dav207/server/locks"
@@ -35,8 +37,9 @@ import (
 //	-- times --            lines of a time and a name: 2024-02-29T12:00:00Z /c/1
 //	-- locks --            lines such as: exclusive infinity jane 3600 urn:uuid:… /c/
 //
-// Names are not escaped. A dash stands for no user, and for a token that is chosen. Collections on
-// the way to a resource go without saying.
+// A name that ends in a space, or has characters that cannot be printed, is quoted as in Go, and so
+// is the name of a user with a space. A dash stands for no user, and for a token that is chosen.
+// Collections on the way to a resource go without saying.
 const (
 	unendedSection    = "unended"
 	base64Section     = "base64"
@@ -48,6 +51,8 @@ const (
 // AddTree adds the resources of a tree as text, and replaces those that exist: see the README for
 // the format. The error is a *LineError; then nothing is added.
 func (s *Server) AddTree(text string) error {
+	s.trees.Lock()
+	defer s.trees.Unlock()
 	before, err := s.read(true)
 	if err == nil {
 		err = s.try(before, text)
@@ -60,6 +65,8 @@ func (s *Server) AddTree(text string) error {
 
 // ReplaceTree is AddTree after everything that was there is removed.
 func (s *Server) ReplaceTree(text string) error {
+	s.trees.Lock()
+	defer s.trees.Unlock()
 	if err := s.try("", text); err != nil {
 		return err
 	}
@@ -107,7 +114,9 @@ func (s *Server) fill(from fs.FS, text string) (err error) {
 // of the clock at its start. What AddTree makes of it on an empty server is the same tree.
 func (s *Server) Tree() string {
 	s.t.Helper()
+	s.trees.Lock()
 	text, err := s.read(false)
+	s.trees.Unlock()
 	s.check(err)
 	return text
 }
@@ -132,7 +141,7 @@ func (s *Server) write(text string) error {
 // 0 is its head.
 func (s *Server) writeSection(head string, data []byte) (n int, err error) {
 	kind, name, ok := strings.Cut(head, " ")
-	if strings.HasPrefix(head, "/") {
+	if strings.HasPrefix(head, "/") || strings.HasPrefix(head, `"`) {
 		kind, name, ok = "", head, true
 	}
 	if kind == "link" {
@@ -144,12 +153,12 @@ func (s *Server) writeSection(head string, data []byte) (n int, err error) {
 	if !ok || !slices.Contains([]string{"", unendedSection, base64Section, propertiesSection}, kind) {
 		return 0, fmt.Errorf("no section is called %q: it is the name of a resource, which begins with a slash, or unended, base64 or properties and a name, or times or locks", head)
 	}
-	p, err := parseName(name)
+	name, p, err := parseQuoted(name)
 	if err != nil {
-		return 0, fmt.Errorf("no resource is called %q: %w", name, err)
+		return 0, err
 	}
 	if kind == propertiesSection {
-		return 1, s.writeProperties(p, data)
+		return s.writeProperties(p, data)
 	}
 	if strings.HasSuffix(name, "/") {
 		if len(data) > 0 {
@@ -187,6 +196,32 @@ func parseName(name string) (davpath.Path, error) {
 	return p, nil
 }
 
+// parseQuoted is parseName for a name that may be quoted. unquoted is the name.
+func parseQuoted(name string) (unquoted string, p davpath.Path, err error) {
+	unquoted = name
+	switch {
+	case strings.HasPrefix(name, `"`):
+		unquoted, err = strconv.Unquote(name)
+	case !utf8.ValidString(name):
+		err = errors.New("it is no UTF-8 text")
+	}
+	if err == nil {
+		p, err = parseName(unquoted)
+	}
+	if err != nil {
+		return "", p, fmt.Errorf("no resource is called %q: %w", name, err)
+	}
+	return unquoted, p, nil
+}
+
+// quoteName returns a name for a section or the end of a line.
+func quoteName(name string) string {
+	if strings.HasSuffix(name, " ") || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
 // eachLine calls use for each line that is not empty. n is the number of the line that is wrong.
 func eachLine(data []byte, use func(string) error) (n int, err error) {
 	for line := range strings.Lines(string(data)) {
@@ -207,20 +242,38 @@ func (s *Server) writeTime(line string) error {
 	if err != nil {
 		return fmt.Errorf("%q does not begin with a time such as 2024-02-29T12:00:00Z", line)
 	}
-	return s.files.Chtimes(strings.TrimSpace(name), t, t)
+	_, p, err := parseQuoted(strings.TrimSpace(name))
+	if err != nil {
+		return err
+	}
+	if err := s.files.Chtimes(p.String(), t, t); err != nil {
+		return fmt.Errorf("%s does not exist: put it before its time", p)
+	}
+	return nil
 }
 
 // writeLock adds a lock: scope, depth, user, seconds, token, name.
 func (s *Server) writeLock(line string) error {
-	f := strings.SplitN(line, " ", 6)
-	if len(f) < 6 || f[0] != "exclusive" && f[0] != "shared" || f[1] != "0" && f[1] != "infinity" {
+	var f [6]string
+	rest, ok := line, true
+	for i := range f[:5] {
+		f[i], rest, ok = cutWord(rest)
+		if !ok {
+			break
+		}
+	}
+	f[5] = rest
+	if !ok || f[0] != "exclusive" && f[0] != "shared" || f[1] != "0" && f[1] != "infinity" {
 		return fmt.Errorf("%q is no lock such as: exclusive infinity jane 3600 urn:uuid:… /c/", line)
 	}
 	seconds, err := strconv.ParseUint(f[3], 10, 32)
 	if err != nil || seconds == 0 {
 		return fmt.Errorf("%q is no number of seconds", f[3])
 	}
-	p, err := davpath.Clean(strings.TrimSuffix(f[5], "/"))
+	if _, ok := davheader.LockToken([]string{"<" + f[4] + ">"}); !ok && f[4] != "-" {
+		return fmt.Errorf("the token %q is no absolute URI such as urn:uuid:… (RFC 4918 §6.5)", f[4])
+	}
+	_, p, err := parseQuoted(f[5])
 	if err != nil {
 		return err
 	}
@@ -228,8 +281,12 @@ func (s *Server) writeLock(line string) error {
 		return fmt.Errorf("%s does not exist: only resources can be locked", f[5])
 	}
 	l := locks.Lock{Root: p, Shared: f[0] == "shared", Infinite: f[1] == "infinity", Timeout: time.Duration(seconds) * time.Second,
-		Token: strings.TrimPrefix(f[4], "-"), Principal: strings.TrimPrefix(f[2], "-")}
-	if l.Token == "" {
+		Token: f[4], Principal: f[2]}
+	if strings.HasPrefix(line, f[0]+" "+f[1]+" - ") { // a user who is called so is quoted
+		l.Principal = ""
+	}
+	if l.Token == "-" {
+		l.Token = ""
 		l, err = s.locks.Create(l)
 	} else {
 		l.Expires = s.clock.now().Add(l.Timeout)
@@ -243,22 +300,57 @@ func (s *Server) writeLock(line string) error {
 	return err
 }
 
-// writeProperties replaces the dead properties of p.
-func (s *Server) writeProperties(p davpath.Path, data []byte) error {
+// cutWord returns the first word of a line, which may be quoted, and what follows the space after it.
+func cutWord(line string) (word, rest string, ok bool) {
+	if !strings.HasPrefix(line, `"`) {
+		return strings.Cut(line, " ")
+	}
+	quoted, err := strconv.QuotedPrefix(line)
+	if err == nil {
+		word, err = strconv.Unquote(quoted)
+	}
+	rest, ok = strings.CutPrefix(line[len(quoted):], " ")
+	return word, rest, ok && err == nil
+}
+
+// quoteUser returns the name of a user for a line of a lock.
+func quoteUser(name string) string {
+	if name == "-" || strings.Contains(name, " ") || strings.HasPrefix(name, `"`) {
+		return strconv.Quote(name)
+	}
+	return quoteName(name)
+}
+
+// computed reports whether the server has the value of a property, so that nobody can store one.
+func computed(n xml.Name) bool {
+	return n.Space == multistatus.Namespace && n.Local != "displayname" && n.Local != "getcontentlanguage" && slices.Contains(davProperties, n.Local)
+}
+
+// writeProperties replaces the dead properties of p. n is the number of the line that is wrong.
+func (s *Server) writeProperties(p davpath.Path, data []byte) (n int, err error) {
 	root, err := davxml.Parse(strings.NewReader(`<prop xmlns:D="DAV:">`+string(data)+"</prop>"), nil)
 	if err != nil {
-		return err
+		return 1, err
 	}
 	var set []props.Property
-	for _, e := range root.Children {
+	for text, e := range root.Mixed() {
+		if text = strings.TrimSpace(text); text != "" {
+			return 1, fmt.Errorf("%q is no element: properties are elements", text)
+		}
+		if e == nil {
+			break
+		}
+		if computed(e.Name) {
+			return 1, fmt.Errorf("%s is a value of the server's own: only other properties can be stored", e.Name.Local)
+		}
 		q := props.Property{XMLName: e.Name, Lang: e.Lang}
 		q.Attr, q.InnerXML = e.Content()
 		set = append(set, q)
 	}
 	if _, err := s.files.Stat(p.String()); err != nil {
-		return fmt.Errorf("%s does not exist: put it before its properties", p)
+		return 1, fmt.Errorf("%s does not exist: put it before its properties", p)
 	}
-	return s.store.Update(context.Background(), props.Set{Path: p, Properties: set})
+	return 1, s.store.Update(context.Background(), props.Set{Path: p, Properties: set})
 }
 
 // read returns the tree as text. realTimes adds the times if the clock is that of the machine.
@@ -269,27 +361,31 @@ func (s *Server) read(realTimes bool) (string, error) {
 	}
 	a := &txtar.Archive{}
 	times := txtar.File{Name: timesSection}
+	there := make(map[string]bool, len(names)) // the paths
 	for _, name := range names {
-		if name == "/" {
-			continue
-		}
 		f, modified, err := s.readFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a client removed it meanwhile
+		}
 		if err != nil {
 			return "", err
 		}
-		a.Files = append(a.Files, f)
+		there[withoutSlash(name)] = true
+		if name != "/" {
+			a.Files = append(a.Files, f)
+		}
 		properties, err := s.readProperties(name)
 		if err != nil {
 			return "", err
 		}
 		if len(properties) > 0 {
-			a.Files = append(a.Files, txtar.File{Name: propertiesSection + " " + name, Data: properties})
+			a.Files = append(a.Files, txtar.File{Name: propertiesSection + " " + quoteName(name), Data: properties})
 		}
 		if !modified.Equal(s.clock.start) && (realTimes || !s.clock.start.IsZero()) {
-			times.Data = fmt.Appendf(times.Data, "%s %s\n", modified.UTC().Format(time.RFC3339Nano), name)
+			times.Data = fmt.Appendf(times.Data, "%s %s\n", modified.UTC().Format(time.RFC3339Nano), quoteName(name))
 		}
 	}
-	for _, f := range []txtar.File{times, {Name: locksSection, Data: s.readLocks()}} {
+	for _, f := range []txtar.File{times, {Name: locksSection, Data: s.readLocks(there)}} {
 		if len(f.Data) > 0 {
 			a.Files = append(a.Files, f)
 		}
@@ -302,7 +398,7 @@ func (s *Server) readFile(name string) (f txtar.File, modified time.Time, err er
 	if err != nil {
 		return f, modified, err
 	}
-	f.Name, modified = name, info.ModTime()
+	f.Name, modified = quoteName(name), info.ModTime()
 	if info.IsDir() {
 		return f, modified, nil
 	}
@@ -310,9 +406,9 @@ func (s *Server) readFile(name string) (f txtar.File, modified time.Time, err er
 	switch {
 	case len(f.Data) == 0:
 	case !utf8.Valid(f.Data) || bytes.Contains(f.Data, []byte("\r")) || len(txtar.Parse(f.Data).Files) > 0:
-		f.Name, f.Data = base64Section+" "+name, []byte(base64.StdEncoding.EncodeToString(f.Data)+"\n")
+		f.Name, f.Data = base64Section+" "+f.Name, []byte(base64.StdEncoding.EncodeToString(f.Data)+"\n")
 	case !bytes.HasSuffix(f.Data, []byte("\n")):
-		f.Name, f.Data = unendedSection+" "+name, append(f.Data, '\n')
+		f.Name, f.Data = unendedSection+" "+f.Name, append(f.Data, '\n')
 	}
 	return f, modified, err
 }
@@ -329,22 +425,23 @@ func (s *Server) readProperties(name string) (b []byte, err error) {
 	return b, err
 }
 
-func (s *Server) readLocks() (b []byte) {
-	dash := func(v string) string {
-		if v == "" {
-			return "-"
-		}
-		return v
-	}
+// readLocks returns the locks of the resources that are there.
+func (s *Server) readLocks(there map[string]bool) (b []byte) {
 	for _, l := range s.allLocks() {
-		scope, depth := "exclusive", "0"
+		if !there[l.Root.String()] {
+			continue
+		}
+		scope, depth, user := "exclusive", "0", "-"
 		if l.Shared {
 			scope = "shared"
 		}
 		if l.Infinite {
 			depth = "infinity"
 		}
-		b = fmt.Appendf(b, "%s %s %s %d %s %s\n", scope, depth, dash(l.Principal), int(l.Timeout.Seconds()), l.Token, l.Root)
+		if l.Principal != "" {
+			user = quoteUser(l.Principal)
+		}
+		b = fmt.Appendf(b, "%s %s %s %d %s %s\n", scope, depth, user, int(l.Timeout.Seconds()), l.Token, quoteName(l.Root.String()))
 	}
 	return b
 }
