@@ -169,10 +169,8 @@ func start(t tester, opts *Options) (*Server, error) {
 	if o.Wrap != nil {
 		whole = o.Wrap(whole)
 	}
-	if s.recorder = (&recorder{now: s.clock.now, prefix: s.prefix}); !o.NoJournal {
-		whole = s.recorder.wrap(whole)
-	}
-	s.Server = httptest.NewUnstartedServer(whole)
+	s.recorder = &recorder{now: s.clock.now, prefix: s.prefix, drops: o.NoJournal}
+	s.Server = httptest.NewUnstartedServer(s.recorder.wrap(whole))
 	if o.Listener != nil {
 		s.Server.Listener.Close()
 		s.Server.Listener = o.Listener

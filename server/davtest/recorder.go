@@ -24,6 +24,7 @@ func (s *Server) ClearJournal() { s.recorder.clear() }
 type recorder struct {
 	now    func() time.Time // of Began, Took and Date
 	prefix string           // of the tree, without a slash at its end
+	drops  bool             // it keeps nothing, and only sets Date
 
 	mu        sync.Mutex // guards the fields below and all recordings
 	exchanges []*recording
@@ -122,7 +123,9 @@ func (r *recorder) begin(req *http.Request) *recording {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	g.x.Began = r.now()
-	r.exchanges = append(r.exchanges, g)
+	if !r.drops {
+		r.exchanges = append(r.exchanges, g)
+	}
 	return g
 }
 
@@ -149,7 +152,7 @@ func recordingOf(w http.ResponseWriter) *recording {
 
 // change calls f with the exchange.
 func (g *recording) change(f func(x *Exchange)) {
-	if g == nil {
+	if g == nil || g.recorder.drops {
 		return
 	}
 	g.recorder.mu.Lock()

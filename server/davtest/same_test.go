@@ -116,6 +116,20 @@ func TestStillClock(t *testing.T) {
 	exchange{"GET", "/f", "Range: bytes=1-|If-Range: " + date, "", "206"}.run(t, srv)
 }
 
+// TestDateWithoutJournal: the clock is that of the Date header also where no journal is kept.
+func TestDateWithoutJournal(t *testing.T) {
+	srv := davtest.New(t, &davtest.Options{Tree: "-- /f --\nold\n", NoJournal: true})
+	srv.Wire("GET", "/f").ContentType("text/x").Nth(2)
+	for range 3 {
+		if got := srv.Do("GET", "/f").Header.Get("Date"); got != "Thu, 01 Jan 2026 00:00:00 GMT" {
+			t.Errorf("Date = %q, want that of the clock", got)
+		}
+	}
+	if got := srv.Journal(); len(got) != 0 {
+		t.Errorf("journal = %s", got)
+	}
+}
+
 // TestTokens: a lock never gets a token that another one has.
 func TestTokens(t *testing.T) {
 	srv := davtest.New(t, nil)
