@@ -2,6 +2,7 @@ package davtest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,6 +84,13 @@ func parseFaults(file []byte) ([]*faultSpec, error) {
 		offset = min(max(offset, 0), int64(len(file)))
 		return &LineError{"faults", 1 + bytes.Count(file[:offset], []byte("\n")), jsonError(err)}
 	}
+	if bad := bytes.ToValidUTF8(file, nil); len(bad) < len(file) {
+		same := 0
+		for same < len(bad) && bad[same] == file[same] {
+			same++
+		}
+		return nil, at(int64(same), errors.New("it is no UTF-8 text (RFC 8259 §8.1)"))
+	}
 	d := json.NewDecoder(bytes.NewReader(file))
 	for _, want := range []any{json.Delim('{'), "faults", json.Delim('[')} {
 		if token, err := d.Token(); err != nil || token != want {
@@ -101,6 +110,9 @@ func parseFaults(file []byte) ([]*faultSpec, error) {
 		if err := strict.Decode(s); err != nil {
 			return nil, at(begin+mistakeOffset(raw, err), err)
 		}
+		if offset, err := checkKeys(raw, reflect.TypeFor[faultSpec]()); err != nil {
+			return nil, at(begin+offset, err)
+		}
 		if err := s.compile(true); err != nil {
 			return nil, at(begin, err)
 		}
@@ -115,6 +127,57 @@ func parseFaults(file []byte) ([]*faultSpec, error) {
 		return nil, at(d.InputOffset(), errors.New("something follows the faults"))
 	}
 	return specs, nil
+}
+
+// checkKeys returns an error if an object has a key twice, or one in another case than that of the
+// fields of a type: package json accepts both. offset is where.
+func checkKeys(raw []byte, of reflect.Type) (offset int64, err error) {
+	for of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
+	if raw[0] != '{' || of.Kind() != reflect.Struct && of.Kind() != reflect.Map {
+		return 0, nil
+	}
+	seen := map[string]bool{}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.Token()
+	for d.More() {
+		at := skipSpace(raw, d.InputOffset())
+		token, _ := d.Token()
+		key, _ := token.(string)
+		if seen[key] {
+			return at, fmt.Errorf("%q is there twice", key)
+		}
+		seen[key] = true
+		from := skipSpace(raw, d.InputOffset())
+		from += int64(len(raw[from:]) - len(bytes.TrimLeft(raw[from:], " \t\r\n:")))
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return from, err
+		}
+		if of.Kind() == reflect.Map {
+			continue
+		}
+		field, ok := fieldOf(of, key)
+		if !ok {
+			return at, fmt.Errorf("a fault has no %q: it has %s", key, faultWords)
+		}
+		if offset, err := checkKeys(value, field.Type); err != nil {
+			return from + offset, err
+		}
+	}
+	return 0, nil
+}
+
+// fieldOf returns the field of a struct that has a key in JSON.
+func fieldOf(of reflect.Type, key string) (field reflect.StructField, ok bool) {
+	for i := range of.NumField() {
+		field = of.Field(i)
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" && name == key {
+			return field, true
+		}
+	}
+	return field, false
 }
 
 // skipSpace returns the offset of the next value in a list.
@@ -145,16 +208,28 @@ func mistakeOffset(raw []byte, err error) int64 {
 func jsonError(err error) error {
 	text := strings.TrimPrefix(err.Error(), "json: ")
 	if e := (*json.UnmarshalTypeError)(nil); errors.As(err, &e) {
-		kind := e.Type.String()
-		if e.Type.Kind().String() == "struct" {
-			kind = "object"
-		}
-		return fmt.Errorf("%s is a %s, not a %s", e.Field, kind, e.Value)
+		return fmt.Errorf("%s is %s, not a %s", cmp.Or(e.Field, "a fault"), kindOf(e.Type), e.Value)
 	}
 	if name, ok := strings.CutPrefix(text, "unknown field "); ok {
 		return fmt.Errorf("a fault has no %s: it has %s", name, faultWords)
 	}
 	return err
+}
+
+// kindOf returns what a type is in JSON.
+func kindOf(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64:
+		if t == reflect.TypeFor[duration]() {
+			return `a duration such as "1.5s"`
+		}
+		return "a whole number"
+	case reflect.String:
+		return "a string"
+	}
+	return "an object"
 }
 
 const faultWords = "method, path, depth, user, header, nth, after, times, optional, status, condition, description, setHeader, property, lock, " +
