@@ -95,17 +95,10 @@ func (s *Server) reset() error {
 	if err := s.SetPersona(s.firstPersona); err != nil {
 		return err
 	}
-	err := s.restore()
-	for range 10 { // a client may have locked or removed something meanwhile
-		if err == nil {
-			break
-		}
-		err = s.restore()
-	}
-	if err != nil {
+	if err := again(s.restore); err != nil {
 		return err
 	}
-	_, err = s.AddFaults(s.firstFaults)
+	_, err := s.AddFaults(s.firstFaults)
 	return err
 }
 

@@ -70,17 +70,30 @@ func (s *Server) ReplaceTree(text string) error {
 	if err := s.try("", text); err != nil {
 		return err
 	}
-	if err := s.removeState(); err != nil {
-		return err
+	return again(func() error {
+		if err := s.removeState(); err != nil {
+			return err
+		}
+		names, err := afero.ReadDir(s.files, "/")
+		for _, info := range names {
+			err = errors.Join(err, s.files.RemoveAll("/"+info.Name()))
+		}
+		if err != nil {
+			return err
+		}
+		return s.write(text)
+	})
+}
+
+// again makes a change of the whole tree, and makes it again if it fails: a client may have locked
+// or removed something meanwhile.
+func again(change func() error) (err error) {
+	for range 100 {
+		if err = change(); err == nil {
+			return nil
+		}
 	}
-	names, err := afero.ReadDir(s.files, "/")
-	for _, info := range names {
-		err = errors.Join(err, s.files.RemoveAll("/"+info.Name()))
-	}
-	if err != nil {
-		return err
-	}
-	return s.write(text)
+	return err
 }
 
 // try returns the mistake in a tree that is to be added to another one. It changes nothing.

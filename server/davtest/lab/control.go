@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"dav207/server/davtest"
 )
@@ -81,6 +82,8 @@ func respond(w http.ResponseWriter, answer any, err error) {
 		status := http.StatusBadRequest
 		if errors.Is(err, errUnknown) {
 			status = http.StatusNotFound
+		} else if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+			status = http.StatusRequestEntityTooLarge
 		}
 		answer = statusAnswer{status: status, value: map[string]string{"error": err.Error()}}
 	}
@@ -99,11 +102,26 @@ func respond(w http.ResponseWriter, answer any, err error) {
 	for name, values := range s.header {
 		head[name] = values
 	}
+	if s.value == nil {
+		w.WriteHeader(s.status)
+		return
+	}
+	content, err := encode(s.value)
+	if err != nil {
+		content, s.status = []byte(`{"error": "no JSON can hold it"}`), http.StatusInternalServerError
+	}
 	head.Set("Content-Type", "application/json")
 	w.WriteHeader(s.status)
-	e := json.NewEncoder(w)
+	w.Write(content)
+}
+
+// encode returns a value as JSON.
+func encode(value any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.Encode(s.value)
+	err := e.Encode(value)
+	return b.Bytes(), err
 }
 
 // Fault is a fault as the API has it.
@@ -127,6 +145,9 @@ func (l *Lab) addFaults(r *http.Request) (any, error) {
 	file, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
+	}
+	if len(file) == 0 {
+		file = []byte{'\n'} // which is no file of faults, while AddFaults takes "" for none
 	}
 	faults, err := l.AddFaults(string(file))
 	if err != nil {
@@ -179,13 +200,27 @@ type Exchange struct {
 	ResponseHeader http.Header `json:"responseHeader"`
 	ResponseBody   string      `json:"responseBody"`
 	Broken         string      `json:"broken,omitempty"`
+	// Base64 of a body that is no UTF-8 text.
+	RequestBodyBase64  []byte `json:"requestBodyBase64,omitempty"`
+	ResponseBodyBase64 []byte `json:"responseBodyBase64,omitempty"`
+}
+
+// asText returns a body as text, or as it is if it is no UTF-8 text.
+func asText(body []byte) (text string, other []byte) {
+	if utf8.Valid(body) {
+		return string(body), nil
+	}
+	return "", body
 }
 
 func (l *Lab) getJournal(*http.Request) (any, error) {
 	list := []Exchange{}
 	for _, e := range l.Journal() {
-		list = append(list, Exchange{e.String(), e.Method, e.Path, e.User, e.RequestHeader, string(e.RequestBody),
-			e.Status, e.ResponseHeader, string(e.ResponseBody), e.Broken})
+		x := Exchange{Summary: e.String(), Method: e.Method, Path: e.Path, User: e.User, RequestHeader: e.RequestHeader,
+			Status: e.Status, ResponseHeader: e.ResponseHeader, Broken: e.Broken}
+		x.RequestBody, x.RequestBodyBase64 = asText(e.RequestBody)
+		x.ResponseBody, x.ResponseBodyBase64 = asText(e.ResponseBody)
+		list = append(list, x)
 	}
 	return map[string][]Exchange{"exchanges": list}, nil
 }
@@ -222,15 +257,30 @@ func (l *Lab) moveClock(r *http.Request) (any, error) {
 	if err != nil || by < 0 {
 		return nil, fmt.Errorf(`%q is no duration such as "1h30m"`, move.Advance)
 	}
+	l.changing.Lock()
+	defer l.changing.Unlock()
+	if l.Now().Add(by).After(lastTime) {
+		return nil, fmt.Errorf("%s is too far: the clock goes to %s", by, lastTime.Format(time.RFC3339))
+	}
 	l.Advance(by)
 	return l.getClock(r)
 }
 
-// decode reads the body of a request. A field that v does not have is an error.
+// lastTime is how far the clock can be moved: Server.Advance takes 292 years in all.
+var lastTime = time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// decode reads the body of a request. A field that v does not have is an error, and so is what
+// follows the value.
 func decode(r *http.Request, v any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
-	return d.Decode(v)
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("something follows it")
+	}
+	return nil
 }
 
 func (l *Lab) getPersona(*http.Request) (any, error) {
@@ -259,7 +309,7 @@ func (l *Lab) resetAll(*http.Request) (any, error) {
 // and JSON that describes the request.
 func answerStatus(r *http.Request) (any, error) {
 	code, err := strconv.Atoi(r.PathValue("code"))
-	if err != nil || code < 200 || code > 599 {
+	if err != nil || code < 200 || code > 599 || strconv.Itoa(code) != r.PathValue("code") {
 		return nil, fmt.Errorf("%q is no final status of HTTP: they are 200 to 599", r.PathValue("code"))
 	}
 	body, err := io.ReadAll(r.Body)
@@ -283,10 +333,22 @@ func answerStatus(r *http.Request) (any, error) {
 	case http.StatusUpgradeRequired:
 		header.Set("Upgrade", "TLS/1.2")
 		header.Set("Connection", "Upgrade")
-	case http.StatusNoContent, http.StatusNotModified:
+	case http.StatusNoContent, http.StatusResetContent, http.StatusNotModified: // without content (RFC 9110 §15.3.5, §15.3.6, §15.4.5)
 		return statusAnswer{status: code, header: header}, nil
 	}
-	return statusAnswer{code, header, map[string]any{
-		"status": code, "text": http.StatusText(code), "method": r.Method, "url": r.URL.String(), "header": r.Header, "body": string(body),
-	}}, nil
+	text, other := asText(body)
+	described := map[string]any{
+		"status": code, "text": http.StatusText(code), "method": r.Method, "url": r.URL.String(), "header": r.Header, "body": text,
+	}
+	if other != nil {
+		described["bodyBase64"] = other
+	}
+	if code == http.StatusPartialContent { // all of it is the part (RFC 9110 §15.3.7.1)
+		content, err := encode(described)
+		if err != nil {
+			return nil, err
+		}
+		header.Set("Content-Range", fmt.Sprintf("bytes 0-%d/%d", len(content)-1, len(content)))
+	}
+	return statusAnswer{code, header, described}, nil
 }

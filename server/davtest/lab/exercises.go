@@ -95,6 +95,8 @@ func (l *Lab) runExercise(r *http.Request) (any, error) {
 	if err != nil || n < 1 || n > len(List) {
 		return nil, fmt.Errorf("exercise %q: %w", r.PathValue("n"), errUnknown)
 	}
+	l.changing.Lock()
+	defer l.changing.Unlock()
 	persona := l.Persona()
 	l.Reset()
 	if err := l.SetPersona(persona); err != nil {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"dav207/server/davtest"
@@ -31,7 +32,8 @@ type Lab struct {
 	// ControlURL is the URL of the control API, with a slash at its end.
 	ControlURL string
 
-	control *http.Server
+	control  *http.Server
+	changing sync.Mutex // held while an exercise runs, and while the clock moves
 }
 
 // Start starts a lab. The caller closes it.

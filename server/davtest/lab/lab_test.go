@@ -2,10 +2,12 @@ package lab_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"dav207/server/davtest"
@@ -71,7 +73,8 @@ func TestControl(t *testing.T) {
 		{"POST", "faults", `{"faults": [{"path": "/x", "status": 403, "times": -1}]}`, 400, `count from 1`},
 		{"POST", "faults", `{"faults": [{"path": "/x", "status": 403, "condition": "a b"}]}`, 400, `no name of an XML element`},
 		{"POST", "faults", `{"faults": [{"path": "/x", "status": 403, "setHeader": {"a b": "c"}}]}`, 400, `no name of a header field`},
-		{"POST", "faults", ``, 201, `{"faults":[]}`},
+		{"POST", "faults", ``, 400, `a file of faults begins with`},
+		{"POST", "faults", `{"faults": []}`, 201, `{"faults":[]}`},
 		{"DELETE", "faults/2", "", 204, ""},
 		{"DELETE", "faults/2", "", 404, `{"error":"fault \"2\": there is no such thing"}`},
 		{"GET", "faults", "", 200, `{"faults":[` + first + `]}`},
@@ -87,6 +90,10 @@ func TestControl(t *testing.T) {
 		{"POST", "clock", `{"advance": "90m"}`, 200, `{"now":"2026-01-01T01:30:00Z"}`},
 		{"POST", "clock", `{"advance": "-1h"}`, 400, `is no duration`},
 		{"POST", "clock", `{"move": "1h"}`, 400, `{\"advance\": \"1h\"}`},
+		{"POST", "clock", `{"advance": "1h"} {"advance": "1h"}`, 400, `something follows it`},
+		{"POST", "clock", `{"advance": "2562047h"}`, 400, `the clock goes to 2300-01-01T00:00:00Z`},
+		{"POST", "clock", `{"advance": "1000000h"}`, 200, `{"now":"2140-01-30T17:30:00Z"}`},
+		{"POST", "clock", `{"advance": "2562047h"}`, 400, `the clock goes to`},
 		{"GET", "persona", "", 200, `{"persona":"","personas":["apache","iis","nextcloud","nginx","sabre","xnet"]}`},
 		{"PUT", "persona", `{"persona": "iis"}`, 200, `{"persona":"iis",`},
 		{"PUT", "persona", `{"persona": "lighttpd"}`, 400, `{"error":"there is no persona \"lighttpd\": they are apache, iis, nextcloud, nginx, sabre, xnet"}`},
@@ -101,7 +108,13 @@ func TestControl(t *testing.T) {
 		{"GET", "faults", "", 200, `"fault":{"method":"DELETE","path":"/c/2","status":423}}]}`},
 		{"BREW", "status/418", "tea", 418, `"method":"BREW"`},
 		{"GET", "status/204", "", 204, ""},
+		{"GET", "status/205", "", 205, ""},
 		{"GET", "status/42", "", 400, `no final status`},
+		{"GET", "status/0404", "", 400, `no final status`},
+		{"GET", "status/+404", "", 400, `no final status`},
+		{"PUT", "status/404", "\xff", 404, `"bodyBase64":"/w=="`},
+		{"PUT", "tree", strings.Repeat("x", 65<<20), 413, `{"error":"http: request body too large"}`},
+		{"PUT", "persona", `{"persona": "iis"}}`, 400, `something follows it`},
 		{"GET", "schema.json", "", 200, `"$schema"`},
 		{"GET", "", "", 200, "<title>dav207 lab</title>"},
 		{"GET", "nothing", "", 404, ""},
@@ -191,3 +204,100 @@ func TestExercises(t *testing.T) {
 }
 
 func itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
+
+// TestStatusHeaders: answers that describe a request have the fields that go with their status, and
+// no content where there is none (RFC 9110 §15).
+func TestStatusHeaders(t *testing.T) {
+	l := start(t, nil)
+	for status := 200; status < 600; status++ {
+		req, err := http.NewRequest("GET", fmt.Sprintf("%sstatus/%d", l.ControlURL, status), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != status {
+			t.Errorf("GET status/%d = %d, %v", status, res.StatusCode, err)
+		}
+		empty := status == 204 || status == 205 || status == 304
+		if empty != (len(body) == 0) || empty != (res.Header.Get("Content-Type") == "") {
+			t.Errorf("GET status/%d: Content-Type %q, %q", status, res.Header.Get("Content-Type"), body)
+		}
+		if want := map[int]string{206: fmt.Sprintf("bytes 0-%d/%d", len(body)-1, len(body)), 416: "bytes */0"}[status]; res.Header.Get("Content-Range") != want {
+			t.Errorf("GET status/%d: Content-Range %q, want %q", status, res.Header.Get("Content-Range"), want)
+		}
+	}
+}
+
+// TestJournalOfBytes: a body that is no text is there with every byte.
+func TestJournalOfBytes(t *testing.T) {
+	l := start(t, nil)
+	l.Send("PUT", "/bin", "a\xff\x00")
+	l.Do("GET", "/bin")
+	l.Send("PUT", "/text", "ä\x00")
+	_, body := call(t, l, "GET", "journal", "")
+	var journal struct{ Exchanges []lab.Exchange }
+	if err := json.Unmarshal([]byte(body), &journal); err != nil {
+		t.Fatal(err)
+	}
+	x := journal.Exchanges
+	if string(x[0].RequestBodyBase64) != "a\xff\x00" || x[0].RequestBody != "" || string(x[1].ResponseBodyBase64) != "a\xff\x00" ||
+		x[2].RequestBody != "ä\x00" || x[2].RequestBodyBase64 != nil {
+		t.Errorf("journal = %s", body)
+	}
+}
+
+// TestControlInParallel: no call of the API disturbs another one, or a client, or is disturbed.
+func TestControlInParallel(t *testing.T) {
+	l := start(t, &lab.Options{Server: davtest.Options{Tree: "-- /c/1 --\n-- /c/2 --\n-- locks --\nexclusive infinity - 60 urn:uuid:1 /c\n"}})
+	first := l.Tree()
+	var group sync.WaitGroup
+	for _, x := range []struct {
+		method, url, body string
+		want              int
+	}{
+		{"POST", l.ControlURL + "reset", "", 204},
+		{"GET", l.ControlURL + "tree", "", 200},
+		{"PUT", l.ControlURL + "tree", "-- /c/1 --\n-- locks --\nexclusive infinity - 60 urn:uuid:2 /c\n", 204},
+		{"POST", l.ControlURL + "tree", "-- /d/1 --\n", 204},
+		{"POST", l.ControlURL + "faults", `{"faults": [{"method": "DELETE", "path": "/c/1", "status": 423, "wire": {"delay": "1ms"}}, {"method": "PUT", "path": "/c/*", "lock": "taken"}]}`, 201},
+		{"DELETE", l.ControlURL + "faults", "", 204},
+		{"GET", l.ControlURL + "journal", "", 200},
+		{"POST", l.ControlURL + "clock", `{"advance": "1s"}`, 200},
+		{"POST", l.ControlURL + "exercises/1", "", 200},
+		{"DELETE", l.Base() + "c", "", 0},
+		{"PUT", l.Base() + "c/2", "x", 0},
+	} {
+		for range 2 {
+			group.Go(func() {
+				for range 50 {
+					req, err := http.NewRequest(x.method, x.url, strings.NewReader(x.body))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					res, err := http.DefaultClient.Do(req)
+					if err != nil {
+						t.Errorf("%s %s: %v", x.method, x.url, err)
+						return
+					}
+					b, err := io.ReadAll(res.Body)
+					res.Body.Close()
+					if err != nil || x.want != 0 && res.StatusCode != x.want {
+						t.Errorf("%s %s = %d %s, %v", x.method, x.url, res.StatusCode, b, err)
+						return
+					}
+				}
+			})
+		}
+	}
+	group.Wait()
+	l.Reset()
+	if got := l.Tree(); got != first {
+		t.Errorf("tree at the end:\n%s\nwant:\n%s", got, first)
+	}
+}
