@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -52,16 +54,24 @@ func (o *labOptions) run(ctx context.Context, args []string, stdout, stderr io.W
 	if len(args) > 0 {
 		return usagef("lab takes no argument, such as %q", args[0])
 	}
+	if err := o.removeOldReady(); err != nil {
+		return err
+	}
 	l, err := o.start()
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "dav207 serves a tree for tests at %s\nIts control API is at %s\n", l.Base(), l.ControlURL)
 	if o.ready != "" {
-		if err := writeReady(o.ready, l); err != nil {
+		written, err := writeReady(o.ready, l)
+		if err != nil {
 			return errors.Join(err, l.Close())
 		}
-		defer os.Remove(o.ready)
+		defer func() {
+			if b, err := os.ReadFile(o.ready); err == nil && bytes.Equal(b, written) { // not that of the next lab
+				os.Remove(o.ready)
+			}
+		}()
 	}
 	if o.withParent {
 		var cancel context.CancelFunc
@@ -148,23 +158,46 @@ func (o *labOptions) mistake(err error) error {
 	return usagef("%s: line %d: %v", map[string]string{"tree": o.tree, "faults": o.faults}[e.In], e.Line, e.Err)
 }
 
+// removeOldReady removes the ready file of a lab that was killed: a program that waits for the file
+// must not read it. It reports a file that cannot be made before anything is served.
+func (o *labOptions) removeOldReady() error {
+	if o.ready == "" {
+		return nil
+	}
+	if info, err := os.Stat(filepath.Dir(o.ready)); err != nil {
+		return usageError{err}
+	} else if !info.IsDir() {
+		return usagef("--ready-file %s: %s is no directory", o.ready, filepath.Dir(o.ready))
+	}
+	switch info, err := os.Lstat(o.ready); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.IsDir():
+		return usagef("--ready-file %s is a directory", o.ready)
+	}
+	return os.Remove(o.ready)
+}
+
 // writeReady writes the URLs of the lab to a temp file and renames it, so that it is whole when it
-// appears.
-func writeReady(file string, l *lab.Lab) error {
+// appears. It returns what the file holds.
+func writeReady(file string, l *lab.Lab) ([]byte, error) {
 	b, err := json.Marshal(map[string]string{"url": l.Base(), "control": l.ControlURL})
 	if err != nil {
-		return err
+		return nil, err
 	}
+	b = append(b, '\n')
 	temp, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = temp.Write(append(b, '\n'))
+	_, err = temp.Write(b)
 	if err = errors.Join(err, temp.Close()); err == nil {
 		err = os.Rename(temp.Name(), file)
 	}
 	if err != nil {
 		os.Remove(temp.Name())
 	}
-	return err
+	return b, err
 }

@@ -41,6 +41,9 @@ func TestLabMistakes(t *testing.T) {
 		{[]string{"--control", "0.0.0.0:0"}, "is not a loopback address"},
 		{[]string{"--persona", "lighttpd"}, `there is no persona "lighttpd": they are apache, iis, nextcloud, nginx, sabre, xnet`},
 		{[]string{"x"}, "no argument"},
+		{[]string{"--ready-file", filepath.Join(dir, "none", "r")}, "none: "},
+		{[]string{"--ready-file", dir}, "is a directory"},
+		{[]string{"--ready-file", filepath.Join(file("plain", ""), "r")}, "plain"},
 	} {
 		var stdout, stderr strings.Builder
 		code := run(t.Context(), append([]string{"lab"}, tt.args...), &stdout, &stderr)
@@ -118,5 +121,52 @@ func TestLab(t *testing.T) {
 	}
 	if _, err := os.Stat(ready); err == nil {
 		t.Error("the ready file is still there")
+	}
+}
+
+// TestReadyFile: a file that a killed lab left is gone before the next one serves, and a lab that
+// ends leaves the file of another one.
+func TestReadyFile(t *testing.T) {
+	ready, faults := filepath.Join(t.TempDir(), "ready.json"), filepath.Join(t.TempDir(), "faults.json")
+	left := func(content string) {
+		t.Helper()
+		if err := os.WriteFile(ready, []byte(content), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left("{}")
+	if err := os.WriteFile(faults, []byte("no JSON"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if code := run(t.Context(), []string{"lab", "--ready-file", ready, "--faults", faults}, io.Discard, io.Discard); code != 2 {
+		t.Errorf("exit status %d, want 2", code)
+	}
+	if b, err := os.ReadFile(ready); err == nil {
+		t.Errorf("the lab did not start, and %s is still there: %s", ready, b)
+	}
+	for _, next := range []string{"", "of another lab"} {
+		left("{}")
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ended := make(chan int)
+		go func() { ended <- run(ctx, []string{"lab", "--ready-file", ready}, io.Discard, io.Discard) }()
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			if b, _ := os.ReadFile(ready); strings.Contains(string(b), "control") {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("the lab does not serve")
+			}
+		}
+		if next != "" {
+			left(next)
+		}
+		cancel()
+		if code := <-ended; code != 0 {
+			t.Errorf("exit status %d", code)
+		}
+		if b, err := os.ReadFile(ready); string(b) != next || (err == nil) != (next != "") {
+			t.Errorf("the ready file at the end: %q, %v, want %q", b, err, next)
+		}
 	}
 }
