@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"slices"
@@ -534,4 +535,33 @@ func TestReset(t *testing.T) {
 		}
 	}
 	srv.Do("GET", "/a.txt")
+}
+
+// TestResetWhileALockIsHeld: the end of a request from before Reset does not end a lock from after it
+// that has the same token.
+func TestResetWhileALockIsHeld(t *testing.T) {
+	srv := davtest.New(t, &davtest.Options{Lenient: true, Tree: "-- /a --\n-- /b --\n"})
+	srv.On("PUT", "/a").Locked().Delay(time.Hour)
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(conn, "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")
+	wait := func(what string, done func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s never came", what)
+			}
+		}
+	}
+	wait("the lock", func() bool { return strings.Contains(srv.Tree(), "somebody else") })
+	held := srv.Journal()
+	srv.Reset()
+	srv.Lock("/b")
+	conn.Close()
+	time.Sleep(20 * time.Millisecond) // the handler ends
+	if got := srv.Tree(); !strings.Contains(got, " /b\n") || len(held) != 1 {
+		t.Errorf("tree = %s, want the lock of /b", got)
+	}
 }

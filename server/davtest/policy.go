@@ -58,7 +58,9 @@ func (s *Server) begin(r *http.Request) (*request, *http.Request) {
 // finish ends the locks that were held during the request.
 func (s *Server) finish(q *request) {
 	for _, token := range q.held {
-		s.locks.Unlock(token)
+		if l, _ := s.locks.Lookup(token); l.Principal == somebodyElse { // after Reset it may be a client's
+			s.locks.Unlock(token)
+		}
 	}
 }
 
