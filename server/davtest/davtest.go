@@ -143,7 +143,9 @@ func start(t tester, opts *Options) (*Server, error) {
 	if err := s.SetPersona(o.Persona); err != nil {
 		return nil, err
 	}
-	files, table := &memory.Options{Now: s.clock.now}, &locks.Options{Now: s.clock.now}
+	files := &memory.Options{Now: s.clock.now}
+	// A fault may lock every member of a large collection for the same somebody else.
+	table := &locks.Options{Now: s.clock.now, MaxLocksPerPrincipal: 100_000}
 	if !o.RealTime {
 		files.Seed, table.Random = 1, &s.tokens
 	}

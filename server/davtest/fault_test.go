@@ -565,3 +565,19 @@ func TestResetWhileALockIsHeld(t *testing.T) {
 		t.Errorf("tree = %s, want the lock of /b", got)
 	}
 }
+
+// TestManyLocks: a fault locks each member, however many there are.
+func TestManyLocks(t *testing.T) {
+	srv := davtest.New(t, nil)
+	const members = 1500
+	for i := range members {
+		srv.Put(fmt.Sprintf("/c/%d", i))
+	}
+	fault := srv.On("DELETE", "/c/*").Locked()
+	if got := srv.Do("DELETE", "/c/").Statuses(); len(got) != members || got["/c/1499"] != 423 || fault.Fired() != 1 {
+		t.Errorf("%d members in the answer, want %d with 423", len(got), members)
+	}
+	if got := len(strings.Fields(srv.Names())); got != members+2 {
+		t.Errorf("%d resources are left, want %d", got, members+2)
+	}
+}
