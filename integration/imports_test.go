@@ -59,7 +59,7 @@ var allowed = map[string]string{
 	"props/propstest":               "props server/davpath",
 	"server/multistatus/schematest": "",
 	"fsbackend/backendtest":         "fsbackend server/davpath",
-	"server/davtest":                "server server/access server/davpath server/davxml server/locks server/multistatus props fsbackend/faultfs fsbackend/memory | github.com/bmatcuk/doublestar github.com/spf13/afero golang.org/x/net golang.org/x/tools",
+	"server/davtest":                "server server/access server/davheader server/davpath server/davxml server/locks server/multistatus props fsbackend/faultfs fsbackend/memory | github.com/bmatcuk/doublestar github.com/spf13/afero golang.org/x/net golang.org/x/tools",
 	"server/davtest/lab":            "server/davtest server/middleware server/multistatus",
 }
 

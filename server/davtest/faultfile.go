@@ -84,9 +84,9 @@ func parseFaults(file []byte) ([]*faultSpec, error) {
 		offset = min(max(offset, 0), int64(len(file)))
 		return &LineError{"faults", 1 + bytes.Count(file[:offset], []byte("\n")), jsonError(err)}
 	}
-	if bad := bytes.ToValidUTF8(file, nil); len(bad) < len(file) {
+	if valid := bytes.ToValidUTF8(file, nil); len(valid) < len(file) {
 		same := 0
-		for same < len(bad) && bad[same] == file[same] {
+		for same < len(valid) && valid[same] == file[same] {
 			same++
 		}
 		return nil, at(int64(same), errors.New("it is no UTF-8 text (RFC 8259 §8.1)"))
@@ -104,17 +104,9 @@ func parseFaults(file []byte) ([]*faultSpec, error) {
 		if err := d.Decode(&raw); err != nil {
 			return nil, at(syntaxOffset(err, d.InputOffset()), err)
 		}
-		s := new(faultSpec)
-		strict := json.NewDecoder(bytes.NewReader(raw))
-		strict.DisallowUnknownFields()
-		if err := strict.Decode(s); err != nil {
-			return nil, at(begin+mistakeOffset(raw, err), err)
-		}
-		if offset, err := checkKeys(raw, reflect.TypeFor[faultSpec]()); err != nil {
+		s, offset, err := parseFault(raw)
+		if err != nil {
 			return nil, at(begin+offset, err)
-		}
-		if err := s.compile(true); err != nil {
-			return nil, at(begin, err)
 		}
 		specs = append(specs, s)
 	}
@@ -127,6 +119,20 @@ func parseFaults(file []byte) ([]*faultSpec, error) {
 		return nil, at(d.InputOffset(), errors.New("something follows the faults"))
 	}
 	return specs, nil
+}
+
+// parseFault parses one fault of a file. offset is that of a mistake in it.
+func parseFault(raw []byte) (s *faultSpec, offset int64, err error) {
+	s = new(faultSpec)
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(s); err != nil {
+		return nil, mistakeOffset(raw, err), err
+	}
+	if offset, err := checkKeys(raw, reflect.TypeFor[faultSpec]()); err != nil {
+		return nil, offset, err
+	}
+	return s, 0, s.compile(true)
 }
 
 // checkKeys returns an error if an object has a key twice, or one in another case than that of the

@@ -265,8 +265,31 @@ func (s *Server) writeTime(line string) error {
 	return nil
 }
 
-// writeLock adds a lock: scope, depth, user, seconds, token, name.
+// writeLock adds a lock.
 func (s *Server) writeLock(line string) error {
+	l, err := parseLock(line)
+	if err != nil {
+		return err
+	}
+	if _, err := s.files.Stat(l.Root.String()); err != nil {
+		return fmt.Errorf("%s does not exist: only resources can be locked", l.Root)
+	}
+	if l.Token == "" {
+		l, err = s.locks.Create(l)
+	} else {
+		l.Expires = s.clock.now().Add(l.Timeout)
+		if len(s.locks.Restore([]locks.Lock{l})) > 0 {
+			err = fmt.Errorf("%s is locked already", l.Root)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.setup[l.Token] = true
+	return err
+}
+
+// parseLock parses a lock: scope, depth, user, seconds, token, name.
+func parseLock(line string) (l locks.Lock, err error) {
 	var f [6]string
 	rest, ok := line, true
 	for i := range f[:5] {
@@ -277,43 +300,28 @@ func (s *Server) writeLock(line string) error {
 	}
 	f[5] = rest
 	if !ok || f[0] != "exclusive" && f[0] != "shared" || f[1] != "0" && f[1] != "infinity" {
-		return fmt.Errorf("%q is no lock such as: exclusive infinity jane 3600 urn:uuid:… /c/", line)
+		return l, fmt.Errorf("%q is no lock such as: exclusive infinity jane 3600 urn:uuid:… /c/", line)
 	}
 	seconds, err := strconv.ParseUint(f[3], 10, 32)
 	if err != nil || seconds == 0 {
-		return fmt.Errorf("%q is no number of seconds", f[3])
+		return l, fmt.Errorf("%q is no number of seconds", f[3])
 	}
 	if _, ok := davheader.LockToken([]string{"<" + f[4] + ">"}); !ok && f[4] != "-" {
-		return fmt.Errorf("the token %q is no absolute URI such as urn:uuid:… (RFC 4918 §6.5)", f[4])
+		return l, fmt.Errorf("the token %q is no absolute URI such as urn:uuid:… (RFC 4918 §6.5)", f[4])
 	}
-	_, p, err := parseQuoted(f[5])
-	if err != nil {
-		return err
-	}
-	if _, err := s.files.Stat(p.String()); err != nil {
-		return fmt.Errorf("%s does not exist: only resources can be locked", f[5])
-	}
-	l := locks.Lock{Root: p, Shared: f[0] == "shared", Infinite: f[1] == "infinity", Timeout: time.Duration(seconds) * time.Second,
-		Token: f[4], Principal: f[2]}
+	l = locks.Lock{Shared: f[0] == "shared", Infinite: f[1] == "infinity", Timeout: time.Duration(seconds) * time.Second, Principal: f[2]}
 	if strings.HasPrefix(line, f[0]+" "+f[1]+" - ") { // a user who is called so is quoted
 		l.Principal = ""
 	}
-	if l.Token == "-" {
-		l.Token = ""
-		l, err = s.locks.Create(l)
-	} else {
-		l.Expires = s.clock.now().Add(l.Timeout)
-		if len(s.locks.Restore([]locks.Lock{l})) > 0 {
-			err = fmt.Errorf("%s is locked already", f[5])
-		}
+	if f[4] != "-" {
+		l.Token = f[4]
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.setup[l.Token] = true
-	return err
+	_, l.Root, err = parseQuoted(f[5])
+	return l, err
 }
 
-// cutWord returns the first word of a line, which may be quoted, and what follows the space after it.
+// cutWord returns the first word of a line, which may be quoted, and what follows the space after
+// it.
 func cutWord(line string) (word, rest string, ok bool) {
 	if !strings.HasPrefix(line, `"`) {
 		return strings.Cut(line, " ")

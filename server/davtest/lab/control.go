@@ -305,17 +305,8 @@ func (l *Lab) resetAll(*http.Request) (any, error) {
 	return nil, nil
 }
 
-// answerStatus answers any request with the status of its URL, the headers that usually go with it,
-// and JSON that describes the request.
-func answerStatus(r *http.Request) (any, error) {
-	code, err := strconv.Atoi(r.PathValue("code"))
-	if err != nil || code < 200 || code > 599 || strconv.Itoa(code) != r.PathValue("code") {
-		return nil, fmt.Errorf("%q is no final status of HTTP: they are 200 to 599", r.PathValue("code"))
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
+// usualHeader returns the header fields that usually go with a status.
+func usualHeader(code int) http.Header {
 	header := http.Header{}
 	switch code {
 	case http.StatusCreated, http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
@@ -333,6 +324,23 @@ func answerStatus(r *http.Request) (any, error) {
 	case http.StatusUpgradeRequired:
 		header.Set("Upgrade", "TLS/1.2")
 		header.Set("Connection", "Upgrade")
+	}
+	return header
+}
+
+// answerStatus answers any request with the status of its URL, the headers that usually go with it,
+// and JSON that describes the request.
+func answerStatus(r *http.Request) (any, error) {
+	code, err := strconv.Atoi(r.PathValue("code"))
+	if err != nil || code < 200 || code > 599 || strconv.Itoa(code) != r.PathValue("code") {
+		return nil, fmt.Errorf("%q is no final status of HTTP: they are 200 to 599", r.PathValue("code"))
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	header := usualHeader(code)
+	switch code {
 	case http.StatusNoContent, http.StatusResetContent, http.StatusNotModified: // without content (RFC 9110 §15.3.5, §15.3.6, §15.4.5)
 		return statusAnswer{status: code, header: header}, nil
 	}
