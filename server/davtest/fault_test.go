@@ -333,6 +333,7 @@ func TestFaultMistakes(t *testing.T) {
 		{`{"faults": [{"path": "/a", "times": -2, "status": 403}]}`, `count from 1`},
 		{`{"faults": [{"path": "/a", "after": -2, "status": 403}]}`, `after is a number of requests`},
 		{`{"faults": [{"path": "/a", "wire": {}}]}`, `it does nothing`},
+		{`{"faults": [{"path": "/a", "wire": {"answer": {"status": 204, "body": "x"}}}]}`, `no answer with the status 204 has a body`},
 		{`{"faults": [{"path": "/a", "wire": {"trickle": 0}}]}`, `at least 1 byte`},
 		{`{"faults": [{"path": "/a", "wire": {"stall": -1}}]}`, `count bytes`},
 		{`{"faults": [{"path": "/a", "wire": {"stall": 1, "cut": 1}}]}`, `ends in one way`},

@@ -132,7 +132,7 @@ func (e *Exchange) answers(status int) bool {
 
 // withoutBody reports whether an answer has no body whatever its fields say (RFC 9112 §6.3).
 func (e *Exchange) withoutBody() bool {
-	return e.Method == http.MethodHead || e.Status == http.StatusNoContent || e.Status == http.StatusNotModified
+	return e.Method == http.MethodHead || withoutBody(e.Status)
 }
 
 // missing returns how much of the body that Content-Length announces was not sent. known is false

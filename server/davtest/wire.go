@@ -130,6 +130,9 @@ func (w *wireSpec) check() error {
 		return errors.New("reset before leaves no answer: only delay goes with it")
 	}
 	if w.Answer != nil {
+		if w.Answer.Body != "" && withoutBody(w.Answer.Status) {
+			return fmt.Errorf("no answer with the status %d has a body", w.Answer.Status)
+		}
 		if err := checkOwnHeader(w.Answer.Header); err != nil {
 			return err
 		}
@@ -203,7 +206,9 @@ func (s *Server) wire(next http.Handler) http.Handler {
 		}
 		answer := &buffer{header: http.Header{}}
 		if spec != nil && spec.Wire.answer() != nil {
-			io.Copy(io.Discard, r.Body)
+			if r.Header.Get("Expect") == "" { // a client that waits for 100 Continue need not send it (RFC 9110 §10.1.1)
+				io.Copy(io.Discard, r.Body)
+			}
 			a := spec.Wire.answer()
 			for name, value := range a.Header {
 				answer.header.Set(name, value)
@@ -214,10 +219,8 @@ func (s *Server) wire(next http.Handler) http.Handler {
 			answer.interim = w
 			next.ServeHTTP(answer, r)
 		}
-		for i := 0; spec == nil && i < len(later); i++ {
-			if f := later[i]; f.inServer() && q.hasFired(f.fault) || !f.inServer() && q.fires(s, f.fault) {
-				spec = f
-			}
+		if spec == nil {
+			spec = q.firstFired(s, later)
 		}
 		if spec == nil {
 			answer.sendTo(w)
@@ -241,6 +244,16 @@ func (q *request) wireFaults(s *Server) (now *faultSpec, later []*faultSpec) {
 		}
 	}
 	return nil, later
+}
+
+// firstFired returns the first of the faults that fires in the request, which was executed, or nil.
+func (q *request) firstFired(s *Server, later []*faultSpec) *faultSpec {
+	for _, spec := range later {
+		if spec.inServer() && q.hasFired(spec.fault) || !spec.inServer() && q.fires(s, spec.fault) {
+			return spec
+		}
+	}
+	return nil
 }
 
 // prevents reports whether the request is not executed.
@@ -294,7 +307,7 @@ func (w *wireSpec) send(to http.ResponseWriter, r *http.Request, a *buffer, clos
 		return
 	}
 	body := a.body.Bytes()
-	if w.Malformed {
+	if w.Malformed && !withoutBody(a.status) {
 		body = malformed(body)
 	}
 	header := to.Header()
@@ -306,12 +319,23 @@ func (w *wireSpec) send(to http.ResponseWriter, r *http.Request, a *buffer, clos
 	}
 	length := int64(len(body))
 	if r.Method == http.MethodHead {
-		length, body = a.contentLength(), nil
+		if n := a.contentLength(); length == 0 || n >= 0 {
+			length = n
+		}
+		body = nil
+	}
+	if withoutBody(a.status) {
+		length = -1
 	}
 	if w.ContentLength != nil {
 		length = *w.ContentLength
 	}
 	w.sendRaw(to, r, a.status, length, body, closing)
+}
+
+// withoutBody reports whether no answer with a status has a body (RFC 9112 §6.3).
+func withoutBody(status int) bool {
+	return status == http.StatusNoContent || status == http.StatusNotModified
 }
 
 // contentLength returns the Content-Length that the server gave, or -1.
@@ -328,7 +352,7 @@ func (b *buffer) contentLength() int64 {
 func (w *wireSpec) sendRaw(to http.ResponseWriter, r *http.Request, status int, length int64, body []byte, closing <-chan struct{}) {
 	header := to.Header()
 	status = max(status, http.StatusOK)
-	if length >= 0 && status != http.StatusNoContent && status != http.StatusNotModified {
+	if length >= 0 {
 		header.Set("Content-Length", strconv.FormatInt(length, 10))
 	}
 	header.Set("Connection", "close")

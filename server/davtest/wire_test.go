@@ -166,3 +166,50 @@ func TestFailOnTheWire(t *testing.T) {
 		}
 	}
 }
+
+// TestWireWithoutBody has effects on answers that have no body, whose journal is what was sent.
+func TestWireWithoutBody(t *testing.T) {
+	for _, tt := range []struct {
+		method string
+		make   func(*davtest.Fault)
+		want   []string // parts of the answer, which ends with its head
+	}{
+		{"DELETE", func(f *davtest.Fault) { f.Malformed() }, []string{"204 No Content"}},
+		{"DELETE", func(f *davtest.Fault) { f.ContentLength(3) }, []string{"204 No Content", "Content-Length: 3"}},
+		{"HEAD", func(f *davtest.Fault) { f.Malformed() }, []string{"200 OK", "Content-Length: 2"}},
+		{"HEAD", func(f *davtest.Fault) { f.Answer(200, "hello") }, []string{"200 OK", "Content-Length: 5"}},
+		{"HEAD", func(f *davtest.Fault) { f.Answer(204, "") }, []string{"204 No Content"}},
+		{"HEAD", func(f *davtest.Fault) { f.Answer(503, "").ContentLength(4) }, []string{"503 Service", "Content-Length: 4"}},
+	} {
+		srv := davtest.New(t, nil)
+		srv.Put("/f")
+		tt.make(srv.Wire(tt.method, "/f"))
+		answer, err := raw(t, srv, tt.method, "/f")
+		for _, want := range tt.want {
+			if err != nil || !strings.Contains(answer, want) || !strings.HasSuffix(answer, "\r\n\r\n") || strings.Contains(answer, "204") && strings.Count(answer, "Content-Length") != len(tt.want)-1 {
+				t.Errorf("%s = %q, %v, want %q", tt.method, answer, err, want)
+			}
+		}
+		if got := srv.Journal().Last(); len(got.ResponseBody) != 0 {
+			t.Errorf("journal: %s, body %q", got, got.ResponseBody)
+		}
+	}
+}
+
+// TestWireExpect: an answer in place of the server's does not ask for a body that the client holds
+// back (RFC 9110 §10.1.1).
+func TestWireExpect(t *testing.T) {
+	srv := davtest.New(t, nil)
+	srv.Wire("PUT", "/f").Challenge()
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	io.WriteString(conn, "PUT /f HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if line != "HTTP/1.1 401 Unauthorized\r\n" {
+		t.Errorf("the answer begins with %q, %v, want 401", line, err)
+	}
+}
