@@ -102,7 +102,7 @@ func (o *inspectOptions) check(args []string, saved bool) error {
 	}
 	switch {
 	case len(args) > 1:
-		return usagef("inspect takes one URL, not %q, too", args[1])
+		return usagef("inspect takes one URL, not %q, too", inspect.MaskURL(args[1]))
 	case saved && len(args) == 0 && term.IsTerminal(int(os.Stdin.Fd())):
 		return usagef("give a URL, or a saved answer on standard input")
 	case len(args) == 0 && (o.curl || o.suite || o.har || o.every != 0 || o.user != ""):
@@ -164,7 +164,7 @@ func (o *inspectOptions) request(ctx context.Context, args []string, saved bool,
 func (o *inspectOptions) parseURL(r *inspect.Request, s string) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return usagef("%q is not a URL with http:// or https://", s)
+		return usagef("%q is not a URL with http:// or https://", inspect.MaskURL(s))
 	}
 	if u.User != nil && o.user == "" {
 		o.user = u.User.Username()
@@ -261,7 +261,13 @@ func addField(h http.Header, field string) error {
 	}
 	value = strings.TrimSpace(value)
 	if !httpguts.ValidHeaderFieldName(name) || !ok && !empty || !httpguts.ValidHeaderFieldValue(value) {
-		return usagef("--header %q is not NAME: VALUE", field)
+		token, _, _ := strings.Cut(strings.Map(func(r rune) rune {
+			if !httpguts.IsTokenRune(r) {
+				return ' '
+			}
+			return r
+		}, name), " ")
+		return usagef("--header %q is not NAME: VALUE", token) // the rest may be secret
 	}
 	name = http.CanonicalHeaderKey(name)
 	switch {

@@ -58,6 +58,13 @@ func TestInspectMistakes(t *testing.T) {
 		{"--props {urn:x http://h/", "is not a list of names"},
 		{"-X G(T http://h/", "is not a method"},
 		{"-H x http://h/", "is not NAME: VALUE"},
+		{"-H X:a\x7fb http://h/", "is not NAME: VALUE"},
+		{"http://ann:SECRET@h:bad/", "is not a URL with http"},
+		{"http://ann:SE/CRET@h/", "is not a URL with http"},
+		{"ftp://ann:SECRET@h/?token=SECRET", "is not a URL with http"},
+		{"http://h/ http://ann:SECRET@h/", "takes one URL"},
+		{"-H Authorization=SECRET http://h/", "is not NAME: VALUE"},
+		{"-H Cookie:a=SECRET\x00 http://h/", "is not NAME: VALUE"},
 		{"-H :x http://h/", "is not NAME: VALUE"},
 		{"-H a\x00b:c http://h/", "is not NAME: VALUE"},
 		{"-H a:b\x01c http://h/", "is not NAME: VALUE"},
@@ -66,7 +73,7 @@ func TestInspectMistakes(t *testing.T) {
 		{"--every x http://h/", "invalid"},
 	} {
 		stdout, stderr, code := runInspect(t, "", strings.Fields(tt.args)...)
-		if code != 2 || stdout != "" || !strings.Contains(stderr, tt.want) || strings.Count(stderr, "\n") != 1 {
+		if code != 2 || stdout != "" || !strings.Contains(stderr, tt.want) || strings.Count(stderr, "\n") != 1 || strings.Contains(stderr, "CRET") {
 			t.Errorf("inspect %q = %d %q, want 2 and %q", tt.args, code, stderr, tt.want)
 		}
 	}

@@ -221,9 +221,9 @@ func failure(c *multistatus.Condition, description string) *jsonFailure {
 // Curl returns the command of curl that sends the same request, for a POSIX shell. Credentials are
 // masked unless secrets is set.
 func (r *Request) Curl(secrets bool) string {
-	header, target := r.Header, r.URL.String()
+	header, target, body := r.Header, r.URL.String(), r.Body
 	if !secrets {
-		header, target = maskHeader(header), maskURL(target)
+		header, target, body = maskHeader(header), MaskURL(target), maskBody(body, header.Get("Content-Type"))
 	}
 	words := []string{"curl", "-si", "-g", "--path-as-is"}
 	if Safe(r.Method) {
@@ -235,7 +235,7 @@ func (r *Request) Curl(secrets bool) string {
 		words = append(words, "-X", quote(r.Method))
 	}
 	fields := http.Header{"Accept": nil, "User-Agent": {"dav207"}} // curl has others by default
-	if len(r.Body) > 0 {
+	if len(body) > 0 {
 		fields["Content-Type"] = nil
 	}
 	maps.Copy(fields, header)
@@ -249,11 +249,11 @@ func (r *Request) Curl(secrets bool) string {
 	}
 	before := ""
 	switch {
-	case len(r.Body) == 0:
-	case utf8.Valid(r.Body) && !bytes.ContainsRune(r.Body, 0) && r.Body[0] != '@':
-		words = append(words, "--data-binary", quote(string(r.Body)))
+	case len(body) == 0:
+	case utf8.Valid(body) && !bytes.ContainsRune(body, 0) && body[0] != '@':
+		words = append(words, "--data-binary", quote(string(body)))
 	default:
-		before = "echo " + base64.StdEncoding.EncodeToString(r.Body) + " | base64 -d | "
+		before = "echo " + base64.StdEncoding.EncodeToString(body) + " | base64 -d | "
 		words = append(words, "--data-binary", "@-")
 	}
 	return before + strings.Join(append(words, quote(target)), " ")
@@ -265,7 +265,9 @@ func curlField(name, v string) []string {
 		if user, password, ok := basic(rest); ok {
 			return []string{"-u", quote(user + ":" + password)}
 		}
-		return []string{"-u", quote(rest)} // masked
+		if strings.HasSuffix(rest, ":"+mask) {
+			return []string{"-u", quote(rest)}
+		}
 	}
 	if v == "" {
 		return []string{"-H", quote(name + ";")}

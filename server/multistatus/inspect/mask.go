@@ -11,33 +11,92 @@ import (
 
 const mask = "***"
 
-// isSecret reports whether a header field has credentials. name is canonical.
+// secretName matches the names of header fields, of parameters and of members of JSON that have
+// credentials: those of the RFCs, and what vendors call theirs.
+var secretName = regexp.MustCompile(`(?i)\bauth(?:\b|ori[sz]|enti)|cookie|token|secret|passw|\bpwd\b|api[-_]?key|` +
+	`(?:subscription|access|functions)[-_]key|signature|session|credential`)
+
+// isSecret reports whether a header field has credentials, or a parameter of a URL.
 func isSecret(name string) bool {
-	switch name {
-	case "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Api-Key", "X-Auth-Token":
-		return true
+	lower := strings.ToLower(name)
+	switch {
+	case lower == "lock-token", lower == "www-authenticate", lower == "proxy-authenticate",
+		strings.HasPrefix(lower, "access-control-"), strings.HasSuffix(lower, "skiptoken"): // OData's pages
+		return false
 	}
-	return false
+	return secretName.MatchString(name)
 }
 
-// secretParameter matches parameters of URLs that have credentials.
-var secretParameter = regexp.MustCompile(`(?i)([?&](?:access_token|api_?key|auth|password|secret|sig|signature|token|x-amz-signature|x-amz-credential)=)[^&#]*`)
+var (
+	// parameter matches a parameter of a URL, or of a form.
+	parameter = regexp.MustCompile(`([?&#;]|^)([^=?&#;/]*)=([^&#;]*)`)
+	// member matches a member of an object in JSON whose value is a string.
+	member = regexp.MustCompile(`"((?:[^"\\]|\\.)*)"(\s*:\s*)"(?:[^"\\]|\\.)*"`)
+)
 
-// maskURL returns a URL without its user and without what grants access in its query.
-func maskURL(s string) string {
-	if u, err := url.Parse(s); err == nil && u.User != nil {
+// MaskURL returns a URL without its user and without what grants access in its query. It masks what
+// is before the last "@" of one that cannot be parsed.
+func MaskURL(s string) string {
+	u, err := url.Parse(s)
+	switch i := strings.LastIndexByte(s, '@'); {
+	case err == nil && u.User != nil:
 		u.User = nil
 		s = u.String()
+	case i >= 0 && (err != nil || u.Opaque != "" || u.Host != "" && strings.Contains(u.Host, "@")):
+		scheme, _, ok := strings.Cut(s[:i], "://")
+		if ok {
+			scheme += "://"
+		} else {
+			scheme = ""
+		}
+		s = scheme + mask + s[i:]
 	}
-	return secretParameter.ReplaceAllString(s, "${1}"+mask)
+	return maskParameters(s)
+}
+
+// maskParameters masks what grants access in the query of a URL, or in a form.
+func maskParameters(s string) string {
+	return parameter.ReplaceAllStringFunc(s, func(one string) string {
+		m := parameter.FindStringSubmatch(one)
+		name, err := url.QueryUnescape(m[2])
+		if err != nil {
+			name = m[2]
+		}
+		switch strings.ToLower(name) {
+		case "key", "sig", "sid", "code":
+		default:
+			if !isSecret(name) {
+				return one
+			}
+		}
+		return m[1] + m[2] + "=" + mask
+	})
+}
+
+// maskBody masks the credentials of a body in JSON, such as a batch, or of a form.
+func maskBody(body []byte, contentType string) []byte {
+	if strings.HasPrefix(contentType, "application/x-www-form-urlencoded") {
+		return []byte(maskParameters(string(body)))
+	}
+	if !strings.Contains(contentType, "json") && !strings.HasPrefix(strings.TrimLeft(string(body[:min(len(body), 100)]), " \t\r\n"), "{") {
+		return body
+	}
+	return member.ReplaceAllFunc(body, func(one []byte) []byte {
+		m := member.FindSubmatch(one)
+		if !isSecret(string(m[1])) {
+			return one
+		}
+		return []byte(`"` + string(m[1]) + `"` + string(m[2]) + `"` + mask + `"`)
+	})
 }
 
 // Masked returns the exchange without credentials: in header fields only their scheme is left.
 func (x *Exchange) Masked() *Exchange {
 	m := *x
 	m.RequestHeader, m.Header = maskHeader(x.RequestHeader), maskHeader(x.Header)
+	m.RequestBody = maskBody(x.RequestBody, x.RequestHeader.Get("Content-Type"))
 	if x.URL != nil {
-		if u, err := url.Parse(maskURL(x.URL.String())); err == nil {
+		if u, err := url.Parse(MaskURL(x.URL.String())); err == nil {
 			m.URL = u
 		}
 	}
@@ -58,7 +117,7 @@ func maskHeader(h http.Header) http.Header {
 		for i, v := range values {
 			switch {
 			case name == "Location" || name == "Destination" || name == "Content-Location" || name == "Referer":
-				values[i] = maskURL(v)
+				values[i] = MaskURL(v)
 			case !isSecret(name):
 			case name == "Authorization" || name == "Proxy-Authorization":
 				values[i] = maskAuthorization(v)

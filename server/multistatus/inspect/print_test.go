@@ -115,8 +115,13 @@ violation duplicate-href: a resource has one response (RFC 4918 §14.24)
 // TestMasked: credentials are in no form, unless they are asked for.
 func TestMasked(t *testing.T) {
 	req := request(t, "PROPFIND", "http://h/?access_token=secret1&x=1", "<a/>", "Authorization: Basic YW5uOnNlY3JldA==", "Cookie: a=secret2",
-		"Proxy-Authorization: Bearer secret3", "X-Api-Key: secret4", "Destination: http://ann:secret5@h/b")
-	x := &inspect.Exchange{Method: "PROPFIND", URL: req.URL, RequestHeader: req.Header, Status: 200,
+		"Proxy-Authorization: Bearer secret3", "X-Api-Key: secret4", "Destination: http://ann:secret5@h/b",
+		"Private-Token: secret8", "X-Vault-Token: secret8", "X-Amz-Security-Token: secret8", "Ocp-Apim-Subscription-Key: secret8",
+		"Apikey: secret8", "X-Auth: secret8", "Requesttoken: secret8", "X-Session-Id: secret8", "Client-Secret: secret8",
+		"Referer: http://h/?key=secret9&a%63cess_token=secret9&X-Goog-Signature=secret9#id_token=secret9",
+		"Lock-Token: <urn:uuid:1>", "Author: Ann", "Access-Control-Request-Headers: a")
+	req.Body = []byte(`{"requests":[{"headers":{"Authorization":"Bearer secret10\"secret10","Depth":"1"}}],"password": "secret10"}`)
+	x := &inspect.Exchange{Method: "PROPFIND", URL: req.URL, RequestHeader: req.Header, RequestBody: req.Body, Status: 200,
 		Header: http.Header{"Set-Cookie": {"a=secret6"}, "Location": {"/?sig=secret7"}}}
 	first := *x
 	x.Redirects = []*inspect.Exchange{&first}
@@ -134,9 +139,33 @@ func TestMasked(t *testing.T) {
 	if x.RequestHeader.Get("Cookie") != "a=secret2" || m.RequestHeader.Get("Authorization") != "Basic ann:***" {
 		t.Errorf("the exchange was changed, or is masked otherwise: %v, %v", x.RequestHeader, m.RequestHeader)
 	}
+	for name, want := range map[string]string{"Lock-Token": "<urn:uuid:1>", "Author": "Ann", "Access-Control-Request-Headers": "a"} {
+		if got := m.RequestHeader.Get(name); got != want {
+			t.Errorf("%s is %q, and was no credential", name, got)
+		}
+	}
+	if want := `{"requests":[{"headers":{"Authorization":"***","Depth":"1"}}],"password": "***"}`; string(m.RequestBody) != want {
+		t.Errorf("the body is %s", m.RequestBody)
+	}
 	for _, want := range []string{"-u ann:secret", "'Cookie: a=secret2'", "access_token=secret1"} {
 		if got := req.Curl(true); !strings.Contains(got, want) {
 			t.Errorf("%s is not in %s", want, got)
+		}
+	}
+}
+
+// TestMaskURL: a URL that cannot be parsed has credentials, too.
+func TestMaskURL(t *testing.T) {
+	for in, want := range map[string]string{
+		"http://h/a?x=1":                    "http://h/a?x=1",
+		"http://ann:secret@h/":              "http://h/",
+		"http://ann:secret@h:bad/":          "http://***@h:bad/",
+		"http://ann:se/cret@h/":             "http://***@h/",
+		"ann:secret@h":                      "***@h",
+		"/?$skiptoken=1&TOKEN=x;pwd=y&a=@b": "/?$skiptoken=1&TOKEN=***;pwd=***&a=@b",
+	} {
+		if got := inspect.MaskURL(in); got != want {
+			t.Errorf("MaskURL(%q) = %q, want %q", in, got, want)
 		}
 	}
 }
@@ -209,6 +238,7 @@ func TestCurl(t *testing.T) {
 		request(t, "POST", srv.URL+"/", "@/etc/passwd"),
 		request(t, "PUT", srv.URL+"/", "\x00\xff"),
 		request(t, "GET", srv.URL+"/", "", "Authorization: Basic YW5uOnM6ZWNyZXQ=", "X-Empty: ", "User-Agent: me", "Host: dav.example"),
+		request(t, "GET", srv.URL+"/", "", "Authorization: Basic not-base64!"),
 		request(t, "HEAD", srv.URL+"/", "", "Accept: application/json"),
 	} {
 		got = nil

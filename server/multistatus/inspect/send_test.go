@@ -37,7 +37,7 @@ func request(t *testing.T, method, target, body string, fields ...string) *inspe
 func TestSendRedirects(t *testing.T) {
 	var got []string
 	record := func(w http.ResponseWriter, r *http.Request) {
-		got = append(got, fmt.Sprint(r.Method, " ", r.URL.Path, " ", r.Header.Get("Authorization"), " ", r.Header.Get("Depth"), " ", r.ContentLength))
+		got = append(got, fmt.Sprint(r.Method, " ", r.URL.Path, " ", r.Header.Get("Authorization"), r.Header.Get("Private-Token"), " ", r.Header.Get("Depth"), " ", r.ContentLength))
 	}
 	other := httptest.NewServer(http.HandlerFunc(record))
 	defer other.Close()
@@ -65,14 +65,14 @@ func TestSendRedirects(t *testing.T) {
 		status       int
 		err          string
 	}{
-		{"PROPFIND", "/a", []string{"PROPFIND /a Basic x 1 1", "PROPFIND /b Basic x 1 1", "PROPFIND /c  1 1"}, 2, 200, "<nil>"},
-		{"DELETE", "/a", []string{"DELETE /a Basic x 1 1"}, 0, 301, "<nil>"},
-		{"POST", "/see", []string{"POST /see Basic x 1 1", "GET /end Basic x 1 0"}, 1, 200, "<nil>"},
-		{"GET", "/loop", slices.Repeat([]string{"GET /loop Basic x 1 1"}, 11), 10, 302, "more than 10 redirects"},
-		{"GET", "/file", []string{"GET /file Basic x 1 1"}, 0, 302, "<nil>"},
+		{"PROPFIND", "/a", []string{"PROPFIND /a Basic xy 1 1", "PROPFIND /b Basic xy 1 1", "PROPFIND /c  1 1"}, 2, 200, "<nil>"},
+		{"DELETE", "/a", []string{"DELETE /a Basic xy 1 1"}, 0, 301, "<nil>"},
+		{"POST", "/see", []string{"POST /see Basic xy 1 1", "GET /end Basic xy 1 0"}, 1, 200, "<nil>"},
+		{"GET", "/loop", slices.Repeat([]string{"GET /loop Basic xy 1 1"}, 11), 10, 302, "more than 10 redirects"},
+		{"GET", "/file", []string{"GET /file Basic xy 1 1"}, 0, 302, "<nil>"},
 	} {
 		got = nil
-		x := inspect.Send(t.Context(), request(t, tt.method, srv.URL+tt.path, "x", "Authorization: Basic x", "Depth: 1"))
+		x := inspect.Send(t.Context(), request(t, tt.method, srv.URL+tt.path, "x", "Authorization: Basic x", "Private-Token: y", "Depth: 1"))
 		if !slices.Equal(got, tt.want) || len(x.Redirects) != tt.redirects || x.Status != tt.status || fmt.Sprint(x.Err) != tt.err {
 			t.Errorf("%s %s: %q, %d redirects, %d, %v", tt.method, tt.path, got, len(x.Redirects), x.Status, x.Err)
 		}

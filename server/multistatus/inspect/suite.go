@@ -174,7 +174,7 @@ func (s *suite) propfind() {
 	if listing.Report != nil {
 		for i := range listing.Members {
 			m := &listing.Members[i]
-			if p := property(m, "getcontentlength"); p != nil && !m.Failed(false) && !strings.HasSuffix(m.Href, "/") {
+			if p := property(m, "getcontentlength"); p != nil && !m.Failed(false) && !strings.HasSuffix(m.Href, "/") && s.holds(m.Href) {
 				s.file = m
 				break
 			}
@@ -187,6 +187,15 @@ func (s *suite) propfind() {
 		}
 		return isMultistatus(r)
 	})
+}
+
+// holds reports whether the collection has what an href names. What a server says of others is not
+// asked for: the credentials are not for them.
+func (s *suite) holds(href string) bool {
+	j := judge{Exchange: &Exchange{URL: s.base.URL}}
+	r, ok := j.resource(href)
+	self := resourceOf(s.base.URL)
+	return ok && r.host == self.host && r.within(self)
 }
 
 // refusals asks for what no server may grant.
@@ -341,7 +350,7 @@ func WriteRows(w io.Writer, target *url.URL, rows []Row) error {
 		URL     string    `json:"url"`
 		Rows    []rowJSON `json:"rows"`
 		Outcome Outcome   `json:"outcome"`
-	}{URL: maskURL(target.String()), Outcome: Worst(rows)}
+	}{URL: MaskURL(target.String()), Outcome: Worst(rows)}
 	for _, r := range rows {
 		out.Rows = append(out.Rows, rowJSON{r.What, r.Supported, r.Answer, appendFindings(nil, r.Findings)})
 	}

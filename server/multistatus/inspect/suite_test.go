@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -150,5 +151,28 @@ func TestSuiteTransport(t *testing.T) {
 	rows := inspect.Suite(t.Context(), request(t, "", srv.URL, ""))
 	if worst := inspect.Worst(rows); worst != inspect.Transport || len(rows) > 2 {
 		t.Errorf("%d, %s", worst, fmt.Sprint(rows))
+	}
+}
+
+// TestSuiteStays: a listing that names a file of another host does not make the suite ask there,
+// nor send it the credentials.
+func TestSuiteStays(t *testing.T) {
+	asked := 0
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked++ }))
+	defer other.Close()
+	for _, href := range []string{other.URL + "/f", strings.TrimPrefix(other.URL, "http:") + "/f", "/elsewhere/f", "/c/../elsewhere/f"} {
+		var got []string
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			got = append(got, r.Method+" "+r.URL.Path)
+			w.Header().Set("Content-Type", "text/xml")
+			w.WriteHeader(207)
+			fmt.Fprintf(w, `<multistatus xmlns="DAV:"><response><href>%s</href><propstat><prop><getcontentlength>1</getcontentlength></prop>`+
+				`<status>HTTP/1.1 200 OK</status></propstat></response></multistatus>`, href)
+		}))
+		inspect.Suite(t.Context(), request(t, "", srv.URL+"/c/", "", "Authorization: Basic x"))
+		srv.Close()
+		if asked > 0 || slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "GET") }) {
+			t.Errorf("%s: another host was asked %d times; %q", href, asked, got)
+		}
 	}
 }
