@@ -8,7 +8,9 @@ package inspect
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
+	"compress/zlib"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -68,15 +70,24 @@ type Report struct {
 // a success.
 func Judge(x *Exchange, expect int) *Report {
 	r := &Report{Report: &multistatus.Report{Kind: multistatus.KindOther}}
-	body, readable := x.decoded()
+	var body []byte
+	var undecoded error
 	switch {
 	case x.Method == http.MethodHead:
 		r.Kind = multistatus.KindEmpty
 	case x.Method == http.MethodGet && x.Status >= 200 && x.Status < 300: // a file, whatever is in it
-	case readable:
-		r.Report = multistatus.Inspect(body)
+		body = x.Body
+	default:
+		if body, undecoded = x.decoded(); undecoded == nil || len(body) > 0 {
+			r.Report = multistatus.Inspect(body)
+		}
 	}
-	if x.Err != nil {
+	if isLimit(undecoded) && x.Err == nil && x.Status < 300 { // a failure is one, whatever the body says
+		c := *x
+		c.Err = undecoded
+		x = &c
+	}
+	if x.Err != nil || undecoded != nil {
 		// The end is missing, which is not the server's violation of the rules of what it sent.
 		r.Findings = slices.DeleteFunc(r.Findings, func(f multistatus.Finding) bool {
 			return f.Name == "well-formed" || f.Name == "json"
@@ -84,26 +95,69 @@ func Judge(x *Exchange, expect int) *Report {
 	}
 	r.count(x)
 	for i := range rules {
-		rules[i].check(&judge{Exchange: x, Report: r, body: body, rule: &rules[i].Rule})
+		rules[i].check(&judge{Exchange: x, Report: r, body: body, undecoded: undecoded, rule: &rules[i].Rule})
 	}
 	r.conclude(x, expect)
 	return r
 }
 
-// decoded returns the body without its Content-Encoding, and whether that is one that is known.
-func (x *Exchange) decoded() (body []byte, readable bool) {
-	switch strings.ToLower(strings.Join(x.Header.Values("Content-Encoding"), ",")) {
-	case "", "identity":
-		return x.Body, true
-	case "gzip", "x-gzip":
-		z, err := gzip.NewReader(bytes.NewReader(x.Body))
-		if err != nil {
-			return nil, false
-		}
-		body, _ := io.ReadAll(io.LimitReader(z, MaxBody))
-		return body, true
+// maxCodings is the number of codings that are decoded.
+const maxCodings = 3
+
+// decoded returns the body without its Content-Encoding. With an error it returns what comes before
+// the fault; that of a coding that is not known is a limitError.
+func (x *Exchange) decoded() ([]byte, error) {
+	if len(x.Body) == 0 || !x.isEncoded() {
+		return x.Body, nil
 	}
-	return nil, false
+	body, err := x.Body, error(nil)
+	codings := strings.Split(strings.Join(x.Header.Values("Content-Encoding"), ","), ",")
+	for i, coding := range slices.Backward(codings) {
+		if err != nil || i < len(codings)-maxCodings {
+			return body, cmp.Or(err, error(limitError(fmt.Sprintf("more than %d codings", maxCodings))))
+		}
+		if body, err = decode(body, strings.ToLower(strings.TrimSpace(coding))); body == nil {
+			return nil, err
+		}
+	}
+	return body, err
+}
+
+// decode returns what a coding has encoded.
+func decode(body []byte, coding string) ([]byte, error) {
+	var z io.Reader
+	var err error
+	switch coding {
+	case "", "identity":
+		return body, nil
+	case "gzip", "x-gzip":
+		z, err = gzip.NewReader(bytes.NewReader(body))
+	case "deflate":
+		z, err = zlib.NewReader(bytes.NewReader(body))
+	default:
+		return nil, limitError(fmt.Sprintf("the body is in the Content-Encoding %.40q, which is not read", coding))
+	}
+	if err != nil {
+		return nil, err
+	}
+	plain, err := io.ReadAll(io.LimitReader(z, MaxBody+1))
+	if len(plain) > MaxBody {
+		return plain[:MaxBody], errTooLong
+	}
+	if plain == nil {
+		plain = []byte{}
+	}
+	return plain, err
+}
+
+// isEncoded reports whether the body is in its Content-Encoding. Of a saved one curl --compressed
+// has decoded it; then it is text.
+func (x *Exchange) isEncoded() bool {
+	if x.Header.Get("Content-Encoding") == "" {
+		return false
+	}
+	start := x.Body[:min(len(x.Body), 100)]
+	return !x.Began.IsZero() || !isUTF8(start) || bytes.ContainsFunc(start, func(r rune) bool { return r < ' ' && !strings.ContainsRune("\t\r\n", r) })
 }
 
 func (r *Report) count(x *Exchange) {
@@ -152,6 +206,8 @@ func (r *Report) verdict(x *Exchange, expect int) string {
 		s = fmt.Sprintf("%d of %d succeeded", r.Total-r.Failed, r.Total)
 	case r.Failed > 0:
 		s = "the request failed"
+	case (x.Status == http.StatusMultiStatus || x.Status == 0) && r.Kind != multistatus.KindError:
+		s = "nothing says what succeeded"
 	default:
 		s = "the request succeeded"
 	}
@@ -200,8 +256,9 @@ func omitsSuccess(method string) bool {
 type judge struct {
 	*Exchange
 	*Report
-	body []byte // decoded
-	rule *multistatus.Rule
+	body      []byte // decoded
+	undecoded error  // why it is not decoded to its end
+	rule      *multistatus.Rule
 }
 
 // found reports a violation of the rule.

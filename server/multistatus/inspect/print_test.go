@@ -261,7 +261,7 @@ func FuzzJudge(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 200 OK\nContent-Encoding: gzip\n\n\x1f\x8b\x08"))
 	f.Add([]byte("HTTP/2 207\nContent-Type: application/json\nVary: *\n\n{\"responses\":[{\"id\":1,\"status\":424}]}"))
 	f.Fuzz(func(t *testing.T, saved []byte) {
-		x, err := inspect.ReadSaved(bytes.NewReader(saved))
+		x, err := inspect.ReadSaved(bytes.NewReader(saved), nil)
 		if err != nil {
 			return
 		}

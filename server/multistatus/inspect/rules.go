@@ -45,6 +45,7 @@ var rules = []rule{
 	must("multistatus-status", "RFC 4918 §13", "a multistatus is the body of a 207", multistatusStatus),
 	should("hidden-failure", "RFC 4918 §11.1", "where outcomes differ the status is 207", hiddenFailure),
 	must("no-multistatus", "RFC 4918 §13", "the body of a 207 is a multistatus", noMultistatus),
+	must("content-encoding", "RFC 9110 §8.4", "the body is in the Content-Encoding that the answer names", contentEncoding),
 	should("unknown-json", "dav207", "the body of a 207 in JSON has responses or results", unknownJSON),
 	should("needless-207", "RFC 4918 §9.6.1, §9.8.5, §9.9.4", "if one resource was touched, or all went well, the status says so itself", needless207),
 	should("success-member", "RFC 4918 §9.6.1, §9.8.5, §9.9.4", "201 and 204 are not in the 207 to DELETE, COPY and MOVE", successMember),
@@ -66,8 +67,14 @@ var rules = []rule{
 }
 
 func cutBody(j *judge) {
-	if j.Err != nil && j.Err != errTooLong && j.Status != 0 {
+	if j.Err != nil && !isLimit(j.Err) && j.Status != 0 {
 		j.found("", "%v", j.Err)
+	}
+}
+
+func contentEncoding(j *judge) {
+	if j.undecoded != nil && !isLimit(j.undecoded) {
+		j.found("", "%v", j.undecoded)
 	}
 }
 
@@ -135,8 +142,9 @@ func hiddenFailure(j *judge) {
 }
 
 func noMultistatus(j *judge) {
-	if j.Status == http.StatusMultiStatus && j.Method != http.MethodHead && !j.JSON &&
-		j.Kind != multistatus.KindMultistatus && j.readable() {
+	// A body that was saved alone has no status: it can only be one, or one of another kind that is known.
+	claims := j.Status == http.StatusMultiStatus || j.Status == 0 && j.Kind == multistatus.KindOther && j.Method != http.MethodGet
+	if claims && j.Method != http.MethodHead && (!j.JSON || j.Status == 0) && j.Kind != multistatus.KindMultistatus && j.readable() {
 		j.found("", "the body is none")
 	}
 }

@@ -1,45 +1,109 @@
 package inspect
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 )
 
-// ReadSaved reads an answer as curl -i writes it, or a body alone. Of several answers, as after a
-// redirect or a 1xx, the last one counts. Err is set if the body is shorter than its Content-Length
-// or longer than MaxBody.
-func ReadSaved(r io.Reader) (*Exchange, error) {
+var errNothing = errors.New("standard input is empty")
+
+// ReadSaved reads an answer as curl -i writes it, or a body alone, for a request to target, which
+// may be nil. Of several answers, as after a redirect or a 1xx, the last one counts; its URL is that
+// to which the redirects led. Err is set if there is nothing, or if the body is shorter than its
+// framing says or longer than MaxBody.
+func ReadSaved(r io.Reader, target *url.URL) (*Exchange, error) {
 	saved, err := io.ReadAll(io.LimitReader(r, MaxBody+1))
 	if err != nil {
 		return nil, err
 	}
-	x := &Exchange{Body: saved}
-	if len(saved) > MaxBody {
+	x := &Exchange{URL: target, Body: saved}
+	switch {
+	case len(saved) == 0:
+		return &Exchange{URL: target, Err: errNothing}, nil
+	case len(saved) > MaxBody:
 		x.Body, x.Err = saved[:MaxBody], errTooLong
 	}
-	for bytes.HasPrefix(x.Body, []byte("HTTP/")) {
+	x.Body = plainHead(x.Body)
+	for x.mayBeFollowed() && bytes.HasPrefix(x.Body, []byte("HTTP/")) {
 		if err := x.readHead(); err != nil {
 			return nil, err
 		}
 	}
-	if x.Header.Get("Transfer-Encoding") != "" { // curl has decoded it
+	if coding := x.Header.Get("Transfer-Encoding"); coding != "" {
+		x.readChunks()
 		return x, nil
 	}
 	if n, err := strconv.Atoi(x.Header.Get("Content-Length")); err == nil && n >= 0 && x.Err == nil {
 		switch {
-		case len(x.Body) > n:
+		case len(x.Body) > n && x.Header.Get("Content-Encoding") == "":
 			x.Body = x.Body[:n] // curl -w '\n' has added a line feed
-		case len(x.Body) < n && len(x.Body) > 0 && x.Header.Get("Content-Encoding") == "":
+		case len(x.Body) < n && len(x.Body) > 0 && (x.Header.Get("Content-Encoding") == "" || x.isEncoded()):
 			// An empty body is that of HEAD, and curl --compressed has decoded an encoding.
 			x.Err = fmt.Errorf("%d bytes of %d: %w", len(x.Body), n, io.ErrUnexpectedEOF)
 		}
 	}
 	return x, nil
+}
+
+// plainHead returns what was saved without the byte order mark, and from UTF-16, in which shells of
+// Windows write what curl prints. A body alone is left as it is: its own encoding is to be judged.
+func plainHead(saved []byte) []byte {
+	if rest, ok := bytes.CutPrefix(saved, []byte("\xef\xbb\xbfHTTP/")); ok {
+		return saved[len(saved)-len(rest)-len("HTTP/"):]
+	}
+	for _, e := range []struct {
+		mark  string
+		order binary.ByteOrder
+	}{{"\xff\xfe", binary.LittleEndian}, {"\xfe\xff", binary.BigEndian}} {
+		if !bytes.HasPrefix(saved, []byte(e.mark)) {
+			continue
+		}
+		units := make([]uint16, 0, len(saved)/2)
+		for i := 2; i+1 < len(saved); i += 2 {
+			units = append(units, e.order.Uint16(saved[i:]))
+		}
+		if text := string(utf16.Decode(units)); strings.HasPrefix(text, "HTTP/") {
+			return []byte(text)
+		}
+	}
+	return saved
+}
+
+// mayBeFollowed reports whether another answer may follow the last one that was read: it is none
+// yet, a 1xx, one that curl follows or authenticates itself for, or that of a proxy to CONNECT. The
+// body of any other may begin like an answer, and is none.
+func (x *Exchange) mayBeFollowed() bool {
+	switch {
+	case x.Err != nil && x.Err != errTooLong: // its fields do not end
+		return false
+	case x.Status < 200, x.Status >= 300 && x.Status < 400, x.Status == http.StatusUnauthorized, x.Status == http.StatusProxyAuthRequired:
+		return true
+	}
+	return x.Status == http.StatusOK && x.Header.Get("Content-Length") == "" && x.Header.Get("Transfer-Encoding") == "" &&
+		x.Header.Get("Content-Type") == ""
+}
+
+// readChunks decodes a chunked body, if curl --raw has not.
+func (x *Exchange) readChunks() {
+	size, _, _ := bytes.Cut(x.Body, []byte("\n"))
+	size, _, _ = bytes.Cut(bytes.TrimSpace(size), []byte(";"))
+	if _, err := strconv.ParseUint(string(bytes.TrimSpace(size)), 16, 32); err != nil || !strings.EqualFold(x.Header.Get("Transfer-Encoding"), "chunked") {
+		return
+	}
+	body, err := io.ReadAll(httputil.NewChunkedReader(bufio.NewReader(bytes.NewReader(x.Body))))
+	if x.Body = body; x.Err == nil {
+		x.Err = err
+	}
 }
 
 // readHead takes a status line and header fields from the beginning of the body.
@@ -60,15 +124,24 @@ func (x *Exchange) readHead() error {
 	if x.Status >= 100 && x.Status < 200 {
 		x.Interim = append(x.Interim, x.Status)
 	} else if x.Status != 0 {
-		x.Redirects = append(x.Redirects, &Exchange{Proto: x.Proto, Status: x.Status, Header: x.Header})
+		x.Redirects = append(x.Redirects, &Exchange{URL: x.URL, Proto: x.Proto, Status: x.Status, Header: x.Header})
+		if next, ok := x.location(); ok {
+			x.URL = next
+		}
 	}
 	x.Proto, x.Status, x.Header, x.Body = fields[0], status, make(http.Header), rest
+	var last []string // the values of the last field
 	for i, line := range lines[1:] {
+		if text := strings.TrimLeft(line, " \t"); text != line && last != nil { // obs-fold (RFC 9112 §5.2)
+			last[len(last)-1] += " " + strings.TrimSpace(text)
+			continue
+		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok || strings.ContainsAny(name, " \t") || name == "" {
 			return fmt.Errorf("line %d, %.60q, is not a header field", i+2, line)
 		}
 		x.Header.Add(name, strings.TrimSpace(value))
+		last = x.Header.Values(name)
 	}
 	return nil
 }

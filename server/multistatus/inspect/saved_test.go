@@ -1,9 +1,15 @@
 package inspect_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"dav207/server/multistatus/inspect"
 )
@@ -11,7 +17,7 @@ import (
 func TestReadSaved(t *testing.T) {
 	for _, tt := range []struct{ what, saved, want string }{
 		{"a body alone", "<a/>", `0 [] 0 "<a/>" <nil>`},
-		{"nothing", "", `0 [] 0 "" <nil>`},
+		{"nothing", "", `0 [] 0 "" standard input is empty`},
 		{"an answer", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nx\r\n", `200 [] 0 "x\r\n" <nil> Content-Type=text/plain`},
 		{"line feeds alone", "HTTP/2 204 \nDAV: 1\nDAV: 2\n\n", `204 [] 0 "" <nil> DAV=1,2`},
 		{"the line feed of curl -w", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx\n", `200 [] 0 "x" <nil> Content-Length=1`},
@@ -21,12 +27,22 @@ func TestReadSaved(t *testing.T) {
 		{"a decoded chunked body", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nx", `200 [] 0 "x" <nil> Content-Length=5`},
 		{"after a 102 and redirects", "HTTP/1.1 302 Found\r\nLocation: /a\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 207 Multi-Status\r\n\r\n<a/>", `207 [102] 1 "<a/>" <nil>`},
 		{"a body with an empty line", "HTTP/1.1 200 OK\r\n\r\na\n\nb", `200 [] 0 "a\n\nb" <nil>`},
+		{"with a byte order mark", "\xef\xbb\xbfHTTP/1.1 200 OK\r\nDAV: 1\r\n\r\n\xef\xbb\xbf<a/>", `200 [] 0 "\ufeff<a/>" <nil> DAV=1`},
+		{"a body alone keeps its mark", "\xef\xbb\xbf<a/>", `0 [] 0 "\ufeff<a/>" <nil>`},
+		{"UTF-16, of PowerShell", toUTF16(binary.LittleEndian, "HTTP/1.1 200 OK\r\nDAV: 1\r\n\r\n\u00e9"), `200 [] 0 "é" <nil> DAV=1`},
+		{"UTF-16, big endian", toUTF16(binary.BigEndian, "HTTP/1.1 200 OK\r\nDAV: 1\r\n\r\n\u00e9"), `200 [] 0 "é" <nil> DAV=1`},
+		{"a body alone in UTF-16", toUTF16(binary.LittleEndian, "<a/>"), `0 [] 0 "\xff\xfe<\x00a\x00/\x00>\x00" <nil>`},
+		{"chunked, of --raw", "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n3;x=y\r\nabc\r\n0A\r\n0123456789\r\n0\r\n\r\n", `200 [] 0 "abc0123456789" <nil>`},
+		{"chunked, of --raw, cut", "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n3\r\nabc\r\nA\r\n01", `200 [] 0 "abc01" unexpected EOF`},
+		{"a field in two lines", "HTTP/1.1 200 OK\r\nDAV: 1,\r\n\t 2\r\n\r\n", `200 [] 0 "" <nil> DAV=1, 2`},
+		{"a body like an answer", "HTTP/1.1 500 No\r\nContent-Type: text/plain\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", `500 [] 0 "HTTP/1.1 200 OK\r\n\r\n" <nil> Content-Type=text/plain`},
+		{"after CONNECT and a challenge", "HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 401 No\r\nContent-Length: 5\r\n\r\nHTTP/1.1 204 No\r\n\r\n", `204 [] 2 "" <nil>`},
 		{"no status", "HTTP/1.1\r\n\r\n", `"HTTP/1.1" is not a status line`},
 		{"no number", "HTTP/1.1 2x0 OK\r\n\r\n", `"HTTP/1.1 2x0 OK" is not a status line`},
 		{"no field", "HTTP/1.1 200 OK\r\nx\r\n\r\n", `line 2, "x", is not a header field`},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
-			x, err := inspect.ReadSaved(strings.NewReader(tt.saved))
+			x, err := inspect.ReadSaved(strings.NewReader(tt.saved), nil)
 			got := fmt.Sprint(err)
 			if err == nil {
 				got = fmt.Sprintf("%d %v %d %q %v", x.Status, x.Interim, len(x.Redirects), x.Body, x.Err)
@@ -43,11 +59,73 @@ func TestReadSaved(t *testing.T) {
 	}
 }
 
+func toUTF16(order binary.AppendByteOrder, s string) string {
+	b := order.AppendUint16(nil, 0xFEFF)
+	for _, unit := range utf16.Encode([]rune(s)) {
+		b = order.AppendUint16(b, unit)
+	}
+	return string(b)
+}
+
+// TestSavedRedirects: what curl -L has saved is the answer of where the redirects led.
+func TestSavedRedirects(t *testing.T) {
+	const end = "HTTP/1.1 207 Multi-Status\nContent-Type: text/xml\n\n" +
+		`<multistatus xmlns="DAV:"><response><href>/c/</href><status>HTTP/1.1 200 OK</status></response></multistatus>`
+	for _, tt := range []struct{ saved, url, findings string }{
+		{"HTTP/1.1 301 Moved Permanently\nLocation: /c/\n\n" + end, "http://h/c/", "[]"},
+		{"HTTP/1.1 301 Moved Permanently\nLocation: https://g/x/y\n\nHTTP/2 302\nlocation: ../c/\n\n" + end, "https://g/c/", "[]"},
+		{"HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Digest realm=a\n\n" + end, "http://h/old", "[missing-self foreign-href]"},
+	} {
+		x := readExchange(t, "PROPFIND http://h/old\nDepth: 1", []byte(tt.saved))
+		if got := names(inspect.Judge(x, 0)); x.URL.String() != tt.url || fmt.Sprint(got) != tt.findings {
+			t.Errorf("%q is of %v, %v", tt.saved, x.URL, got)
+		}
+	}
+}
+
+// TestContentEncoding: a body is decoded, or the answer is not judged to be one that is well.
+func TestContentEncoding(t *testing.T) {
+	body := []byte(`<multistatus xmlns="DAV:"><response><href>/c/</href><status>HTTP/1.1 403 Forbidden</status></response></multistatus>`)
+	pack := func(w io.WriteCloser, buf *bytes.Buffer, body []byte) []byte {
+		w.Write(body)
+		w.Close()
+		return bytes.Clone(buf.Bytes())
+	}
+	var g, z, gg, bomb bytes.Buffer
+	gz := pack(gzip.NewWriter(&g), &g, body)
+	deflated := pack(zlib.NewWriter(&z), &z, body)
+	twice := pack(gzip.NewWriter(&gg), &gg, gz)
+	huge := pack(gzip.NewWriter(&bomb), &bomb, append(body[:len(body)-len("</multistatus>")], bytes.Repeat([]byte(" "), inspect.MaxBody)...))
+	badSum := bytes.Clone(gz)
+	badSum[len(badSum)-5] ^= 1
+	for _, tt := range []struct {
+		what, coding string
+		body         []byte
+		want         string
+	}{
+		{"gzip", "gzip", gz, `3 "0 of 1 succeeded" []`},
+		{"deflate", "Deflate", deflated, `3 "0 of 1 succeeded" []`},
+		{"two codings", "gzip, x-gzip", twice, `3 "0 of 1 succeeded" []`},
+		{"decoded by curl --compressed", "br", body, `3 "0 of 1 succeeded" []`},
+		{"brotli", "br", []byte("\x1b\x0f\x00\xf8"), `5 "nothing says what succeeded; the answer is not whole: the body is in the Content-Encoding \"br\", which is not read" []`},
+		{"too many", "gzip,gzip,gzip,gzip", twice, `4 "nothing says what succeeded; 1 violation" [content-encoding]`},
+		{"a wrong checksum", "gzip", badSum, `4 "0 of 1 succeeded; 1 violation" [content-encoding]`},
+		{"a cut stream", "gzip", gz[:len(gz)-4], `4 "0 of 1 succeeded; 1 violation" [content-encoding]`},
+		{"a bomb", "gzip", huge, `5 "0 of 1 succeeded; the answer is not whole: the body is longer than 32 MiB, and not read any further" []`},
+	} {
+		saved := fmt.Appendf(nil, "HTTP/1.1 207 Multi-Status\nContent-Type: text/xml\nContent-Length: %d\nContent-Encoding: %s\n\n", len(tt.body), tt.coding)
+		r := inspect.Judge(readExchange(t, "", append(saved, tt.body...)), 0)
+		if got := fmt.Sprintf("%d %q %v", r.Outcome, r.Verdict, names(r)); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.what, got, tt.want)
+		}
+	}
+}
+
 // TestSavedLimit: what is too long is not read any further, and the end that is missing is not held
 // against the server.
 func TestSavedLimit(t *testing.T) {
 	body := `<multistatus xmlns="DAV:"><response><href>/a</href><status>HTTP/1.1 200 OK</status></response><!--` + strings.Repeat("x", inspect.MaxBody)
-	x, err := inspect.ReadSaved(strings.NewReader("HTTP/1.1 207 Multi-Status\r\nContent-Type: text/xml\r\n\r\n" + body))
+	x, err := inspect.ReadSaved(strings.NewReader("HTTP/1.1 207 Multi-Status\r\nContent-Type: text/xml\r\n\r\n"+body), nil)
 	if err != nil || x.Err == nil || len(x.Body) > inspect.MaxBody {
 		t.Fatal(len(x.Body), err, x.Err)
 	}

@@ -18,7 +18,19 @@ import (
 // MaxBody is the number of bytes of an answer that are read.
 const MaxBody = 32 << 20
 
-var errTooLong = fmt.Errorf("the body is longer than %d MiB, and not read any further", MaxBody>>20)
+// limitError is an error for an answer that is whole, and that is not read to its end.
+type limitError string
+
+// Error implements error.
+func (e limitError) Error() string { return string(e) }
+
+var errTooLong error = limitError(fmt.Sprintf("the body is longer than %d MiB, and not read any further", MaxBody>>20))
+
+// isLimit reports whether an error is a limitError.
+func isLimit(err error) bool { return errors.As(err, new(limitError)) }
+
+// maxInterim is the number of 1xx that are read.
+const maxInterim = 1000
 
 // maxRedirects is the number of redirects that are followed.
 const maxRedirects = 10
@@ -61,7 +73,7 @@ func Send(ctx context.Context, r *Request) *Exchange {
 			return x
 		}
 		if len(redirects) == maxRedirects {
-			x.Err = fmt.Errorf("more than %d redirects", maxRedirects)
+			x.Err = limitError(fmt.Sprintf("more than %d redirects", maxRedirects))
 			return x
 		}
 		if hostOf(next) != hostOf(target) { // what is secret is for the first host
@@ -102,8 +114,20 @@ func (x *Exchange) redirect() (*url.URL, bool) {
 	default:
 		return nil, false
 	}
-	next, err := x.URL.Parse(x.Header.Get("Location"))
-	if err != nil || x.Err != nil || x.Header.Get("Location") == "" || next.Scheme != "http" && next.Scheme != "https" {
+	if x.Err != nil {
+		return nil, false
+	}
+	return x.location()
+}
+
+// location returns where the Location of an answer leads.
+func (x *Exchange) location() (*url.URL, bool) {
+	field := x.Header.Get("Location")
+	if field == "" || x.URL == nil {
+		return nil, false
+	}
+	next, err := x.URL.Parse(field)
+	if err != nil || next.Scheme != "http" && next.Scheme != "https" {
 		return nil, false
 	}
 	next.User, next.Fragment = nil, ""
@@ -116,6 +140,9 @@ func (r *Request) send(ctx context.Context) *Exchange {
 	trace := &httptrace.ClientTrace{
 		GotFirstResponseByte: func() { x.FirstByte = time.Since(x.Began) },
 		Got1xxResponse: func(code int, _ textproto.MIMEHeader) error {
+			if len(x.Interim) == maxInterim {
+				return limitError(fmt.Sprintf("more than %d interim answers", maxInterim))
+			}
 			x.Interim = append(x.Interim, code)
 			return nil
 		},

@@ -127,7 +127,14 @@ func TestSendFails(t *testing.T) {
 		}
 	}))
 	defer endless.Close()
+	interim := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			w.WriteHeader(http.StatusProcessing)
+		}
+	}))
+	defer interim.Close()
 	for _, tt := range []struct{ what, url, want string }{
+		{"1xx do not end", interim.URL, "no answer: "},
 		{"nobody listens", closed, "no answer: "},
 		{"the answer does not end", endless.URL, "the request succeeded; the answer is not whole: the body is longer than 32 MiB, and not read any further"},
 	} {
@@ -164,7 +171,7 @@ func TestWireFaults(t *testing.T) {
 		{"too long a Content-Length", func(s *davtest.Server) *davtest.Fault { return s.Wire("PROPFIND", "/c/").ContentLength(100000) }, 5, "cut-body", "not whole"},
 		{"another answer", func(s *davtest.Server) *davtest.Fault {
 			return s.Wire("PROPFIND", "/c/").Answer(207, "<html/>", "Content-Type: text/html")
-		}, 4, "no-multistatus", "the request succeeded; 1 violation"},
+		}, 4, "no-multistatus", "nothing says what succeeded; 1 violation"},
 		{"unavailable", func(s *davtest.Server) *davtest.Fault { return s.Wire("PROPFIND", "/c/").Unavailable(time.Second) }, 3, "", "the request failed"},
 		{"a challenge", func(s *davtest.Server) *davtest.Fault { return s.Wire("PROPFIND", "/c/").Challenge() }, 3, "", "the request failed"},
 		{"a slow answer", func(s *davtest.Server) *davtest.Fault { return s.Wire("PROPFIND", "/c/").Delay(50 * time.Millisecond) }, 0, "", "3 of 3 succeeded"},
