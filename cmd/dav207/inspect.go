@@ -283,13 +283,9 @@ func addField(h http.Header, field string) error {
 
 // judgeSaved judges the answer on standard input.
 func (o *inspectOptions) judgeSaved(r *inspect.Request, stdout io.Writer) error {
-	x, err := inspect.ReadSaved(os.Stdin, r.URL)
+	x, err := inspect.ReadSaved(os.Stdin, r)
 	if err != nil {
 		return usagef("standard input: %w", err)
-	}
-	x.Method, x.RequestBody = r.Method, r.Body
-	if r.URL != nil || r.Method != "" || len(o.headers) > 0 {
-		x.RequestHeader = r.Header
 	}
 	return o.print(x, stdout)
 }
@@ -338,7 +334,7 @@ func isTerminal(w io.Writer) bool {
 // archive returns the exchanges of x for an HTTP Archive.
 func archive(x *inspect.Exchange) (j davtest.Journal) {
 	for _, one := range append(x.Redirects[:len(x.Redirects):len(x.Redirects)], x) {
-		if one.URL == nil || one != x && one.Method == "" { // a redirect of a saved answer
+		if one.URL == nil { // a redirect of a saved answer
 			continue
 		}
 		e := davtest.Exchange{Began: one.Began, Took: one.Took, FirstByte: one.FirstByte, Method: one.Method,

@@ -121,7 +121,7 @@ func checkProperty(f *findings, href string, p *Property) {
 			f.add(ruleSlash, href, "it is one")
 		}
 	case "creationdate":
-		if _, err := time.Parse(time.RFC3339, text); err != nil {
+		if !validDateTime(text) {
 			f.add(ruleCreation, href, "%.60q is none", text)
 		}
 	case "getlastmodified":
@@ -139,8 +139,27 @@ func checkProperty(f *findings, href string, p *Property) {
 
 // ValidDate reports whether s is a date in the form that senders must use (RFC 9110 §5.6.7).
 func ValidDate(s string) bool {
+	if day, ok := strings.CutSuffix(s, " 23:59:60 GMT"); ok { // a leap second
+		s = day + " 23:59:59 GMT"
+	}
 	t, err := time.Parse(http.TimeFormat, s)
 	return err == nil && t.Format(http.TimeFormat) == s
+}
+
+var dateTime = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
+// validDateTime reports whether s is a date-time of RFC 3339 §5.6, where time.Parse reads less and
+// more than that.
+func validDateTime(s string) bool {
+	m := dateTime.FindStringSubmatch(s)
+	if m == nil {
+		return false
+	}
+	if m[3] == "60" { // a leap second
+		m[3] = "59"
+	}
+	_, err := time.Parse(time.DateTime, m[1]+" "+m[2]+":"+m[3])
+	return err == nil
 }
 
 var etag = regexp.MustCompile(`^(?:W/)?"[\x21\x23-\x7e\x80-\x{10ffff}]*"$`)

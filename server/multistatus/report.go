@@ -47,8 +47,10 @@ func (m *Member) Name() string { return strings.Trim(m.ID+" "+m.Href, " ") }
 
 // Failed reports whether the resource, or one of its properties, has another status than one of
 // success. absent is whether a property that does not exist (404 in a propstat) is one that failed.
+// For an item of a batch 304 is a success, as it is for a request.
 func (m *Member) Failed(absent bool) bool {
-	if m.Status >= 300 || m.Status == 0 && len(m.Propstat) == 0 {
+	unmodified := m.ID != "" && m.Status == http.StatusNotModified
+	if m.Status >= 300 && !unmodified || m.Status == 0 && len(m.Propstat) == 0 {
 		return true
 	}
 	for _, ps := range m.Propstat {

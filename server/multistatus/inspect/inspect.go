@@ -17,6 +17,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,6 +71,7 @@ type Report struct {
 // a success.
 func Judge(x *Exchange, expect int) *Report {
 	r := &Report{Report: &multistatus.Report{Kind: multistatus.KindOther}}
+	x = x.asServed()
 	var body []byte
 	var undecoded error
 	switch {
@@ -99,6 +101,18 @@ func Judge(x *Exchange, expect int) *Report {
 	}
 	r.conclude(x, expect)
 	return r
+}
+
+// asServed returns the exchange with the URL that the server was asked for: its host is that of the
+// Host field (RFC 9110 §7.1).
+func (x *Exchange) asServed() *Exchange {
+	host := x.RequestHeader.Get("Host")
+	if host == "" || x.URL == nil {
+		return x
+	}
+	served, target := *x, *x.URL
+	target.Host, served.URL = host, &target
+	return &served
 }
 
 // maxCodings is the number of codings that are decoded.
@@ -160,10 +174,14 @@ func (x *Exchange) isEncoded() bool {
 	return !x.Began.IsZero() || !isUTF8(start) || bytes.ContainsFunc(start, func(r rune) bool { return r < ' ' && !strings.ContainsRune("\t\r\n", r) })
 }
 
+var syncCollection = regexp.MustCompile(`<(?:[\w.-]+:)?sync-collection[\s/>]`)
+
 func (r *Report) count(x *Exchange) {
 	absent := x.Method == "PROPPATCH" // there a property with 404 was not changed
+	// A member with 404 was removed since the sync token (RFC 6578 §3.5.1).
+	synced := x.Method == "REPORT" && syncCollection.Match(x.RequestBody)
 	for i := range r.Members {
-		if r.Members[i].Failed(absent) {
+		if m := &r.Members[i]; m.Failed(absent) && !(synced && m.Status == http.StatusNotFound) {
 			r.Failed++
 		}
 	}
@@ -288,7 +306,9 @@ func (j *judge) asked() []string {
 		} `json:"requests"`
 		Operations []any `json:"operations"`
 	}
-	if json.Unmarshal(j.RequestBody, &batch) != nil {
+	d := json.NewDecoder(bytes.NewReader(j.RequestBody))
+	d.UseNumber() // an id may be one, and is kept as it is
+	if d.Decode(&batch) != nil {
 		return nil
 	}
 	var ids []string

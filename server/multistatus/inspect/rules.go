@@ -1,12 +1,16 @@
 package inspect
 
 import (
+	"bytes"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"dav207/server/multistatus"
@@ -41,7 +45,7 @@ var rules = []rule{
 	must("cut-body", "RFC 9112 §8", "an answer ends as its framing says", cutBody),
 	must("content-type", "RFC 4918 §8.2", "XML is application/xml or text/xml, JSON is application/json", contentType),
 	must("charset", "RFC 7303 §3", "Content-Type, the XML declaration and the body agree on the charset; JSON is UTF-8", charset),
-	must("required-field", "RFC 9110 §15.5", "401 has WWW-Authenticate, 405 has Allow", requiredField),
+	must("required-field", "RFC 9110 §15.5", "401 has WWW-Authenticate, 405 Allow, 407 Proxy-Authenticate, 426 Upgrade", requiredField),
 	must("multistatus-status", "RFC 4918 §13", "a multistatus is the body of a 207", multistatusStatus),
 	should("hidden-failure", "RFC 4918 §11.1", "where outcomes differ the status is 207", hiddenFailure),
 	must("no-multistatus", "RFC 4918 §13", "the body of a 207 is a multistatus", noMultistatus),
@@ -59,7 +63,7 @@ var rules = []rule{
 	should("weak-etag", "RFC 4918 §8.8", "entity tags are strong: If-Match never holds with a weak one", weakTag),
 	should("cache-control", "RFC 9111 §4.2.2", "an answer that caches may keep says for how long: no-cache makes them ask", cacheControl),
 	should("cached-207", "RFC 9110 §15.1", "a 207 with a failure is not for caches", cached207),
-	should("vary", "RFC 9110 §12.5.5", "an answer that depends on Accept says Vary: Accept", vary),
+	should("vary", "RFC 9110 §12.5.5", "an answer that depends on Accept or Accept-Encoding says so in Vary", vary),
 	should("cors", "Fetch §3.2.3", "an answer to another origin has Access-Control-Allow-Origin, or the browser hides its status from the page", cors),
 	should("cors-expose", "Fetch §3.2.3", "fields that pages need are in Access-Control-Expose-Headers", corsExpose),
 	must("missing-id", "OData JSON 4.01 §19", "every item of a batch has a response", missingID),
@@ -106,6 +110,12 @@ func charset(j *judge) {
 	if (said == "utf-8" || j.JSON) && !isUTF8(j.body) {
 		j.found("", "the body is not UTF-8")
 	}
+	switch {
+	case j.JSON && said != "" && said != "utf-8" && said != "us-ascii":
+		j.found("", "Content-Type says %.40q", said)
+	case strings.HasPrefix(said, "utf-16") && !j.JSON && !bytes.ContainsRune(j.body, 0):
+		j.found("", "Content-Type says %.40q, the body is none", said)
+	}
 	if m := encoding.FindSubmatch(j.body); m != nil && said != "" && !strings.EqualFold(string(m[1]), said) {
 		j.found("", "Content-Type says %.40q, the XML declaration %.40q", said, m[1])
 	}
@@ -122,7 +132,8 @@ func isUTF8(b []byte) bool {
 }
 
 func requiredField(j *judge) {
-	field := map[int]string{http.StatusUnauthorized: "WWW-Authenticate", http.StatusMethodNotAllowed: "Allow"}[j.Status]
+	field := map[int]string{http.StatusUnauthorized: "WWW-Authenticate", http.StatusMethodNotAllowed: "Allow",
+		http.StatusProxyAuthRequired: "Proxy-Authenticate", http.StatusUpgradeRequired: "Upgrade"}[j.Status]
 	if field != "" && j.Header.Values(field) == nil {
 		j.found("", "%d without %s", j.Status, field)
 	}
@@ -297,9 +308,10 @@ func depth(j *judge) {
 }
 
 func dates(j *judge) {
-	for _, name := range []string{"Date", "Last-Modified", "Expires"} {
+	for _, name := range []string{"Date", "Last-Modified", "Expires", "Retry-After"} {
 		value := j.Header.Get(name)
-		if value == "" || name == "Expires" && (value == "0" || value == "-1") { // both mean the past (RFC 9111 §5.3)
+		if value == "" || name == "Expires" && (value == "0" || value == "-1") || // both mean the past (RFC 9111 §5.3)
+			name == "Retry-After" && strings.Trim(value, "0123456789") == "" { // seconds (RFC 9110 §10.2.3)
 			continue
 		}
 		if !multistatus.ValidDate(value) {
@@ -328,44 +340,96 @@ func (j *judge) read() bool { return j.Method == http.MethodGet || j.Method == h
 // cacheControl finds answers that caches keep without being told for how long: content with a date,
 // which is fresh for a tenth of its age, and permanent redirects.
 func cacheControl(j *judge) {
-	if !j.read() || j.Header.Get("Cache-Control") != "" || j.Header.Get("Expires") != "" {
+	if !j.read() || j.Header.Get("Expires") != "" {
 		return
+	}
+	control := j.directives()
+	for _, name := range []string{"no-store", "no-cache", "max-age", "s-maxage"} {
+		if _, ok := control[name]; ok {
+			return
+		}
 	}
 	switch j.Status {
 	case http.StatusOK, http.StatusPartialContent:
 		if j.Header.Get("Last-Modified") != "" {
-			j.found("", "there is Last-Modified, and neither Cache-Control nor Expires")
+			j.found("", "there is Last-Modified, and neither Cache-Control nor Expires says it")
 		}
 	case http.StatusMovedPermanently, http.StatusPermanentRedirect:
 		j.found("", "%d without Cache-Control is kept for good", j.Status)
 	}
 }
 
-// fresh matches what lets a cache keep an answer.
-var fresh = regexp.MustCompile(`(?i)\b(public|s-maxage|max-age=["]?[1-9])`)
+// directive matches a directive of Cache-Control (RFC 9111 §5.2), with its value.
+var directive = regexp.MustCompile("([!#$%&'*+\\-.^_`|~0-9A-Za-z]+)(?:=(\"(?:[^\"\\\\]|\\\\.)*\"|[^\",\\s]*))?")
+
+// directives returns those of Cache-Control, by their names in lower case.
+func (j *judge) directives() map[string]string {
+	found := make(map[string]string)
+	for _, m := range directive.FindAllStringSubmatch(strings.Join(j.Header.Values("Cache-Control"), ","), -1) {
+		found[strings.ToLower(m[1])] = strings.Trim(m[2], `"`)
+	}
+	return found
+}
+
+// fresh reports whether caches keep the answer and use it without asking. What has no lifetime they
+// keep if it is public.
+func (j *judge) fresh() bool {
+	control := j.directives()
+	if _, ok := control["no-store"]; ok {
+		return false
+	}
+	if fields, ok := control["no-cache"]; ok && fields == "" {
+		return false
+	}
+	told := false
+	for _, name := range []string{"max-age", "s-maxage"} {
+		age, ok := control[name]
+		told = told || ok
+		if n, err := strconv.ParseUint(age, 10, 64); ok && (err == nil && n > 0 || errors.Is(err, strconv.ErrRange)) {
+			return true
+		}
+	}
+	if told {
+		return false
+	}
+	if value := j.Header.Get("Expires"); value != "" {
+		expires, err := http.ParseTime(value)
+		date, undated := http.ParseTime(j.Header.Get("Date"))
+		if undated != nil {
+			date = time.Now()
+		}
+		return err == nil && expires.After(date)
+	}
+	_, public := control["public"]
+	return public
+}
 
 func cached207(j *judge) {
-	control := strings.Join(j.Header.Values("Cache-Control"), ",")
-	if j.Status == http.StatusMultiStatus && j.Report.Failed > 0 && fresh.MatchString(control) && !strings.Contains(strings.ToLower(control), "no-store") {
-		j.found("", "Cache-Control is %.60q", control)
+	if j.Status == http.StatusMultiStatus && j.Report.Failed > 0 && j.fresh() {
+		j.found("", "Cache-Control is %.60q, Expires %.40q", strings.Join(j.Header.Values("Cache-Control"), ","), j.Header.Get("Expires"))
 	}
 }
 
-// vary looks at answers in JSON: that other bodies depend on Accept is not known.
+// vary looks at what is known to depend on the request: a body in JSON, and a coding.
 func vary(j *judge) {
+	varies := strings.Join(j.Header.Values("Vary"), ",")
 	accept := j.RequestHeader.Get("Accept")
-	if !j.hasBody() || j.Kind == multistatus.KindBatch || !j.JSON || !strings.Contains(accept, "json") {
-		return
+	if j.hasBody() && j.Kind != multistatus.KindBatch && j.JSON && strings.Contains(accept, "json") && !lists(varies, "Accept") {
+		j.found("", "the request has Accept: %.60s, and Vary is %.60q", accept, varies)
 	}
-	if v := strings.Join(j.Header.Values("Vary"), ","); !lists(v, "Accept") {
-		j.found("", "the request has Accept: %.60s, and Vary is %.60q", accept, v)
+	accept = j.RequestHeader.Get("Accept-Encoding")
+	if _, never := j.directives()["no-store"]; j.read() && accept != "" && j.Header.Get("Content-Encoding") != "" && !never && !lists(varies, "Accept-Encoding") {
+		j.found("", "the request has Accept-Encoding: %.60s, and Vary is %.60q", accept, varies)
 	}
 }
 
 // lists reports whether a list in a header field has an element, or "*".
-func lists(field, element string) bool {
+func lists(field, element string) bool { return names(field, "*") || names(field, element) }
+
+// names reports whether a list in a header field has an element.
+func names(field, element string) bool {
 	for one := range strings.SplitSeq(field, ",") {
-		if one = strings.TrimSpace(one); one == "*" || strings.EqualFold(one, element) {
+		if strings.EqualFold(strings.TrimSpace(one), element) {
 			return true
 		}
 	}
@@ -382,8 +446,10 @@ func (j *judge) crossOrigin() string {
 }
 
 func cors(j *judge) {
-	origin, allowed := j.crossOrigin(), j.Header.Get("Access-Control-Allow-Origin")
+	origin, allowed := j.crossOrigin(), strings.Join(j.Header.Values("Access-Control-Allow-Origin"), ", ")
+	varies := lists(strings.Join(j.Header.Values("Vary"), ","), "Origin")
 	switch {
+	case allowed == "" && origin == "" && varies: // another answer is for those who come from one
 	case allowed == "":
 		for _, name := range slices.Sorted(maps.Keys(j.Header)) {
 			if origin == "" && strings.HasPrefix(name, "Access-Control-") {
@@ -396,10 +462,12 @@ func cors(j *judge) {
 		}
 	case allowed == "*" && strings.EqualFold(j.Header.Get("Access-Control-Allow-Credentials"), "true"):
 		j.found("", "* does not count where there are credentials")
+	case strings.Contains(allowed, ","):
+		j.found("", "%.60q is more than one value", allowed)
 	case origin == "" || allowed == "*":
 	case allowed != origin:
 		j.found("", "it is %.60q, not %.60s", allowed, origin)
-	case !lists(strings.Join(j.Header.Values("Vary"), ","), "Origin"):
+	case !varies:
 		j.found("", "it names the origin, and Vary does not: caches give it to others")
 	}
 }
@@ -410,14 +478,16 @@ func corsExpose(j *judge) {
 	}
 	exposed := strings.Join(j.Header.Values("Access-Control-Expose-Headers"), ",")
 	for _, name := range []string{"DAV", "ETag", "Lock-Token", "Location", "Retry-After"} {
-		if j.Header.Get(name) != "" && !lists(exposed, name) {
+		all := lists(exposed, "*") && j.Header.Get("Access-Control-Allow-Credentials") != "true" // there "*" is a name
+		if j.Header.Get(name) != "" && !all && !names(exposed, name) {
 			j.found("", "%s is not", name)
 		}
 	}
 }
 
 func missingID(j *judge) {
-	if j.Kind != multistatus.KindBatch {
+	empty := j.Kind == multistatus.KindMultistatus && j.JSON && len(j.Members) == 0
+	if j.Kind != multistatus.KindBatch && !empty {
 		return
 	}
 	answered := make(map[string]bool)

@@ -19,27 +19,24 @@ import (
 // readExchange reads a saved answer to the request in text, which may be "".
 func readExchange(t *testing.T, request string, answer []byte) *inspect.Exchange {
 	t.Helper()
-	var target *url.URL
-	head, body, _ := strings.Cut(request, "\n\n")
-	lines := strings.Split(strings.TrimSuffix(head, "\n"), "\n")
-	words := strings.Fields(lines[0])
-	if len(words) > 1 {
-		var err error
-		if target, err = url.Parse(words[1]); err != nil {
+	target := &inspect.Request{}
+	if request != "" {
+		head, body, _ := strings.Cut(request, "\n\n")
+		lines := strings.Split(strings.TrimSuffix(head, "\n"), "\n")
+		words := strings.Fields(lines[0])
+		u, err := url.Parse(words[1])
+		if err != nil {
 			t.Fatal(err)
+		}
+		target = &inspect.Request{Method: words[0], URL: u, Header: make(http.Header), Body: []byte(body)}
+		for _, line := range lines[1:] {
+			name, value, _ := strings.Cut(line, ": ")
+			target.Header.Add(textproto.CanonicalMIMEHeaderKey(name), value)
 		}
 	}
 	x, err := inspect.ReadSaved(bytes.NewReader(answer), target)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, answer)
-	}
-	if request == "" {
-		return x
-	}
-	x.Method, x.RequestHeader, x.RequestBody = words[0], make(http.Header), []byte(body)
-	for _, line := range lines[1:] {
-		name, value, _ := strings.Cut(line, ": ")
-		x.RequestHeader.Add(textproto.CanonicalMIMEHeaderKey(name), value)
 	}
 	return x
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -17,19 +16,20 @@ import (
 
 var errNothing = errors.New("standard input is empty")
 
-// ReadSaved reads an answer as curl -i writes it, or a body alone, for a request to target, which
-// may be nil. Of several answers, as after a redirect or a 1xx, the last one counts; its URL is that
-// to which the redirects led. Err is set if there is nothing, or if the body is shorter than its
-// framing says or longer than MaxBody.
-func ReadSaved(r io.Reader, target *url.URL) (*Exchange, error) {
+// ReadSaved reads an answer as curl -i writes it, or a body alone, to a request of which target says
+// what is known. Of several answers, as after a redirect or a 1xx, the last one counts; its URL is
+// that to which the redirects led. Err is set if there is nothing, or if the body is shorter than
+// its framing says or longer than MaxBody.
+func ReadSaved(r io.Reader, target *Request) (*Exchange, error) {
 	saved, err := io.ReadAll(io.LimitReader(r, MaxBody+1))
 	if err != nil {
 		return nil, err
 	}
-	x := &Exchange{URL: target, Body: saved}
+	x := &Exchange{Method: target.Method, URL: target.URL, RequestHeader: target.Header, RequestBody: target.Body, Body: saved}
 	switch {
 	case len(saved) == 0:
-		return &Exchange{URL: target, Err: errNothing}, nil
+		x.Body, x.Err = nil, errNothing
+		return x, nil
 	case len(saved) > MaxBody:
 		x.Body, x.Err = saved[:MaxBody], errTooLong
 	}
@@ -124,7 +124,9 @@ func (x *Exchange) readHead() error {
 	if x.Status >= 100 && x.Status < 200 {
 		x.Interim = append(x.Interim, x.Status)
 	} else if x.Status != 0 {
-		x.Redirects = append(x.Redirects, &Exchange{URL: x.URL, Proto: x.Proto, Status: x.Status, Header: x.Header})
+		before := *x
+		before.Body, before.Err, before.Redirects = nil, nil, nil // curl prints no body of it
+		x.Redirects, x.Interim = append(x.Redirects, &before), nil
 		if next, ok := x.location(); ok {
 			x.URL = next
 		}

@@ -42,7 +42,7 @@ func TestReadSaved(t *testing.T) {
 		{"no field", "HTTP/1.1 200 OK\r\nx\r\n\r\n", `line 2, "x", is not a header field`},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
-			x, err := inspect.ReadSaved(strings.NewReader(tt.saved), nil)
+			x, err := inspect.ReadSaved(strings.NewReader(tt.saved), &inspect.Request{})
 			got := fmt.Sprint(err)
 			if err == nil {
 				got = fmt.Sprintf("%d %v %d %q %v", x.Status, x.Interim, len(x.Redirects), x.Body, x.Err)
@@ -125,7 +125,7 @@ func TestContentEncoding(t *testing.T) {
 // against the server.
 func TestSavedLimit(t *testing.T) {
 	body := `<multistatus xmlns="DAV:"><response><href>/a</href><status>HTTP/1.1 200 OK</status></response><!--` + strings.Repeat("x", inspect.MaxBody)
-	x, err := inspect.ReadSaved(strings.NewReader("HTTP/1.1 207 Multi-Status\r\nContent-Type: text/xml\r\n\r\n"+body), nil)
+	x, err := inspect.ReadSaved(strings.NewReader("HTTP/1.1 207 Multi-Status\r\nContent-Type: text/xml\r\n\r\n"+body), &inspect.Request{})
 	if err != nil || x.Err == nil || len(x.Body) > inspect.MaxBody {
 		t.Fatal(len(x.Body), err, x.Err)
 	}
@@ -162,6 +162,9 @@ func TestOutcomes(t *testing.T) {
 		{"DELETE names what failed", "DELETE http://h/c/", head + ms(response("/c/b", "423 Locked")), 0, 3, "1 failed; what succeeded is not named"},
 		{"404 of a property is no failure", "", head + ms(`<response><href>/</href><propstat><prop><x/></prop><status>HTTP/1.1 404 Not Found</status></propstat></response>`), 0, 0, "1 of 1 succeeded"},
 		{"but of one that was to be changed", "PROPPATCH http://h/", head + ms(`<response><href>/</href><propstat><prop><x/></prop><status>HTTP/1.1 404 Not Found</status></propstat></response>`), 0, 3, "0 of 1 succeeded"},
+		{"404 of what was removed, in a sync-collection (RFC 6578 §3.5.1)", "REPORT http://h/c/\n\n<x:sync-collection xmlns:x=\"DAV:\"/>", head + ms(response("/c/a", "404 Not Found")), 0, 0, "1 of 1 succeeded"},
+		{"404 of another report", "REPORT http://h/c/\n\n<multiget xmlns=\"urn:x\"/>", head + ms(response("/c/a", "404 Not Found")), 0, 3, "0 of 1 succeeded"},
+		{"304 of an item", "", `{"responses":[{"id":"1","status":304}]}`, 0, 0, "1 of 1 succeeded"},
 		{"a violation", "", head + ms(response("/a", "200 OK")+response("/a", "200 OK")), 0, 4, "2 of 2 succeeded; 1 violation"},
 		{"a violation is worse than a failure", "", head + both + "x", 0, 4, "1 of 2 succeeded; 1 violation"},
 		{"a warning alone", "PUT http://h/a", "HTTP/1.1 201 Created\nETag: W/\"a\"\n\n", 0, 0, "the request succeeded; 1 warning"},
