@@ -261,13 +261,10 @@ func addField(h http.Header, field string) error {
 	}
 	value = strings.TrimSpace(value)
 	if !httpguts.ValidHeaderFieldName(name) || !ok && !empty || !httpguts.ValidHeaderFieldValue(value) {
-		token, _, _ := strings.Cut(strings.Map(func(r rune) rune {
-			if !httpguts.IsTokenRune(r) {
-				return ' '
-			}
-			return r
-		}, name), " ")
-		return usagef("--header %q is not NAME: VALUE", token) // the rest may be secret
+		if i := strings.IndexFunc(name, func(r rune) bool { return !httpguts.IsTokenRune(r) }); i >= 0 {
+			name = name[:i] // the rest may be secret
+		}
+		return usagef("--header %q is not NAME: VALUE", name)
 	}
 	name = http.CanonicalHeaderKey(name)
 	switch {
