@@ -212,7 +212,7 @@ func (r *Report) conclude(x *Exchange, expect int) {
 	r.Verdict = r.verdict(x, expect)
 }
 
-// verdict returns one line.
+// verdict returns one line. One piece: it is a list of cases.
 func (r *Report) verdict(x *Exchange, expect int) string {
 	var s string
 	switch {

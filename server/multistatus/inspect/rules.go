@@ -102,6 +102,7 @@ func contentType(j *judge) {
 // encoding finds the declared encoding of an XML document.
 var encoding = regexp.MustCompile(`^\s*<\?xml[^>]*?encoding\s*=\s*["']([^"']*)`)
 
+// One piece: it is a list of what can contradict what.
 func charset(j *judge) {
 	_, said := j.mediaType()
 	if !j.hasBody() || j.Status == 0 {
@@ -153,7 +154,8 @@ func hiddenFailure(j *judge) {
 }
 
 func noMultistatus(j *judge) {
-	// A body that was saved alone has no status: it can only be one, or one of another kind that is known.
+	// A body that was saved alone has no status: it can only be one, or one of another kind that is
+	// known.
 	claims := j.Status == http.StatusMultiStatus || j.Status == 0 && j.Kind == multistatus.KindOther && j.Method != http.MethodGet
 	if claims && j.Method != http.MethodHead && (!j.JSON || j.Status == 0) && j.Kind != multistatus.KindMultistatus && j.readable() {
 		j.found("", "the body is none")
@@ -445,6 +447,7 @@ func (j *judge) crossOrigin() string {
 	return origin
 }
 
+// One piece: it is a list of cases.
 func cors(j *judge) {
 	origin, allowed := j.crossOrigin(), strings.Join(j.Header.Values("Access-Control-Allow-Origin"), ", ")
 	varies := lists(strings.Join(j.Header.Values("Vary"), ","), "Origin")

@@ -16,10 +16,10 @@ import (
 
 var errNothing = errors.New("standard input is empty")
 
-// ReadSaved reads an answer as curl -i writes it, or a body alone, to a request of which target says
-// what is known. Of several answers, as after a redirect or a 1xx, the last one counts; its URL is
-// that to which the redirects led. Err is set if there is nothing, or if the body is shorter than
-// its framing says or longer than MaxBody.
+// ReadSaved reads an answer as curl -i writes it, or a body alone, to a request of which target
+// says what is known. Of several answers, as after a redirect or a 1xx, the last one counts; its
+// URL is that to which the redirects led. Err is set if there is nothing, or if the body is shorter
+// than its framing says or longer than MaxBody.
 func ReadSaved(r io.Reader, target *Request) (*Exchange, error) {
 	saved, err := io.ReadAll(io.LimitReader(r, MaxBody+1))
 	if err != nil {
@@ -43,16 +43,24 @@ func ReadSaved(r io.Reader, target *Request) (*Exchange, error) {
 		x.readChunks()
 		return x, nil
 	}
-	if n, err := strconv.Atoi(x.Header.Get("Content-Length")); err == nil && n >= 0 && x.Err == nil {
-		switch {
-		case len(x.Body) > n && x.Header.Get("Content-Encoding") == "":
-			x.Body = x.Body[:n] // curl -w '\n' has added a line feed
-		case len(x.Body) < n && len(x.Body) > 0 && (x.Header.Get("Content-Encoding") == "" || x.isEncoded()):
-			// An empty body is that of HEAD, and curl --compressed has decoded an encoding.
-			x.Err = fmt.Errorf("%d bytes of %d: %w", len(x.Body), n, io.ErrUnexpectedEOF)
-		}
-	}
+	x.checkLength()
 	return x, nil
+}
+
+// checkLength compares the body with Content-Length. curl -w '\n' has added a line feed to the one,
+// and an empty one is that of HEAD.
+func (x *Exchange) checkLength() {
+	n, err := strconv.Atoi(x.Header.Get("Content-Length"))
+	if err != nil || n < 0 || x.Err != nil {
+		return
+	}
+	coded := x.Header.Get("Content-Encoding") != ""
+	switch {
+	case len(x.Body) > n && !coded:
+		x.Body = x.Body[:n]
+	case len(x.Body) < n && len(x.Body) > 0 && (!coded || x.isEncoded()): // curl --compressed has decoded others
+		x.Err = fmt.Errorf("%d bytes of %d: %w", len(x.Body), n, io.ErrUnexpectedEOF)
+	}
 }
 
 // plainHead returns what was saved without the byte order mark, and from UTF-16, in which shells of
@@ -131,21 +139,28 @@ func (x *Exchange) readHead() error {
 			x.URL = next
 		}
 	}
-	x.Proto, x.Status, x.Header, x.Body = fields[0], status, make(http.Header), rest
+	x.Proto, x.Status, x.Body = fields[0], status, rest
+	x.Header, err = parseFields(lines[1:])
+	return err
+}
+
+// parseFields parses the lines of header fields.
+func parseFields(lines []string) (http.Header, error) {
+	h := make(http.Header)
 	var last []string // the values of the last field
-	for i, line := range lines[1:] {
+	for i, line := range lines {
 		if text := strings.TrimLeft(line, " \t"); text != line && last != nil { // obs-fold (RFC 9112 §5.2)
 			last[len(last)-1] += " " + strings.TrimSpace(text)
 			continue
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok || strings.ContainsAny(name, " \t") || name == "" {
-			return fmt.Errorf("line %d, %.60q, is not a header field", i+2, line)
+			return nil, fmt.Errorf("line %d, %.60q, is not a header field", i+2, line)
 		}
-		x.Header.Add(name, strings.TrimSpace(value))
-		last = x.Header.Values(name)
+		h.Add(name, strings.TrimSpace(value))
+		last = h.Values(name)
 	}
-	return nil
+	return h, nil
 }
 
 // cutHead splits b after the first empty line.

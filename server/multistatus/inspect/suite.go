@@ -172,13 +172,7 @@ func (s *suite) propfind() {
 		})
 	listing := s.ask("PROPFIND, Depth: 1", "PROPFIND", "", named, []string{"Depth: 1"}, isMultistatus)
 	if listing.Report != nil {
-		for i := range listing.Members {
-			m := &listing.Members[i]
-			if p := property(m, "getcontentlength"); p != nil && !m.Failed(false) && !strings.HasSuffix(m.Href, "/") && s.holds(m.Href) {
-				s.file = m
-				break
-			}
-		}
+		s.file = s.firstFile(listing.Members)
 	}
 	s.ask("PROPFIND, Depth: infinity", "PROPFIND", "", `<propfind xmlns="DAV:"><prop><resourcetype/></prop></propfind>`, []string{"Depth: infinity"}, func(r *row) bool {
 		refused := r.Condition != nil && r.Condition.Name.Local == multistatus.PropfindFiniteDepth
@@ -187,6 +181,17 @@ func (s *suite) propfind() {
 		}
 		return isMultistatus(r)
 	})
+}
+
+// firstFile returns the first file of a listing, or nil.
+func (s *suite) firstFile(members []multistatus.Member) *multistatus.Member {
+	for i := range members {
+		m := &members[i]
+		if p := property(m, "getcontentlength"); p != nil && !m.Failed(false) && !strings.HasSuffix(m.Href, "/") && s.holds(m.Href) {
+			return m
+		}
+	}
+	return nil
 }
 
 // holds reports whether the collection has what an href names. What a server says of others is not
