@@ -15,7 +15,6 @@ import (
 
 // checkResponses checks what the responses of a multistatus must be beside their grammar.
 func (r *Report) checkResponses() {
-	f := (*findings)(&r.Findings)
 	seen := make(map[string]bool)    // resources
 	above := make(map[string]string) // the parent of each member that came, and that member
 	paths, absolute := 0, 0
@@ -26,7 +25,7 @@ func (r *Report) checkResponses() {
 		}
 		name := strings.TrimSuffix(unescape(m.Href), "/")
 		if seen[name] {
-			f.add(ruleDuplicate, m.Href, "this is its second one")
+			r.Add(ruleDuplicate, m.Href, "this is its second one")
 		}
 		seen[name] = true
 		switch {
@@ -35,11 +34,11 @@ func (r *Report) checkResponses() {
 		case absoluteURI.MatchString(m.Href):
 			absolute++
 		default:
-			f.add(ruleHrefForm, m.Href, "it is neither")
+			r.Add(ruleHrefForm, m.Href, "it is neither")
 		}
-		checkHref(f, m.Href)
+		checkHref(r, m.Href)
 		if first, ok := above[name]; ok && len(m.Propstat) > 0 {
-			f.add(ruleOrder, m.Href, "its member %s comes before it", first)
+			r.Add(ruleOrder, m.Href, "its member %s comes before it", first)
 		}
 		if parent := name[:strings.LastIndexByte(name, '/')+1]; parent != "" {
 			parent = strings.TrimSuffix(parent, "/")
@@ -47,10 +46,10 @@ func (r *Report) checkResponses() {
 				above[parent] = m.Href
 			}
 		}
-		checkPropstats(f, m)
+		checkPropstats(r, m)
 	}
 	if paths > 0 && absolute > 0 {
-		f.add(ruleHrefMixed, "", "%d are absolute paths, %d absolute URIs", paths, absolute)
+		r.Add(ruleHrefMixed, "", "%d are absolute paths, %d absolute URIs", paths, absolute)
 	}
 }
 
@@ -74,42 +73,42 @@ var (
 	dots      = regexp.MustCompile(`(?:^|/)\.\.?(?:/|$)`)
 )
 
-func checkHref(f *findings, href string) {
+func checkHref(r *Report, href string) {
 	path := href
 	if m := absoluteURI.FindStringSubmatch(href); m != nil {
 		path = m[1]
 	}
 	if bad := unescaped.FindString(path); bad != "" {
-		f.add(ruleHrefEscape, href, "%q is not", bad)
+		r.Add(ruleHrefEscape, href, "%q is not", bad)
 	}
 	path, _, _ = strings.Cut(path, "?")
 	if dot := dots.FindString(path); dot != "" {
-		f.add(ruleHrefDots, href, "it has %q", dot)
+		r.Add(ruleHrefDots, href, "it has %q", dot)
 	}
 }
 
 // checkPropstats checks the propstats of a member, and the values of live properties in them.
-func checkPropstats(f *findings, m *Member) {
+func checkPropstats(r *Report, m *Member) {
 	statuses := make(map[int]int)
 	for i := range m.Propstat {
 		ps := &m.Propstat[i]
 		// Propstats may differ in their conditions.
 		if ps.Error == nil && ps.Description == "" {
 			if statuses[ps.Status]++; statuses[ps.Status] == 2 {
-				f.add(ruleSameStatus, m.Href, "two propstats have %d", ps.Status)
+				r.Add(ruleSameStatus, m.Href, "two propstats have %d", ps.Status)
 			}
 		}
 		if ps.Status != http.StatusOK {
 			continue
 		}
 		for j := range ps.Prop {
-			checkProperty(f, m.Href, &ps.Prop[j])
+			checkProperty(r, m.Href, &ps.Prop[j])
 		}
 	}
 }
 
 // checkProperty checks the value of a property. An empty one is that of propname or of PROPPATCH.
-func checkProperty(f *findings, href string, p *Property) {
+func checkProperty(r *Report, href string, p *Property) {
 	if p.XMLName.Space != Namespace || len(p.InnerXML) == 0 {
 		return
 	}
@@ -118,21 +117,21 @@ func checkProperty(f *findings, href string, p *Property) {
 	case "resourcetype":
 		path, _, _ := strings.Cut(href, "?")
 		if p.Has("collection") && href != "" && !strings.HasSuffix(path, "/") {
-			f.add(ruleSlash, href, "it is one")
+			r.Add(ruleSlash, href, "it is one")
 		}
 	case "creationdate":
 		if !validDateTime(text) {
-			f.add(ruleCreation, href, "%.60q is none", text)
+			r.Add(ruleCreation, href, "%.60q is none", text)
 		}
 	case "getlastmodified":
 		if !ValidDate(text) {
-			f.add(ruleModified, href, "%.60q is none", text)
+			r.Add(ruleModified, href, "%.60q is none", text)
 		}
 	case "getetag":
 		if weak, ok := ParseETag(text); !ok {
-			f.add(ruleETag, href, "%.60q is none", text)
+			r.Add(ruleETag, href, "%.60q is none", text)
 		} else if weak {
-			f.add(ruleWeak, href, "%.60q is weak", text)
+			r.Add(ruleWeak, href, "%.60q is weak", text)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func Decode(r io.Reader) ([]Response, error) {
 	if root.Name != dav("multistatus") {
 		return nil, invalidf("the root element is %s", root.Name.Local)
 	}
-	var d decoder
+	d := decoder{&Report{}}
 	out := d.responses(root)
 	if err := d.err(); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func DecodeError(r io.Reader) (*Condition, error) {
 	if root.Name != dav("error") {
 		return nil, invalidf("the root element is %s", root.Name.Local)
 	}
-	var d decoder
+	d := decoder{&Report{}}
 	c := d.condition(root, "")
 	if err := d.err(); err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func invalidf(format string, args ...any) error {
 }
 
 // decoder decodes the elements of a multistatus, and goes on after what is wrong.
-type decoder struct{ findings }
+type decoder struct{ *Report }
 
 // responses decodes the responses of a DAV:multistatus.
 func (d *decoder) responses(root *davxml.Element) []Response {
@@ -113,7 +113,7 @@ func (d *decoder) once(o *outcome, parent, href string, child xml.Name) {
 		if child == dav("prop") {
 			rule = rulePropstat
 		}
-		d.add(rule, href, "a %s has two DAV:%s", parent, child.Local)
+		d.Add(rule, href, "a %s has two DAV:%s", parent, child.Local)
 	}
 	if o.seen == nil {
 		o.seen = make(map[xml.Name]bool)
@@ -132,7 +132,7 @@ func (d *decoder) response(out []Response, e *davxml.Element) []Response {
 		}
 	}
 	if len(hrefs) == 0 {
-		d.add(ruleNoHref, "", "a response has none")
+		d.Add(ruleNoHref, "", "a response has none")
 		hrefs = []string{""}
 	}
 	first := hrefs[0]
@@ -147,11 +147,11 @@ func (d *decoder) response(out []Response, e *davxml.Element) []Response {
 	}
 	switch status := o.seen[dav("status")]; {
 	case !status && len(propstats) == 0:
-		d.add(ruleOutcome, first, "the response has neither status nor propstat")
+		d.Add(ruleOutcome, first, "the response has neither status nor propstat")
 	case status && len(propstats) > 0:
-		d.add(ruleOutcome, first, "the response has both status and propstat")
+		d.Add(ruleOutcome, first, "the response has both status and propstat")
 	case len(hrefs) > 1 && len(propstats) > 0:
-		d.add(ruleOutcome, first, "a response with propstats has %d hrefs", len(hrefs))
+		d.Add(ruleOutcome, first, "a response with propstats has %d hrefs", len(hrefs))
 	}
 	d.unique(first, propstats)
 	for _, href := range hrefs {
@@ -162,12 +162,12 @@ func (d *decoder) response(out []Response, e *davxml.Element) []Response {
 }
 
 // unique reports a property that occurs twice: "the property may only show up once" (§9.1).
-func (f *findings) unique(href string, propstats []Propstat) {
+func (r *Report) unique(href string, propstats []Propstat) {
 	seen := make(map[xml.Name]bool)
 	for _, ps := range propstats {
 		for _, p := range ps.Prop {
 			if seen[p.XMLName] {
-				f.add(rulePropTwice, href, "the response has the property %s twice", p.XMLName.Local)
+				r.Add(rulePropTwice, href, "the response has the property %s twice", p.XMLName.Local)
 			}
 			seen[p.XMLName] = true
 		}
@@ -189,7 +189,7 @@ func (d *decoder) propstat(e *davxml.Element, href string) Propstat {
 		d.once(&o, "propstat", href, c.Name)
 	}
 	if !o.seen[dav("prop")] || !o.seen[dav("status")] {
-		d.add(rulePropstat, href, "a propstat lacks its prop or its status")
+		d.Add(rulePropstat, href, "a propstat lacks its prop or its status")
 	}
 	return Propstat{Prop: properties, Status: o.status, Error: o.condition, Description: o.description}
 }
@@ -203,7 +203,7 @@ func decodeProperty(e *davxml.Element) Property {
 // condition decodes the first condition in a DAV:error (§14.5). It returns nil if there is none.
 func (d *decoder) condition(e *davxml.Element, href string) *Condition {
 	if len(e.Children) == 0 {
-		d.add(ruleCondition, href, "a DAV:error names no condition")
+		d.Add(ruleCondition, href, "a DAV:error names no condition")
 		return nil
 	}
 	first := e.Children[0]
@@ -223,7 +223,7 @@ func (d *decoder) condition(e *davxml.Element, href string) *Condition {
 func (d *decoder) href(e *davxml.Element, of string) (href string, ok bool) {
 	href = strings.Trim(e.Text(), whiteSpace)
 	if href == "" || len(e.Children) > 0 {
-		d.add(ruleHrefEmpty, of, "a DAV:href holds no URL")
+		d.Add(ruleHrefEmpty, of, "a DAV:href holds no URL")
 		return "", false
 	}
 	return href, true
@@ -238,7 +238,7 @@ func (d *decoder) status(e *davxml.Element, href string) int {
 	if m := statusLine.FindStringSubmatch(line); m != nil && len(e.Children) == 0 {
 		return atoi(m[1])
 	}
-	d.add(ruleStatusLine, href, "%.60q is not a status line", line)
+	d.Add(ruleStatusLine, href, "%.60q is not a status line", line)
 	if m := anyStatus.FindStringSubmatch(line); m != nil {
 		return atoi(m[1])
 	}

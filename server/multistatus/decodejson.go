@@ -37,7 +37,7 @@ func DecodeProblem(r io.Reader) (*Error, error) {
 	e := &Error{}
 	_, err := decodeJSON(r, func(j *jsonReader, v *jsonValue) {
 		if v.kind != '{' {
-			j.add(ruleJSONValue, "", "a problem is an object")
+			j.Add(ruleJSONValue, "", "a problem is an object")
 		}
 		if status := v.get("status"); status.kind != 0 {
 			e.Status = j.status(status, "")
@@ -58,11 +58,11 @@ func decodeJSON(r io.Reader, read func(*jsonReader, *jsonValue)) (*jsonReader, e
 	}
 	j := &jsonReader{Report: &Report{}}
 	v := j.parse(body)
-	if len(j.findings) == 0 {
+	if len(j.Findings) == 0 {
 		read(j, &v)
 	}
-	if len(j.findings) > 0 {
-		return nil, invalidf("%s", j.findings[0])
+	if len(j.Findings) > 0 {
+		return nil, invalidf("%s", j.Findings[0])
 	}
 	return j, nil
 }
@@ -199,17 +199,13 @@ func (v *jsonValue) add(p *jsonParser, name string, member jsonValue) {
 }
 
 // jsonReader reads a report from JSON.
-type jsonReader struct {
-	*Report
-	findings
-}
+type jsonReader struct{ *Report }
 
 // readJSON reads a body in JSON.
 func (r *Report) readJSON(body []byte) {
 	j := jsonReader{Report: r}
 	v := j.parse(body)
 	j.document(&v)
-	r.Findings = append(r.Findings, j.findings...)
 }
 
 // parse parses a body, or what comes before the fault in it.
@@ -229,9 +225,9 @@ func (j *jsonReader) parse(body []byte) jsonValue {
 		err = io.ErrUnexpectedEOF
 		fallthrough
 	case err != nil:
-		j.add(ruleJSON, "", "near byte %d: %v", p.InputOffset(), err)
+		j.Add(ruleJSON, "", "near byte %d: %v", p.InputOffset(), err)
 	case p.twice != "":
-		j.add(ruleJSON, "", "an object has %.60q twice", p.twice)
+		j.Add(ruleJSON, "", "an object has %.60q twice", p.twice)
 	}
 	return v
 }
@@ -250,7 +246,7 @@ func (j *jsonReader) document(v *jsonValue) {
 			continue
 		}
 		if list.kind != '[' {
-			j.add(ruleJSONShape, "", "%s is no array", name)
+			j.Add(ruleJSONShape, "", "%s is no array", name)
 		}
 		j.Kind = KindMultistatus // an empty one
 		if name == "results" {
@@ -275,21 +271,21 @@ func (j *jsonReader) items(list []jsonValue, name string) {
 		id := item.get("id", "index").string()
 		switch {
 		case item.kind != '{':
-			j.add(ruleJSONShape, "", "%s[%d] is no object", name, i)
+			j.Add(ruleJSONShape, "", "%s[%d] is no object", name, i)
 		case id == "" && item.get("href").kind != 0, id == "" && len(item.get("propstats").array()) > 0:
 			j.Members = append(j.Members, Member{Response: j.response(item, item.get("href").string())})
 		case id == "":
 			j.Kind = KindBatch
-			j.add(ruleJSONShape, "", "%s[%d] has neither an id nor an href", name, i)
+			j.Add(ruleJSONShape, "", "%s[%d] has neither an id nor an href", name, i)
 			j.item(item, id)
 		default:
 			j.Kind = KindBatch
 			if seen[id] {
-				j.add(ruleBatchTwice, id, "this is its second one")
+				j.Add(ruleBatchTwice, id, "this is its second one")
 			}
 			seen[id] = true
 			if item.get("id").kind == 0 && id != strconv.Itoa(i) {
-				j.add(ruleIndex, id, "it is result %d", i)
+				j.Add(ruleIndex, id, "it is result %d", i)
 			}
 			j.item(item, id)
 		}
@@ -317,7 +313,7 @@ func (j *jsonReader) item(item *jsonValue, id string) {
 func (j *jsonReader) response(v *jsonValue, href string) Response {
 	href = strings.Trim(href, whiteSpace)
 	if href == "" {
-		j.add(ruleNoHref, "", "a response has none")
+		j.Add(ruleNoHref, "", "a response has none")
 	}
 	r := Response{Href: href}
 	status, list := v.get("status"), v.get("propstats")
@@ -326,9 +322,9 @@ func (j *jsonReader) response(v *jsonValue, href string) Response {
 	}
 	switch has := len(list.array()) > 0; {
 	case has && status.kind != 0:
-		j.add(ruleOutcome, href, "the response has both status and propstats")
+		j.Add(ruleOutcome, href, "the response has both status and propstats")
 	case !has && status.kind == 0:
-		j.add(ruleOutcome, href, "the response has neither status nor propstats")
+		j.Add(ruleOutcome, href, "the response has neither status nor propstats")
 	}
 	for i := range list.array() {
 		r.Propstat = append(r.Propstat, j.propstat(&list.members[i], href))
@@ -341,7 +337,7 @@ func (j *jsonReader) response(v *jsonValue, href string) Response {
 func (j *jsonReader) propstat(v *jsonValue, href string) Propstat {
 	properties, status := v.get("properties"), v.get("status")
 	if properties.kind != '{' || status.kind == 0 {
-		j.add(rulePropstat, href, "a propstat lacks its properties or its status")
+		j.Add(rulePropstat, href, "a propstat lacks its properties or its status")
 	}
 	ps := Propstat{Status: j.status(status, href)}
 	for i, name := range properties.names {
@@ -356,7 +352,7 @@ func (j *jsonReader) property(name string, v *jsonValue, href string) Property {
 	p := Property{XMLName: j.name(name, href), Lang: v.get("lang").string()}
 	text, isXML := v.content(), v.get("xml").kind == 's'
 	if v.kind != 's' && isXML == (v.get("text").kind == 's') {
-		j.add(ruleJSONValue, href, "the property %.60s is neither text nor XML", name)
+		j.Add(ruleJSONValue, href, "the property %.60s is neither text nor XML", name)
 	}
 	switch {
 	case isXML:
@@ -367,7 +363,7 @@ func (j *jsonReader) property(name string, v *jsonValue, href string) Property {
 		if err == nil {
 			err = fmt.Errorf("it is the element %s", NameString(e.Name))
 		}
-		j.add(ruleWellFormed, href, "the property %s: %v", name, err)
+		j.Add(ruleWellFormed, href, "the property %s: %v", name, err)
 		text = v.get("xml").text
 	case v.get("text").kind == 's':
 		text = v.get("text").text
@@ -385,10 +381,10 @@ func (j *jsonReader) status(v *jsonValue, name string) int {
 		return n
 	}
 	if v.kind == 0 {
-		j.add(ruleBatchStatus, name, "it has none")
+		j.Add(ruleBatchStatus, name, "it has none")
 		return 0
 	}
-	j.add(ruleBatchStatus, name, "it is %.60q", v.content())
+	j.Add(ruleBatchStatus, name, "it is %.60q", v.content())
 	if m := anyStatus.FindStringSubmatch(v.string()); m != nil {
 		return atoi(m[1])
 	}
@@ -399,7 +395,7 @@ func (j *jsonReader) status(v *jsonValue, name string) int {
 func (j *jsonReader) name(s, href string) xml.Name {
 	n := ParseName(s)
 	if checkName(n) != nil {
-		j.add(ruleJSONValue, href, "%.60q is no name", s)
+		j.Add(ruleJSONValue, href, "%.60q is no name", s)
 	}
 	return n
 }
@@ -414,7 +410,7 @@ func (j *jsonReader) condition(v *jsonValue, href string) *Condition {
 	for _, h := range v.get("hrefs").array() {
 		root := strings.Trim(h.string(), whiteSpace)
 		if root == "" {
-			j.add(ruleHrefEmpty, href, "a condition names no URL")
+			j.Add(ruleHrefEmpty, href, "a condition names no URL")
 			continue
 		}
 		c.Hrefs = append(c.Hrefs, root)
@@ -441,7 +437,7 @@ func (j *jsonReader) failure(v *jsonValue, name string) (c *Condition, descripti
 		description = v.get("title").string()
 	}
 	if e.kind == '{' && c == nil && description == "" {
-		j.add(ruleCondition, name, "an error names none")
+		j.Add(ruleCondition, name, "an error names none")
 	}
 	return c, description
 }

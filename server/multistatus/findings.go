@@ -1,6 +1,10 @@
 package multistatus
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // Rule is a rule that an answer can break.
 type Rule struct {
@@ -92,16 +96,31 @@ var (
 	ruleIndex       = adviceRule("index-order", "dav207", "results are in the order of the operations")
 )
 
-// findings collects findings.
-type findings []Finding
+// maxFindings is the number of findings of one rule that a report has: the others are counted.
+const maxFindings = 1000
 
-func (f *findings) add(r *Rule, href, format string, args ...any) {
-	*f = append(*f, Finding{r, href, fmt.Sprintf(format, args...)})
+// Add adds a finding, or counts it if there are many of its rule already.
+func (r *Report) Add(rule *Rule, href, format string, args ...any) {
+	if r.counts == nil {
+		r.counts = make(map[*Rule]int)
+	}
+	if r.counts[rule]++; r.counts[rule] <= maxFindings {
+		r.Findings = append(r.Findings, Finding{rule, href, fmt.Sprintf(format, args...)})
+	}
+}
+
+// Count returns how often a rule was broken, which may be more often than Findings says.
+func (r *Report) Count(rule *Rule) int { return r.counts[rule] }
+
+// Drop removes the findings of the rules with these names.
+func (r *Report) Drop(names ...string) {
+	r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool { return slices.Contains(names, f.Name) })
+	maps.DeleteFunc(r.counts, func(rule *Rule, _ int) bool { return slices.Contains(names, rule.Name) })
 }
 
 // err returns the first finding for which a body is no multistatus, as an error.
-func (f findings) err() error {
-	for _, one := range f {
+func (r *Report) err() error {
+	for _, one := range r.Findings {
 		if one.strict {
 			if one.Href != "" {
 				return invalidf("%s: %s", one.Href, one.Text)

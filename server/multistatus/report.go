@@ -32,7 +32,9 @@ type Report struct {
 	Members     []Member
 	Condition   *Condition // of a KindError; nil for none
 	Description string     // human-readable; "" for none
-	Findings    []Finding
+	Findings    []Finding  // of each rule the first ones: Count has all
+
+	counts map[*Rule]int
 }
 
 // Member is the outcome for one resource, or of one item of a batch.
@@ -96,7 +98,7 @@ func (r *Report) small(body []byte, markup ...string) bool {
 		n += bytes.Count(body, []byte(m))
 	}
 	if n > maxMarkup {
-		(*findings)(&r.Findings).add(ruleTooLarge, "", "it has %d", n)
+		r.Add(ruleTooLarge, "", "it has %d", n)
 	}
 	return n <= maxMarkup
 }
@@ -104,19 +106,21 @@ func (r *Report) small(body []byte, markup ...string) bool {
 // readXML reads a body that is not JSON.
 func (r *Report) readXML(body []byte) {
 	root, err := parseLenient(body)
-	d := decoder{r.Findings}
+	d := decoder{&Report{}}
 	switch {
 	case root == nil && !looksDAV(body):
 		return // HTML or text
 	case root == nil: // the error says why
 	case root.Name.Local == "multistatus":
 		if root.Name.Space != Namespace {
-			d.add(ruleDocument, "", "it is multistatus in the namespace %.60q", root.Name.Space)
+			d.Add(ruleDocument, "", "it is multistatus in the namespace %.60q", root.Name.Space)
 			toDAV(root)
 		}
 		r.Kind = KindMultistatus
-		for _, response := range d.responses(root) {
-			r.Members = append(r.Members, Member{Response: response})
+		responses := d.responses(root)
+		r.Members = make([]Member, len(responses))
+		for i := range responses {
+			r.Members[i].Response = responses[i]
 		}
 		for _, c := range root.Children {
 			if c.Name == dav("responsedescription") {
@@ -127,17 +131,17 @@ func (r *Report) readXML(body []byte) {
 		r.Kind = KindError
 		r.Condition = d.condition(root, "")
 	case root.Name == dav("response"):
-		d.add(ruleDocument, "", "it is response")
+		d.Add(ruleDocument, "", "it is response")
 	case root.Name.Space != Namespace:
 		return // an XML file
 	}
 	switch {
 	case errors.Is(err, davxml.ErrMalformed):
-		d.add(ruleWellFormed, "", "%v", err)
+		d.Add(ruleWellFormed, "", "%v", err)
 	case err != nil:
-		d.add(ruleXMLCharset, "", "%v", err)
+		d.Add(ruleXMLCharset, "", "%v", err)
 	}
-	r.Findings = d.findings
+	r.Findings, r.counts = d.Findings, d.counts
 }
 
 // parseLenient parses a body, or what comes before the fault in it. It mends what servers often do

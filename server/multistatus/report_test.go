@@ -156,3 +156,24 @@ func FuzzInspect(f *testing.F) {
 		}
 	})
 }
+
+// TestManyFindings: of the findings of a rule the first ones are kept and all are counted, so that a
+// hostile body takes no more memory than a large one.
+func TestManyFindings(t *testing.T) {
+	const n = 5000
+	for _, body := range []string{
+		`<multistatus xmlns="DAV:">` + strings.Repeat("<response/>", n) + "<response><href>/</href></response></multistatus>",
+		`{"responses":[` + strings.Repeat(`{"href":null,"propstats":[1]},`, n) + `{"href":"/"}]}`,
+	} {
+		r := multistatus.Inspect([]byte(body))
+		of := map[string]int{}
+		count := map[string]int{}
+		for _, f := range r.Findings {
+			of[f.Name]++
+			count[f.Name] = r.Count(f.Rule)
+		}
+		if of["no-href"] != 1000 || count["no-href"] != n || of["outcome"] == 0 || len(r.Members) != n+1 {
+			t.Errorf("%.40s: kept %v, counted %v of %d members", body, of, count, len(r.Members))
+		}
+	}
+}

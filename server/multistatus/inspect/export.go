@@ -78,6 +78,7 @@ type jsonReport struct {
 	Members   []jsonMember  `json:"members,omitempty"`
 	Condition *jsonFailure  `json:"condition,omitempty"`
 	Findings  []jsonFinding `json:"findings"`
+	Omitted   int           `json:"findingsOmitted,omitempty"` // those that are counted, and not here
 	Total     int           `json:"total"`
 	Failed    int           `json:"failed"`
 	Outcome   Outcome       `json:"outcome"`
@@ -163,6 +164,13 @@ func WriteJSON(w io.Writer, x *Exchange, r *Report) error {
 		out.Members = append(out.Members, memberJSON(&r.Members[i]))
 	}
 	out.Findings = appendFindings(out.Findings, r.Findings)
+	listed := make(map[*multistatus.Rule]int)
+	for _, f := range r.Findings {
+		if listed[f.Rule]++; listed[f.Rule] == 1 {
+			out.Omitted += r.Count(f.Rule)
+		}
+		out.Omitted--
+	}
 	return encode(w, out)
 }
 

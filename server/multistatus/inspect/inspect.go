@@ -91,9 +91,7 @@ func Judge(x *Exchange, expect int) *Report {
 	}
 	if x.Err != nil || undecoded != nil {
 		// The end is missing, which is not the server's violation of the rules of what it sent.
-		r.Findings = slices.DeleteFunc(r.Findings, func(f multistatus.Finding) bool {
-			return f.Name == "well-formed" || f.Name == "json"
-		})
+		r.Drop("well-formed", "json")
 	}
 	r.count(x)
 	for i := range rules {
@@ -241,12 +239,16 @@ func (r *Report) verdict(x *Exchange, expect int) string {
 // counts returns how many findings there are.
 func (r *Report) counts() (s string) {
 	breaks, warnings := 0, 0
+	counted := make(map[*multistatus.Rule]bool)
 	for _, f := range r.Findings {
-		if f.Advice {
-			warnings++
-		} else {
-			breaks++
+		switch {
+		case counted[f.Rule]:
+		case f.Advice:
+			warnings += r.Count(f.Rule)
+		default:
+			breaks += r.Count(f.Rule)
 		}
+		counted[f.Rule] = true
 	}
 	if breaks > 0 {
 		s += "; " + plural(breaks, "violation")
@@ -281,7 +283,7 @@ type judge struct {
 
 // found reports a violation of the rule.
 func (j *judge) found(href, format string, args ...any) {
-	j.Findings = append(j.Findings, multistatus.Finding{Rule: j.rule, Href: href, Text: fmt.Sprintf(format, args...)})
+	j.Add(j.rule, href, format, args...)
 }
 
 // hasBody reports whether the answer has a body that was read as one of WebDAV or of a batch.

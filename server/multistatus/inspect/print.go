@@ -203,7 +203,7 @@ func (p *Printer) findings(b *bytes.Buffer, r *Report) {
 		fmt.Fprintf(b, "%s %s: %s (%s)\n", kind, rule.Name, rule.Text, rule.Section)
 		for i, f := range by[rule] {
 			if i == maxSame {
-				fmt.Fprintf(b, "    and %d more\n", len(by[rule])-i)
+				fmt.Fprintf(b, "    and %d more\n", max(r.Count(rule), len(by[rule]))-i)
 				break
 			}
 			text := f.Text
