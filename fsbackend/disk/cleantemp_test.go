@@ -119,10 +119,10 @@ func TestCleanTemp(t *testing.T) {
 	if got := read(t, filepath.Join(root, "upload")); got != "uploaded" {
 		t.Errorf("the upload holds %q", got)
 	}
-	want := []string{"outside/", "outside/" + left, "outside/secret", "root/", "root/.DAV207-ABCDEFGHIJKLMNOPQRSTUVWXY2", "root/.dav207/", "root/.dav207/state",
-		"root/" + moved + "/", "root/" + moved + "/x/", "root/" + fresh, "root/" + foreign, "root/" + temp6,
-		"root/.dav207-left", "root/.dav207-notes/", "root/.dav207-notes/thesis", "root/d/", "root/d/.dav207", "root/d/e/", "root/dav207-x", "root/f", "root/out",
-		"root/replaced/", "root/replaced/x/", "root/upload"}
+	want := []string{"outside/", "outside/" + left, "outside/secret", "served/", "served/.DAV207-ABCDEFGHIJKLMNOPQRSTUVWXY2", "served/.dav207/", "served/.dav207/state",
+		"served/" + moved + "/", "served/" + moved + "/x/", "served/" + fresh, "served/" + foreign, "served/" + temp6,
+		"served/.dav207-left", "served/.dav207-notes/", "served/.dav207-notes/thesis", "served/d/", "served/d/.dav207", "served/d/e/", "served/dav207-x", "served/f", "served/out",
+		"served/replaced/", "served/replaced/x/", "served/upload"}
 	if got := allBelow(t, filepath.Dir(root)); !slices.Equal(got, want) {
 		t.Errorf("left: %s\nwant: %s", got, want)
 	}

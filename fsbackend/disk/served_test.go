@@ -13,12 +13,12 @@ import (
 
 var ctx = context.Background()
 
-// served makes a directory with "outside" and "root" in it, and serves the latter. Both are
+// served makes a directory with "outside" and "served" in it, and serves the latter. Both are
 // returned as paths of the host.
 func served(t *testing.T) (b *backend, root, outside string) {
 	t.Helper()
 	base := t.TempDir()
-	root, outside = filepath.Join(base, "root"), filepath.Join(base, "outside")
+	root, outside = filepath.Join(base, "served"), filepath.Join(base, "outside")
 	for _, dir := range []string{root, outside} {
 		must(t, os.Mkdir(dir, 0o777))
 	}

@@ -12,8 +12,9 @@ import (
 // Now returns the time of the clock.
 func (s *Server) Now() time.Time { return s.clock.now() }
 
-// Advance moves the clock ahead by d: locks expire, and what changes next has a later time. It
-// fails the test if Options.Server.Locks was set, if d is negative, or if the clock would be 292
+// Advance moves the clock ahead by d: locks expire, and what changes next has a later time. Beyond
+// the present of the machine no Last-Modified is sent: to the server such a time is still to come.
+// It fails the test if Options.Server.Locks was set, if d is negative, or if the clock would be 292
 // years ahead.
 func (s *Server) Advance(d time.Duration) {
 	s.t.Helper()
