@@ -88,7 +88,9 @@ func (h *Handler) grantLock(q *request, t *tree.Tree, wanted locks.Lock, create 
 	}
 	err = h.locks.Sync(q.ctx, true)
 	if err == nil && create {
-		h.clearStaleProps(q, t)
+		err = h.clearStaleProps(q, t)
+	}
+	if err == nil && create {
 		err = h.createEmpty(q, t)
 	}
 	if err != nil {

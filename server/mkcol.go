@@ -23,7 +23,9 @@ func (h *Handler) mkcol(q *request) error {
 	if err := h.checkMkcol(q, t); err != nil {
 		return err
 	}
-	h.clearStaleProps(q, t)
+	if err := h.clearStaleProps(q, t); err != nil {
+		return err
+	}
 	if err := t.FS.Mkdir(q.ctx, q.path); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			if _, missing := t.Stat(q.ctx, q.path); errors.Is(missing, fs.ErrNotExist) { // a dangling link: 403, as for PUT and LOCK

@@ -105,12 +105,11 @@ func (h *Handler) parentError(q *request, t *tree.Tree, err error) error {
 }
 
 // clearStaleProps removes properties stored for a URL at which the request creates a resource. They
-// belong to a resource that was removed outside the server, or just before a crash. The caller
-// creates the resource afterwards, so that a crash in between does not leave it with them.
-func (h *Handler) clearStaleProps(q *request, t *tree.Tree) {
-	if err := t.Props.Update(context.WithoutCancel(q.ctx), props.Delete{Path: q.path}); err != nil {
-		h.warnMember(q, q.path, err)
-	}
+// belong to a resource that was removed outside the server or just before a crash, or whose
+// properties could not be removed with it because the disk was full. The caller creates the
+// resource afterwards, so that a crash in between does not leave it with them.
+func (h *Handler) clearStaleProps(q *request, t *tree.Tree) error {
+	return t.Props.Update(context.WithoutCancel(q.ctx), props.Delete{Path: q.path})
 }
 
 // checkMapped returns an error with status and precondition name if the request's URL has no

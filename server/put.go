@@ -120,7 +120,9 @@ func (h *Handler) putSmall(q *request, t *tree.Tree, length int) error {
 // commit puts an upload in place and responds.
 func (h *Handler) commit(q *request, t *tree.Tree, u fsbackend.Upload, existed bool) error {
 	if !existed {
-		h.clearStaleProps(q, t)
+		if err := h.clearStaleProps(q, t); err != nil {
+			return err
+		}
 	}
 	info, err := u.Commit(q.ctx)
 	if err != nil {

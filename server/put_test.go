@@ -62,55 +62,6 @@ func (u noInfoUpload) Commit(ctx context.Context) (*fsbackend.Info, error) {
 	return nil, err
 }
 
-// A new resource has no dead properties, also if the URL had a resource that was removed outside
-// the server (RFC 4918 §4.2, §9.7.1, §9.10.4).
-func TestNewResourcesHaveNoOldProperties(t *testing.T) {
-	const update = `<propertyupdate xmlns="DAV:"><set><prop><mark xmlns="urn:x">old</mark></prop></set></propertyupdate>`
-	const find = `<propfind xmlns="DAV:"><prop><mark xmlns="urn:x"/></prop></propfind>`
-	for _, tt := range []struct{ method, body string }{
-		{"PUT", "new"},
-		{"MKCOL", ""},
-		{"LOCK", `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`},
-	} {
-		t.Run(tt.method, func(t *testing.T) {
-			tree := memory.New(nil)
-			files := tree.Backend()
-			h := New(files, nil)
-			do(h, "MKCOL", "/x", "")
-			do(h, "PUT", "/x/m", "old")
-			for _, name := range []string{"/x", "/x/m"} {
-				do(h, "PROPPATCH", name, update)
-				if body := bodyOf(t, do(h, "PROPFIND", name, find, "Depth", "0")); !strings.Contains(body, ">old<") {
-					t.Fatalf("the property was not set: %s", body)
-				}
-			}
-			if err := tree.RemoveAll("/x"); err != nil {
-				t.Fatal(err)
-			}
-			if r := do(h, tt.method, "/x", tt.body); r.StatusCode != 201 {
-				t.Fatalf("%s = %s, want 201", tt.method, r.Status)
-			}
-			if tt.method == "MKCOL" {
-				if err := files.Mkdir(t.Context(), davpath.Must("/x/m")); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if body := bodyOf(t, do(h, "PROPFIND", "/x", find, "Depth", "1")); strings.Contains(body, ">old<") {
-				t.Errorf("the new resource has the old property: %s", body)
-			}
-		})
-	}
-	t.Run("a PUT over what is there keeps its properties", func(t *testing.T) {
-		h := New(memory.New(nil).Backend(), nil)
-		do(h, "PUT", "/x", "old")
-		do(h, "PROPPATCH", "/x", update)
-		do(h, "PUT", "/x", "new")
-		if body := bodyOf(t, do(h, "PROPFIND", "/x", find, "Depth", "0")); !strings.Contains(body, ">old<") {
-			t.Errorf("the property is missing: %s", body)
-		}
-	})
-}
-
 // A body that ends early is 400, but the checks of the request without its body take precedence.
 // Nothing changes. That holds for a small body, which is read before the checks, and for a large
 // one.
