@@ -20,6 +20,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"syscall"
 	"time"
 
 	"dav207/server/davpath"
@@ -38,7 +39,8 @@ type Backend interface {
 	// fs.ErrPermission at once: Open never blocks.
 	Open(ctx context.Context, p davpath.Path) (File, error)
 	// Create begins a file that Commit puts at p. The parent of p must be a collection. A
-	// collection at p is syscall.EISDIR.
+	// collection at p is syscall.EISDIR. If Length(ctx) is more than there is room for, and the
+	// back end knows that, it is syscall.ENOSPC, or EDQUOT for a quota.
 	Create(ctx context.Context, p davpath.Path) (Upload, error)
 	// CopyFile copies the content of the file src to dst and replaces a file there in one step.
 	// When it fails, dst is what it was. A failure of the source is an *fs.PathError with its name;
@@ -129,4 +131,30 @@ type Upload interface {
 	Commit(ctx context.Context) (*Info, error)
 	// Close discards an upload that was not committed. It may be called more than once.
 	io.Closer
+}
+
+type lengthKey struct{}
+
+// WithLength returns a context for one call of Create, of which the caller will write n bytes.
+func WithLength(ctx context.Context, n int64) context.Context {
+	return context.WithValue(ctx, lengthKey{}, n)
+}
+
+// Length returns the n of WithLength, 0 if it is unknown.
+func Length(ctx context.Context) int64 {
+	n, _ := ctx.Value(lengthKey{}).(int64)
+	return n
+}
+
+// CheckRoom is for Create: it returns syscall.ENOSPC if Usage of the parent of p has less free than
+// Length(ctx).
+func CheckRoom(ctx context.Context, b Backend, p davpath.Path) error {
+	n := Length(ctx)
+	if n <= 0 {
+		return nil
+	}
+	if _, free, err := b.Usage(ctx, p.Parent()); err == nil && uint64(n) > free {
+		return CreateError("create", p, syscall.ENOSPC)
+	}
+	return nil
 }

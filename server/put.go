@@ -10,7 +10,6 @@ import (
 	"dav207/fsbackend"
 	"dav207/props"
 	"dav207/server/access"
-	"dav207/server/multistatus"
 	"dav207/server/pathlock"
 	"dav207/server/reqbody"
 	"dav207/server/tree"
@@ -36,10 +35,8 @@ func (h *Handler) put(q *request) error {
 	if err := h.precheckPut(q, t); err != nil {
 		return err
 	}
-	if err := h.checkSpace(q, t, length); err != nil {
-		return err
-	}
-	u, err := t.FS.Create(q.ctx, q.path)
+	// 507 comes before the body if its length is announced and there is no room (RFC 4331 §6).
+	u, err := t.FS.Create(fsbackend.WithLength(q.ctx, length), q.path)
 	if err != nil {
 		return h.parentError(q, t, err)
 	}
@@ -61,19 +58,6 @@ func (h *Handler) put(q *request) error {
 		return err
 	}
 	return h.commit(q, t, u, old.Info != nil)
-}
-
-// checkSpace returns 507 if the body is longer than the free space (RFC 4331 §6). It returns nil if
-// one of the two is unknown.
-func (h *Handler) checkSpace(q *request, t *tree.Tree, length int64) error {
-	if length <= 0 {
-		return nil
-	}
-	_, free, err := t.FS.Usage(q.ctx, q.path.Parent())
-	if err == nil && uint64(length) > free {
-		return conditionError(http.StatusInsufficientStorage, multistatus.SufficientDiskSpace)
-	}
-	return nil
 }
 
 // isSmall reports whether putSmall may handle a body: it is read before the checks, which then run

@@ -244,6 +244,9 @@ func testUsage(s *suite) {
 		if used+free == 0 || used > 1<<62 || free > 1<<62 {
 			s.Errorf("Usage %s = %d, %d", name, used, free)
 		}
+		_, err = s.b.Create(fsbackend.WithLength(s.ctx, int64(free)+1<<40), at("/large"))
+		s.want("Create of more than is free", err, syscall.ENOSPC, syscall.EDQUOT)
+		s.wantTree("after it was refused", "/f=x")
 	}
 }
 

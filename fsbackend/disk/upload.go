@@ -26,6 +26,10 @@ func (b *backend) Create(ctx context.Context, p davpath.Path) (fsbackend.Upload,
 	if err != nil {
 		return nil, b.createError("create", p, err)
 	}
+	if err := fsbackend.CheckRoom(ctx, b, p); err != nil {
+		u.Close()
+		return nil, err
+	}
 	u.ctx = ctx
 	return u, nil
 }

@@ -166,6 +166,10 @@ func (b *backend) Create(ctx context.Context, p davpath.Path) (fsbackend.Upload,
 	if err != nil {
 		return nil, err
 	}
+	if err := fsbackend.CheckRoom(ctx, b, p); err != nil {
+		u.Close()
+		return nil, err
+	}
 	return u, nil
 }
 

@@ -25,6 +25,14 @@ type smallDisk struct {
 
 func newSmallDisk(room uint64) smallDisk { return smallDisk{memory.New(nil).Backend(), room} }
 
+// Create implements fsbackend.Backend, whose contract it is to refuse what there is no room for.
+func (d smallDisk) Create(ctx context.Context, p davpath.Path) (fsbackend.Upload, error) {
+	if err := fsbackend.CheckRoom(ctx, d, p); err != nil {
+		return nil, err
+	}
+	return d.Backend.Create(ctx, p)
+}
+
 func (d smallDisk) Usage(context.Context, davpath.Path) (used, free uint64, err error) {
 	return 0, d.room, nil
 }
