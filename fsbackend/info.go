@@ -26,18 +26,22 @@ type Attr struct {
 	ChangeTime time.Time
 	// Birth is the time of creation. Zero if unknown.
 	Birth time.Time
-	// ID identifies the resource within the back end. Zero if unknown.
+	// ID identifies the resource: no other one of any back end of this process has it. Zero if
+	// unknown.
 	ID ID
 	// Version, if not 0, is unique for each content that any file of the back end ever had.
 	Version uint64
 	// Direct means that there is no link on the way to the resource: its path is its RealPath.
 	Direct bool
+	// Fixed means that the resource cannot be removed, renamed or replaced, as a mount point. Its
+	// members can.
+	Fixed bool
 	// Underlying is the info of an adapted file system, if there is one. Its entity tag, content
 	// type and identity are used.
 	Underlying fs.FileInfo
 }
 
-// ID is the identity of a resource: Device is the same for all of a back end or a volume.
+// ID is the identity of a resource: Device is that of a volume, or random.
 type ID struct{ Device, Inode uint64 }
 
 // InfoOf returns the info for a fs.FileInfo of another file system, package os included, under the

@@ -90,7 +90,7 @@ func (g *guard) checkName(p access.Privilege, path davpath.Path) error {
 // Clear implements tree.Guard.
 func (g *guard) Clear(path davpath.Path) bool {
 	return g.h.allowsAll(g.q.ctx, path) && (g.h.locks.Len() == 0 ||
-		!g.h.locks.AnyBelow(path) && !g.h.locks.AnyBelow(g.h.realPath(context.Background(), path)))
+		!g.h.locks.AnyBelow(path) && !g.h.locks.AnyBelow(g.h.realPath(context.WithoutCancel(g.q.ctx), path)))
 }
 
 // realPath resolves the symbolic links in p. Locks are stored under the real path, so that every

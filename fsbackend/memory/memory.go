@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"path"
 	"path/filepath"
 	"slices"
@@ -34,6 +35,7 @@ type Fs struct {
 	now      func() time.Time
 	ownClock bool           // now is not time.Now
 	handles  map[string]int // how many are open, by name
+	seed     uint64 // random: entity tags and IDs differ from those of other trees and processes
 }
 
 // node is a file or a directory.
@@ -72,6 +74,9 @@ func New(opts *Options) *Fs {
 	}
 	if m.seed == 0 {
 		m.seed = uint64(time.Now().UnixNano())
+	m := &Fs{seed: rand.Uint64()}
+	if opts != nil {
+		m.capacity = opts.Capacity
 	}
 	m.root = m.newNode(fs.ModeDir | 0o777)
 	return m

@@ -47,6 +47,7 @@ var statuses = []struct {
 	{syscall.EFBIG, http.StatusRequestEntityTooLarge},
 	{syscall.EROFS, http.StatusForbidden},
 	{syscall.EBUSY, http.StatusForbidden},     // a mount point or a running program
+	{syscall.EXDEV, http.StatusForbidden},     // a link, which no MOVE takes to another volume
 	{syscall.ENOTEMPTY, http.StatusForbidden}, // a collection with members that are not served
 	{syscall.ENAMETOOLONG, http.StatusRequestURITooLong},
 	{syscall.ENOTDIR, http.StatusNotFound}, // a file has no members

@@ -28,6 +28,7 @@ func TestStatusOf(t *testing.T) {
 		{fs.ErrNotExist, 404, ""},
 		{&fs.PathError{Op: "open", Path: "/secret", Err: syscall.EACCES}, 403, ""},
 		{syscall.EROFS, 403, ""},
+		{syscall.EXDEV, 403, ""},
 		{syscall.ENOSPC, 507, SufficientDiskSpace},
 		{fmt.Errorf("write: %w", syscall.EDQUOT), 507, QuotaNotExceeded},
 		{syscall.ENAMETOOLONG, 414, ""},

@@ -109,6 +109,15 @@ func (t *Tree) hasAncestor(ctx context.Context, p, top davpath.Path, info *fsbac
 	return false
 }
 
+// checkFixed returns syscall.EBUSY if what is at p, or nil, cannot be removed, renamed or replaced.
+// Nothing is done to its members then.
+func checkFixed(p davpath.Path, info *fsbackend.Info) error {
+	if info != nil && info.Fixed {
+		return &fs.PathError{Op: "replace", Path: p.String(), Err: syscall.EBUSY}
+	}
+	return nil
+}
+
 // sameFold reports whether two paths differ only in the case of their last segment. Some file
 // systems take them for one.
 func sameFold(a, b davpath.Path) bool {
@@ -126,15 +135,15 @@ func (t *Tree) checkMove(ctx context.Context, src, dst davpath.Path, replaces bo
 }
 
 // checkReplace asks the guard whether a copy may be made at dst, where old is. collection is the
-// kind of the copy. same is asked if old is of that kind, too.
+// kind of the copy. same is asked if old is of that kind, too. Nothing replaces what is Fixed.
 func (t *Tree) checkReplace(ctx context.Context, dst davpath.Path, old *fsbackend.Info, collection bool, same access.Privilege) error {
 	switch {
 	case old == nil:
 		return t.check(ctx, access.Bind, dst)
 	case old.IsDir() == collection:
-		return t.check(ctx, same, dst)
+		return cmp.Or(t.check(ctx, same, dst), checkFixed(dst, old))
 	}
-	return cmp.Or(t.check(ctx, access.Unbind, dst), t.check(ctx, access.Bind, dst))
+	return cmp.Or(t.check(ctx, access.Unbind, dst), t.check(ctx, access.Bind, dst), checkFixed(dst, old))
 }
 
 // undeletable returns why members of the collection p are known to be undeletable, by their names.
@@ -206,6 +215,9 @@ func (s *survey) member(e entry, asks bool, undeletable error) (err error) {
 	}
 	if err == nil {
 		at, err = e.path, undeletable
+	}
+	if err == nil && s.removal {
+		err = checkFixed(e.path, e.info)
 	}
 	if err == nil && collection {
 		err = s.members(e.path)

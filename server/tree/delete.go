@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func (d *deletion) removed(p davpath.Path) {
 // remove removes p with its members. It reports the members that it could not remove and returns
 // errNotEmptied for them, or the reason why p itself was kept.
 func (d *deletion) remove(p davpath.Path, info *fsbackend.Info) error {
-	if err := d.ctx.Err(); err != nil {
+	if err := cmp.Or(d.ctx.Err(), checkFixed(p, info)); err != nil {
 		return err
 	}
 	// RemoveTree has reached the levels between: what it left there is removed member by member.

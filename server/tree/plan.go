@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -115,7 +116,7 @@ func (t *Tree) PlanMove(ctx context.Context, src, dst davpath.Path) (*Plan, erro
 			r.Info = info
 		}
 	}
-	if err := t.checkMove(ctx, src, dst, old != nil); err != nil {
+	if err := cmp.Or(t.checkMove(ctx, src, dst, old != nil), checkFixed(src, r.Info), checkFixed(dst, old)); err != nil {
 		return nil, err
 	}
 	if err := t.checkPathLengths(ctx, r, dst); err != nil {

@@ -226,7 +226,7 @@ func (x *transfer) member(e entry, dst davpath.Path) (stays, failed bool, err er
 	case err != nil:
 		err = sourceError{err}
 	case x.move:
-		err = x.resource(src, to, Infinity)
+		err = x.moveMember(src, to)
 	default:
 		err = x.copyMember(src, to)
 	}
@@ -244,6 +244,14 @@ func (x *transfer) member(e entry, dst davpath.Path) (stays, failed bool, err er
 	}
 	x.fail(src, to, err)
 	return !x.move || isPartial(err), true, nil
+}
+
+// moveMember moves a member to dst, unless it cannot be moved: then its members stay, too.
+func (x *transfer) moveMember(src props.Resource, dst davpath.Path) error {
+	if err := checkFixed(src.Path, src.Info); err != nil {
+		return sourceError{err}
+	}
+	return x.resource(src, dst, Infinity)
 }
 
 // copyMember copies a member, or what it leads to, to dst.
