@@ -51,23 +51,8 @@ var allowed = map[string]string{
 	"fsbackend/faultfs": "fsbackend server/davpath",
 	"cmd/dav207":        "server server/batch server/davtest server/davtest/lab server/multistatus server/multistatus/inspect server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/disk fsbackend/memory | github.com/spf13/afero github.com/spf13/pflag golang.org/x/net golang.org/x/sys golang.org/x/term",
 	"integration":       "",
-	"props":              "fsbackend server/multistatus server/davpath server/access server/davxml",
-	"props/boltprops":    "props server/locks server/davpath server/multistatus | go.etcd.io/bbolt",
-	"server/davheader":   "server/tree server/davpath server/multistatus",
-	"server/interim":     "server/forwarded server/multistatus",
-	"server/byterange":   "",
-	"server/index":       "fsbackend props",
-	"server/origin":      "server/davpath server/forwarded",
-	"server/reqbody":     "server/davxml server/multistatus",
-	"server/tree":        "fsbackend props server/access server/pathlock server/davpath",
-	"server":             "fsbackend server/reqbody server/origin server/index server/byterange server/interim server/davheader server/tree server/wire props server/access server/early server/locks server/pathlock server/davpath server/multistatus server/davxml",
-	"fsbackend":          "server/davpath | github.com/spf13/afero golang.org/x/net golang.org/x/sys",
-	"fsbackend/disk":     "fsbackend server/davpath | github.com/spf13/afero golang.org/x/sys",
-	"fsbackend/memory":   "fsbackend server/davpath | github.com/spf13/afero",
-	"fsbackend/faultfs":  "fsbackend server/davpath",
-	"fsbackend/mounts":   "fsbackend server/access server/davpath",
-	"cmd/dav207":         "server server/davtest server/davtest/lab server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/disk fsbackend/memory | github.com/spf13/afero github.com/spf13/pflag golang.org/x/sys golang.org/x/term",
-	"integration":        "",
+	"fsbackend/mounts":  "fsbackend server/access server/davpath",
+	"fsbackend/quota":   "fsbackend server/davpath",
 
 	// For tests only: nothing above imports one of these but in its tests, and cmd/dav207 for its
 	// commands lab and demo.
@@ -88,7 +73,7 @@ var clientsOnly = map[string]string{
 
 // withoutHTTP names the packages that must not import net/http.
 var withoutHTTP = []string{"server/davpath", "server/davxml", "server/access", "server/pathlock", "server/locks", "server/tree",
-	"fsbackend", "fsbackend/disk", "fsbackend/memory", "fsbackend/faultfs", "fsbackend/mounts"}
+	"fsbackend", "fsbackend/disk", "fsbackend/memory", "fsbackend/faultfs", "fsbackend/mounts", "fsbackend/quota"}
 
 const module = "dav207"
 

@@ -35,7 +35,6 @@ type Fs struct {
 	now      func() time.Time
 	ownClock bool           // now is not time.Now
 	handles  map[string]int // how many are open, by name
-	seed     uint64 // random: entity tags and IDs differ from those of other trees and processes
 }
 
 // node is a file or a directory.
@@ -60,8 +59,9 @@ type Options struct {
 	Capacity uint64
 	// Now is the clock of all times, safe for concurrent use. Default: time.Now.
 	Now func() time.Time
-	// Seed is part of all entity tags. Trees with the same seed and clock that had the same changes
-	// have the same tags. Default: the time, so that tags differ from those of an earlier process.
+	// Seed is part of all entity tags. Trees with the same seed and clock that had the same
+	// changes have the same tags. Default: random, so that tags and IDs differ from those of
+	// other trees and processes.
 	Seed uint64
 }
 
@@ -73,10 +73,7 @@ func New(opts *Options) *Fs {
 		m.now = o.Now
 	}
 	if m.seed == 0 {
-		m.seed = uint64(time.Now().UnixNano())
-	m := &Fs{seed: rand.Uint64()}
-	if opts != nil {
-		m.capacity = opts.Capacity
+		m.seed = rand.Uint64()
 	}
 	m.root = m.newNode(fs.ModeDir | 0o777)
 	return m
