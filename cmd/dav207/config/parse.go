@@ -1,0 +1,211 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Parse parses a configuration file: see Read.
+func Parse(data []byte, isFlag func(string) bool) (*File, error) {
+	var documents []yaml.Node
+	if err := yaml.Load(data, &documents, yaml.WithAllDocuments()); err != nil {
+		return nil, loadError(err)
+	}
+	f := &File{Groups: map[string][]string{}}
+	if len(documents) > 1 {
+		return nil, mistake(&documents[1], "a configuration is one document, without another after ---")
+	}
+	if len(documents) == 0 || isNull(documents[0].Content[0]) {
+		return f, nil // it is empty, or has comments only
+	}
+	keys := keys{"mounts": f.mounts, "groups": f.groups}
+	err := eachPair(documents[0].Content[0], "a configuration", func(key string, v *yaml.Node) error {
+		if isFlag(key) {
+			return f.flag(key, v)
+		}
+		return keys.read(key, v)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// flag reads the value of a flag: a scalar, or a list of them for a flag that collects values.
+func (f *File) flag(name string, n *yaml.Node) error {
+	values := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		values = n.Content
+	}
+	for _, v := range values {
+		text, err := scalar(v, name)
+		if err != nil {
+			return err
+		}
+		f.Flags = append(f.Flags, Setting{name, text, v.Line})
+	}
+	return nil
+}
+
+// groups reads a mapping of names to lists of users.
+func (f *File) groups(n *yaml.Node) error {
+	return eachPair(n, "groups", func(name string, v *yaml.Node) error {
+		if v.Kind != yaml.SequenceNode {
+			return mistake(v, "the members of group %s are a list, such as [anna, ben]", name)
+		}
+		f.Groups[name] = []string{}
+		for _, member := range v.Content {
+			user, err := scalar(member, "a member of group "+name)
+			if err != nil {
+				return err
+			}
+			f.Groups[name] = append(f.Groups[name], user)
+		}
+		return nil
+	})
+}
+
+// mounts reads a mapping of URL paths to directories, or to mappings with more about them.
+func (f *File) mounts(n *yaml.Node) error {
+	return eachPair(n, "mounts", func(at string, v *yaml.Node) error {
+		if !strings.HasPrefix(at, "/") || path.Clean(at) != at {
+			return mistake(v, "a mount is at a path such as /photos, not at %q", at)
+		}
+		m := Mount{At: at, Line: v.Line}
+		var err error
+		if v.Kind == yaml.MappingNode {
+			err = eachPair(v, "a mount", m.keys().read)
+		} else {
+			m.Dir, err = scalar(v, at)
+		}
+		if err == nil && m.Dir == "" {
+			err = mistake(v, "the mount %s has no dir, the directory that is served there", at)
+		}
+		f.Mounts = append(f.Mounts, m)
+		return err
+	})
+}
+
+func (m *Mount) keys() keys {
+	return keys{
+		"dir": func(n *yaml.Node) (err error) {
+			m.Dir, err = scalar(n, "dir")
+			return err
+		},
+		"read-only": func(n *yaml.Node) (err error) {
+			m.ReadOnly, err = boolean(n, "read-only")
+			return err
+		},
+		"quota": func(n *yaml.Node) (err error) {
+			m.Quota, err = size(n, "quota")
+			return err
+		},
+		"user-quota": func(n *yaml.Node) (err error) {
+			m.UserQuota, err = size(n, "user-quota")
+			return err
+		},
+	}
+}
+
+// keys are the keys that a mapping may have, with the function that reads the value of each.
+type keys map[string]func(*yaml.Node) error
+
+// read reads the value of key.
+func (k keys) read(key string, v *yaml.Node) error {
+	read, ok := k[key]
+	if !ok {
+		return mistake(v, "there is no key %q here: it is one of %s", key, strings.Join(slices.Sorted(maps.Keys(k)), ", "))
+	}
+	return read(v)
+}
+
+// eachPair calls read for each pair of a mapping. A key with the same name as an earlier one is a
+// mistake.
+func eachPair(n *yaml.Node, what string, read func(key string, v *yaml.Node) error) error {
+	if n.Kind != yaml.MappingNode {
+		return mistake(n, "%s is a mapping, with lines such as key: value", what)
+	}
+	seen := map[string]int{}
+	for i := 0; i < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		key, err := scalar(k, "a key")
+		if err != nil {
+			return err
+		}
+		if line := seen[key]; line > 0 {
+			return mistake(k, "%s is in line %d, too", key, line)
+		}
+		seen[key] = k.Line
+		if err := read(key, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scalar returns a value as it is written.
+func scalar(n *yaml.Node, what string) (string, error) {
+	if n.Kind != yaml.ScalarNode || isNull(n) {
+		return "", mistake(n, "%s is one value", what)
+	}
+	return n.Value, nil
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
+func boolean(n *yaml.Node, what string) (bool, error) {
+	b, err := strconv.ParseBool(n.Value)
+	if err != nil || n.Kind != yaml.ScalarNode {
+		return false, mistake(n, "%s is true or false", what)
+	}
+	return b, nil
+}
+
+var sizes = regexp.MustCompile(`^([0-9]+)(|[KMGT]i?B)$`)
+
+// size returns a number of bytes.
+func size(n *yaml.Node, what string) (int64, error) {
+	m := sizes.FindStringSubmatch(n.Value)
+	if m == nil || n.Kind != yaml.ScalarNode {
+		return 0, mistake(n, "%s is a number of bytes, such as 500MB or 10GiB", what)
+	}
+	bytes, err := strconv.ParseInt(m[1], 10, 64)
+	factor := int64(1)
+	if unit := m[2]; unit != "" {
+		base := int64(1000)
+		if strings.HasSuffix(unit, "iB") {
+			base = 1024
+		}
+		for range strings.IndexByte("KMGT", unit[0]) + 1 {
+			factor *= base
+		}
+	}
+	if err != nil || bytes == 0 || bytes > 1<<62/factor {
+		return 0, mistake(n, "%s is from 1 byte to 4 EiB", what)
+	}
+	return bytes * factor, nil
+}
+
+// mistake returns an error at the line of n.
+func mistake(n *yaml.Node, format string, args ...any) error {
+	return &Error{"", n.Line, fmt.Errorf(format, args...)}
+}
+
+// loadError returns an error of package yaml as an Error.
+func loadError(err error) error {
+	if all := (*yaml.LoadErrors)(nil); errors.As(err, &all) && len(all.Errors) > 0 {
+		err = all.Errors[0]
+	}
+	if one := (*yaml.LoadError)(nil); errors.As(err, &one) {
+		return &Error{"", one.Mark.Line, errors.New(one.Message)}
+	}
+	return &Error{"", 0, err}
+}
