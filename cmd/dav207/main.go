@@ -112,8 +112,7 @@ func (e statusError) Error() string { return e.message }
 func parseOnce(flags *pflag.FlagSet, args []string) error {
 	seen := map[string]bool{}
 	return flags.ParseAll(args, func(f *pflag.Flag, value string) error {
-		_, collects := f.Value.(interface{ collects() })
-		if _, list := f.Value.(pflag.SliceValue); seen[f.Name] && !collects && !list {
+		if seen[f.Name] && !collects(f) {
 			return fmt.Errorf("--%s is given twice", f.Name)
 		}
 		seen[f.Name] = true

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -61,14 +62,20 @@ period to finish, and a second signal ends at once. Nothing outside of DIR can b
 		flags.Var(o.format, "log", "format of the log on standard error")
 		flags.Var(o.level, "log-level", "least level that is logged: each request is info, why one was refused is debug")
 		flags.DurationVar(&o.grace, "grace", 10*time.Second, "`TIME` that running requests have to finish after a signal")
+		flags.StringVar(&o.config, "config", "", "`FILE` with these flags as keys, and more than flags can say")
 		removed(flags, "quirk", "use --no-macos-quota for no-quota; lockroot is never left out")
-		return flags, o.run
+		return flags, func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+			if _, err := settle(flags, os.LookupEnv); err != nil {
+				return err
+			}
+			return o.run(ctx, args, stdout, stderr)
+		}
 	},
 }
 
 // serveOptions are the flags of the command.
 type serveOptions struct {
-	addr, prefix            string
+	addr, prefix, config    string
 	public                  publicURLs
 	proxies                 proxies
 	users, state, batch     string

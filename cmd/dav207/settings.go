@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"dav207/cmd/dav207/config"
+)
+
+// variablePrefix begins the name of each environment variable that sets a flag: DAV207_READ_ONLY is
+// --read-only.
+const variablePrefix = "DAV207_"
+
+// settle gives each flag that the command line does not set its value in the environment, or else
+// in the file of --config. It returns what else that file says, or nil without a file.
+func settle(flags *pflag.FlagSet, lookup func(string) (string, bool)) (*config.File, error) {
+	if err := fromEnvironment(flags, lookup); err != nil {
+		return nil, err
+	}
+	name := flags.Lookup("config").Value.String()
+	if name == "" {
+		return nil, nil
+	}
+	file, err := config.Read(name, func(key string) bool { return key != "config" && flags.Lookup(key) != nil })
+	if mistake := (*config.Error)(nil); errors.As(err, &mistake) {
+		return nil, usageError{err}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usagef("there is no file %q", name)
+	}
+	if err != nil {
+		return nil, fileError("read", name, err)
+	}
+	return file, fromFile(flags, file, name)
+}
+
+// fromEnvironment sets flags that are not set from their variables. A variable of a flag that
+// collects values has one in each word. Other variables with the prefix are ignored: Kubernetes
+// sets some for a service that is called dav207.
+func fromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		variable := variablePrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, ok := lookup(variable)
+		if !ok || f.Changed || f.Hidden {
+			return
+		}
+		values := []string{value}
+		if collects(f) {
+			values = strings.Fields(value)
+		}
+		for _, v := range values {
+			if e := f.Value.Set(v); e != nil && err == nil {
+				err = usagef("the environment variable %s: %w", variable, e)
+			}
+			f.Changed = true
+		}
+	})
+	return err
+}
+
+// fromFile sets flags that are not set from the file called name.
+func fromFile(flags *pflag.FlagSet, file *config.File, name string) error {
+	before := map[string]bool{} // set by the command line or the environment
+	flags.VisitAll(func(f *pflag.Flag) { before[f.Name] = f.Changed })
+	for _, s := range file.Flags {
+		f := flags.Lookup(s.Name)
+		if before[s.Name] {
+			continue
+		}
+		err := errors.New("it takes one value")
+		if !f.Changed || collects(f) {
+			err = f.Value.Set(s.Value)
+		}
+		if err != nil {
+			return usageError{&config.Error{File: name, Line: s.Line, Err: fmt.Errorf("%s: %w", s.Name, err)}}
+		}
+		f.Changed = true
+	}
+	return nil
+}
+
+// collects reports whether a flag may be given more than once.
+func collects(f *pflag.Flag) bool {
+	_, ok := f.Value.(interface{ collects() })
+	_, list := f.Value.(pflag.SliceValue)
+	return ok || list
+}
