@@ -49,11 +49,11 @@ var allowed = map[string]string{
 	"fsbackend/disk":    "fsbackend server/davpath | github.com/spf13/afero golang.org/x/sys",
 	"fsbackend/memory":  "fsbackend server/davpath | github.com/spf13/afero",
 	"fsbackend/faultfs": "fsbackend server/davpath",
-	"cmd/dav207":        "cmd/dav207/config server server/batch server/davtest server/davtest/lab server/multistatus server/multistatus/inspect server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/disk fsbackend/memory | github.com/spf13/afero github.com/spf13/pflag golang.org/x/net golang.org/x/sys golang.org/x/term",
+	"cmd/dav207":        "cmd/dav207/config server server/batch server/davtest server/davtest/lab server/multistatus server/multistatus/inspect server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/disk fsbackend/memory | github.com/coreos/go-systemd github.com/spf13/afero github.com/spf13/pflag golang.org/x/net golang.org/x/sys golang.org/x/term",
 	"integration":       "",
 	"fsbackend/mounts":  "fsbackend server/access server/davpath",
 	"fsbackend/quota":   "fsbackend server/davpath",
-	"cmd/dav207/config": "| go.yaml.in/yaml/v4",
+	"cmd/dav207/config": " | go.yaml.in/yaml/v4",
 
 	// For tests only: nothing above imports one of these but in its tests, and cmd/dav207 for its
 	// commands lab and demo.

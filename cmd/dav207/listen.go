@@ -8,21 +8,31 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"runtime"
 	"strings"
 	"syscall"
 
+	"github.com/coreos/go-systemd/v22/activation"
+
 	"dav207/server/davpath"
 )
 
-// listen listens on the address of --addr. Its errors say what the user can do.
+// listen listens on the address of --addr: HOST:PORT, unix:PATH, or the socket that systemd passed.
+// Its errors say what the user can do.
 func listen(ctx context.Context, addr string) (net.Listener, error) {
+	if addr == systemdAddr {
+		return listenSystemd()
+	}
+	if socket, ok := strings.CutPrefix(addr, unixAddr); ok {
+		return listenUnix(ctx, socket)
+	}
 	_, port, err := net.SplitHostPort(addr)
 	if err == nil {
 		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
 	}
 	if err != nil {
-		return nil, usagef("--addr %q is not an address such as 127.0.0.1:8080", addr)
+		return nil, usagef("--addr %q is not an address such as 127.0.0.1:8080, unix:/run/dav207.sock, or %s", addr, systemdAddr)
 	}
 	var config net.ListenConfig
 	ln, err := config.Listen(ctx, "tcp", addr)
@@ -39,6 +49,53 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("the host of %s is not known: choose another with --addr", addr)
 	}
 	return nil, fmt.Errorf("cannot listen on %s: %w; choose another with --addr", addr, cause(err))
+}
+
+const (
+	systemdAddr = "systemd"
+	unixAddr    = "unix:"
+)
+
+// listenSystemd returns the socket that systemd passed to this process.
+func listenSystemd() (net.Listener, error) {
+	sockets, err := activation.Listeners()
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the socket of systemd: %w", err)
+	}
+	if len(sockets) != 1 || sockets[0] == nil {
+		return nil, usagef("--addr %s needs one listening stream socket from systemd, not %d: see systemd.socket(5)", systemdAddr, len(sockets))
+	}
+	return sockets[0], nil
+}
+
+// listenUnix listens on a Unix socket. A socket that a killed process has left is replaced; one on
+// which a process listens is not.
+func listenUnix(ctx context.Context, socket string) (net.Listener, error) {
+	var config net.ListenConfig
+	ln, err := config.Listen(ctx, "unix", socket)
+	if errors.Is(err, syscall.EADDRINUSE) && abandoned(socket) && os.Remove(socket) == nil {
+		ln, err = config.Listen(ctx, "unix", socket)
+	}
+	switch {
+	case err == nil:
+		return ln, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%q is in use: choose another socket with --addr unix:PATH", socket)
+	}
+	return nil, fmt.Errorf("cannot listen on the socket %q: %w; choose another with --addr unix:PATH", socket, cause(err))
+}
+
+// abandoned reports whether name is a socket on which no process listens.
+func abandoned(name string) bool {
+	info, err := os.Lstat(name)
+	if err != nil || info.Mode().Type() != fs.ModeSocket {
+		return false
+	}
+	conn, err := net.Dial("unix", name)
+	if err == nil {
+		conn.Close()
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // Windows returns these for EADDRINUSE and EADDRNOTAVAIL, which package syscall does not map.
@@ -67,6 +124,9 @@ func cause(err error) error {
 // the host of addr and the port of ln. If addr has no host or an unspecified address, it has an
 // address that other machines can use. Characters that are special in a shell are escaped.
 func baseURL(scheme, addr string, ln net.Listener, mapping davpath.Mapping) string {
+	if addr == systemdAddr {
+		addr = ln.Addr().String()
+	}
 	host, _, _ := net.SplitHostPort(addr)
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.Unmap().IsUnspecified() {
@@ -74,6 +134,9 @@ func baseURL(scheme, addr string, ln net.Listener, mapping davpath.Mapping) stri
 		host = addressForOthers(addrs)
 	}
 	root := url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port)}
+	if ln.Addr().Network() == "unix" {
+		root.Host = "localhost"
+	}
 	return root.String() + shellSafe.Replace(mapping.Href(davpath.Root, true))
 }
 
@@ -100,7 +163,7 @@ var shellSafe = strings.NewReplacer("!", "%21", "$", "%24", "(", "%28", ")", "%2
 // loopback reports whether only this machine can connect to ln.
 func loopback(ln net.Listener) bool {
 	a, ok := ln.Addr().(*net.TCPAddr)
-	return ok && a.IP.IsLoopback()
+	return !ok || a.IP.IsLoopback()
 }
 
 // mountHints returns, for each client system, a line on how to mount the server at base, which ends

@@ -39,7 +39,7 @@ period to finish, and a second signal ends at once. Nothing outside of DIR can b
 		}
 		o.junk.removed = map[string]string{"drop": "use hide, which keeps them and leaves them out of listings"}
 		flags := newFlags("serve")
-		flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`HOST:PORT` to listen on; port 0 takes a free one")
+		flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`HOST:PORT` to listen on (port 0 takes a free one), unix:PATH for a socket, or systemd for the one that it passes")
 		flags.StringVar(&o.prefix, "prefix", "/", "`PATH` of the URL under which the tree is served")
 		flags.Var(&o.public, "public-url", "`URL` under which clients reach the tree by another name or through a proxy; may be given more than once")
 		flags.Var(&o.proxies, "trusted-proxy", "`IP|CIDR` of a proxy whose Forwarded and X-Forwarded-* headers count; may be given more than once")
@@ -140,7 +140,11 @@ func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io
 		if public != base {
 			mode += ", behind a proxy at " + public
 		}
-		fmt.Fprintf(stdout, "dav207 serves %s at %s%s\n%s%s", dav.what, base, mode, mountHints(public), trust)
+		hints := mountHints(public)
+		if ln.Addr().Network() == "unix" && public == base {
+			mode, hints = mode+", on the socket "+show(ln.Addr().String()), "" // no system mounts such a URL
+		}
+		fmt.Fprintf(stdout, "dav207 serves %s at %s%s\n%s%s", dav.what, base, mode, hints, trust)
 		o.warn(log, ln, dir, cert)
 		return nil
 	})

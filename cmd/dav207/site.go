@@ -8,11 +8,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
 
 	"dav207/server/davpath"
 	"dav207/server/middleware"
@@ -82,23 +85,31 @@ func (s *site) start(ctx context.Context, addr string, mapping davpath.Mapping, 
 		return err
 	}
 	s.handler = s.ownHosts(addr, ln)
+	s.notify(daemon.SdNotifyReady)
 	return s.serve(ctx, ln)
+}
+
+// notify tells systemd the state, if it started the process with Type=notify.
+func (s *site) notify(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		s.log.Warn("systemd cannot be notified", slog.Any("err", err))
+	}
 }
 
 // cleanup is how long serve waits for cancelled requests to remove their temp files.
 const cleanup = 2 * time.Second
 
-// serve serves on ln until ctx ends. Then it stops listening and waits for running requests for the
-// grace period. It cancels those that are still running and returns an error.
-func (s *site) serve(ctx context.Context, ln net.Listener) error {
-	base, cut := context.WithCancel(context.WithoutCancel(ctx))
-	defer cut()
-	var running atomic.Int64
+// server returns a server of s.handler. The contexts of requests are children of base, and running
+// counts the requests.
+func (s *site) server(base context.Context, running *atomic.Int64) *http.Server {
 	handler := middleware.Log(s.log, s.proxies...)(middleware.Recover(s.log)(s.handler))
-	srv := &http.Server{
+	return &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			running.Add(1)
 			defer running.Add(-1)
+			if _, err := netip.ParseAddrPort(r.RemoteAddr); err != nil {
+				r.RemoteAddr = "127.0.0.1:0" // a client over a Unix socket is on this machine
+			}
 			handler.ServeHTTP(w, r)
 		}),
 		BaseContext: func(net.Listener) context.Context { return base },
@@ -113,6 +124,15 @@ func (s *site) serve(ctx context.Context, ln net.Listener) error {
 		// connections are pinged.
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 64, SendPingTimeout: 30 * time.Second},
 	}
+}
+
+// serve serves on ln until ctx ends. Then it stops listening and waits for running requests for the
+// grace period. It cancels those that are still running and returns an error.
+func (s *site) serve(ctx context.Context, ln net.Listener) error {
+	base, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	var running atomic.Int64
+	srv := s.server(base, &running)
 	ended := make(chan error, 1)
 	go func() {
 		if s.tls == nil {
@@ -128,6 +148,7 @@ func (s *site) serve(ctx context.Context, ln net.Listener) error {
 	case <-ctx.Done():
 	}
 
+	s.notify(daemon.SdNotifyStopping)
 	if n := running.Load(); n > 0 {
 		s.log.Info("stopping", slog.Int64("running", n), slog.String("grace", s.grace.String()))
 	}
