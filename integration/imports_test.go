@@ -55,6 +55,8 @@ var allowed = map[string]string{
 	"fsbackend/quota":   "fsbackend server/davpath",
 	"cmd/dav207/config": " | go.yaml.in/yaml/v4",
 
+	"server/access/rules": "server/access server/davpath",
+
 	// For tests only: nothing above imports one of these but in its tests, and cmd/dav207 for its
 	// commands lab and demo.
 	"integration/harness":           "fsbackend fsbackend/disk fsbackend/memory server server/access server/davtest server/multistatus server/davpath | golang.org/x/net",
@@ -73,7 +75,7 @@ var clientsOnly = map[string]string{
 }
 
 // withoutHTTP names the packages that must not import net/http.
-var withoutHTTP = []string{"server/davpath", "server/davxml", "server/access", "server/pathlock", "server/locks", "server/tree",
+var withoutHTTP = []string{"server/davpath", "server/davxml", "server/access", "server/access/rules", "server/pathlock", "server/locks", "server/tree",
 	"fsbackend", "fsbackend/disk", "fsbackend/memory", "fsbackend/faultfs", "fsbackend/mounts", "fsbackend/quota"}
 
 const module = "dav207"

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/xml"
 	"errors"
+	"io/fs"
 	"net/http"
 	"slices"
 
@@ -236,16 +237,29 @@ func (f *Finder) isNamed(n xml.Name) bool {
 }
 
 // readable reports whether the policy lets the user read the property, and otherwise reports its
-// status. Names are not secret (RFC 4918 §9.1.4).
+// status. Names are not secret (RFC 4918 §9.1.4), except for those that the policy hides: only a
+// query that names such a property gets it, with 404.
 func (f *Finder) readable(r *Resource, n xml.Name) bool {
-	if f.policy == nil || f.kind == PropName {
+	if f.policy == nil {
 		return true
 	}
 	err := f.policy.CheckProperty(f.ctx, access.Read, r.Path, n)
-	if err != nil {
+	if err == nil {
+		return true
+	}
+	hidden := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case f.kind == PropName && !hidden:
+		return true
+	case !hidden, f.kind == Prop, f.isIncluded(n):
 		f.report(multistatus.AsError(err), n)
 	}
-	return err == nil
+	return false
+}
+
+// isIncluded reports whether DAV:include has n.
+func (f *Finder) isIncluded(n xml.Name) bool {
+	return slices.Contains(f.unknown, n) || slices.ContainsFunc(f.asked, func(a asked) bool { return a.name == n && !a.optional })
 }
 
 // dead appends a dead property, unless the policy refuses it.

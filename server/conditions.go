@@ -8,6 +8,7 @@ import (
 
 	"dav207/fsbackend"
 	"dav207/props"
+	"dav207/server/access"
 	"dav207/server/davheader"
 	"dav207/server/davpath"
 	"dav207/server/multistatus"
@@ -168,7 +169,8 @@ func (h *Handler) evaluateList(q *request, t *tree.Tree, l *davheader.List) bool
 	}
 	// §10.4.4: "treat as if the URL identified a resource that exists but does not have the
 	// specified state"
-	known := !l.Foreign && (path == q.path && q.found.there || t.Present(q.ctx, path))
+	known := !l.Foreign && (path == q.path && q.found.there || t.Present(q.ctx, path)) &&
+		!access.Hides(q.ctx, h.policy, path)
 	for _, c := range l.Conditions {
 		matches := known
 		switch {

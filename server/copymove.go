@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"dav207/props"
+	"dav207/server/access"
 	"dav207/server/davheader"
 	"dav207/server/davpath"
 	"dav207/server/davxml"
@@ -130,9 +131,14 @@ func (h *Handler) planTransfer(q *request, t *tree.Tree, x *transfer) (plan *tre
 	if err != nil {
 		return nil, false, err
 	}
+	if err := h.checkSeen(q.ctx, x.dst); err != nil {
+		return nil, false, err
+	}
 	existed, err = t.Look(q.ctx, x.dst)
 	switch {
 	case err != nil:
+	case !existed && access.Hides(q.ctx, h.policy, x.dst.Parent()):
+		err = tree.ErrNoParent
 	case existed && !x.replace && x.dst != q.path:
 		err = statusError(http.StatusPreconditionFailed, "There is a resource at the Destination.") // §9.8.5
 	case !existed:

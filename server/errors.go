@@ -41,7 +41,7 @@ func (h *Handler) fail(q *request, err error) {
 	head.Del("Last-Modified")
 	head.Del("Content-Location")
 	if e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotImplemented {
-		head.Set("Allow", h.allow(q.Method))
+		head.Set("Allow", h.allow(q, q.Method))
 	}
 	multistatus.RespondError(q.w, q.Request, e)
 }
@@ -125,6 +125,18 @@ func reservedError(method string, p davpath.Path) error {
 		return checkCreatable(p)
 	}
 	return &multistatus.Error{Status: http.StatusNotFound, Err: errors.New("reserved name")}
+}
+
+// hiddenError returns the error for a Request-URI that the policy hides. It does not depend on
+// whether there is a resource.
+func (h *Handler) hiddenError(q *request) error {
+	switch q.Method {
+	case http.MethodPut, "MKCOL", "LOCK":
+		return h.checkSeen(q.ctx, q.path)
+	case "UNLOCK":
+		return conditionError(http.StatusConflict, multistatus.LockTokenMatchesRequestURI)
+	}
+	return &multistatus.Error{Status: http.StatusNotFound, Err: errors.New("the policy hides it")}
 }
 
 // errMethod returns the error for a method that the server does not implement: 405 for methods of

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -41,6 +42,11 @@ func (h *Handler) treeFor(q *request) *tree.Tree {
 			h.locks.Unlock(l.Token)
 		}
 	}
+	if h.property != nil {
+		t.Readable = func(p davpath.Path, property xml.Name) bool {
+			return h.property.CheckProperty(q.ctx, access.Read, p, property) == nil
+		}
+	}
 	return t
 }
 
@@ -71,7 +77,7 @@ func (g *guard) Check(ctx context.Context, p access.Privilege, path davpath.Path
 // checkName checks the locks on one name of a resource.
 func (g *guard) checkName(p access.Privilege, path davpath.Path) error {
 	if p != access.Bind && p != access.Unbind {
-		return g.checkSubmitted(g.h.locks.Covering(path))
+		return g.checkSubmitted(path, g.h.locks.Covering(path))
 	}
 	// Both the member and the collection whose membership changes (§7.4): "The collection's lock
 	// token is required in addition to the lock token on the internal member itself, if it is
@@ -81,16 +87,25 @@ func (g *guard) checkName(p access.Privilege, path davpath.Path) error {
 	if len(own) > 0 {
 		covering = own
 	}
-	if err := g.checkSubmitted(covering); err != nil || path.IsRoot() {
+	if err := g.checkSubmitted(path, covering); err != nil || path.IsRoot() {
 		return err
 	}
-	return g.checkSubmitted(g.h.locks.Covering(path.Parent()))
+	return g.checkSubmitted(path.Parent(), g.h.locks.Covering(path.Parent()))
 }
 
+// treePrivileges are those that the engine asks for.
+var treePrivileges = []access.Privilege{access.Read, access.WriteContent, access.WriteProperties, access.Bind, access.Unbind}
+
 // Clear implements tree.Guard.
-func (g *guard) Clear(path davpath.Path) bool {
-	return g.h.allowsAll(g.q.ctx, path) && (g.h.locks.Len() == 0 ||
-		!g.h.locks.AnyBelow(path) && !g.h.locks.AnyBelow(g.h.realPath(context.WithoutCancel(g.q.ctx), path)))
+func (g *guard) Clear(path davpath.Path, privileges ...access.Privilege) bool {
+	if len(privileges) == 0 {
+		privileges = treePrivileges
+	}
+	if !g.h.allowsAll(g.q.ctx, path, privileges...) {
+		return false
+	}
+	return g.h.locks.Len() == 0 || slices.Equal(privileges, treePrivileges[:1]) ||
+		!g.h.locks.AnyBelow(path) && !g.h.locks.AnyBelow(g.h.realPath(context.WithoutCancel(g.q.ctx), path))
 }
 
 // realPath resolves the symbolic links in p. Locks are stored under the real path, so that every
@@ -116,10 +131,10 @@ func (h *Handler) realMemberPath(ctx context.Context, p davpath.Path) davpath.Pa
 	return h.realPath(ctx, p.Parent()).Child(p.Name())
 }
 
-// checkSubmitted checks that the request submitted the token of one of the locks and that its
-// principal created that lock. One is enough: several locks on one resource are shared locks, and
-// each holder may write (§6.2).
-func (g *guard) checkSubmitted(covering []locks.Lock) error {
+// checkSubmitted checks that the request submitted the token of one of the locks that cover path
+// and that its principal created that lock. One is enough: several locks on one resource are shared
+// locks, and each holder may write (§6.2).
+func (g *guard) checkSubmitted(path davpath.Path, covering []locks.Lock) error {
 	if len(covering) == 0 {
 		return nil
 	}
@@ -128,7 +143,7 @@ func (g *guard) checkSubmitted(covering []locks.Lock) error {
 		if l.Principal == g.q.principal && g.q.ifs.Submits(l.Token) {
 			return nil
 		}
-		href := g.h.lockRoot(g.q.ctx, g.q, l)
+		href := g.h.lockRoot(g.q.ctx, g.q, l, path)
 		if len(hrefs) == 0 || hrefs[len(hrefs)-1] != href {
 			hrefs = append(hrefs, href)
 		}
@@ -144,19 +159,31 @@ func (h *Handler) checkPolicy(ctx context.Context, p access.Privilege, path davp
 	return h.policy.Check(ctx, p, path)
 }
 
-// allowsAll reports whether the policy certainly allows everything below p.
-func (h *Handler) allowsAll(ctx context.Context, p davpath.Path) bool {
+// allowsAll reports whether the policy certainly allows the privileges for everything below path.
+func (h *Handler) allowsAll(ctx context.Context, path davpath.Path, privileges ...access.Privilege) bool {
 	whole, ok := h.policy.(access.TreePolicy)
-	return h.policy == nil || ok && whole.AllowsAll(ctx, p)
+	return h.policy == nil || ok &&
+		!slices.ContainsFunc(privileges, func(p access.Privilege) bool { return !whole.AllowsAll(ctx, p, path) })
 }
 
-// lockRoot returns the href of a lock's root. q may be nil.
-func (h *Handler) lockRoot(ctx context.Context, q *request, l locks.Lock) string {
-	if q != nil && l.Root == q.path && q.found.there {
-		return h.hrefs(ctx).Href(l.Root, q.found.collection)
+// allowsSome reports whether the policy may allow a privilege for path or for something below it.
+func (h *Handler) allowsSome(ctx context.Context, p access.Privilege, path davpath.Path) bool {
+	whole, ok := h.policy.(access.TreePolicy)
+	return !ok || whole.AllowsSome(ctx, p, path)
+}
+
+// lockRoot returns the href of the root of a lock that covers path or, if the policy hides the
+// root, that of path, which is all of the lock's scope that the user knows. q may be nil.
+func (h *Handler) lockRoot(ctx context.Context, q *request, l locks.Lock, path davpath.Path) string {
+	root := l.Root
+	if access.Hides(ctx, h.policy, root) {
+		root = path
 	}
-	info, err := h.tree.FS.Stat(ctx, l.Root)
-	return h.hrefs(ctx).Href(l.Root, err == nil && info.IsDir())
+	if q != nil && root == q.path && q.found.there {
+		return h.hrefs(ctx).Href(root, q.found.collection)
+	}
+	info, err := h.tree.FS.Stat(ctx, root)
+	return h.hrefs(ctx).Href(root, err == nil && info.IsDir())
 }
 
 // readOnly is the policy for Options.ReadOnly. It applies the other policy first, then allows only
@@ -176,6 +203,18 @@ func (r readOnly) Check(ctx context.Context, p access.Privilege, path davpath.Pa
 		return nil
 	}
 	return fs.ErrPermission
+}
+
+// AllowsAll implements access.TreePolicy.
+func (r readOnly) AllowsAll(ctx context.Context, p access.Privilege, path davpath.Path) bool {
+	whole, ok := r.policy.(access.TreePolicy)
+	return p == access.Read && (r.policy == nil || ok && whole.AllowsAll(ctx, p, path))
+}
+
+// AllowsSome implements access.TreePolicy.
+func (r readOnly) AllowsSome(ctx context.Context, p access.Privilege, path davpath.Path) bool {
+	whole, ok := r.policy.(access.TreePolicy)
+	return p == access.Read && (!ok || whole.AllowsSome(ctx, p, path))
 }
 
 // coveringLocks returns the locks that cover a resource, under p and under its real path.
@@ -278,6 +317,9 @@ func (h *Handler) withoutJunk(t *tree.Tree) *tree.Tree {
 // junkGuard hides members that are junk. Walk does not check the collection that it lists, so a
 // collection with such a name can be listed.
 type junkGuard struct{ tree.Guard }
+
+// Clear implements tree.Guard.
+func (g junkGuard) Clear(davpath.Path, ...access.Privilege) bool { return false }
 
 func (g junkGuard) Check(ctx context.Context, p access.Privilege, path davpath.Path) error {
 	if junkName(path.Name()) {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"net/http"
 	"regexp"
@@ -26,13 +27,35 @@ func (h *Handler) lockProperties() []props.Live {
 	return []props.Live{
 		{Name: props.DAV("lockdiscovery"), Prepare: h.memberLocks},
 		{Name: props.DAV("supportedlock"), Prepare: func(ctx context.Context) props.AppendFunc {
+			lockable := h.lockable(ctx)
 			return func(b []byte, r *props.Resource) ([]byte, error) {
-				if h.checkPolicy(ctx, access.WriteContent, r.Path) != nil {
-					return b, nil // this user may not lock it
+				if !lockable(r.Path) {
+					return b, nil
 				}
 				return append(b, supported...), nil
 			}
 		}},
+	}
+}
+
+// lockable returns a function that reports whether the policy lets the user lock a resource. It
+// asks once for the members of a collection, from the second on, where one answer holds for all.
+func (h *Handler) lockable(ctx context.Context) func(davpath.Path) bool {
+	var collection davpath.Path
+	members, all, some := 0, false, false
+	return func(p davpath.Path) bool {
+		parent := p.Parent()
+		if members++; collection != parent || p.IsRoot() {
+			collection, members = parent, 1
+		}
+		if members == 2 {
+			some = h.allowsSome(ctx, access.WriteContent, parent) && h.allowsSome(ctx, access.Lock, parent)
+			all = some && h.allowsAll(ctx, parent, access.WriteContent, access.Lock)
+		}
+		if members > 1 && (all || !some) {
+			return all
+		}
+		return h.checkLockable(ctx, p) == nil
 	}
 }
 
@@ -55,9 +78,10 @@ func (h *Handler) rootDisplayName(live []props.Live) []props.Live {
 	return live
 }
 
-// appendLocks appends a DAV:activelock for each lock (§14.1). It leaves out the tokens of locks
-// that another principal created. q is the request for the resource, nil in a listing.
-func (h *Handler) appendLocks(ctx context.Context, q *request, b []byte, covering []locks.Lock) []byte {
+// appendLocks appends a DAV:activelock for each lock that covers path (§14.1). It leaves out the
+// tokens of locks that another principal created. q is the request for the resource, nil in a
+// listing.
+func (h *Handler) appendLocks(ctx context.Context, q *request, b []byte, path davpath.Path, covering []locks.Lock) []byte {
 	for _, l := range covering {
 		remaining := h.locks.Remaining(l)
 		if remaining <= 0 {
@@ -89,7 +113,7 @@ func (h *Handler) appendLocks(ctx context.Context, q *request, b []byte, coverin
 			b = append(b, `</D:href></D:locktoken>`...)
 		}
 		b = append(b, `<D:lockroot><D:href>`...)
-		b = davxml.EscapeText(b, h.lockRoot(ctx, q, l))
+		b = davxml.EscapeText(b, h.lockRoot(ctx, q, l, path))
 		b = append(b, `</D:href></D:lockroot>`...)
 		b = append(b, `</D:activelock>`...)
 	}
@@ -165,18 +189,18 @@ func (h *Handler) memberLocks(ctx context.Context) props.AppendFunc {
 	m := collectionLocks{}
 	return func(b []byte, r *props.Resource) ([]byte, error) {
 		if !listed || r.Path == base || r.Link {
-			return h.appendLocks(ctx, nil, b, h.coveringLocks(ctx, r.Path)), nil
+			return h.appendLocks(ctx, nil, b, r.Path, h.coveringLocks(ctx, r.Path)), nil
 		}
 		if collection := r.Path.Parent(); !m.known || m.collection != collection {
 			m = collectionLocks{collection: collection, real: h.realPath(ctx, collection), known: true}
 			m.hasOwn = h.locks.AnyBelow(collection) || h.locks.AnyBelow(m.real)
 			inherited := slices.DeleteFunc(h.coveringPathLocks(collection, m.real), func(l locks.Lock) bool { return !l.Infinite })
-			m.inherited = h.appendLocks(ctx, nil, nil, inherited)
+			m.inherited = h.appendLocks(ctx, nil, nil, collection, inherited)
 		}
 		if !m.hasOwn {
 			return append(b, m.inherited...), nil
 		}
-		return h.appendLocks(ctx, nil, b, h.coveringPathLocks(r.Path, m.real.Child(r.Path.Name()))), nil
+		return h.appendLocks(ctx, nil, b, r.Path, h.coveringPathLocks(r.Path, m.real.Child(r.Path.Name()))), nil
 	}
 }
 
@@ -269,8 +293,11 @@ func epochTime(context.Context) props.AppendFunc {
 func (h *Handler) setRequestedTimes(q *request, t *tree.Tree, p davpath.Path) (tried bool) {
 	if value := strings.TrimSpace(q.Header.Get("X-OC-Mtime")); value != "" {
 		if at, err := settable(parseEpoch(value)); err == nil {
-			tried = true
-			h.reportTime(q, p, "X-OC-Mtime", h.setModTime(q.ctx, p, at))
+			if err = h.checkSettable(q.ctx, p, props.DAV("getlastmodified")); err == nil {
+				tried = true
+				err = h.setModTime(q.ctx, p, at)
+			}
+			h.reportTime(q, p, "X-OC-Mtime", err)
 		}
 	}
 	if value := strings.TrimSpace(q.Header.Get("X-OC-CTime")); value != "" {
@@ -279,6 +306,15 @@ func (h *Handler) setRequestedTimes(q *request, t *tree.Tree, p davpath.Path) (t
 		}
 	}
 	return tried
+}
+
+// checkSettable returns the error of the policy for setting a property.
+func (h *Handler) checkSettable(ctx context.Context, p davpath.Path, name xml.Name) error {
+	err := h.checkPolicy(ctx, access.WriteProperties, p)
+	if err == nil && h.property != nil {
+		err = h.property.CheckProperty(ctx, access.WriteProperties, p, name)
+	}
+	return err
 }
 
 // reportTime sets the response header of a requested time, or logs err.
@@ -293,6 +329,9 @@ func (h *Handler) reportTime(q *request, p davpath.Path, name string, err error)
 // setCreation sets DAV:creationdate.
 func (h *Handler) setCreation(ctx context.Context, t *tree.Tree, p davpath.Path, at time.Time) error {
 	r, err := t.Stat(ctx, p)
+	if err == nil {
+		err = h.checkSettable(ctx, p, props.DAV("creationdate"))
+	}
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"maps"
@@ -143,7 +144,7 @@ func (h *Handler) checkLock(q *request, t *tree.Tree, wanted *locks.Lock) (r pro
 // of other locks; these either conflict or do not (§9.10.5). wanted is nil if the scope is not
 // known yet.
 func (h *Handler) checkLockMapped(q *request, t *tree.Tree, r props.Resource, wanted *locks.Lock) error {
-	if err := h.checkPolicy(q.ctx, access.WriteContent, q.path); err != nil {
+	if err := h.checkLockable(q.ctx, q.path); err != nil {
 		return err
 	}
 	if err := h.evaluateIf(q, t); err != nil {
@@ -163,7 +164,18 @@ func (h *Handler) checkLockUnmapped(q *request, t *tree.Tree) error {
 	if strings.HasSuffix(q.URL.Path, "/") {
 		return statusError(http.StatusMethodNotAllowed, "The URL is that of a collection, see MKCOL.")
 	}
-	return h.checkCreate(q, t)
+	if err := h.checkCreate(q, t); err != nil {
+		return err
+	}
+	return h.checkPolicy(q.ctx, access.Lock, q.path)
+}
+
+// checkLockable returns the error of the policy for a lock on the existing resource p.
+func (h *Handler) checkLockable(ctx context.Context, p davpath.Path) error {
+	if err := h.checkPolicy(ctx, access.WriteContent, p); err != nil {
+		return err
+	}
+	return h.checkPolicy(ctx, access.Lock, p)
 }
 
 // createEmpty creates an empty file at the request's URL.
@@ -187,10 +199,10 @@ func (h *Handler) memberConflicts(q *request, t *tree.Tree, r props.Resource, wa
 		return nil, err
 	}
 	for _, l := range h.locks.Below(h.realRequestPath(q)) {
-		if _, twice := conflicts[l.Root]; twice || l.Shared && wanted.Shared {
-			continue
+		if _, twice := conflicts[l.Root]; twice || l.Shared && wanted.Shared || access.Hides(q.ctx, h.policy, l.Root) {
+			continue // Create returns the conflict with a hidden lock
 		}
-		href := h.lockRoot(q.ctx, q, l)
+		href := h.lockRoot(q.ctx, q, l, l.Root)
 		conflicts[l.Root] = failure(href, conditionError(http.StatusLocked, multistatus.NoConflictingLock, href))
 	}
 	return conflicts, nil
@@ -214,7 +226,7 @@ func (h *Handler) respondConflicts(q *request, conflicts map[davpath.Path]*multi
 // ignores members that cannot be read for other reasons.
 func (h *Handler) deniedMembers(q *request, t *tree.Tree, r props.Resource) (map[davpath.Path]*multistatus.Response, error) {
 	conflicts := make(map[davpath.Path]*multistatus.Response)
-	if h.allowsAll(q.ctx, r.Path) {
+	if h.allowsAll(q.ctx, r.Path, access.Read, access.WriteContent, access.Lock) {
 		return conflicts, nil
 	}
 	all := *t
@@ -228,7 +240,7 @@ func (h *Handler) deniedMembers(q *request, t *tree.Tree, r props.Resource) (map
 		}
 		err := h.checkPolicy(q.ctx, access.Read, member.Path)
 		if err == nil {
-			err = h.checkPolicy(q.ctx, access.WriteContent, member.Path)
+			err = h.checkLockable(q.ctx, member.Path)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // fs.ErrNotExist: the policy hides it
 			h.warnMember(q, member.Path, err)
@@ -243,7 +255,7 @@ func (h *Handler) lockError(q *request, err error) error {
 	if conflict := (*locks.ConflictError)(nil); errors.As(err, &conflict) {
 		var hrefs []string
 		for _, l := range conflict.Locks {
-			if href := h.lockRoot(q.ctx, q, l); !slices.Contains(hrefs, href) {
+			if href := h.lockRoot(q.ctx, q, l, q.path); !slices.Contains(hrefs, href) {
 				hrefs = append(hrefs, href)
 			}
 		}
@@ -290,6 +302,9 @@ func (h *Handler) refresh(q *request) error {
 		if l.Principal != q.principal {
 			return statusError(http.StatusForbidden, "The lock is somebody else's.")
 		}
+		if err := h.checkLockable(q.ctx, q.path); err != nil {
+			return err
+		}
 		if _, err := h.locks.Refresh(l.Token, locks.ParseTimeout(q.Header.Values("Timeout"))); errors.Is(err, locks.ErrNoSuchLock) {
 			break
 		} else if err != nil {
@@ -305,7 +320,7 @@ func (h *Handler) refresh(q *request) error {
 
 // respondLock responds with DAV:lockdiscovery of the resource (§9.10.1).
 func (h *Handler) respondLock(q *request, status int) error {
-	discovery := h.appendLocks(q.ctx, q, make([]byte, 0, 768), h.coveringRequestLocks(q))
+	discovery := h.appendLocks(q.ctx, q, make([]byte, 0, 768), q.path, h.coveringRequestLocks(q))
 	body, err := multistatus.AppendProp(make([]byte, 0, len(discovery)+256), multistatus.Property{XMLName: props.DAV("lockdiscovery"), InnerXML: discovery})
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"dav207/props"
 	"dav207/server/access"
 	"dav207/server/davheader"
+	"dav207/server/davpath"
 	"dav207/server/davxml"
 	"dav207/server/multistatus"
 	"dav207/server/pathlock"
@@ -79,6 +80,9 @@ func (h *Handler) checkCreate(q *request, t *tree.Tree) error {
 	if err := checkCreatable(q.path); err != nil {
 		return err
 	}
+	if access.Hides(q.ctx, h.policy, q.path.Parent()) {
+		return tree.ErrNoParent
+	}
 	if !q.found.vacant {
 		if err := t.Parent(q.ctx, q.path); err != nil {
 			return err
@@ -88,6 +92,18 @@ func (h *Handler) checkCreate(q *request, t *tree.Tree) error {
 		return err
 	}
 	return h.authorize(q, t, access.Bind, props.Resource{Path: q.path}, false)
+}
+
+// checkSeen returns an error if the policy hides p: nothing can be created there, whether or not
+// there is something.
+func (h *Handler) checkSeen(ctx context.Context, p davpath.Path) error {
+	switch {
+	case !access.Hides(ctx, h.policy, p):
+		return nil
+	case access.Hides(ctx, h.policy, p.Parent()):
+		return tree.ErrNoParent
+	}
+	return fs.ErrPermission
 }
 
 // parentError returns the error of creating a resource, with the status for a missing parent: 409.
@@ -125,9 +141,6 @@ func (h *Handler) checkMapped(q *request, t *tree.Tree, name string, status int)
 // which the plan checks. If served, the resource must be a file or a collection. Otherwise it may
 // also be a dangling link or a special file; then r.Info is nil.
 func (h *Handler) checkRemove(q *request, t *tree.Tree, served bool) (props.Resource, error) {
-	if err := h.checkPolicy(q.ctx, access.Read, q.path); errors.Is(err, fs.ErrNotExist) {
-		return props.Resource{}, err
-	}
 	r, err := t.Stat(q.ctx, q.path)
 	switch {
 	case err != nil && served:

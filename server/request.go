@@ -61,27 +61,38 @@ func (h *Handler) methodTable() []method {
 }
 
 // allow returns the value of the Allow header, without the method named by without (RFC 9110
-// §10.2.1).
-func (h *Handler) allow(without string) string {
+// §10.2.1). It does not look at the resource: methods are left out that the user cannot use for
+// the URL or for any below it. Clients apply the header to a whole collection.
+func (h *Handler) allow(q *request, without string) string {
+	path, err := h.mapping.Parse(q.URL.EscapedPath())
+	if err != nil { // "*", or a parent of the share: what holds for all of it
+		path = davpath.Root
+	}
+	usable := h.usableMethods(q.ctx, path)
 	names := make([]string, 0, len(h.methods))
 	for _, m := range h.methods {
-		if m.name != without && h.supports(m.name) {
+		if m.name != without && usable[m.name] {
 			names = append(names, m.name)
 		}
 	}
 	return strings.Join(names, ", ")
 }
 
-// supports reports whether the handler offers a method. The Allow header leaves out the others.
-func (h *Handler) supports(method string) bool {
-	if !h.readOnly {
-		return true
+// usableMethods returns the methods that the policy may allow for path or for a URL below it.
+func (h *Handler) usableMethods(ctx context.Context, path davpath.Path) map[string]bool {
+	may := func(p access.Privilege, at davpath.Path) bool { return h.allowsSome(ctx, p, at) }
+	reads, adds, removes := may(access.Read, path), may(access.Bind, path), may(access.Unbind, path)
+	writes := adds || may(access.WriteContent, path)
+	addsAnywhere := may(access.Bind, davpath.Root)
+	locks := writes && may(access.Lock, path)
+	return map[string]bool{
+		http.MethodOptions: true, http.MethodGet: reads, http.MethodHead: reads, "PROPFIND": reads,
+		http.MethodPut: writes, http.MethodDelete: removes, "MKCOL": adds,
+		"COPY":      reads && (addsAnywhere || may(access.WriteContent, davpath.Root)),
+		"MOVE":      removes && addsAnywhere,
+		"PROPPATCH": may(access.WriteProperties, path),
+		"LOCK":      locks, "UNLOCK": locks || may(access.Unlock, path),
 	}
-	switch method {
-	case http.MethodOptions, http.MethodGet, http.MethodHead, "PROPFIND":
-		return true
-	}
-	return false
 }
 
 // isLockMethod reports whether a method belongs to class 2 (RFC 4918 §18.2).
@@ -111,13 +122,12 @@ func (h *Handler) SetDAVHeaders(head http.Header) {
 	head.Set("MS-Author-Via", "DAV") // without it Office opens documents read-only
 }
 
-// options implements OPTIONS (RFC 4918 §10.1). The response is the same for every URL: clients ask
-// for parents of the share and for names that do not exist, and apply the response to the whole
-// server.
+// options implements OPTIONS (RFC 4918 §10.1). The response does not depend on whether there is a
+// resource: clients ask for parents of the share and for names that do not exist.
 func (h *Handler) options(q *request) error {
 	head := q.w.Header()
 	h.SetDAVHeaders(head)
-	head.Set("Allow", h.allow(""))
+	head.Set("Allow", h.allow(q, ""))
 	head.Set("Content-Length", "0")
 	q.w.WriteHeader(http.StatusOK)
 	return nil
@@ -212,7 +222,7 @@ func (h *Handler) serve(q *request) error {
 	if q.Method == http.MethodGet || q.Method == http.MethodHead || q.Method == http.MethodOptions {
 		q.body.Drain()
 	}
-	if isLockMethod(q.Method) && !h.supports(q.Method) { // the DAV header leaves class 2 out (RFC 4918 §18)
+	if isLockMethod(q.Method) && h.readOnly { // the DAV header leaves class 2 out (RFC 4918 §18)
 		return statusError(http.StatusMethodNotAllowed, "Nothing can be locked here: it is for reading only.")
 	}
 	if q.Method == http.MethodOptions { // any URL, also one that no resource can have
@@ -229,13 +239,21 @@ func (h *Handler) serve(q *request) error {
 		return reservedError(q.Method, path)
 	}
 	q.path = path
+	return h.serveMethod(q, &h.methods[i])
+}
+
+// serveMethod is serve for a URL below the prefix.
+func (h *Handler) serveMethod(q *request, m *method) error {
+	if access.Hides(q.ctx, h.policy, q.path) {
+		return h.hiddenError(q)
+	}
 	if err := h.parseIf(q); err != nil {
 		return err
 	}
-	if err := h.checkExpect(q, &h.methods[i]); err != nil {
+	if err := h.checkExpect(q, m); err != nil {
 		return err
 	}
-	return h.methods[i].serve(q)
+	return m.serve(q)
 }
 
 // serveOutside serves a URL outside of the prefix. Some clients ask for each ancestor of the

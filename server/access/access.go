@@ -9,7 +9,9 @@ package access
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"dav207/server/davpath"
 )
@@ -18,13 +20,16 @@ import (
 type Privilege uint8
 
 // The privileges. Bind and Unbind apply to the path of the member to add or remove, not to its
-// collection as in RFC 3744 §3.9, §3.10. So a policy can protect a single member.
+// collection as in RFC 3744 §3.9, §3.10. So a policy can protect a single member. Lock is not one
+// of RFC 3744, whose Appendix B allows it: "a specific implementation MAY define an additional
+// custom privilege to control access to existing methods".
 const (
 	Read            Privilege = iota // read content, properties and members
-	WriteContent                     // replace the content of an existing resource, lock it, refresh its lock
+	WriteContent                     // replace the content of an existing resource
 	WriteProperties                  // set or remove properties
 	Bind                             // add this member to its collection
 	Unbind                           // remove this member from its collection
+	Lock                             // lock or refresh a lock, beside WriteContent or Bind
 	Unlock                           // remove a lock of another user
 )
 
@@ -41,6 +46,8 @@ func (p Privilege) String() string {
 		return "bind"
 	case Unbind:
 		return "unbind"
+	case Lock:
+		return "lock"
 	case Unlock:
 		return "unlock"
 	}
@@ -51,8 +58,10 @@ func (p Privilege) String() string {
 // calls it for each member.
 type Policy interface {
 	// Check returns nil to allow the operation. fs.ErrPermission denies it: the answer for the
-	// resource is 403. fs.ErrNotExist hides the resource: listings omit it and its own answer is
-	// 404. Principal(ctx) is the user.
+	// resource is 403. fs.ErrNotExist hides the resource: whether or not there is one, the answer
+	// is 404, nothing can be created in its place (403) or in it (409), and listings omit it. A
+	// policy that hides a resource returns it for every privilege; the server asks for Read.
+	// Principal(ctx) is the user.
 	Check(ctx context.Context, p Privilege, path davpath.Path) error
 }
 
@@ -61,7 +70,9 @@ type PropertyPolicy interface {
 	Policy
 	// The server calls CheckProperty after Check allowed the operation on the resource, before it
 	// reads a property (Read) or changes it (WriteProperties). A property that must not be read is
-	// in a 403 propstat of its own (RFC 4918 §9.1.3), also one that is named and does not exist.
+	// in a 403 propstat of its own (RFC 4918 §9.1.3), also one that is named and does not exist. With
+	// fs.ErrNotExist it is in a 404 propstat where the query names it, and omitted elsewhere. COPY
+	// copies neither.
 	CheckProperty(ctx context.Context, p Privilege, path davpath.Path, property xml.Name) error
 }
 
@@ -69,8 +80,11 @@ type PropertyPolicy interface {
 // COPY, MOVE and DELETE of a collection go member by member.
 type TreePolicy interface {
 	Policy
-	// AllowsAll reports whether Check certainly allows everything for every resource below path.
-	AllowsAll(ctx context.Context, path davpath.Path) bool
+	// AllowsAll reports whether Check certainly allows p for every resource below path.
+	AllowsAll(ctx context.Context, p Privilege, path davpath.Path) bool
+	// AllowsSome reports whether Check may allow p for path or for a resource below it. The Allow
+	// header lists the methods for which it does.
+	AllowsSome(ctx context.Context, p Privilege, path davpath.Path) bool
 }
 
 // UnlockPolicy is an optional interface of a Policy that can also keep users from removing their
@@ -83,13 +97,31 @@ type UnlockPolicy interface {
 
 type principalKey struct{}
 
-// WithPrincipal returns a context with the name of the authenticated user.
-func WithPrincipal(ctx context.Context, name string) context.Context {
-	return context.WithValue(ctx, principalKey{}, name)
+type principal struct {
+	name   string
+	groups []string
+}
+
+// WithPrincipal returns a context with the name of the authenticated user and of the user's groups.
+func WithPrincipal(ctx context.Context, name string, groups ...string) context.Context {
+	return context.WithValue(ctx, principalKey{}, &principal{name, groups})
 }
 
 // Principal returns the name of the authenticated user, "" if there is none.
 func Principal(ctx context.Context) string {
-	name, _ := ctx.Value(principalKey{}).(string)
+	name, _ := PrincipalAndGroups(ctx)
 	return name
+}
+
+// PrincipalAndGroups returns what WithPrincipal was called with.
+func PrincipalAndGroups(ctx context.Context) (name string, groups []string) {
+	if u, ok := ctx.Value(principalKey{}).(*principal); ok {
+		return u.name, u.groups
+	}
+	return "", nil
+}
+
+// Hides reports whether a policy, which may be nil, hides the resource at path.
+func Hides(ctx context.Context, policy Policy, path davpath.Path) bool {
+	return policy != nil && errors.Is(policy.Check(ctx, Read, path), fs.ErrNotExist)
 }

@@ -146,12 +146,18 @@ func (p faultPolicy) CheckOwnUnlock(ctx context.Context, path davpath.Path) erro
 }
 
 // AllowsAll implements access.TreePolicy.
-func (p faultPolicy) AllowsAll(ctx context.Context, path davpath.Path) bool {
+func (p faultPolicy) AllowsAll(ctx context.Context, privilege access.Privilege, path davpath.Path) bool {
 	if q, _ := ctx.Value(requestKey{}).(*request); q != nil {
 		return false
 	}
 	next, ok := p.next.(access.TreePolicy)
-	return p.next == nil || ok && next.AllowsAll(ctx, path)
+	return p.next == nil && privilege != access.Unlock || ok && next.AllowsAll(ctx, privilege, path)
+}
+
+// AllowsSome implements access.TreePolicy.
+func (p faultPolicy) AllowsSome(ctx context.Context, privilege access.Privilege, path davpath.Path) bool {
+	next, ok := p.next.(access.TreePolicy)
+	return !ok || next.AllowsSome(ctx, privilege, path)
 }
 
 // failureOf returns the failure of the first fault that is for a resource and fires, or for one

@@ -134,14 +134,27 @@ func (t *Tree) checkMove(ctx context.Context, src, dst davpath.Path, replaces bo
 	return cmp.Or(err, t.check(ctx, access.Bind, dst))
 }
 
+// hrefIsCollection reports whether the href of p, where something may be, ends in a slash.
+func (t *Tree) hrefIsCollection(ctx context.Context, p davpath.Path, otherwise bool) bool {
+	if old, err := t.FS.Lstat(ctx, p); err == nil {
+		return old.IsDir()
+	}
+	return otherwise
+}
+
 // checkReplace asks the guard whether a copy may be made at dst, where old is. collection is the
-// kind of the copy. same is asked if old is of that kind, too. Nothing replaces what is Fixed.
-func (t *Tree) checkReplace(ctx context.Context, dst davpath.Path, old *fsbackend.Info, collection bool, same access.Privilege) error {
+// kind of the copy. same are asked if old is of that kind, too. Nothing replaces what is Fixed.
+func (t *Tree) checkReplace(ctx context.Context, dst davpath.Path, old *fsbackend.Info, collection bool, same []access.Privilege) error {
 	switch {
 	case old == nil:
 		return t.check(ctx, access.Bind, dst)
 	case old.IsDir() == collection:
-		return cmp.Or(t.check(ctx, same, dst), checkFixed(dst, old))
+		for _, p := range same {
+			if err := t.check(ctx, p, dst); err != nil {
+				return err
+			}
+		}
+		return checkFixed(dst, old)
 	}
 	return cmp.Or(t.check(ctx, access.Unbind, dst), t.check(ctx, access.Bind, dst), checkFixed(dst, old))
 }
@@ -230,10 +243,8 @@ func (s *survey) member(e entry, asks bool, undeletable error) (err error) {
 	case errors.Is(err, errNotEmptied):
 		return err
 	}
-	if at != e.path {
-		if old, err := s.t.FS.Lstat(s.ctx, at); err == nil {
-			collection = old.IsDir()
-		}
+	if at != e.path && !errors.Is(err, errUnseen) {
+		collection = s.t.hrefIsCollection(s.ctx, at, collection)
 	}
 	s.report(at, collection, err)
 	return errNotEmptied
@@ -242,7 +253,7 @@ func (s *survey) member(e entry, asks bool, undeletable error) (err error) {
 // checkMembersRemovable reports each member of the collection dst that the guard does not let the
 // request remove or that is known to be undeletable, and returns errNotEmptied if there is one.
 func (x *transfer) checkMembersRemovable(dst davpath.Path) error {
-	s := survey{t: x.t, ctx: x.ctx, report: x.report, clear: x.t.clear, removal: true}
+	s := survey{t: x.t, ctx: x.ctx, report: x.report, clear: func(p davpath.Path) bool { return x.t.clear(p) }, removal: true}
 	s.ask = func(e entry) (davpath.Path, error) { return e.path, x.t.check(x.ctx, access.Unbind, e.path) }
 	err := s.members(dst)
 	if err == nil || errors.Is(err, errNotEmptied) || x.ctx.Err() != nil {
@@ -269,7 +280,7 @@ func (x *transfer) checkMovable(src props.Resource, report Report) error {
 			return e.path, err
 		}
 		to := e.path.Rebase(src.Path, x.dst)
-		return to, x.t.check(x.ctx, access.Bind, to)
+		return to, cmp.Or(x.t.checkSeen(x.ctx, to), x.t.check(x.ctx, access.Bind, to))
 	}
 	err := s.members(src.Path)
 	if err != nil && !errors.Is(err, errNotEmptied) {

@@ -51,7 +51,8 @@ func (t *Tree) PlanDelete(ctx context.Context, p davpath.Path) (*Plan, error) {
 
 // PlanCopy plans to copy src to dst with its properties and, unless depth is Zero, its members (RFC
 // 4918 §9.8). What is at dst is replaced, not merged. A symbolic link is copied as what it leads
-// to. Which properties are copied is up to props.Copied.
+// to. Which properties are copied is up to props.Copied
+// and Tree.Readable.
 //
 // Run reports a member that cannot be copied under the URL of the source or of the destination,
 // whichever failed. The destination's old member of that name stays. Other subtrees are copied.
@@ -76,7 +77,7 @@ func (t *Tree) PlanCopy(ctx context.Context, src, dst davpath.Path, depth Depth)
 	if lstatErr != nil {
 		return nil, lstatErr
 	}
-	if err := t.checkReplace(ctx, dst, old, r.Info.IsDir(), access.WriteContent); err != nil {
+	if err := t.checkReplace(ctx, dst, old, r.Info.IsDir(), overwriting); err != nil {
 		return nil, err
 	}
 	return &Plan{t: t, op: copying, src: r, dst: dst, old: old, depth: depth}, nil
@@ -162,10 +163,10 @@ func (t *Tree) run(ctx context.Context, p *Plan, report Report) error {
 	}
 	src := p.src.Path
 	x := &transfer{t: t, ctx: ctx, report: report, src: src, dst: p.dst, move: p.op != copying,
-		same: access.Bind, reported: map[davpath.Path]bool{},
+		same: []access.Privilege{access.Bind}, reported: map[davpath.Path]bool{},
 		noProps: !t.hasProps(ctx, src) && !t.hasProps(ctx, p.dst)}
 	if !x.move {
-		x.same = access.WriteContent
+		x.same = overwriting
 		return x.finish(p.src, p.dst, x.resource(p.src, p.dst, p.depth))
 	}
 	if !x.noProps {

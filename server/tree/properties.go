@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"slices"
 
 	"dav207/fsbackend"
 	"dav207/props"
@@ -101,16 +102,25 @@ func (x *transfer) properties(src, dst davpath.Path) error {
 }
 
 // copied returns the change that replaces the properties of dst by those of src: by all in a MOVE,
-// by what props.Copied returns in a COPY. It returns none if there are no properties.
+// by what copiedOf returns in a COPY. It returns none if there are no properties.
 func (x *transfer) copied(src, dst davpath.Path) ([]props.Op, error) {
 	if x.noProps {
 		return nil, nil
 	}
 	ps, err := x.t.Props.Get(x.ctx, src)
 	if err == nil && !x.move {
-		ps = props.Copied(ps)
+		ps = x.copiedOf(src, ps)
 	}
 	return []props.Op{props.Set{Path: dst, Properties: ps}}, err
+}
+
+// copiedOf returns the properties of src that a COPY gives to the copy.
+func (x *transfer) copiedOf(src davpath.Path, all []props.Property) []props.Property {
+	all = props.Copied(all)
+	if x.t.Readable == nil {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(p props.Property) bool { return !x.t.Readable(src, p.XMLName) })
 }
 
 // clearStale removes properties that the store still has for dst if nothing is there, that is if

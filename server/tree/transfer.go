@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -33,8 +34,12 @@ type transfer struct {
 	noProps  bool                  // the store has nothing for the two trees
 	// same is what replacing a file by a file, or filling a collection, takes. For a MOVE the
 	// removal of the old one was checked before (RFC 4918 §9.9.3).
-	same access.Privilege
+	same []access.Privilege
 }
+
+// overwriting are the privileges that a COPY over something of the same kind takes (RFC 3744
+// Appendix B).
+var overwriting = []access.Privilege{access.WriteContent, access.WriteProperties}
 
 // finish turns the error of the resource that the request named into that of the operation.
 func (x *transfer) finish(src props.Resource, dst davpath.Path, err error) error {
@@ -57,8 +62,8 @@ func (x *transfer) fail(src props.Resource, dst davpath.Path, err error) {
 		x.report(src.Path, collection, err)
 		return
 	}
-	if old, err := x.t.FS.Lstat(x.ctx, dst); err == nil { // the href has the form of what is there
-		collection = old.IsDir()
+	if !errors.Is(err, errUnseen) {
+		collection = x.t.hrefIsCollection(x.ctx, dst, collection)
 	}
 	x.reportOnce(dst, collection, err)
 }
@@ -78,7 +83,7 @@ func (x *transfer) reportOnce(dst davpath.Path, collection bool, err error) {
 // resource transfers src, whose link is followed in a COPY, to dst. If members failed it has
 // reported them and returns errNotEmptied; any other error is that of src itself.
 func (x *transfer) resource(src props.Resource, dst davpath.Path, depth Depth) error {
-	if err := checkBounds(dst); err != nil {
+	if err := cmp.Or(checkBounds(dst), x.t.checkSeen(x.ctx, dst)); err != nil {
 		return err
 	}
 	old, err := x.t.lstat(x.ctx, dst)
@@ -388,7 +393,7 @@ func (x *transfer) treeProperties(src, dst davpath.Path) error {
 		if e.Path == src || !x.t.Present(x.ctx, to) {
 			continue
 		}
-		if err := x.t.queue(x.ctx, props.Set{Path: to, Properties: props.Copied(e.Properties)}); err != nil {
+		if err := x.t.queue(x.ctx, props.Set{Path: to, Properties: x.copiedOf(e.Path, e.Properties)}); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ package tree
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -60,9 +61,9 @@ type Report func(path davpath.Path, collection bool, err error)
 type Guard interface {
 	// Check returns nil to allow.
 	Check(ctx context.Context, p access.Privilege, path davpath.Path) error
-	// Clear reports whether Check certainly allows everything for every resource below path. The
-	// engine then does not call Check for each.
-	Clear(path davpath.Path) bool
+	// Clear reports whether Check certainly allows the privileges, or all if none is given, for
+	// every resource below path. The engine then does not call Check for each.
+	Clear(path davpath.Path, privileges ...access.Privilege) bool
 }
 
 // Tree is a back end together with the properties of its resources. Its methods are safe for
@@ -76,6 +77,9 @@ type Tree struct {
 	Swaps *Swaps
 	// Guard may be nil: everything is allowed.
 	Guard Guard
+	// Readable may be nil: a COPY takes all properties along. Otherwise it leaves out those for
+	// which Readable returns false.
+	Readable func(path davpath.Path, property xml.Name) bool
 	// Gone may be nil. It is called after the resource at path was removed with all its members,
 	// or, if below is true, the members only. The caller then removes their locks.
 	Gone func(path davpath.Path, below bool)
@@ -151,7 +155,21 @@ func (t *Tree) check(ctx context.Context, priv access.Privilege, p davpath.Path)
 	return t.Guard.Check(ctx, priv, p)
 }
 
-func (t *Tree) clear(p davpath.Path) bool { return t.Guard == nil || t.Guard.Clear(p) }
+// errUnseen means that nothing can be created at a path that the guard hides, whether or not there
+// is something.
+var errUnseen = fmt.Errorf("the path is hidden: %w", fs.ErrPermission)
+
+// checkSeen returns errUnseen if the guard hides p.
+func (t *Tree) checkSeen(ctx context.Context, p davpath.Path) error {
+	if errors.Is(t.check(ctx, access.Read, p), fs.ErrNotExist) {
+		return errUnseen
+	}
+	return nil
+}
+
+func (t *Tree) clear(p davpath.Path, privileges ...access.Privilege) bool {
+	return t.Guard == nil || t.Guard.Clear(p, privileges...)
+}
 
 func (t *Tree) gone(p davpath.Path, below bool) {
 	if t.Gone != nil {

@@ -165,7 +165,7 @@ type guard map[string]error
 func (g guard) Check(_ context.Context, p access.Privilege, path davpath.Path) error {
 	return g[fmt.Sprint(p, " ", path)]
 }
-func (g guard) Clear(davpath.Path) bool { return len(g) == 0 }
+func (g guard) Clear(davpath.Path, ...access.Privilege) bool { return len(g) == 0 }
 
 func TestOperations(t *testing.T) {
 	const c = "/c/ /c/1=one /c/d/ /c/d/2=two /c/d/e/ /c/d/e/3=three "

@@ -62,16 +62,18 @@ func (w *walk) resource(r props.Resource, depth Depth) bool {
 	if depth == One {
 		depth = Zero
 	}
+	clear := w.t.clear(r.Path, access.Read)
 	for e := range l.all {
-		if !w.member(e.path, e.info, e.err, depth) {
+		if !w.member(e.path, e.info, e.err, depth, clear) {
 			return false
 		}
 	}
 	return true
 }
 
-// member walks a member for which a listing returned info or failed.
-func (w *walk) member(p davpath.Path, info *fsbackend.Info, failed error, depth Depth) bool {
+// member walks a member for which a listing returned info or failed. clear says that the guard
+// allows reading it.
+func (w *walk) member(p davpath.Path, info *fsbackend.Info, failed error, depth Depth, clear bool) bool {
 	if errors.Is(failed, fs.ErrNotExist) {
 		// It was removed, or it or the listed collection is being replaced.
 		failed = w.t.retryAfterSwap(w.ctx, p, false, func() (err error) {
@@ -87,7 +89,7 @@ func (w *walk) member(p davpath.Path, info *fsbackend.Info, failed error, depth 
 		w.yield(r, err)
 		return false
 	}
-	if err := w.t.check(w.ctx, access.Read, p); err != nil {
+	if err := w.checkRead(p, clear); err != nil {
 		return errors.Is(err, fs.ErrNotExist) || w.yield(r, err)
 	}
 	if failed != nil {
@@ -111,6 +113,13 @@ func (w *walk) member(p davpath.Path, info *fsbackend.Info, failed error, depth 
 		return w.yield(r, err)
 	}
 	return w.resource(r, depth)
+}
+
+func (w *walk) checkRead(p davpath.Path, clear bool) error {
+	if clear {
+		return nil
+	}
+	return w.t.check(w.ctx, access.Read, p)
 }
 
 // follow returns the resource that a listed member leads to. The error is fs.ErrNotExist for a link

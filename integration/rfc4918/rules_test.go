@@ -1,0 +1,213 @@
+package rfc4918
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"dav207/integration/harness"
+	"dav207/server"
+	"dav207/server/access/rules"
+	"dav207/server/davtest"
+)
+
+// withRules starts a server with a few resources and rules: allow, deny or hide, the privileges, the
+// user, the path and perhaps a property, or no policy if there are none.
+func withRules(t *testing.T, opts server.Options, lines ...string) *davtest.Server {
+	t.Helper()
+	if len(lines) > 0 {
+		opts.Policy = compiled(t, lines...)
+	}
+	srv := harness.NewServer(t, &opts)
+	srv.Put("/c/f", "/c/d/x", "/jane/f", "/free")
+	return srv
+}
+
+// current is a policy that can be replaced.
+type current struct{ *rules.List }
+
+func compiled(t *testing.T, lines ...string) *rules.List {
+	t.Helper()
+	var list []rules.Rule
+	for _, line := range lines {
+		f := strings.Fields(line)
+		r := rules.Rule{Who: []string{f[2]}, Path: f[3]}
+		switch what := strings.Split(f[1], ","); f[0] {
+		case "allow":
+			r.Allow = what
+		case "deny":
+			r.Deny = what
+		default:
+			r.Hide = true
+		}
+		if len(f) > 4 {
+			r.Property = f[4]
+		}
+		list = append(list, r)
+	}
+	l, err := rules.Compile(list, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// credentials returns the header of a user, none for a guest.
+func credentials(user string) []string {
+	if user == "" {
+		return nil
+	}
+	return []string{harness.Credentials[user]}
+}
+
+// TestAllowHeader has the methods that the user can use here or below (RFC 9110 §10.2.1), whatever
+// is there.
+func TestAllowHeader(t *testing.T) {
+	const everything = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, COPY, MOVE, PROPFIND, PROPPATCH, LOCK, UNLOCK"
+	family := []string{"allow read everybody /**", "allow all jane /jane/**", "deny write jane /jane/kept/**", "allow bind joe /inbox/*", "hide - joe /jane"}
+	for _, tt := range []struct {
+		rules            []string
+		readOnly         bool
+		user, name, want string
+	}{
+		{nil, false, "", "/", everything},
+		{nil, true, "", "/c/f", "OPTIONS, GET, HEAD, PROPFIND"},
+		{family, false, "", "/", "OPTIONS, GET, HEAD, PROPFIND"},
+		{family, false, "", "/jane/f", "OPTIONS, GET, HEAD, PROPFIND"},
+		{family, false, "jane", "/", everything}, // below it she can
+		{family, false, "jane", "/jane/f", everything},
+		{family, false, "jane", "/jane/none", everything},
+		{family, false, "jane", "/c/f", "OPTIONS, GET, HEAD, COPY, PROPFIND"},
+		{family, false, "jane", "/jane/kept/x", "OPTIONS, GET, HEAD, COPY, PROPFIND, UNLOCK"},
+		{family, true, "jane", "/jane/f", "OPTIONS, GET, HEAD, PROPFIND"},
+		{family, false, "joe", "/inbox", "OPTIONS, GET, HEAD, PUT, MKCOL, COPY, PROPFIND"},
+		{family, false, "joe", "/jane/f", "OPTIONS"},
+		{family, false, "joe", "/jane/none", "OPTIONS"},
+		{family, false, "", "/.dav207/x", "OPTIONS, GET, HEAD, PROPFIND"},
+	} {
+		srv := withRules(t, server.Options{ReadOnly: tt.readOnly}, tt.rules...)
+		if got := srv.Do("OPTIONS", tt.name, credentials(tt.user)...).Header.Get("Allow"); got != tt.want {
+			t.Errorf("%v, read-only %v: OPTIONS %s by %q: Allow: %s, want %s", tt.rules, tt.readOnly, tt.name, tt.user, got, tt.want)
+		}
+		want := strings.Split(tt.want, ", ")
+		if res := srv.Do("POST", tt.name, credentials(tt.user)...); res.StatusCode != 405 || res.Header.Get("Allow") != strings.Join(want, ", ") {
+			t.Errorf("POST %s by %q = %d, Allow: %s", tt.name, tt.user, res.StatusCode, res.Header.Get("Allow"))
+		}
+	}
+}
+
+// TestRulesForLocks is access.Lock: RFC 3744 §3.2 has the right to lock in DAV:write.
+func TestRulesForLocks(t *testing.T) {
+	srv := withRules(t, server.Options{}, "allow all everybody /**", "deny lock joe /c/**")
+	for _, tt := range []struct{ user, name, want string }{
+		{"joe", "/c/f", "403"}, {"joe", "/c/new", "403"}, {"joe", "/", "207 /=424 /c/=403 /c/d/=403 /c/d/x=403 /c/f=403"},
+		{"joe", "/free", "200"}, {"jane", "/c/f", "200"},
+	} {
+		if got := harness.SortResponses(srv.Send("LOCK", tt.name, harness.ExclusiveLock, credentials(tt.user)...).String()); got != tt.want {
+			t.Errorf("LOCK %s by %s = %s, want %s", tt.name, tt.user, got, tt.want)
+		}
+	}
+	if strings.Contains(srv.Names(), "/c/new") {
+		t.Error("a refused LOCK left a file")
+	}
+	for user, want := range map[string]bool{"joe": false, "jane": true} {
+		for _, depth := range []string{"0", "1"} {
+			res := srv.Send("PROPFIND", "/c/d/", `<propfind xmlns="DAV:"><prop><supportedlock/></prop></propfind>`, append(credentials(user), "Depth: "+depth)...)
+			if got := strings.Contains(string(res.Body), "lockentry"); got != want {
+				t.Errorf("supportedlock for %s: %s", user, res.Body)
+			}
+		}
+	}
+	// A right that was withdrawn does not keep a lock alive.
+	policy := &current{compiled(t, "allow all everybody /**")}
+	srv = withRules(t, server.Options{Policy: policy})
+	token := srv.Lock("/c/d/x", harness.Credentials["joe"])
+	policy.List = compiled(t, "allow all everybody /**", "deny lock joe /c/**")
+	if res := srv.Do("LOCK", "/c/d/x", harness.Credentials["joe"], "If: (<"+token+">)"); res.StatusCode != 403 {
+		t.Errorf("refresh = %d, want 403", res.StatusCode)
+	}
+	if res := srv.Do("UNLOCK", "/c/d/x", harness.Credentials["joe"], "Lock-Token: <"+token+">"); res.StatusCode != 204 {
+		t.Errorf("UNLOCK = %d, want 204 (RFC 3744 §3.5)", res.StatusCode)
+	}
+}
+
+// TestRulesForPropertiesOverHTTP reads, lists, writes and copies properties of which some are denied
+// and some hidden.
+func TestRulesForPropertiesOverHTTP(t *testing.T) {
+	srv := withRules(t, server.Options{}, "allow all everybody /**", "deny read,write-properties joe /c/** {x:}denied", "hide - joe /c/** {x:}hidden",
+		"hide - joe /c/** {DAV:}getetag", "deny write-properties joe /** {DAV:}getlastmodified", "deny write-properties joe /free", "deny write-properties joe /** {DAV:}creationdate")
+	set := func(user, name string, names ...string) string {
+		body := ""
+		for _, n := range names {
+			body += "<x:" + n + ">v</x:" + n + ">"
+		}
+		return srv.Send("PROPPATCH", name, `<propertyupdate xmlns="DAV:" xmlns:x="x:"><set><prop>`+body+`</prop></set></propertyupdate>`, credentials(user)...).String()
+	}
+	if got, want := set("jane", "/c/f", "denied", "hidden", "open"), "207 /c/f=200[denied hidden open]"; got != want {
+		t.Fatalf("PROPPATCH = %s, want %s", got, want)
+	}
+	if got, want := set("joe", "/c/f", "hidden"), "207 /c/f=403[hidden]"; got != want {
+		t.Errorf("PROPPATCH = %s, want %s", got, want)
+	}
+	find := func(user, name, body string) string {
+		return string(srv.Send("PROPFIND", name, `<D:propfind xmlns:D="DAV:" xmlns:x="x:">`+body+`</D:propfind>`, append(credentials(user), "Depth: 0")...).Body)
+	}
+	parts := regexp.MustCompile(`(?s)<D:propstat>.*?</D:propstat>`)
+	for _, tt := range []struct {
+		rule, body      string
+		status          string // of hidden, or "" where it is not named
+		denied          string
+		withoutTheirOwn bool
+	}{
+		{"§9.1 prop", "<D:prop><x:denied/><x:hidden/><x:open/><D:getetag/></D:prop>", "404", "403", false},
+		{"§9.1 allprop", "<D:allprop/>", "", "403", false},
+		{"§14.8 include", "<D:allprop/><D:include><x:hidden/><D:getetag/></D:include>", "404", "403", false},
+		{"§9.1.4 propname", "<D:propname/>", "", "200", false},
+	} {
+		body := find("joe", "/c/f", tt.body)
+		for _, name := range []string{"hidden", "getetag", "denied", "open"} {
+			status := ""
+			for _, p := range parts.FindAllString(body, -1) {
+				if regexp.MustCompile(`:` + name + `[ />]`).MatchString(p) {
+					status += regexp.MustCompile(`HTTP/1.1 (\d+)`).FindStringSubmatch(p)[1]
+				}
+			}
+			want := map[string]string{"hidden": tt.status, "getetag": tt.status, "denied": tt.denied, "open": "200"}[name]
+			if status != want {
+				t.Errorf("%s: %s is %q, want %q\n%s", tt.rule, name, status, want, body)
+			}
+		}
+	}
+	// §9.8.2: what may not be read does not come along to where it could be.
+	for user, want := range map[string]string{"joe": "open", "jane": "denied hidden open"} {
+		for _, dst := range []string{"/copy-" + user, "/tree-" + user + "/"} {
+			src, at := "/c/f", dst
+			if strings.HasSuffix(dst, "/") {
+				src, at = "/c/", dst+"f"
+			}
+			if res := srv.Do("COPY", src, append(credentials(user), "Destination: "+dst)...); res.StatusCode != 201 {
+				t.Fatalf("COPY = %s", res)
+			}
+			var got []string
+			for _, m := range regexp.MustCompile(`<[^/:>]*:(denied|hidden|open)[ />]`).FindAllStringSubmatch(find("jane", at, "<D:propname/>"), -1) {
+				got = append(got, m[1])
+			}
+			slices.Sort(got)
+			if g := strings.Join(got, " "); g != want {
+				t.Errorf("a copy by %s has %s, want %s", user, g, want)
+			}
+		}
+	}
+	// RFC 3744 Appendix B: COPY over a resource takes write-properties on it.
+	if res := srv.Do("COPY", "/c/d/x", append(credentials("joe"), "Destination: /free")...); res.StatusCode != 403 {
+		t.Errorf("COPY = %s, want 403", res)
+	}
+	// X-OC-Mtime and X-OC-CTime set properties.
+	for user, want := range map[string]string{"jane": "accepted", "joe": ""} {
+		res := srv.Send("PUT", "/new-"+user, "x", append(credentials(user), "X-OC-Mtime: 1000000000", "X-OC-CTime: 1000000000")...)
+		if got := res.Header; res.StatusCode != 201 || got.Get("X-OC-Mtime") != want || got.Get("X-OC-CTime") != want {
+			t.Errorf("PUT by %s = %d %v", user, res.StatusCode, got)
+		}
+	}
+}
