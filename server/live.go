@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -57,6 +58,66 @@ func (h *Handler) lockable(ctx context.Context) func(davpath.Path) bool {
 		}
 		return h.checkLockable(ctx, p) == nil
 	}
+}
+
+// userProperties returns the properties about the user of the request. allprop leaves them out.
+func (h *Handler) userProperties() []props.Live {
+	return []props.Live{
+		{Name: props.DAV("current-user-principal"), Hidden: true, Prepare: func(ctx context.Context) props.AppendFunc {
+			return func(b []byte, _ *props.Resource) ([]byte, error) { return append(b, h.principalHref(ctx)...), nil }
+		}},
+		{Name: props.DAV("current-user-privilege-set"), Hidden: true, Prepare: func(ctx context.Context) props.AppendFunc {
+			return func(b []byte, r *props.Resource) ([]byte, error) { return h.appendPrivileges(ctx, b, r), nil }
+		}},
+	}
+}
+
+// principalHref returns the content of DAV:current-user-principal (RFC 5397 §3).
+func (h *Handler) principalHref(ctx context.Context) string {
+	name := access.Principal(ctx)
+	if name == "" {
+		return "<D:unauthenticated/>"
+	}
+	href := davxml.EscapeText(nil, h.hrefs(ctx).Href(principalPath(name), false))
+	return "<D:href>" + string(href) + "</D:href>"
+}
+
+// principalPath returns the path of a user's principal resource (RFC 3744 §4). It is reserved, so
+// that no file has it.
+func principalPath(name string) davpath.Path {
+	return davpath.Root.Child(davpath.StateName).Child("~" + url.PathEscape(name))
+}
+
+// appendPrivileges appends the content of DAV:current-user-privilege-set (RFC 3744 §5.4). Those to
+// add and remove members are those for a member that no rule names. access.Lock is abstract and
+// contained in DAV:write.
+func (h *Handler) appendPrivileges(ctx context.Context, b []byte, r *props.Resource) []byte {
+	may := func(p access.Privilege, path davpath.Path) bool {
+		if h.policy == nil {
+			return p != access.Unlock
+		}
+		return h.policy.Check(ctx, p, path) == nil
+	}
+	write, read, unlock := may(access.Lock, r.Path), may(access.Read, r.Path), may(access.Unlock, r.Path)
+	list := func(name string, granted bool) bool {
+		if granted {
+			b = append(append(append(b, "<D:privilege><D:"...), name...), "/></D:privilege>"...)
+		}
+		return granted
+	}
+	for _, p := range []access.Privilege{access.WriteContent, access.WriteProperties} {
+		write = list(p.String(), may(p, r.Path)) && write
+	}
+	if r.Info.IsDir() {
+		for _, p := range []access.Privilege{access.Bind, access.Unbind} {
+			write = list(p.String(), may(p, r.Path.Child("*"))) && write
+		}
+	}
+	list("write", write)
+	list("read", read)
+	list("unlock", unlock)
+	list("all", write && read && unlock)
+	return b
 }
 
 // rootDisplayName changes DAV:displayname of the root to the last segment of its URL, if there is

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/xml"
 	"io/fs"
 	"net/http"
@@ -152,8 +153,6 @@ func (h *Handler) propfindAncestor(q *request, path davpath.Path) error {
 	}
 	registry := &props.Registry{}
 	registry.Register(props.Standard(nil)...)
-	out := multistatus.NewWriter(q.w, q.Request)
-	finder := registry.NewFinder(q.ctx, out.Format(), query, nil)
 	collections := []davpath.Path{path}
 	if d == tree.One {
 		next := h.mapping.Prefix()
@@ -165,11 +164,37 @@ func (h *Handler) propfindAncestor(q *request, path davpath.Path) error {
 	if noroot {
 		collections = collections[1:]
 	}
-	for _, p := range collections {
-		// These collections do not exist in the back end and have no times.
-		info := &fsbackend.Info{Attr: fsbackend.Attr{Name: p.Name(), Mode: fs.ModeDir | 0o555}}
+	return listVirtual(q, davpath.Mapping{}, registry, query, fs.ModeDir|0o555, collections...)
+}
+
+// propfindPrincipal implements PROPFIND of the user's principal resource, to which
+// DAV:current-user-principal leads (RFC 3744 §4, RFC 5397 §3). Other methods and users do not find
+// it.
+func (h *Handler) propfindPrincipal(q *request, path davpath.Path) error {
+	query, err := h.readPropfind(q)
+	if err != nil {
+		return err
+	}
+	href := h.principalHref(q.ctx)
+	registry := &props.Registry{}
+	for _, p := range [][2]string{{"displayname", string(davxml.EscapeText(nil, q.principal))}, {"resourcetype", "<D:principal/>"},
+		{"principal-URL", href}, {"alternate-URI-set", ""}, {"current-user-principal", href}} {
+		registry.Register(props.Live{Name: props.DAV(p[0]), Prepare: func(context.Context) props.AppendFunc {
+			return func(b []byte, _ *props.Resource) ([]byte, error) { return append(b, p[1]...), nil }
+		}})
+	}
+	return listVirtual(q, h.hrefs(q.ctx), registry, query, 0o444, path)
+}
+
+// listVirtual writes the multistatus of a PROPFIND of resources that do not exist in the back end
+// and have no times.
+func listVirtual(q *request, hrefs davpath.Mapping, registry *props.Registry, query props.Query, mode fs.FileMode, paths ...davpath.Path) error {
+	out := multistatus.NewWriter(q.w, q.Request)
+	finder := registry.NewFinder(q.ctx, out.Format(), query, nil)
+	for _, p := range paths {
+		info := &fsbackend.Info{Attr: fsbackend.Attr{Name: p.Name(), Mode: mode}}
 		r := &props.Resource{Path: p, Info: info}
-		err := out.WriteFunc(func(b []byte) []byte { return davpath.Mapping{}.AppendHref(b, p, true) },
+		err := out.WriteFunc(func(b []byte) []byte { return hrefs.AppendHref(b, p, mode.IsDir()) },
 			func(b []byte) ([]byte, bool, error) { return finder.Find(b, r, nil) })
 		if err != nil {
 			return discardOrAbort(out, err)

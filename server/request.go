@@ -236,7 +236,7 @@ func (h *Handler) serve(q *request) error {
 		return badRequest(err)
 	}
 	if path.Reserved() {
-		return reservedError(q.Method, path)
+		return h.serveReserved(q, path)
 	}
 	q.path = path
 	return h.serveMethod(q, &h.methods[i])
@@ -254,6 +254,15 @@ func (h *Handler) serveMethod(q *request, m *method) error {
 		return err
 	}
 	return m.serve(q)
+}
+
+// serveReserved serves a URL of the server's own. The only resource that clients see there is the
+// principal resource of the user.
+func (h *Handler) serveReserved(q *request, path davpath.Path) error {
+	if q.Method == "PROPFIND" && q.principal != "" && path == principalPath(q.principal) {
+		return h.propfindPrincipal(q, path)
+	}
+	return reservedError(q.Method, path)
 }
 
 // serveOutside serves a URL outside of the prefix. Some clients ask for each ancestor of the

@@ -185,6 +185,7 @@ func (h *Handler) registerProps() {
 	h.registry.Register(h.timeProperties()...)
 	h.registry.Register(h.lockProperties()...)
 	h.registry.Register(h.quotaProperties()...)
+	h.registry.Register(h.userProperties()...)
 }
 
 // RecoverMoves completes MOVEs that a crash interrupted: it moves the dead properties of the moved

@@ -97,6 +97,81 @@ func TestAllowHeader(t *testing.T) {
 	}
 }
 
+// property returns the content of a property of name, or its status where it has none.
+func property(t *testing.T, srv *davtest.Server, user, name, property string) string {
+	t.Helper()
+	res := srv.Send("PROPFIND", name, `<D:propfind xmlns:D="DAV:"><D:prop><D:`+property+`/></D:prop></D:propfind>`, append(credentials(user), "Depth: 0")...)
+	m := regexp.MustCompile(`(?s)<D:` + property + `>(.*)</D:` + property + `>`).FindSubmatch(res.Body)
+	if m == nil {
+		return res.String()
+	}
+	return string(m[1])
+}
+
+// TestCurrentUserPrivilegeSet is RFC 3744 §5.4: "the exact set of privileges (as computed by the
+// server) granted to the currently authenticated HTTP user".
+func TestCurrentUserPrivilegeSet(t *testing.T) {
+	some := []string{"allow read everybody /**", "allow all jane /jane/**", "allow write joe /c/**", "deny bind joe /c/d/*", "deny lock joe /c/f"}
+	for _, tt := range []struct {
+		rules            []string
+		readOnly         bool
+		user, name, want string
+	}{
+		{nil, false, "", "/c/", "write-content write-properties bind unbind write read"}, // without a policy nobody removes another's lock
+		{nil, true, "jane", "/c/", "read"},
+		{some, false, "", "/c/f", "read"},
+		{some, false, "jane", "/jane/", "write-content write-properties bind unbind write read unlock all"},
+		{some, false, "jane", "/jane/f", "write-content write-properties write read unlock all"},
+		{some, false, "joe", "/c/", "write-content write-properties bind unbind write read"},
+		{some, false, "joe", "/c/d/", "write-content write-properties unbind read"}, // §3.12: DAV:write contains DAV:bind
+		{some, false, "joe", "/c/f", "write-content write-properties read"},         // and what controls LOCK
+	} {
+		srv := withRules(t, server.Options{ReadOnly: tt.readOnly}, tt.rules...)
+		var got []string
+		for _, m := range regexp.MustCompile(`<D:privilege><D:([^/]*)/></D:privilege>`).FindAllStringSubmatch(property(t, srv, tt.user, tt.name, "current-user-privilege-set"), -1) {
+			got = append(got, m[1])
+		}
+		if g := strings.Join(got, " "); g != tt.want {
+			t.Errorf("%v: %s for %q: %s, want %s", tt.rules, tt.name, tt.user, g, tt.want)
+		}
+		if res := srv.Do("PROPFIND", tt.name, append(credentials(tt.user), "Depth: 0")...); strings.Contains(string(res.Body), "current-user") {
+			t.Errorf("allprop has it: %s", res.Body)
+		}
+	}
+}
+
+// TestCurrentUserPrincipal follows RFC 5397 §3: the URL "MUST be one of the URLs in the
+// DAV:principal-URL or DAV:alternate-URI-set properties defined on the principal resource".
+func TestCurrentUserPrincipal(t *testing.T) {
+	srv := withRules(t, server.Options{Prefix: "/d av"}, "allow read everybody /**")
+	const name = "/.dav207/~jane"
+	if got := property(t, srv, "", "/c/f", "current-user-principal"); got != "<D:unauthenticated/>" {
+		t.Errorf("a guest is %s", got)
+	}
+	got := property(t, srv, "jane", "/c/f", "current-user-principal")
+	if got != "<D:href>/d%20av"+name+"</D:href>" {
+		t.Fatalf("jane is %s", got)
+	}
+	for p, want := range map[string]string{"principal-URL": got, "current-user-principal": got, "displayname": "jane", "resourcetype": "<D:principal/>"} {
+		if got := property(t, srv, "jane", name, p); got != want {
+			t.Errorf("%s is %s, want %s", p, got, want)
+		}
+	}
+	if got := property(t, srv, "jane", name, "alternate-URI-set"); got != "207 /d%20av"+name+"=200[alternate-URI-set]" {
+		t.Errorf("alternate-URI-set is %s", got)
+	}
+	for _, user := range []string{"", "joe"} {
+		if res := srv.Do("PROPFIND", name, append(credentials(user), "Depth: 0")...); res.StatusCode != 404 {
+			t.Errorf("PROPFIND of jane by %q = %d", user, res.StatusCode)
+		}
+	}
+	for method, want := range map[string]int{"GET": 404, "DELETE": 404, "PUT": 403, "MKCOL": 403, "PROPPATCH": 404, "COPY": 404} {
+		if res := srv.Do(method, name, credentials("jane")...); res.StatusCode != want {
+			t.Errorf("%s of it = %d, want %d", method, res.StatusCode, want)
+		}
+	}
+}
+
 // TestRulesForLocks is access.Lock: RFC 3744 §3.2 has the right to lock in DAV:write.
 func TestRulesForLocks(t *testing.T) {
 	srv := withRules(t, server.Options{}, "allow all everybody /**", "deny lock joe /c/**")

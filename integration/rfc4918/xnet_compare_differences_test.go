@@ -47,13 +47,15 @@ const xnetDifferences = `
 	+creationdate 200 +lockdiscovery 200
 		PROPFIND /d/ | Depth: 1
 		PROPFIND /d/ | Depth: 1 | allprop
-		PROPFIND /d/ | Depth: 1 | propname
 		PROPFIND /f | Depth: 1
 		PROPFIND /f | Depth: 1 | allprop
-		PROPFIND /f | Depth: 1 | propname
 	+lockdiscovery 200 -lockdiscovery 404
 		PROPFIND /d/ | Depth: 1 | locks
 		PROPFIND /f | Depth: 1 | locks
+RFC 3744 §5.4, RFC 5397 §3: the user and the user's privileges are named, and no part of allprop
+	+creationdate 200 +current-user-principal 200 +current-user-privilege-set 200 +lockdiscovery 200
+		PROPFIND /d/ | Depth: 1 | propname
+		PROPFIND /f | Depth: 1 | propname
 §14.8: what DAV:include asks for is answered, too
 	+creationdate 200 +lockdiscovery 200 +unknown 404
 		PROPFIND /d/ | Depth: 1 | include

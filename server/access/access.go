@@ -70,9 +70,9 @@ type PropertyPolicy interface {
 	Policy
 	// The server calls CheckProperty after Check allowed the operation on the resource, before it
 	// reads a property (Read) or changes it (WriteProperties). A property that must not be read is
-	// in a 403 propstat of its own (RFC 4918 §9.1.3), also one that is named and does not exist. With
-	// fs.ErrNotExist it is in a 404 propstat where the query names it, and omitted elsewhere. COPY
-	// copies neither.
+	// in a 403 propstat of its own (RFC 4918 §9.1.3), also one that is named and does not exist.
+	// With fs.ErrNotExist it is in a 404 propstat where the query names it, and omitted elsewhere.
+	// COPY copies neither.
 	CheckProperty(ctx context.Context, p Privilege, path davpath.Path, property xml.Name) error
 }
 
