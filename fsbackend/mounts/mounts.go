@@ -31,6 +31,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dav207/fsbackend"
@@ -58,11 +59,16 @@ type Options struct {
 
 // Table is a table of mounts. It is safe for concurrent use.
 type Table struct {
+	entries atomic.Pointer[entries]
+	may     func(ctx context.Context, user string) bool
+	seed    maphash.Seed // of the identities of synthesized collections
+	dev     uint64
+	began   time.Time
+}
+
+// entries are the mounts of a table.
+type entries struct {
 	root  *node
-	may   func(ctx context.Context, user string) bool
-	seed  maphash.Seed // of the identities of synthesized collections
-	dev   uint64
-	began time.Time
 	mu    sync.Mutex
 	roots map[fsbackend.ID]string // the paths of what is mounted
 }
@@ -98,20 +104,35 @@ type mounted struct {
 
 // New returns a table. It looks at the root of each mount.
 func New(ctx context.Context, list []Mount, opts *Options) (*Table, error) {
-	t := &Table{root: &node{}, seed: maphash.MakeSeed(), dev: rand.Uint64(), began: time.Now(), roots: map[fsbackend.ID]string{}}
+	t := &Table{seed: maphash.MakeSeed(), dev: rand.Uint64(), began: time.Now()}
 	t.may = func(ctx context.Context, user string) bool { return access.Principal(ctx) == user }
 	if opts != nil && opts.May != nil {
 		t.may = opts.May
 	}
+	_, err := t.Replace(ctx, list)
+	return t, err
+}
+
+// Replace replaces the mounts. After an error they are what they were. Requests that are under way
+// may still use the old ones: call release when these requests have ended. It closes the trees of
+// users that the old mounts have opened.
+func (t *Table) Replace(ctx context.Context, list []Mount) (release func() error, err error) {
+	e := &entries{root: &node{}, roots: map[fsbackend.ID]string{}}
 	for _, m := range list {
-		if err := t.add(ctx, m); err != nil {
+		if err := e.add(ctx, m); err != nil {
 			return nil, fmt.Errorf("mount %q: %w", m.Path, err)
 		}
 	}
-	return t, t.root.check("/")
+	if err := e.root.check("/"); err != nil {
+		return nil, err
+	}
+	if old := t.entries.Swap(e); old != nil {
+		return old.root.closeAll, nil
+	}
+	return func() error { return nil }, nil
 }
 
-func (t *Table) add(ctx context.Context, entry Mount) error {
+func (e *entries) add(ctx context.Context, entry Mount) error {
 	p, err := davpath.Clean(entry.Path)
 	if err == nil {
 		err = p.Bounds()
@@ -119,7 +140,7 @@ func (t *Table) add(ctx context.Context, entry Mount) error {
 	if err != nil {
 		return err
 	}
-	users, n := 0, t.root
+	users, n := 0, e.root
 	for segment := range p.Segments() {
 		switch {
 		case segment == userSegment:
@@ -147,7 +168,7 @@ func (t *Table) add(ctx context.Context, entry Mount) error {
 		return errors.New("another is there already")
 	case users == 0:
 		m.all = &mounted{}
-		err = t.open(ctx, m, m.all, p, entry.Files)
+		err = e.open(ctx, m, m.all, p, entry.Files)
 	}
 	n.mount = m
 	return err
@@ -168,18 +189,18 @@ func (n *node) check(name string) error {
 
 // open sets tree, unless files are mounted elsewhere: a file system that ignores case may take the
 // names of two users for one.
-func (t *Table) open(ctx context.Context, m *mount, tree *mounted, at davpath.Path, files fsbackend.Backend) error {
+func (e *entries) open(ctx context.Context, m *mount, tree *mounted, at davpath.Path, files fsbackend.Backend) error {
 	info, err := files.Stat(ctx, davpath.Root)
 	if err != nil {
 		return err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if other := t.roots[info.ID]; other != "" {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if other := e.roots[info.ID]; other != "" {
 		return fmt.Errorf("%s and %s are one directory: %w", other, at, fs.ErrPermission)
 	}
 	if info.ID != (fsbackend.ID{}) {
-		t.roots[info.ID] = at.String()
+		e.roots[info.ID] = at.String()
 	}
 	tree.files, tree.at, tree.readOnly = files, at, m.ReadOnly
 	tree.bulk, _ = files.(fsbackend.Bulk)
@@ -187,7 +208,7 @@ func (t *Table) open(ctx context.Context, m *mount, tree *mounted, at davpath.Pa
 }
 
 // Close closes the trees of users. No request may be under way.
-func (t *Table) Close() error { return t.root.closeAll() }
+func (t *Table) Close() error { return t.entries.Load().root.closeAll() }
 
 func (n *node) closeAll() (err error) {
 	if n.mount != nil {
@@ -235,13 +256,14 @@ type place struct {
 
 // find returns where p is.
 func (t *Table) find(ctx context.Context, op string, p davpath.Path) (place, error) {
-	pl, user, n := place{p: p}, "", t.root
+	now := t.entries.Load()
+	pl, user, n := place{p: p}, "", now.root
 	for rest := p.String()[1:]; ; {
 		if n.members[userSegment] != nil {
 			pl.mounted = nil
 		}
 		if n.mount != nil {
-			tree, err := t.tree(ctx, n.mount, user)
+			tree, err := now.tree(ctx, n.mount, user)
 			if err != nil {
 				return pl, fsbackend.ReadError(op, p, err)
 			}
@@ -269,7 +291,7 @@ func (t *Table) find(ctx context.Context, op string, p davpath.Path) (place, err
 }
 
 // tree returns the tree of m for user.
-func (t *Table) tree(ctx context.Context, m *mount, user string) (*mounted, error) {
+func (e *entries) tree(ctx context.Context, m *mount, user string) (*mounted, error) {
 	if m.all != nil {
 		return m.all, nil
 	}
@@ -290,7 +312,7 @@ func (t *Table) tree(ctx context.Context, m *mount, user string) (*mounted, erro
 		return nil, err
 	}
 	at := davpath.Must(strings.Replace(m.Path, userSegment, user, 1))
-	if err = t.open(ctx, m, tree, at, files); err == nil {
+	if err = e.open(ctx, m, tree, at, files); err == nil {
 		tree.close = close
 	} else if close != nil {
 		err = errors.Join(err, close())

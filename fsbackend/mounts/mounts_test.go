@@ -197,3 +197,48 @@ func (b below) Exceeding(ctx context.Context, p davpath.Path, bytes, segments in
 	found, ok, err := b.Bulk.Exceeding(ctx, b.in(p), bytes, segments)
 	return b.out(found), ok, err
 }
+
+// An upload that began before Replace ends where it began. After an error nothing is replaced.
+func TestReplace(t *testing.T) {
+	a, b := tree(), tree()
+	m := table(t, mounts.Mount{Path: "/a", Files: a})
+	u, err := m.Create(t.Context(), at("/a/f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	if _, err := m.Replace(t.Context(), []mounts.Mount{{Path: "/b", Files: b}, {Path: "/b", Files: a}}); err == nil {
+		t.Error("two mounts at one path: no error")
+	}
+	if _, err := m.Stat(t.Context(), at("/a")); err != nil {
+		t.Errorf("after an error: %v", err)
+	}
+	var closed []string
+	open := func(_ context.Context, user string) (fsbackend.Backend, func() error, error) {
+		return tree(), func() error { closed = append(closed, user); return nil }, nil
+	}
+	release, err := m.Replace(t.Context(), []mounts.Mount{{Path: "/b", Files: b}, {Path: "/home/{user}", Open: open}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := release(); err != nil {
+		t.Error(err)
+	}
+	if _, err := u.Commit(t.Context()); err != nil {
+		t.Errorf("the upload: %v", err)
+	}
+	if _, err := a.Stat(t.Context(), at("/f")); err != nil {
+		t.Errorf("the file that was uploaded: %v", err)
+	}
+	for name, want := range map[string]error{"/a": fs.ErrNotExist, "/b": nil, "/home/anna": nil} {
+		if _, err := m.Stat(mounts.Everyone(t.Context()), at(name)); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+	}
+	if release, err = m.Replace(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if release(); len(closed) != 1 || closed[0] != "anna" {
+		t.Errorf("closed are the trees of %v, want that of anna", closed)
+	}
+}
