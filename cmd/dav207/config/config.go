@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"dav207/server/access/rules"
 )
 
 // File is what a configuration file says.
@@ -16,6 +18,7 @@ type File struct {
 	Flags  []Setting
 	Mounts []Mount
 	Groups map[string][]string // the names of the users of each group
+	Rules  []Rule
 }
 
 // Setting is a flag that is set in the file. A flag that collects values has one of these for each.
@@ -24,14 +27,19 @@ type Setting struct {
 	Line        int
 }
 
-// Mount is a directory and the URL path at which it is served.
+// Mount is a directory and the URL path at which it is served. With {user} it is one for each user.
 type Mount struct {
-	At        string // an absolute path, clean and without a slash at its end
-	Dir       string // may have {user} as a segment
-	ReadOnly  bool
-	Quota     int64 // in bytes; 0 is no limit
-	UserQuota int64 // in bytes, for each user; 0 is no limit
-	Line      int
+	At       string // an absolute path, clean and without a slash at its end
+	Dir      string // has {user} as a segment if At has
+	ReadOnly bool
+	Quota    int64 // in bytes, with {user} for each user; 0 is no limit
+	Line     int
+}
+
+// Rule says who may do what where.
+type Rule struct {
+	rules.Rule
+	Line int
 }
 
 // Error is a mistake in a file.

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"dav207/server/access/rules"
 )
 
 func isFlag(name string) bool { return name == "addr" || name == "public-url" || name == "read-only" }
@@ -18,21 +20,29 @@ func TestParse(t *testing.T) {
 		{"flags", "addr: 127.0.0.1:8080\npublic-url: [http://a/, http://b/]\nread-only: true\n", ""},
 		{"a flag with a wrong kind", "addr: {a: b}\n", "file:1: addr is one value"},
 		{"a flag without a value", "read-only: true\naddr:\n", "file:2: addr is one value"},
-		{"unknown key", "addr: x\nadress: y\n", `file:2: there is no key "adress" here: it is one of groups, mounts`},
+		{"unknown key", "addr: x\nadress: y\n", `file:2: there is no key "adress" here: it is one of groups, mounts, rules`},
 		{"a key twice", "addr: x\nread-only: true\naddr: y\n", "file:3: addr is in line 1, too"},
 		{"a list", "- a\n", "file:1: a configuration is a mapping, with lines such as key: value"},
-		{"a mount", "mounts:\n  /photos: /srv/photos\n  /: {dir: /srv, read-only: true, quota: 10GiB, user-quota: 500MB}\n", ""},
+		{"a mount", "mounts:\n  /photos: /srv/photos\n  /: {dir: /srv, read-only: true, quota: 10GiB}\n", ""},
 		{"a relative mount", "mounts:\n  photos: /srv/photos\n", `file:2: a mount is at a path such as /photos, not at "photos"`},
 		{"a mount that ends with a slash", "mounts:\n  /photos/: /srv/photos\n", `file:2: a mount is at a path such as /photos, not at "/photos/"`},
 		{"a mount twice", "mounts:\n  /a: x\n  /a: y\n", "file:3: /a is in line 2, too"},
 		{"a mount without a directory", "mounts:\n  /a: {read-only: true}\n", "file:2: the mount /a has no dir, the directory that is served there"},
-		{"unknown key of a mount", "mounts:\n  /a:\n    dir: x\n    readonly: true\n", `file:4: there is no key "readonly" here: it is one of dir, quota, read-only, user-quota`},
+		{"unknown key of a mount", "mounts:\n  /a:\n    dir: x\n    readonly: true\n", `file:4: there is no key "readonly" here: it is one of dir, quota, read-only`},
 		{"no boolean", "mounts:\n  /a: {dir: x, read-only: perhaps}\n", "file:2: read-only is true or false"},
 		{"no size", "mounts:\n  /a: {dir: x, quota: much}\n", "file:2: quota is a number of bytes, such as 500MB or 10GiB"},
 		{"no bytes", "mounts:\n  /a: {dir: x, quota: 0}\n", "file:2: quota is from 1 byte to 4 EiB"},
 		{"too many bytes", "mounts:\n  /a: {dir: x, quota: 99999999999TiB}\n", "file:2: quota is from 1 byte to 4 EiB"},
 		{"groups", "groups:\n  family: [anna, ben]\n  empty: []\n", ""},
 		{"a group that is no list", "groups:\n  family: anna\n", "file:2: the members of group family are a list, such as [anna, ben]"},
+		{"each user's mount with one directory", "mounts:\n  /home/{user}: /srv/home\n", "file:2: the mount /home/{user} has one directory for all users: write {user} in the path of the directory, too"},
+		{"one mount with a directory for each user", "mounts:\n  /home: /srv/home/{user}\n", "file:2: the mount /home has a directory for each user: write {user} in its own path, too, such as /home/{user}"},
+		{"rules that are no list", "rules: {who: anna, allow: read}\n", "file:1: rules are a list, with items such as - {who: anna, allow: write, path: /photos/**}"},
+		{"unknown key of a rule", "rules:\n- who: anna\n  allow: read\n  on: /\n", `file:4: there is no key "on" here: it is one of allow, deny, hide, path, property, who`},
+		{"unknown privilege", "rules:\n- {who: anna, allow: read}\n- {who: anna, allow: delete}\n", `file:3: "delete" is no privilege: want read, write-content, write-properties, bind, unbind, lock, unlock, or write or all for several`},
+		{"unknown group", "groups: {family: [anna]}\nrules:\n- {who: '@famly', allow: read}\n", `file:3: there is no group "famly": name its members under groups`},
+		{"rule that never decides", "rules:\n- {who: anna, allow: read, path: /a}\n- {who: everybody, hide: true}\n- {who: ben, allow: read}\n",
+			"file:2: it never decides: the later rule to hide from everybody on /** matches the same, and the last match wins; put it after that one"},
 		{"an alias", "addr: &a x\npublic-url: *a\n", "file:2: public-url is one value"},
 		{"two documents", "addr: x\n---\naddr: y\n", "file:2: a configuration is one document, without another after ---"},
 		{"a list that does not end", "addr: x\npublic-url: [\n", "file:3: did not find expected node content"},
@@ -63,13 +73,16 @@ func TestValues(t *testing.T) {
 public-url: [http://a/, http://b/]
 mounts:
   /photos: /srv/photos
-  /home:
+  /home/{user}:
     dir: /srv/home/{user}
     read-only: true
     quota: 10GiB
-    user-quota: 500MB
 groups:
   family: [anna, ben]
+rules:
+  - {who: "@family", allow: write, path: /photos/**}
+  - who: [guests, carl]
+    hide: true
 `), isFlag)
 	if err != nil {
 		t.Fatal(err)
@@ -78,9 +91,13 @@ groups:
 		Flags: []Setting{{"addr", "0.0.0.0:8080", 1}, {"public-url", "http://a/", 2}, {"public-url", "http://b/", 2}},
 		Mounts: []Mount{
 			{At: "/photos", Dir: "/srv/photos", Line: 4},
-			{At: "/home", Dir: "/srv/home/{user}", ReadOnly: true, Quota: 10 << 30, UserQuota: 500e6, Line: 6},
+			{At: "/home/{user}", Dir: "/srv/home/{user}", ReadOnly: true, Quota: 10 << 30, Line: 6},
 		},
 		Groups: map[string][]string{"family": {"anna", "ben"}},
+		Rules: []Rule{
+			{Rule: rules.Rule{Who: []string{"@family"}, Allow: []string{"write"}, Path: "/photos/**"}, Line: 12},
+			{Rule: rules.Rule{Who: []string{"guests", "carl"}, Hide: true}, Line: 13},
+		},
 	}
 	if !reflect.DeepEqual(f, want) {
 		t.Errorf("got  %+v\nwant %+v", f, want)

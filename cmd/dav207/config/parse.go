@@ -26,17 +26,26 @@ func Parse(data []byte, isFlag func(string) bool) (*File, error) {
 	if len(documents) == 0 || isNull(documents[0].Content[0]) {
 		return f, nil // it is empty, or has comments only
 	}
-	keys := keys{"mounts": f.mounts, "groups": f.groups}
+	keys := keys{"mounts": f.mounts, "groups": f.groups, "rules": f.rules}
 	err := eachPair(documents[0].Content[0], "a configuration", func(key string, v *yaml.Node) error {
 		if isFlag(key) {
 			return f.flag(key, v)
 		}
 		return keys.read(key, v)
 	})
+	if err == nil {
+		err = f.check()
+	}
 	if err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+// check returns a mistake in what the file says as a whole.
+func (f *File) check() error {
+	_, err := f.Policy("")
+	return err
 }
 
 // flag reads the value of a flag: a scalar, or a list of them for a flag that collects values.
@@ -61,17 +70,58 @@ func (f *File) groups(n *yaml.Node) error {
 		if v.Kind != yaml.SequenceNode {
 			return mistake(v, "the members of group %s are a list, such as [anna, ben]", name)
 		}
-		f.Groups[name] = []string{}
-		for _, member := range v.Content {
-			user, err := scalar(member, "a member of group "+name)
-			if err != nil {
-				return err
-			}
-			f.Groups[name] = append(f.Groups[name], user)
-		}
-		return nil
+		var err error
+		f.Groups[name], err = list(v, "a member of group "+name)
+		return err
 	})
 }
+
+// rules reads a list of rules.
+func (f *File) rules(n *yaml.Node) error {
+	if n.Kind != yaml.SequenceNode {
+		return mistake(n, "rules are a list, with items such as - {who: anna, allow: write, path: /photos/**}")
+	}
+	for _, item := range n.Content {
+		r := Rule{Line: item.Line}
+		if err := eachPair(item, "a rule", r.keys().read); err != nil {
+			return err
+		}
+		f.Rules = append(f.Rules, r)
+	}
+	return nil
+}
+
+func (r *Rule) keys() keys {
+	return keys{
+		"who": func(n *yaml.Node) (err error) {
+			r.Who, err = list(n, "who")
+			return err
+		},
+		"allow": func(n *yaml.Node) (err error) {
+			r.Allow, err = list(n, "allow")
+			return err
+		},
+		"deny": func(n *yaml.Node) (err error) {
+			r.Deny, err = list(n, "deny")
+			return err
+		},
+		"hide": func(n *yaml.Node) (err error) {
+			r.Hide, err = boolean(n, "hide")
+			return err
+		},
+		"path": func(n *yaml.Node) (err error) {
+			r.Path, err = scalar(n, "path")
+			return err
+		},
+		"property": func(n *yaml.Node) (err error) {
+			r.Property, err = scalar(n, "property")
+			return err
+		},
+	}
+}
+
+// userSegment stands for the name of the user in the path of a mount and in that of its directory.
+const userSegment = "{user}"
 
 // mounts reads a mapping of URL paths to directories, or to mappings with more about them.
 func (f *File) mounts(n *yaml.Node) error {
@@ -86,8 +136,14 @@ func (f *File) mounts(n *yaml.Node) error {
 		} else {
 			m.Dir, err = scalar(v, at)
 		}
-		if err == nil && m.Dir == "" {
+		switch of := strings.Contains(at, userSegment); {
+		case err != nil:
+		case m.Dir == "":
 			err = mistake(v, "the mount %s has no dir, the directory that is served there", at)
+		case of && !strings.Contains(m.Dir, userSegment):
+			err = mistake(v, "the mount %s has one directory for all users: write %s in the path of the directory, too", at, userSegment)
+		case !of && strings.Contains(m.Dir, userSegment):
+			err = mistake(v, "the mount %s has a directory for each user: write %s in its own path, too, such as %s", at, userSegment, path.Join(at, userSegment))
 		}
 		f.Mounts = append(f.Mounts, m)
 		return err
@@ -106,10 +162,6 @@ func (m *Mount) keys() keys {
 		},
 		"quota": func(n *yaml.Node) (err error) {
 			m.Quota, err = size(n, "quota")
-			return err
-		},
-		"user-quota": func(n *yaml.Node) (err error) {
-			m.UserQuota, err = size(n, "user-quota")
 			return err
 		},
 	}
@@ -170,6 +222,23 @@ func boolean(n *yaml.Node, what string) (bool, error) {
 }
 
 var sizes = regexp.MustCompile(`^([0-9]+)(|[KMGT]i?B)$`)
+
+// list returns one value, or a list of them.
+func list(n *yaml.Node, what string) ([]string, error) {
+	values := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		values = n.Content
+	}
+	all := []string{}
+	for _, v := range values {
+		text, err := scalar(v, what)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, text)
+	}
+	return all, nil
+}
 
 // size returns a number of bytes.
 func size(n *yaml.Node, what string) (int64, error) {

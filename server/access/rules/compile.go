@@ -222,9 +222,9 @@ func checkSegment(s string) error {
 func (l *List) unused() (errs []error) {
 	for i := range l.rules {
 		for j := i + 1; j < len(l.rules); j++ {
-			if a, b := &l.rules[i], &l.rules[j]; a.effect != b.effect && b.includes(a) {
+			if a, b := &l.rules[i], &l.rules[j]; a.effect != b.effect && !a.Implied && !b.Implied && b.includes(a) {
 				errs = append(errs, &Error{i, fmt.Sprintf(
-					"it never decides: rule %d matches the same, and the last match wins; put it after that one", j+1)})
+					"it never decides: the later rule to %s matches the same, and the last match wins; put it after that one", b)})
 				break
 			}
 		}

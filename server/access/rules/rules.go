@@ -39,6 +39,8 @@ type Rule struct {
 	// or to "*". The resource itself must be allowed, too. Only reading and write-properties can
 	// be limited so.
 	Property string
+	// Implied says that no user wrote the rule, so it may be one that never decides.
+	Implied bool
 }
 
 // Options change how rules are matched.

@@ -1,0 +1,83 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"dav207/server/access/rules"
+)
+
+// The values of Policy for guests.
+const (
+	GuestsRead  = "read"  // they may read everything, unless a rule says otherwise
+	GuestsRules = "rules" // they may do what rules allow them
+)
+
+// Policy returns the rules of the file as a whole, with those that follow from guests and from the
+// mounts, or nil if everybody who logs in may do everything. A mistake is an *Error.
+//
+// Without rules everybody may do everything, but guests, who may read. With rules all that none
+// allows is hidden. A mount for each user is that user's, unless a rule says otherwise. No rule
+// changes what is read-only.
+func (f *File) Policy(guests string) (*rules.List, error) {
+	var all []rules.Rule
+	imply := func(r rules.Rule) {
+		r.Implied = true
+		all = append(all, r)
+	}
+	everybody := []string{"everybody"}
+	if len(f.Rules) == 0 {
+		imply(rules.Rule{Who: everybody, Allow: []string{"all"}})
+		imply(rules.Rule{Who: []string{"guests"}, Deny: []string{"write", "unlock"}})
+	} else if guests == GuestsRead {
+		imply(rules.Rule{Who: everybody, Allow: []string{"read"}})
+	}
+	for _, m := range f.Mounts {
+		if strings.Contains(m.At, userSegment) {
+			imply(rules.Rule{Who: everybody, Allow: []string{"read", "write"}, Path: m.At + "/**"})
+		}
+	}
+	first := len(all)
+	for _, r := range f.Rules {
+		if err := f.checkGroups(r); err != nil {
+			return nil, err
+		}
+		all = append(all, r.Rule)
+	}
+	for _, m := range f.Mounts {
+		if m.ReadOnly {
+			imply(rules.Rule{Who: everybody, Deny: []string{"write"}, Path: strings.TrimSuffix(m.At, "/") + "/**"})
+		}
+	}
+	if len(all) == 2 && guests == "" && len(f.Rules) == 0 {
+		return nil, nil
+	}
+	list, err := rules.Compile(all, nil)
+	if one := (*rules.Error)(nil); errors.As(err, &one) && one.Index >= first && one.Index < first+len(f.Rules) {
+		err = &Error{Line: f.Rules[one.Index-first].Line, Err: errors.New(one.Reason)}
+	}
+	return list, err
+}
+
+// checkGroups returns a mistake if a rule names a group that is not there.
+func (f *File) checkGroups(r Rule) error {
+	for _, who := range r.Who {
+		if group, ok := strings.CutPrefix(who, "@"); ok && f.Groups[group] == nil {
+			return &Error{Line: r.Line, Err: fmt.Errorf("there is no group %q: name its members under groups", group)}
+		}
+	}
+	return nil
+}
+
+// GroupsOf returns the groups of a user.
+func (f *File) GroupsOf(user string) (groups []string) {
+	for name, members := range f.Groups {
+		for _, m := range members {
+			if m == user {
+				groups = append(groups, name)
+			}
+		}
+	}
+	return groups
+}
