@@ -34,7 +34,7 @@ browser runs them. It is the lab with its exercises.
 // demo runs the command.
 func demo(ctx context.Context, addr string, stdout, stderr io.Writer) error {
 	log := newLogger(stderr, "text", "info")
-	defer ignoreHangup(log)()
+	defer catchHangups(log).stop()
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err

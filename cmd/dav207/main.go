@@ -2,6 +2,7 @@
 // resource that a request touched.
 //
 //	dav207 serve [DIR]        serves a directory, by default the current one
+//	dav207 check FILE         checks a configuration of serve
 //	dav207 passwd FILE NAME   gives a user a password
 //	dav207 demo               shows each kind of multistatus on a tree where members fail
 //	dav207 lab                serves a tree for the tests of clients, with a control API
@@ -60,7 +61,7 @@ type command struct {
 
 // commands returns every command except help.
 func commands() []command {
-	return []command{serveCommand, passwdCommand, demoCommand, labCommand, inspectCommand, versionCommand}
+	return []command{serveCommand, checkCommand, passwdCommand, demoCommand, labCommand, inspectCommand, versionCommand}
 }
 
 // usageError is a mistake on the command line.

@@ -2,25 +2,20 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
 
-	"dav207/fsbackend/disk"
-	"dav207/server"
+	"dav207/cmd/dav207/config"
 	"dav207/server/batch"
 	"dav207/server/davpath"
-	"dav207/server/middleware"
 )
 
 var serveCommand = command{
@@ -31,46 +26,52 @@ var serveCommand = command{
 period to finish, and a second signal ends at once. Nothing outside of DIR can be reached through it.
 `,
 	flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
-		o := serveOptions{
-			infinity: newChoice("allow", "deny"),
-			junk:     newChoice("keep", "hide"),
-			format:   newChoice("text", "json"),
-			level:    newChoice("info", "debug", "warn", "error"),
-		}
-		o.junk.removed = map[string]string{"drop": "use hide, which keeps them and leaves them out of listings"}
-		flags := newFlags("serve")
-		flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`HOST:PORT` to listen on (port 0 takes a free one), unix:PATH for a socket, or systemd for the one that it passes")
-		flags.StringVar(&o.prefix, "prefix", "/", "`PATH` of the URL under which the tree is served")
-		flags.Var(&o.public, "public-url", "`URL` under which clients reach the tree by another name or through a proxy; may be given more than once")
-		flags.Var(&o.proxies, "trusted-proxy", "`IP|CIDR` of a proxy whose Forwarded and X-Forwarded-* headers count; may be given more than once")
-		flags.StringVar(&o.users, "users", "", "`FILE` of users with their passwords: only they are let in; \"dav207 passwd\" writes it")
-		flags.StringVar(&o.tls.cert, "tls-cert", "", "`FILE` with the certificate for https, and the intermediate ones, in PEM")
-		flags.StringVar(&o.tls.key, "tls-key", "", "`FILE` with the key of the certificate, in PEM")
-		flags.BoolVar(&o.tls.selfSigned, "tls-self-signed", false, "https with a certificate made here, which clients must be told to trust")
-		flags.BoolVar(&o.insecureBasic, "insecure-basic", false, "let passwords cross the network without TLS")
-		flags.BoolVar(&o.anonymous, "anonymous", false, "let in other machines without a password")
-		flags.BoolVar(&o.readOnly, "read-only", false, "refuse every change")
-		flags.BoolVar(&o.memory, "memory", false, "serve an empty tree in memory instead of DIR; it ends with the process")
-		flags.BoolVar(&o.fsync, "fsync", false, "have every change on the disk before it is answered, for a loss of power to lose nothing")
-		flags.StringVar(&o.state, "state", "", "`FILE` that keeps properties and locks, by default .dav207/state.db in DIR; \"memory\" keeps them until the end")
-		flags.Var(o.infinity, "depth-infinity", "answer PROPFIND with Depth: infinity, or refuse it")
-		flags.Var(o.junk, "junk", "show files of desktops, such as ._* and Thumbs.db, in listings, or hide them")
-		flags.BoolVar(&o.noMacQuota, "no-macos-quota", false, "hide the free space from macOS, which takes long to mount some servers that tell it")
-		flags.DurationVar(&o.silence, "silence", 20*time.Second, "`TIME` after which a client that waits for a COPY, MOVE or DELETE gets an interim response; 0 is never")
-		flags.DurationVar(&o.maxAge, "max-age", 0, "`TIME` for which caches may use a file without asking whether it has changed")
-		flags.StringVar(&o.batch, "batch", batch.DefaultPath, "`PATH` below the prefix that takes many requests in one POST of JSON; \"off\" is none")
-		flags.Var(o.format, "log", "format of the log on standard error")
-		flags.Var(o.level, "log-level", "least level that is logged: each request is info, why one was refused is debug")
-		flags.DurationVar(&o.grace, "grace", 10*time.Second, "`TIME` that running requests have to finish after a signal")
-		flags.StringVar(&o.config, "config", "", "`FILE` with these flags as keys, and more than flags can say")
-		removed(flags, "quirk", "use --no-macos-quota for no-quota; lockroot is never left out")
+		flags := serveFlags(new(serveOptions))
 		return flags, func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-			if _, err := settle(flags, os.LookupEnv); err != nil {
-				return err
-			}
-			return o.run(ctx, args, stdout, stderr)
+			commandLine := given(flags)
+			s := &service{args: args, read: func() (*settings, error) { return readSettings(commandLine, os.LookupEnv) }}
+			return s.run(ctx, stdout, stderr)
 		}
 	},
+}
+
+// noGuests is the value of --guests for none.
+const noGuests = "none"
+
+// serveFlags returns the flags of the command, which set o.
+func serveFlags(o *serveOptions) *pflag.FlagSet {
+	o.infinity, o.junk = newChoice("allow", "deny"), newChoice("keep", "hide")
+	o.format, o.level = newChoice("text", "json"), newChoice("info", "debug", "warn", "error")
+	o.guests = newChoice(noGuests, config.GuestsRead, config.GuestsRules)
+	o.junk.removed = map[string]string{"drop": "use hide, which keeps them and leaves them out of listings"}
+	flags := newFlags("serve")
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`HOST:PORT` to listen on (port 0 takes a free one), unix:PATH for a socket, or systemd for the one that it passes")
+	flags.StringVar(&o.prefix, "prefix", "/", "`PATH` of the URL under which the tree is served")
+	flags.Var(&o.public, "public-url", "`URL` under which clients reach the tree by another name or through a proxy; may be given more than once")
+	flags.Var(&o.proxies, "trusted-proxy", "`IP|CIDR` of a proxy whose Forwarded and X-Forwarded-* headers count; may be given more than once")
+	flags.StringVar(&o.users, "users", "", "`FILE` of users with their passwords: only they are let in; \"dav207 passwd\" writes it")
+	flags.Var(o.guests, "guests", "let in others without a password: they read what no rule takes away, or do what the rules of --config allow")
+	flags.StringVar(&o.tls.cert, "tls-cert", "", "`FILE` with the certificate for https, and the intermediate ones, in PEM")
+	flags.StringVar(&o.tls.key, "tls-key", "", "`FILE` with the key of the certificate, in PEM")
+	flags.BoolVar(&o.tls.selfSigned, "tls-self-signed", false, "https with a certificate made here, which clients must be told to trust")
+	flags.BoolVar(&o.insecureBasic, "insecure-basic", false, "let passwords cross the network without TLS")
+	flags.BoolVar(&o.anonymous, "anonymous", false, "let in other machines without a password")
+	flags.BoolVar(&o.readOnly, "read-only", false, "refuse every change")
+	flags.BoolVar(&o.memory, "memory", false, "serve an empty tree in memory instead of DIR; it ends with the process")
+	flags.BoolVar(&o.fsync, "fsync", false, "have every change on the disk before it is answered, for a loss of power to lose nothing")
+	flags.StringVar(&o.state, "state", "", "`FILE` that keeps properties and locks, by default .dav207/state.db in DIR; \"memory\" keeps them until the end")
+	flags.Var(o.infinity, "depth-infinity", "answer PROPFIND with Depth: infinity, or refuse it")
+	flags.Var(o.junk, "junk", "show files of desktops, such as ._* and Thumbs.db, in listings, or hide them")
+	flags.BoolVar(&o.noMacQuota, "no-macos-quota", false, "hide the free space from macOS, which takes long to mount some servers that tell it")
+	flags.DurationVar(&o.silence, "silence", 20*time.Second, "`TIME` after which a client that waits for a COPY, MOVE or DELETE gets an interim response; 0 is never")
+	flags.DurationVar(&o.maxAge, "max-age", 0, "`TIME` for which caches may use a file without asking whether it has changed")
+	flags.StringVar(&o.batch, "batch", batch.DefaultPath, "`PATH` below the prefix that takes many requests in one POST of JSON; \"off\" is none")
+	flags.Var(o.format, "log", "format of the log on standard error")
+	flags.Var(o.level, "log-level", "least level that is logged: each request is info, why one was refused is debug")
+	flags.DurationVar(&o.grace, "grace", 10*time.Second, "`TIME` that running requests have to finish after a signal")
+	flags.StringVar(&o.config, "config", "", "`FILE` with these flags as keys, and more than flags can say")
+	removed(flags, "quirk", "use --no-macos-quota for no-quota; lockroot is never left out")
+	return flags
 }
 
 // serveOptions are the flags of the command.
@@ -84,74 +85,13 @@ type serveOptions struct {
 	anonymous               bool
 	readOnly, memory, fsync bool
 	infinity, format, level *choice
-	junk                    *choice
+	junk, guests            *choice
 	noMacQuota              bool
 	grace, silence, maxAge  time.Duration
 }
 
-// run runs the command.
-func (o *serveOptions) run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
-	log := newLogger(stderr, o.format.value, o.level.value)
-	defer ignoreHangup(log)()
-	mapping, err := o.check(args)
-	if err != nil {
-		return err
-	}
-	dir := "."
-	if len(args) > 0 {
-		dir = args[0]
-	}
-	dav, err := o.openTree(ctx, dir, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, dav.close()) }()
-	users, err := openUsers(o.users, log)
-	if err != nil {
-		return err
-	}
-	cert, trust, err := o.tls.open(o.addr, o.public, log)
-	if err != nil {
-		return err
-	}
-	mode := ""
-	if o.readOnly {
-		mode = ", read-only"
-	}
-	var handler http.Handler = dav.handler
-	if o.batch != noBatch {
-		handler = batch.New(handler, &batch.Options{Path: o.batch, Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies, Logger: log})
-	}
-	if users != nil {
-		handler = middleware.Basic(users, &middleware.BasicOptions{Realm: "dav207", SetHeaders: dav.handler.SetDAVHeaders,
-			TrustedProxies: o.proxies, Logger: log})(handler)
-		mode += ", to the users in " + show(o.users)
-	}
-	s := &site{handler: middleware.SameSite(o.public...)(handler), log: log, grace: o.grace,
-		login: users != nil, public: o.public, proxies: o.proxies}
-	if cert != nil {
-		s.tls = cert.config()
-	}
-	return s.start(ctx, o.addr, mapping, func(base string, ln net.Listener) error {
-		if err := o.exposed(ln); err != nil {
-			return err
-		}
-		public := o.public.base(base)
-		if public != base {
-			mode += ", behind a proxy at " + public
-		}
-		hints := mountHints(public)
-		if ln.Addr().Network() == "unix" && public == base {
-			mode, hints = mode+", on the socket "+show(ln.Addr().String()), "" // no system mounts such a URL
-		}
-		fmt.Fprintf(stdout, "dav207 serves %s at %s%s\n%s%s", dav.what, base, mode, hints, trust)
-		o.warn(log, ln, dir, cert)
-		return nil
-	})
-}
-
 // warn logs what is unsafe about the address and the certificate, which may be nil.
-func (o *serveOptions) warn(log *slog.Logger, ln net.Listener, dir string, cert *certificate) {
+func (o *settings) warn(log *slog.Logger, ln net.Listener, dirs []string, cert *certificate) {
 	switch {
 	case loopback(ln):
 	case o.users == "":
@@ -159,14 +99,16 @@ func (o *serveOptions) warn(log *slog.Logger, ln net.Listener, dir string, cert 
 	case cert == nil:
 		log.Warn("passwords cross the network as they are", slog.String("addr", o.addr))
 	}
-	if cert != nil && !o.memory && outside(dir, "the key", cert.keyFile) != nil {
-		log.Warn("clients can read the key of the certificate, for it is in the directory that is served", slog.String("file", cert.keyFile))
+	for _, dir := range dirs {
+		if cert != nil && outside(dir, "the key", cert.keyFile) != nil {
+			log.Warn("clients can read the key of the certificate, for it is in the directory that is served", slog.String("file", cert.keyFile))
+		}
 	}
 }
 
 // check returns the mapping of URLs to the tree, or a usageError for wrong flags or arguments.
 // One piece: it is one list of rules, with no other branches.
-func (o *serveOptions) check(args []string) (davpath.Mapping, error) {
+func (o *settings) check(args []string) (davpath.Mapping, error) {
 	mapping, err := davpath.NewMapping(o.prefix)
 	switch {
 	case len(args) > 1:
@@ -177,6 +119,8 @@ func (o *serveOptions) check(args []string) (davpath.Mapping, error) {
 		err = usagef("serve takes --memory or --state FILE, not both: properties belong to files that are kept")
 	case o.memory && o.fsync:
 		err = usagef("serve takes --memory or --fsync, not both: a tree in memory ends with the process")
+	case o.guests.value != noGuests && o.users == "":
+		err = usagef("--guests is for those who have no name among --users FILE; without users --anonymous lets everybody in")
 	case o.insecureBasic && o.users == "":
 		err = usagef("--insecure-basic is about the passwords of --users FILE")
 	case o.grace < 0:
@@ -190,10 +134,38 @@ func (o *serveOptions) check(args []string) (davpath.Mapping, error) {
 	default:
 		err = o.tls.check()
 	}
+	if err == nil {
+		err = o.checkMounts(args)
+	}
 	if _, wrong := batch.ParsePath(o.batch); err == nil && wrong != nil && o.batch != noBatch {
 		err = usagef("--batch %q is neither the path of a URL below the prefix such as %s nor %s", o.batch, batch.DefaultPath, noBatch)
 	}
 	return mapping, err
+}
+
+// checkMounts returns a usageError for flags and arguments that do not go with mounts.
+func (o *settings) checkMounts(args []string) error {
+	if o.guests.value == config.GuestsRules && len(o.file.Rules) == 0 {
+		return usagef("--guests %s needs rules in the file of --config", config.GuestsRules)
+	}
+	if len(o.file.Mounts) == 0 {
+		return nil
+	}
+	if o.state == "" {
+		o.state, _, _ = strings.Cut(os.Getenv("STATE_DIRECTORY"), ":") // of systemd
+		if o.state != "" {
+			o.state = filepath.Join(o.state, "state.db")
+		}
+	}
+	switch {
+	case len(args) > 0:
+		return usagef("serve takes a directory or mounts in the file of --config, not both")
+	case o.memory:
+		return usagef("serve takes --memory or mounts in the file of --config, not both")
+	case o.state == "":
+		return usagef("with mounts give --state FILE, which keeps properties and locks outside of them, or --state %s", inMemory)
+	}
+	return nil
 }
 
 // noBatch is the value of --batch for none.
@@ -230,55 +202,4 @@ func newLogger(w io.Writer, format, level string) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, &opts))
 	}
 	return slog.New(slog.NewTextHandler(w, &opts))
-}
-
-const (
-	// cleanAgain is when temp files that were too young for the first cleaning are old enough.
-	cleanAgain = 70 * time.Second
-	// purgeEvery is how often properties without a resource are purged.
-	purgeEvery = time.Hour
-	// orphaned is how long properties without a resource are kept: a directory that is moved away
-	// for a while, or not mounted yet, does not lose them.
-	orphaned = 24 * time.Hour
-)
-
-// tidy cleans up in the background: temp files and locks that killed processes have left, and
-// properties of resources that other programs have removed. exclusive says that no other process
-// serves these files. Callers must call end, which blocks until tidy has stopped.
-func tidy(ctx context.Context, files *disk.Fs, handler *server.Handler, exclusive bool, log *slog.Logger) (end func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var done sync.WaitGroup
-	wait := func(d time.Duration) bool {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(d):
-			return true
-		}
-	}
-	failed := func(what string, err error) {
-		if err != nil && ctx.Err() == nil {
-			log.Warn(what, slog.Any("err", err))
-		}
-	}
-	done.Go(func() {
-		for again := false; ; {
-			failed("cannot look everywhere for what broken uploads left", files.CleanTemp(ctx, exclusive, func(name string) {
-				log.Info("cleaned up after a process that was killed", slog.String("name", name))
-			}))
-			if exclusive || again || !wait(cleanAgain) {
-				break
-			}
-			again = true // what was young the first time
-		}
-		failed("cannot end the locks of what is gone", handler.DropStaleLocks(ctx))
-		for ok := wait(time.Minute); ok; ok = wait(purgeEvery) {
-			_, err := handler.PurgeOrphanedProps(ctx, orphaned)
-			failed("cannot look for properties whose resource is gone", err)
-		}
-	})
-	return func() {
-		cancel()
-		done.Wait()
-	}
 }

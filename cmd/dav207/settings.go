@@ -15,15 +15,58 @@ import (
 // --read-only.
 const variablePrefix = "DAV207_"
 
+// settings are the flags of serve, and what else the configuration file says.
+type settings struct {
+	serveOptions
+	flags *pflag.FlagSet
+	file  *config.File // empty without --config
+}
+
+// given returns the flags that were set on a command line.
+func given(flags *pflag.FlagSet) (all []config.Setting) {
+	flags.Visit(func(f *pflag.Flag) {
+		for _, v := range values(f) {
+			all = append(all, config.Setting{Name: f.Name, Value: v})
+		}
+	})
+	return all
+}
+
+// values returns the values of a flag: several if it collects them.
+func values(f *pflag.Flag) []string {
+	text := f.Value.String()
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		return list.GetSlice()
+	}
+	if collects(f) {
+		return strings.Fields(text)
+	}
+	return []string{text}
+}
+
+// readSettings returns the settings for the flags of a command line.
+func readSettings(commandLine []config.Setting, lookup func(string) (string, bool)) (*settings, error) {
+	s := &settings{}
+	s.flags = serveFlags(&s.serveOptions)
+	for _, g := range commandLine {
+		if err := s.flags.Set(g.Name, g.Value); err != nil {
+			return nil, usageError{err}
+		}
+	}
+	var err error
+	s.file, err = settle(s.flags, lookup)
+	return s, err
+}
+
 // settle gives each flag that the command line does not set its value in the environment, or else
-// in the file of --config. It returns what else that file says, or nil without a file.
+// in the file of --config. It returns what else that file says.
 func settle(flags *pflag.FlagSet, lookup func(string) (string, bool)) (*config.File, error) {
 	if err := fromEnvironment(flags, lookup); err != nil {
 		return nil, err
 	}
 	name := flags.Lookup("config").Value.String()
 	if name == "" {
-		return nil, nil
+		return &config.File{}, nil
 	}
 	file, err := config.Read(name, func(key string) bool { return key != "config" && flags.Lookup(key) != nil })
 	if mistake := (*config.Error)(nil); errors.As(err, &mistake) {

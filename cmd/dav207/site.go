@@ -9,10 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"os/signal"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -27,47 +24,11 @@ type site struct {
 	log     *slog.Logger
 	grace   time.Duration // how long running requests may take after ctx ends
 	tls     *tls.Config   // nil for none
-	login   bool          // the handler asks for a password
-	public  publicURLs
 	proxies proxies
 }
 
-// ignoreHangup logs each SIGHUP, which would end the process otherwise, until stop is called. A
-// command that serves calls it before anything else: opening a tree can take long, and so can
-// closing it.
-func ignoreHangup(log *slog.Logger) (stop func()) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for range hangups {
-			log.Info("SIGHUP is ignored: there is nothing to be read again")
-		}
-	}()
-	return func() {
-		signal.Stop(hangups)
-		close(hangups)
-		<-ended // for one that came just before the end has its line, too
-	}
-}
-
-// ownHosts returns a handler that refuses requests for other hosts, if the server asks for no
-// password.
-func (s *site) ownHosts(addr string, ln net.Listener) http.Handler {
-	if s.login {
-		return s.handler
-	}
-	host, _, _ := net.SplitHostPort(addr)
-	opts := middleware.HostsOptions{Names: []string{host}, Addresses: !loopback(ln), TrustedProxies: s.proxies}
-	for _, u := range s.public {
-		opts.Names = append(opts.Names, u.Hostname())
-	}
-	return middleware.Hosts(opts)(s.handler)
-}
-
-// start listens, calls announce, and serves until ctx ends. If announce returns an error, start
-// returns it and does not serve.
+// start listens, calls announce, which sets the handler, and serves until ctx ends. If announce
+// returns an error, start returns it and does not serve.
 func (s *site) start(ctx context.Context, addr string, mapping davpath.Mapping, announce func(base string, ln net.Listener) error) error {
 	ln, err := listen(ctx, addr)
 	if err != nil && ctx.Err() != nil {
@@ -84,7 +45,6 @@ func (s *site) start(ctx context.Context, addr string, mapping davpath.Mapping, 
 		ln.Close()
 		return err
 	}
-	s.handler = s.ownHosts(addr, ln)
 	s.notify(daemon.SdNotifyReady)
 	return s.serve(ctx, ln)
 }

@@ -39,11 +39,12 @@ func (s *state) Close() error {
 
 func memoryState() *state { return &state{props: &props.Memory{}, locks: locks.New(nil)} }
 
-// openState opens the state of the files in dir.
-func (o *serveOptions) openState(ctx context.Context, dir string, log *slog.Logger) (*state, error) {
+// openState opens the state of the files in dirs.
+func (o *settings) openState(ctx context.Context, dirs []string, log *slog.Logger) (*state, error) {
 	if o.state == inMemory {
 		return memoryState(), nil
 	}
+	dir := dirs[0]
 	file, err := o.stateFile(dir)
 	if err != nil {
 		return nil, err
@@ -79,14 +80,10 @@ func (o *serveOptions) openState(ctx context.Context, dir string, log *slog.Logg
 
 // stateFile returns the file of --state, or the default one in dir. It returns an error if the file
 // cannot be used.
-func (o *serveOptions) stateFile(dir string) (string, error) {
+func (o *settings) stateFile(dir string) (string, error) {
 	file := filepath.Join(dir, davpath.StateName, "state.db")
 	if o.state != "" {
-		file = o.state
-		if err := outside(dir, "--state", file); err != nil {
-			return "", err
-		}
-		return file, o.usable(dir, file)
+		return o.state, o.usable(dir, o.state)
 	}
 	for _, p := range []string{filepath.Dir(file), file} { // a link is not made by this server
 		if fi, err := os.Lstat(p); err == nil && fi.Mode().Type() == fs.ModeSymlink {
@@ -99,7 +96,7 @@ func (o *serveOptions) stateFile(dir string) (string, error) {
 // openStore opens the state file. If the default file cannot be written to, it opens it read-only
 // and logs a warning. Its errors say what the user can do, except fs.ErrNotExist of a file that is
 // opened read-only.
-func (o *serveOptions) openStore(dir, file string, log *slog.Logger) (store *boltprops.Store, readOnly bool, err error) {
+func (o *settings) openStore(dir, file string, log *slog.Logger) (store *boltprops.Store, readOnly bool, err error) {
 	options := &boltprops.Options{ReadOnly: o.readOnly, Lazy: true, NoFollow: o.state == "", SyncLocks: o.fsync, Logger: log}
 	store, err = boltprops.Open(file, options)
 	if o.state == "" && !options.ReadOnly && (errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) && !writable(dir)) {
@@ -125,7 +122,7 @@ const elsewhere = `give --state another file or "memory"`
 // usable returns an error that says what to do if the state cannot be read, or if it does not exist
 // and cannot be created later.
 // One piece: it is one list of cases, each with a message of its own.
-func (o *serveOptions) usable(dir, file string) error {
+func (o *settings) usable(dir, file string) error {
 	own, holds := o.state == "", filepath.Dir(file)
 	info, err := os.Stat(file)
 	switch {

@@ -2,60 +2,219 @@ package main
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
+	"sync/atomic"
 
+	"dav207/cmd/dav207/config"
+	"dav207/cmd/dav207/folders"
 	"dav207/fsbackend"
 	"dav207/fsbackend/disk"
 	"dav207/fsbackend/memory"
+	"dav207/fsbackend/mounts"
 	"dav207/server"
+	"dav207/server/access"
+	"dav207/server/access/rules"
+	"dav207/server/davpath"
 )
 
 // served is a handler with its tree.
 type served struct {
 	handler *server.Handler
-	what    string // for messages
+	what    string           // for messages
+	dirs    []string         // on the disk
+	folders *folders.Folders // nil without mounts
+	policy  policy
 	close   func() error
 }
 
-// openTree opens dir, or the tree in memory, with its state.
-func (o *serveOptions) openTree(ctx context.Context, dir string, log *slog.Logger) (*served, error) {
-	opts := &server.Options{Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies,
-		DenyInfinity: o.infinity.value == "deny", HideJunk: o.junk.value == "hide", NoMacQuota: o.noMacQuota, Silence: o.silence, MaxAge: o.maxAge, ReadOnly: o.readOnly, Logger: log}
-	if o.memory {
-		handler := server.New(fsbackend.New(memory.New(nil)), opts)
-		return &served{handler, "an empty tree in memory", func() error { return nil }}, nil
+// policy is the policy of the settings in force.
+type policy struct{ now atomic.Pointer[rules.List] } // nil: everything is allowed
+
+var _ interface {
+	access.PropertyPolicy
+	access.TreePolicy
+} = (*policy)(nil)
+
+// Check implements access.Policy.
+func (p *policy) Check(ctx context.Context, privilege access.Privilege, path davpath.Path) error {
+	if l := p.now.Load(); l != nil {
+		return l.Check(ctx, privilege, path)
 	}
-	for _, f := range [][2]string{{"--users", o.users}, {"--tls-key", o.tls.key}} {
-		if err := outside(dir, f[0], f[1]); err != nil {
-			return nil, err
+	return nil
+}
+
+// CheckProperty implements access.PropertyPolicy.
+func (p *policy) CheckProperty(ctx context.Context, privilege access.Privilege, path davpath.Path, name xml.Name) error {
+	if l := p.now.Load(); l != nil {
+		return l.CheckProperty(ctx, privilege, path, name)
+	}
+	return nil
+}
+
+// AllowsAll implements access.TreePolicy.
+func (p *policy) AllowsAll(ctx context.Context, privilege access.Privilege, path davpath.Path) bool {
+	l := p.now.Load()
+	return l == nil || l.AllowsAll(ctx, privilege, path)
+}
+
+// AllowsSome implements access.TreePolicy.
+func (p *policy) AllowsSome(ctx context.Context, privilege access.Privilege, path davpath.Path) bool {
+	l := p.now.Load()
+	return l == nil || l.AllowsSome(ctx, privilege, path)
+}
+
+// dirs returns the directories that are served.
+func (o *settings) dirs(args []string) []string {
+	switch {
+	case o.memory:
+		return nil
+	case len(o.file.Mounts) > 0:
+		return folders.Dirs(o.file.Mounts)
+	case len(args) > 0:
+		return args
+	}
+	return []string{"."}
+}
+
+// outsideAll returns an error if a file that clients must not read is in one of dirs.
+func (o *settings) outsideAll(dirs []string) error {
+	for _, dir := range dirs {
+		kept := o.state
+		if kept == inMemory {
+			kept = ""
+		}
+		for _, f := range [][2]string{{"--users", o.users}, {"--tls-key", o.tls.key}, {"--config", o.config}, {"--state", kept}} {
+			if err := outside(dir, f[0], f[1]); err != nil {
+				return err
+			}
 		}
 	}
-	files, err := openDisk(dir, &disk.Options{Sync: o.fsync})
+	return nil
+}
+
+// openTree opens the directories, or the tree in memory, with its state.
+func (o *settings) openTree(ctx context.Context, args []string, log *slog.Logger) (*served, error) {
+	opts := &server.Options{Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies,
+		DenyInfinity: o.infinity.value == "deny", HideJunk: o.junk.value == "hide", NoMacQuota: o.noMacQuota, Silence: o.silence, MaxAge: o.maxAge, ReadOnly: o.readOnly, Logger: log}
+	s := &served{dirs: o.dirs(args)}
+	list, err := o.policy()
 	if err != nil {
 		return nil, err
 	}
-	kept, err := o.openState(ctx, dir, log)
+	if s.policy.now.Store(list); o.config != "" || list != nil {
+		opts.Policy = &s.policy
+	}
+	if o.memory {
+		s.handler, s.what = server.New(fsbackend.New(memory.New(nil)), opts), "an empty tree in memory"
+		s.close = func() error { return nil }
+		return s, nil
+	}
+	if err := o.outsideAll(s.dirs); err != nil {
+		return nil, err
+	}
+	for _, dir := range s.dirs { // reported before anything about the state
+		files, err := openDisk(dir, nil)
+		if err != nil {
+			return nil, err
+		}
+		files.Close()
+	}
+	kept, err := o.openState(ctx, s.dirs, log)
 	if err != nil {
-		return nil, errors.Join(err, files.Close())
+		return nil, err
 	}
 	opts.Props, opts.Locks = kept.props, kept.locks
-	s := &served{handler: server.New(fsbackend.New(files), opts), what: show(dir)}
+	return s, s.open(ctx, o, opts, kept, log)
+}
+
+// open opens the directories and sets the fields. After an error kept is closed.
+func (s *served) open(ctx context.Context, o *settings, opts *server.Options, kept *state, log *slog.Logger) error {
+	var files fsbackend.Backend
+	var dirs interface {
+		cleaner
+		Close() error
+	}
+	options := disk.Options{Sync: o.fsync}
+	if len(o.file.Mounts) > 0 {
+		all, err := folders.Open(ctx, o.file.Mounts, folders.Options{Disk: options, Open: openDisk, Exclusive: kept.exclusive, Log: log})
+		if err != nil {
+			return errors.Join(o.inFile(err), kept.Close())
+		}
+		var at []string
+		for _, m := range o.file.Mounts {
+			at = append(at, m.At)
+		}
+		files, dirs, s.folders, s.what = all.Files(), all, all, strings.Join(at, ", ")
+	} else {
+		one, err := openDisk(s.dirs[0], &options)
+		if err != nil {
+			return errors.Join(err, kept.Close())
+		}
+		files, dirs, s.what = one.Backend(), one, show(s.dirs[0])
+	}
+	s.handler = server.New(files, opts)
 	end := func() {}
 	if !o.readOnly && !kept.readOnly {
-		if err := s.handler.RecoverMoves(ctx); err != nil { // served nevertheless, so that clients can free space
+		all := mounts.Everyone(ctx)
+		if err := s.handler.RecoverMoves(all); err != nil { // served nevertheless, so that clients can free space
 			log.Error("properties are not where their files were moved to: free some space, and start again", slog.Any("err", err))
 		}
-		end = tidy(ctx, files, s.handler, kept.exclusive, log)
+		end = tidy(all, dirs, s.handler, kept.exclusive, log)
 	}
 	s.close = func() error {
 		end()
-		return errors.Join(kept.Close(), files.Close())
+		return errors.Join(kept.Close(), dirs.Close())
 	}
-	return s, nil
+	return nil
+}
+
+// replace puts the rules and the mounts of settings in force. After an error nothing has changed.
+// The caller calls release when the requests that began before have ended.
+func (s *served) replace(ctx context.Context, o *settings) (release func() error, err error) {
+	if (s.folders != nil) != (len(o.file.Mounts) > 0) {
+		return nil, errors.New("a server with mounts instead of one directory, or without, needs a restart")
+	}
+	list, err := o.policy()
+	if err != nil {
+		return nil, err
+	}
+	before := s.policy.now.Swap(list) // before the mounts, which the old rules may not be for
+	if s.folders == nil {
+		return func() error { return nil }, nil
+	}
+	closeOld, err := s.folders.Replace(ctx, o.file.Mounts)
+	if err != nil {
+		s.policy.now.Store(before)
+		return nil, o.inFile(err)
+	}
+	return func() error {
+		return errors.Join(closeOld(), s.folders.Recount(context.WithoutCancel(ctx)))
+	}, nil
+}
+
+// policy returns the rules, or nil if everything is allowed.
+func (o *settings) policy() (*rules.List, error) {
+	guests := o.guests.value
+	if guests == noGuests {
+		guests = ""
+	}
+	list, err := o.file.Policy(guests)
+	return list, o.inFile(err)
+}
+
+// inFile returns err with the name of the configuration file if it is a mistake there.
+func (o *settings) inFile(err error) error {
+	if mistake := (*config.Error)(nil); errors.As(err, &mistake) && mistake.File == "" {
+		mistake.File = o.config
+		return usageError{mistake}
+	}
+	return err
 }
 
 // openDisk opens the directory dir. Its errors say what the user can do.

@@ -113,9 +113,25 @@ func New(ctx context.Context, list []Mount, opts *Options) (*Table, error) {
 	return t, err
 }
 
-// Replace replaces the mounts. After an error they are what they were. Requests that are under way
-// may still use the old ones: call release when these requests have ended. It closes the trees of
-// users that the old mounts have opened.
+type boundKey struct{ t *Table }
+
+// Bind returns a context with which the mounts stay what they are now, so that a request does not
+// see Replace.
+func (t *Table) Bind(ctx context.Context) context.Context {
+	return context.WithValue(ctx, boundKey{t}, t.entries.Load())
+}
+
+// bound returns the mounts for a request.
+func (t *Table) bound(ctx context.Context) *entries {
+	if e, ok := ctx.Value(boundKey{t}).(*entries); ok {
+		return e
+	}
+	return t.entries.Load()
+}
+
+// Replace replaces the mounts. After an error they are what they were. Call release when the
+// requests that began before have ended: it closes the trees of users that the old mounts have
+// opened.
 func (t *Table) Replace(ctx context.Context, list []Mount) (release func() error, err error) {
 	e := &entries{root: &node{}, roots: map[fsbackend.ID]string{}}
 	for _, m := range list {
@@ -256,7 +272,7 @@ type place struct {
 
 // find returns where p is.
 func (t *Table) find(ctx context.Context, op string, p davpath.Path) (place, error) {
-	now := t.entries.Load()
+	now := t.bound(ctx)
 	pl, user, n := place{p: p}, "", now.root
 	for rest := p.String()[1:]; ; {
 		if n.members[userSegment] != nil {

@@ -213,6 +213,7 @@ func TestReplace(t *testing.T) {
 	if _, err := m.Stat(t.Context(), at("/a")); err != nil {
 		t.Errorf("after an error: %v", err)
 	}
+	bound := m.Bind(t.Context())
 	var closed []string
 	open := func(_ context.Context, user string) (fsbackend.Backend, func() error, error) {
 		return tree(), func() error { closed = append(closed, user); return nil }, nil
@@ -234,6 +235,9 @@ func TestReplace(t *testing.T) {
 		if _, err := m.Stat(mounts.Everyone(t.Context()), at(name)); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", name, err, want)
 		}
+	}
+	if _, err := m.Stat(bound, at("/a/f")); err != nil {
+		t.Errorf("in a request that began before: %v", err)
 	}
 	if release, err = m.Replace(t.Context(), nil); err != nil {
 		t.Fatal(err)

@@ -37,6 +37,7 @@ func TestParse(t *testing.T) {
 		{"a group that is no list", "groups:\n  family: anna\n", "file:2: the members of group family are a list, such as [anna, ben]"},
 		{"each user's mount with one directory", "mounts:\n  /home/{user}: /srv/home\n", "file:2: the mount /home/{user} has one directory for all users: write {user} in the path of the directory, too"},
 		{"one mount with a directory for each user", "mounts:\n  /home: /srv/home/{user}\n", "file:2: the mount /home has a directory for each user: write {user} in its own path, too, such as /home/{user}"},
+		{"a user in a part of a segment", "mounts:\n  /home/{user}: /srv/home-{user}\n", "file:2: the mount /home/{user}: {user} is a whole segment of a path, once"},
 		{"rules that are no list", "rules: {who: anna, allow: read}\n", "file:1: rules are a list, with items such as - {who: anna, allow: write, path: /photos/**}"},
 		{"unknown key of a rule", "rules:\n- who: anna\n  allow: read\n  on: /\n", `file:4: there is no key "on" here: it is one of allow, deny, hide, path, property, who`},
 		{"unknown privilege", "rules:\n- {who: anna, allow: read}\n- {who: anna, allow: delete}\n", `file:3: "delete" is no privilege: want read, write-content, write-properties, bind, unbind, lock, unlock, or write or all for several`},
@@ -101,6 +102,46 @@ rules:
 	}
 	if !reflect.DeepEqual(f, want) {
 		t.Errorf("got  %+v\nwant %+v", f, want)
+	}
+}
+
+// What Format writes says the same.
+func TestFormat(t *testing.T) {
+	for _, text := range []string{
+		"",
+		"addr: 0.0.0.0:8080\npublic-url: [http://a/, http://b/]\nread-only: true\n",
+		"addr: 'null'\npublic-url: ['', ' # x', '- y', \"a\\nb\"]\n",
+		"mounts:\n  /a b: {dir: x, read-only: true}\n  /home/{user}: {dir: 'y/{user}', quota: 3KiB}\n",
+		"groups: {family: [anna], empty: [], '~': ['1', 'true', 'null', '']}\n",
+		"rules:\n- {who: ['@a', anna], allow: [read, write-properties], path: '/{user}/**', property: '{DAV:}*'}\n- {who: everybody, allow: read}\n- {who: carl, deny: write}\n- {who: '1', hide: true}\ngroups: {a: [b]}\n",
+	} {
+		want, err := Parse([]byte(text), isFlag)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		formatted, err := want.Format()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Parse(formatted, isFlag)
+		if err != nil {
+			t.Errorf("%s is formatted as\n%s%v", text, formatted, err)
+			continue
+		}
+		for _, f := range []*File{got, want} {
+			for i := range f.Flags {
+				f.Flags[i].Line = 0
+			}
+			for i := range f.Mounts {
+				f.Mounts[i].Line = 0
+			}
+			for i := range f.Rules {
+				f.Rules[i].Line = 0
+			}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is formatted as\n%sgot  %+v\nwant %+v", text, formatted, got, want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -120,8 +121,8 @@ func (r *Rule) keys() keys {
 	}
 }
 
-// userSegment stands for the name of the user in the path of a mount and in that of its directory.
-const userSegment = "{user}"
+// User stands for the name of the user in the path of a mount and in that of its directory.
+const User = "{user}"
 
 // mounts reads a mapping of URL paths to directories, or to mappings with more about them.
 func (f *File) mounts(n *yaml.Node) error {
@@ -136,18 +137,34 @@ func (f *File) mounts(n *yaml.Node) error {
 		} else {
 			m.Dir, err = scalar(v, at)
 		}
-		switch of := strings.Contains(at, userSegment); {
+		switch of := strings.Contains(at, User); {
 		case err != nil:
+		case !userIsSegment(at) || !userIsSegment(m.Dir):
+			err = mistake(v, "the mount %s: %s is a whole segment of a path, once", at, User)
 		case m.Dir == "":
 			err = mistake(v, "the mount %s has no dir, the directory that is served there", at)
-		case of && !strings.Contains(m.Dir, userSegment):
-			err = mistake(v, "the mount %s has one directory for all users: write %s in the path of the directory, too", at, userSegment)
-		case !of && strings.Contains(m.Dir, userSegment):
-			err = mistake(v, "the mount %s has a directory for each user: write %s in its own path, too, such as %s", at, userSegment, path.Join(at, userSegment))
+		case of && !strings.Contains(m.Dir, User):
+			err = mistake(v, "the mount %s has one directory for all users: write %s in the path of the directory, too", at, User)
+		case !of && strings.Contains(m.Dir, User):
+			err = mistake(v, "the mount %s has a directory for each user: write %s in its own path, too, such as %s", at, User, path.Join(at, User))
 		}
 		f.Mounts = append(f.Mounts, m)
 		return err
 	})
+}
+
+// userIsSegment reports whether User is at most once in a path, and there a whole segment.
+func userIsSegment(name string) bool {
+	n := 0
+	for s := range strings.SplitSeq(filepath.ToSlash(name), "/") {
+		switch {
+		case s == User:
+			n++
+		case strings.Contains(s, User):
+			return false
+		}
+	}
+	return n <= 1
 }
 
 func (m *Mount) keys() keys {

@@ -34,7 +34,7 @@ func (f *File) Policy(guests string) (*rules.List, error) {
 		imply(rules.Rule{Who: everybody, Allow: []string{"read"}})
 	}
 	for _, m := range f.Mounts {
-		if strings.Contains(m.At, userSegment) {
+		if strings.Contains(m.At, User) {
 			imply(rules.Rule{Who: everybody, Allow: []string{"read", "write"}, Path: m.At + "/**"})
 		}
 	}
@@ -80,4 +80,15 @@ func (f *File) GroupsOf(user string) (groups []string) {
 		}
 	}
 	return groups
+}
+
+// LineOf returns the line of a rule of Policy, by its index there. The rule must not be implied.
+func (f *File) LineOf(list *rules.List, index int) int {
+	n := 0
+	for i := range index {
+		if !list.Rule(i).Implied {
+			n++
+		}
+	}
+	return f.Rules[n].Line
 }

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// writeConfig writes a configuration with mounts, and the files that it names, into a directory.
+func writeConfig(t *testing.T, text string) (dir, file string) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, name := range []string{"photos", "music", "home"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeUsers(t, filepath.Join(dir, "users"), "ann", annHash, "bob", bobHash)
+	file = filepath.Join(dir, "conf.yaml")
+	replaceConfig(t, file, text)
+	return dir, file
+}
+
+// replaceConfig writes a configuration in which DIR is the directory of the file.
+func replaceConfig(t *testing.T, file, text string) {
+	t.Helper()
+	text = strings.ReplaceAll(text, "DIR", filepath.ToSlash(filepath.Dir(file)))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const severalPeople = `addr: 127.0.0.1:0
+users: DIR/users
+state: DIR/state.db
+mounts:
+  /photos: DIR/photos
+  /music: {dir: DIR/music, read-only: true}
+  /home/{user}: {dir: "DIR/home/{user}", quota: 1MB}
+groups:
+  family: [ann]
+rules:
+  - {who: everybody, allow: read}
+  - {who: "@family", allow: write, path: /photos/**}
+`
+
+func TestCheck(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		args       []string
+		code       int
+		want       []string // in the output
+	}{
+		{"the whole", severalPeople, nil, exitOK, []string{"addr: 127.0.0.1:0\n", "grace: 10s\n", "read-only: true", "family: [ann]\n", `who: '@family', allow: write, path: /photos/**`}},
+		{"nothing", "", nil, exitOK, []string{"addr: 127.0.0.1:8080\n"}},
+		{"unknown key", "adr: x\n", nil, exitUsage, []string{`conf.yaml:1: there is no key "adr" here: it is one of groups, mounts, rules`}},
+		{"wrong value", "read-only: perhaps\n", nil, exitUsage, []string{"conf.yaml:1: read-only: must be true or false"}},
+		{"no directory", "state: memory\nmounts:\n  /a: DIR/none\n", nil, exitFailure, []string{"there is no directory"}},
+		{"no place for the state", "mounts:\n  /a: DIR/photos\n", nil, exitUsage, []string{"with mounts give --state FILE"}},
+		{"a mount in another", "state: memory\nmounts:\n  /a: DIR/home\n  /b: \"DIR/home/../home/\"\n", nil, exitUsage, []string{"conf.yaml:4: the directories of the mounts /a and /b overlap"}},
+		{"users in a mount", "state: memory\nusers: DIR/users\nmounts:\n  /a: DIR\n", nil, exitFailure, []string{"is in the directory that is served"}},
+		{"guests without users", "guests: read\n", nil, exitUsage, []string{"--guests is for those who have no name"}},
+		{"guests by rules without rules", "guests: rules\nusers: DIR/users\n", nil, exitUsage, []string{"--guests rules needs rules"}},
+		{"ann", severalPeople, []string{"--as", "ann", "/photos/x"}, exitOK, []string{"read              allowed   line 11: allow read to everybody on /**\n", "bind              allowed   line 12: allow write to @family on /photos/**\n"}},
+		{"bob", severalPeople, []string{"--as", "bob", "/photos/x"}, exitOK, []string{"bind              denied    no rule allows it\n"}},
+		{"her own folder", severalPeople, []string{"--as", "ann", "/home/ann/x"}, exitOK, []string{"bind              allowed   implied: allow read, write to everybody on /home/{user}/**\n"}},
+		{"read-only", severalPeople, []string{"--as", "ann", "/music/x"}, exitOK, []string{"bind              denied    implied: deny write to everybody on /music/**\n"}},
+		{"guests", severalPeople, []string{"--as", "guests", "/music/x"}, exitOK, []string{"guests are not let in"}},
+		{"guests who may read", severalPeople + "guests: read\n", []string{"--as", "guests", "/music/x"}, exitOK, []string{"read              allowed   line 11"}},
+		{"no path", severalPeople, []string{"--as", "ann"}, exitUsage, []string{"check --as takes a file and the path"}},
+		{"not a path", severalPeople, []string{"--as", "ann", "photos"}, exitUsage, []string{`"photos" is not a path`}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, file := writeConfig(t, tt.text)
+			var stdout, stderr buffer
+			code := run(context.Background(), append([]string{"check", file}, tt.args...), &stdout, &stderr)
+			if code != tt.code {
+				t.Errorf("exit status %d, want %d", code, tt.code)
+			}
+			for _, want := range tt.want {
+				if got := stdout.String() + stderr.String(); !strings.Contains(got, want) {
+					t.Errorf("got %s\nwant %q in it", got, want)
+				}
+			}
+		})
+	}
+}
+
+// What check prints is a configuration that says the same.
+func TestCheckPrintsAConfiguration(t *testing.T) {
+	_, file := writeConfig(t, severalPeople)
+	var first, second, stderr buffer
+	run(context.Background(), []string{"check", file}, &first, &stderr)
+	if err := os.WriteFile(file, []byte(first.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code := run(context.Background(), []string{"check", file}, &second, &stderr); code != exitOK || first.String() != second.String() {
+		t.Errorf("exit status %d, %s\nfirst\n%s\nthen\n%s", code, stderr.String(), first.String(), second.String())
+	}
+}

@@ -1,0 +1,330 @@
+// Package folders opens the directories that a configuration mounts, with their quotas.
+package folders
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"dav207/cmd/dav207/config"
+	"dav207/fsbackend"
+	"dav207/fsbackend/disk"
+	"dav207/fsbackend/mounts"
+	"dav207/fsbackend/quota"
+	"dav207/server/access"
+	"dav207/server/davpath"
+)
+
+// Options are the options of Open.
+type Options struct {
+	Disk disk.Options
+	// Open opens a directory. Its errors say what the user can do.
+	Open func(dir string, o *disk.Options) (*disk.Fs, error)
+	// Exclusive says that no other process serves the directories.
+	Exclusive bool
+	Log       *slog.Logger
+}
+
+// Folders are the directories of a configuration as one tree. All methods may be called
+// concurrently.
+type Folders struct {
+	opts  Options
+	table *mounts.Table
+
+	mu  sync.Mutex
+	now []*folder
+}
+
+// folder is one mount with what it has opened.
+type folder struct {
+	config.Mount
+	*Folders
+	quota atomic.Int64 // instead of that of config.Mount, which does not change
+	tree  *tree        // nil: each user has one
+	mu    sync.Mutex
+	users map[string]*tree
+}
+
+// tree is an open directory.
+type tree struct {
+	mu    sync.Mutex
+	uses  int // by tables: an old one and a new one share it; 0: it is not open
+	disk  *disk.Fs
+	files fsbackend.Backend
+	limit *quota.Limit // nil for none
+}
+
+// Open opens the directories of mounts. A mistake in one is a *config.Error.
+func Open(ctx context.Context, list []config.Mount, opts Options) (*Folders, error) {
+	f := &Folders{opts: opts}
+	var err error
+	if f.table, err = mounts.New(ctx, nil, nil); err == nil {
+		_, err = f.Replace(ctx, list)
+	}
+	return f, err
+}
+
+// Bind returns a context for a request, for which the mounts stay what they are now.
+func (f *Folders) Bind(ctx context.Context) context.Context { return f.table.Bind(ctx) }
+
+// Files returns the tree.
+func (f *Folders) Files() fsbackend.Backend { return f.table }
+
+// Replace replaces the mounts. After an error they are what they were. Mounts that stay the same
+// stay open. Call release when the requests that began before have ended.
+func (f *Folders) Replace(ctx context.Context, list []config.Mount) (release func() error, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := CheckApart(list); err != nil {
+		return nil, err
+	}
+	var next, opened []*folder
+	var table []mounts.Mount
+	defer func() {
+		if err != nil {
+			for _, o := range opened {
+				o.close()
+			}
+		}
+	}()
+	for _, m := range list {
+		same := slices.IndexFunc(f.now, func(old *folder) bool { return old.isSame(m) })
+		if same >= 0 {
+			next = append(next, f.now[same])
+		} else {
+			o, err := f.open(ctx, m)
+			if err != nil {
+				return nil, &config.Error{Line: m.Line, Err: fmt.Errorf("mount %s: %w", m.At, err)}
+			}
+			next, opened = append(next, o), append(opened, o)
+		}
+		table = append(table, next[len(next)-1].mount())
+	}
+	ended, err := f.table.Replace(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	for i, o := range next {
+		o.setQuota(list[i].Quota)
+	}
+	old := f.now
+	f.now = next
+	return func() error {
+		err := ended()
+		for _, o := range old {
+			if !slices.Contains(next, o) {
+				err = errors.Join(err, o.close())
+			}
+		}
+		return err
+	}, nil
+}
+
+// isSame reports whether the folder can go on as m.
+func (o *folder) isSame(m config.Mount) bool {
+	return o.At == m.At && o.Dir == m.Dir && o.ReadOnly == m.ReadOnly && (o.Quota == 0) == (m.Quota == 0)
+}
+
+func (f *Folders) open(ctx context.Context, m config.Mount) (*folder, error) {
+	o := &folder{Mount: m, Folders: f, users: map[string]*tree{}}
+	o.quota.Store(m.Quota)
+	if o.ofUsers() {
+		if base := staticPart(m.Dir); !isDir(base) {
+			return nil, fmt.Errorf("there is no directory %q for the directories of the users: make it first", base)
+		}
+		return o, nil
+	}
+	o.tree = &tree{uses: 1}
+	return o, o.openTree(ctx, o.tree, m.Dir)
+}
+
+func (o *folder) ofUsers() bool { return strings.Contains(o.At, config.User) }
+
+// mount returns the entry of the table.
+func (o *folder) mount() mounts.Mount {
+	m := mounts.Mount{Path: o.At, ReadOnly: o.ReadOnly}
+	if o.ofUsers() {
+		m.Open = o.openUser
+	} else {
+		m.Files = o.tree.files
+	}
+	return m
+}
+
+// openUser implements mounts.Mount.Open. It makes the directory of a user who asks for it.
+func (o *folder) openUser(ctx context.Context, user string) (fsbackend.Backend, func() error, error) {
+	t := o.treeOf(user)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.uses == 0 {
+		dir := filepath.FromSlash(strings.ReplaceAll(filepath.ToSlash(o.Dir), config.User, user))
+		if !isDir(dir) {
+			if o.ReadOnly || access.Principal(ctx) != user {
+				return nil, nil, fs.ErrNotExist
+			}
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				return nil, nil, err
+			}
+			o.opts.Log.Info("made the directory of a user", slog.String("user", user), slog.String("dir", dir))
+		}
+		if err := o.openTree(context.WithoutCancel(ctx), t, dir); err != nil {
+			o.opts.Log.Error("cannot open the directory of a user", slog.String("user", user), slog.Any("err", err))
+			return nil, nil, err
+		}
+	}
+	t.uses++
+	return t.files, func() error {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.uses--; t.uses > 0 {
+			return nil
+		}
+		return t.close()
+	}, nil
+}
+
+// treeOf returns the tree of a user, which may not be open.
+func (o *folder) treeOf(user string) *tree {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.users[user] == nil {
+		o.users[user] = &tree{}
+	}
+	return o.users[user]
+}
+
+// openTree opens a directory as t, and counts its files if there is a quota. What it counts is
+// clean.
+func (o *folder) openTree(ctx context.Context, t *tree, dir string) error {
+	files, err := o.opts.Open(dir, &o.opts.Disk)
+	if err != nil {
+		return err
+	}
+	t.disk, t.files, t.limit = files, files.Backend(), nil
+	if !o.ReadOnly && (o.Quota > 0 || o.ofUsers()) {
+		if err := files.CleanTemp(ctx, o.opts.Exclusive, nil); err != nil {
+			o.opts.Log.Warn("cannot look everywhere for what broken uploads left", slog.String("dir", dir), slog.Any("err", err))
+		}
+	}
+	if o.Quota == 0 {
+		return nil
+	}
+	t.limit = quota.NewLimit(o.quota.Load())
+	if t.files, err = quota.New(ctx, t.files, t.limit); err != nil {
+		return errors.Join(fmt.Errorf("cannot count the files: %w", err), files.Close())
+	}
+	return nil
+}
+
+// setQuota sets the quota of a folder that has one.
+func (o *folder) setQuota(bytes int64) {
+	o.quota.Store(bytes)
+	o.each(func(t *tree) error {
+		if t.limit != nil {
+			t.limit.SetMax(bytes)
+		}
+		return nil
+	})
+}
+
+// each calls do for each open tree.
+func (o *folder) each(do func(*tree) error) (err error) {
+	var all []*tree
+	if o.tree != nil {
+		all = append(all, o.tree)
+	}
+	o.mu.Lock()
+	all = slices.AppendSeq(all, maps.Values(o.users))
+	o.mu.Unlock()
+	for _, t := range all {
+		t.mu.Lock()
+		if t.uses > 0 {
+			err = errors.Join(err, do(t))
+		}
+		t.mu.Unlock()
+	}
+	return err
+}
+
+func (o *folder) close() error {
+	if o.tree == nil {
+		return nil // the table closes the trees of users
+	}
+	return o.tree.close()
+}
+
+func (t *tree) close() error {
+	if q, ok := t.files.(*quota.Backend); ok {
+		q.Close()
+	}
+	return t.disk.Close()
+}
+
+// each calls do for each open tree that is not read-only.
+func (f *Folders) each(do func(*tree) error) (err error) {
+	f.mu.Lock()
+	now := slices.Clone(f.now)
+	f.mu.Unlock()
+	for _, o := range now {
+		if !o.ReadOnly {
+			err = errors.Join(err, o.each(do))
+		}
+	}
+	return err
+}
+
+// CleanTemp calls disk.Fs.CleanTemp of each directory. Those of users are cleaned when they are
+// opened, too.
+func (f *Folders) CleanTemp(ctx context.Context, exclusive bool, done func(name string)) error {
+	return f.each(func(t *tree) error { return t.disk.CleanTemp(ctx, exclusive, done) })
+}
+
+// Recount counts again the files that have a quota: other processes can have changed some, and so
+// can requests for a mount that was replaced.
+func (f *Folders) Recount(ctx context.Context) error {
+	return f.each(func(t *tree) error {
+		if q, ok := t.files.(*quota.Backend); ok {
+			return q.Recount(ctx)
+		}
+		return nil
+	})
+}
+
+// Check reports whether each directory that is not one of each user can be read.
+func (f *Folders) Check(ctx context.Context) error {
+	f.mu.Lock()
+	now := slices.Clone(f.now)
+	f.mu.Unlock()
+	for _, o := range now {
+		if o.tree == nil {
+			continue
+		}
+		if _, err := o.tree.files.Stat(ctx, davpath.Root); err != nil {
+			return fmt.Errorf("mount %s: %w", o.At, err)
+		}
+	}
+	return nil
+}
+
+// Close closes the directories. No request may be under way.
+func (f *Folders) Close() error {
+	err := f.table.Close()
+	for _, o := range f.now {
+		err = errors.Join(err, o.close())
+	}
+	return err
+}
+
+func isDir(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+)
+
+// hangups catches SIGHUP, which would end the process otherwise. A command that serves begins with
+// it: opening a tree can take long, and so can closing it.
+type hangups struct {
+	log     *slog.Logger
+	signals chan os.Signal
+	ended   chan struct{}
+
+	mu     sync.Mutex
+	reload func() // nil: there is nothing to be read again
+	missed bool   // a signal came before reload was set
+}
+
+func catchHangups(log *slog.Logger) *hangups {
+	h := &hangups{log: log, signals: make(chan os.Signal, 1), ended: make(chan struct{})}
+	signal.Notify(h.signals, syscall.SIGHUP)
+	go func() {
+		defer close(h.ended)
+		for range h.signals {
+			h.mu.Lock()
+			if h.reload != nil {
+				h.reload()
+			} else {
+				h.missed = true
+				h.log.Info("SIGHUP is ignored: there is nothing to be read again")
+			}
+			h.mu.Unlock()
+		}
+	}()
+	return h
+}
+
+// handle makes later signals call reload, which may be nil. If one came before it calls reload now.
+func (h *hangups) handle(reload func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.reload = reload; h.missed && reload != nil {
+		reload()
+	}
+	h.missed = false
+}
+
+// stop ends catching signals. One that came just before has been handled when it returns.
+func (h *hangups) stop() {
+	signal.Stop(h.signals)
+	close(h.signals)
+	<-h.ended
+}

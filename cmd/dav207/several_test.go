@@ -1,0 +1,195 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// request is one of a user, and what comes of it.
+type request struct {
+	user, method, path, body string
+	header                   []string
+	want                     int
+}
+
+// ask sends requests of ann, bob and guests.
+func (s *instance) ask(t *testing.T, requests []request) {
+	t.Helper()
+	for _, q := range requests {
+		header := q.header
+		switch q.user {
+		case "ann":
+			header = append(as("ann", "secret"), header...)
+		case "bob":
+			header = append(as("bob", "pässword"), header...)
+		}
+		for i := 1; i < len(header); i += 2 {
+			header[i] = strings.ReplaceAll(header[i], "BASE/", s.base)
+		}
+		if got, body := do(t, q.method, s.base+strings.TrimPrefix(q.path, "/"), q.body, header...); got != q.want {
+			t.Errorf("%s of %s by %s = %d, want %d\n%s", q.method, q.path, q.user, got, q.want, body)
+		}
+	}
+}
+
+// to returns the header of a COPY or MOVE.
+func to(path string) []string { return []string{"Destination", "BASE" + path} }
+
+// TestServeSeveralPeople serves a configuration with mounts, rules, groups and a quota.
+func TestServeSeveralPeople(t *testing.T) {
+	dir, file := writeConfig(t, severalPeople)
+	s := startCommand(t, "serve", "--config", file)
+	if want := "dav207 serves /photos, /music, /home/{user} at "; !strings.Contains(s.stdout.String(), want) {
+		t.Errorf("stdout = %q, want %q in it", s.stdout.String(), want)
+	}
+	big := strings.Repeat("x", 1_000_001)
+	s.ask(t, []request{
+		{"", "GET", "/photos/", "", nil, 401},
+		{"ann", "PUT", "/photos/a", "1", nil, 201},
+		{"bob", "GET", "/photos/a", "", nil, 200},
+		{"bob", "PUT", "/photos/a", "2", nil, 403},
+		{"bob", "DELETE", "/photos/a", "", nil, 403},
+		{"bob", "MOVE", "/photos/a", "", to("/home/bob/a"), 403},
+		{"bob", "COPY", "/photos/a", "", to("/home/bob/a"), 201},
+		{"ann", "PUT", "/music/a", "1", nil, 403},
+		{"ann", "MKCOL", "/music/c/", "", nil, 403},
+		{"ann", "LOCK", "/music/a", `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`, nil, 403},
+		{"ann", "PUT", "/a", "1", nil, 403},
+		{"ann", "PUT", "/home/a", "1", nil, 403},
+		{"ann", "GET", "/home/bob/a", "", nil, 403},
+		{"ann", "PUT", "/home/ann/a", "1", nil, 201},
+		{"ann", "PUT", "/home/ann/big", big, nil, 507},
+		{"ann", "MOVE", "/photos/a", "", to("/home/ann/b"), 201},
+		{"ann", "DELETE", "/photos", "", nil, 403},
+	})
+	_, body := do(t, "PROPFIND", s.base, "", append(as("ann", "secret"), "Depth", "infinity")...)
+	for name, want := range map[string]bool{"/photos/": true, "/music/": true, "/home/ann/b": true, "/home/bob": false} {
+		if got := strings.Contains(body, "<D:href>"+name); got != want {
+			t.Errorf("%s in the tree of ann: %v, want %v\n%s", name, got, want, body)
+		}
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "home", "ann", "b")); string(text) != "1" {
+		t.Errorf("the file that was moved has %q, %v", text, err)
+	}
+}
+
+// reloadWith replaces the configuration, and waits for what the log says of it.
+func (s *instance) reloadWith(t *testing.T, file, text, log string) {
+	t.Helper()
+	replaceConfig(t, file, text)
+	before := strings.Count(s.stderr.String(), log)
+	hangup(t)
+	eventually(t, "the log has "+log, func() bool { return strings.Count(s.stderr.String(), log) > before })
+}
+
+const readAgain = "the configuration was read again"
+
+// TestReload holds what SIGHUP changes, and that a mistake changes nothing.
+func TestReload(t *testing.T) {
+	_, file := writeConfig(t, severalPeople)
+	s := startCommand(t, "serve", "--config", file)
+	s.ask(t, []request{{"ann", "PUT", "/photos/a", "1", nil, 201}, {"ann", "PUT", "/home/ann/a", "1", nil, 201}})
+	s.reloadWith(t, file, strings.ReplaceAll(severalPeople, "[ann]", "[bob]"), readAgain)
+	s.ask(t, []request{{"ann", "PUT", "/photos/a", "2", nil, 403}, {"bob", "PUT", "/photos/a", "2", nil, 204}})
+	for _, mistake := range []string{"bad: key\n", "rules: []\n", "  - {who: '@none', allow: read}\n"} {
+		s.reloadWith(t, file, severalPeople+mistake, "the configuration stays as it was")
+		s.ask(t, []request{{"ann", "PUT", "/photos/a", "2", nil, 403}, {"bob", "PUT", "/photos/a", "3", nil, 204}})
+	}
+	s.reloadWith(t, file, strings.ReplaceAll(severalPeople, "DIR/music", "DIR/none"), "the configuration stays as it was")
+	s.ask(t, []request{{"bob", "PUT", "/photos/a", "3", nil, 204}})
+
+	// Mounts come and go, quotas change, and what needs a restart is said.
+	text := strings.NewReplacer("/photos: DIR/photos", "/pictures: DIR/photos", "quota: 1MB", "quota: 1", "127.0.0.1:0", "127.0.0.1:1", "/photos/**", "/pictures/**").Replace(severalPeople)
+	s.reloadWith(t, file, text, readAgain)
+	if log := s.stderr.String(); !strings.Contains(log, "keys=addr") {
+		t.Errorf("the log does not say that the address needs a restart: %s", log)
+	}
+	s.ask(t, []request{
+		{"ann", "GET", "/photos/a", "", nil, 404},
+		{"ann", "GET", "/pictures/a", "", nil, 200},
+		{"ann", "PUT", "/pictures/a", "4", nil, 204},
+		{"ann", "PUT", "/home/ann/a", "22", nil, 507},
+		{"ann", "PUT", "/home/ann/a", "2", nil, 204},
+	})
+}
+
+// A request that has begun ends as it would have without the reload: the mount that is gone still
+// takes the upload.
+func TestReloadDropsNoRequest(t *testing.T) {
+	dir, file := writeConfig(t, severalPeople)
+	s := startCommand(t, "serve", "--config", file)
+	body, w := io.Pipe()
+	r, err := http.NewRequest("PUT", s.base+"photos/slow", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth("ann", "secret")
+	answered := make(chan string, 1)
+	go func() {
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		resp.Body.Close()
+		answered <- resp.Status
+	}()
+	io.WriteString(w, strings.Repeat("x", 1<<20))
+	eventually(t, "the upload has begun", func() bool {
+		all, _ := os.ReadDir(filepath.Join(dir, "photos"))
+		return len(all) > 0
+	})
+	s.reloadWith(t, file, strings.ReplaceAll(severalPeople, "/photos: DIR/photos", "/pictures: DIR/photos"), readAgain)
+	io.WriteString(w, "y")
+	w.Close()
+	if got := <-answered; got != "201 Created" {
+		t.Errorf("PUT = %s, want 201 Created", got)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "photos", "slow")); err != nil || info.Size() != 1<<20+1 {
+		t.Errorf("the upload: %v, %v", info, err)
+	}
+}
+
+// Requests go on while the configuration is read again and again.
+func TestReloadUnderLoad(t *testing.T) {
+	_, file := writeConfig(t, severalPeople)
+	s := startCommand(t, "serve", "--config", file, "--log-level", "warn")
+	s.ask(t, []request{{"ann", "PUT", "/photos/a", "1", nil, 201}})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	wrong := make(chan string, 4)
+	for i := range 4 {
+		go func() {
+			said := ""
+			for n := 0; ctx.Err() == nil; n++ {
+				name := fmt.Sprintf("photos/%d", i)
+				if code, body := do(t, "PUT", s.base+name, "x", as("ann", "secret")...); code != 201 && code != 204 {
+					said = fmt.Sprintf("PUT %s = %d %s", name, code, body)
+				}
+				if code, _ := do(t, "PROPFIND", s.base, "", append(as("ann", "secret"), "Depth", "infinity")...); code != 207 {
+					said = fmt.Sprintf("PROPFIND = %d", code)
+				}
+			}
+			wrong <- said
+		}()
+	}
+	for n := 0; ctx.Err() == nil; n++ {
+		replaceConfig(t, file, severalPeople+[]string{"", "bad: key\n"}[n%2])
+		hangup(t)
+		time.Sleep(10 * time.Millisecond)
+	}
+	for range 4 {
+		if said := <-wrong; said != "" {
+			t.Error(said)
+		}
+	}
+}
