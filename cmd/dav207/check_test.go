@@ -46,6 +46,36 @@ rules:
   - {who: "@family", allow: write, path: /photos/**}
 `
 
+// request is one of a user, and what comes of it.
+type request struct {
+	user, method, path, body string
+	header                   []string
+	want                     int
+}
+
+// ask sends requests of ann, bob and guests.
+func (s *instance) ask(t *testing.T, requests []request) {
+	t.Helper()
+	for _, q := range requests {
+		header := q.header
+		switch q.user {
+		case "ann":
+			header = append(as("ann", "secret"), header...)
+		case "bob":
+			header = append(as("bob", "pässword"), header...)
+		}
+		for i := 1; i < len(header); i += 2 {
+			header[i] = strings.ReplaceAll(header[i], "BASE/", s.base)
+		}
+		if got, body := do(t, q.method, s.base+strings.TrimPrefix(q.path, "/"), q.body, header...); got != q.want {
+			t.Errorf("%s of %s by %s = %d, want %d\n%s", q.method, q.path, q.user, got, q.want, body)
+		}
+	}
+}
+
+// to returns the header of a COPY or MOVE.
+func to(path string) []string { return []string{"Destination", "BASE" + path} }
+
 func TestCheck(t *testing.T) {
 	for _, tt := range []struct {
 		name, text string
