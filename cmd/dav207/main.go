@@ -7,6 +7,7 @@
 //	dav207 demo               shows each kind of multistatus on a tree where members fail
 //	dav207 lab                serves a tree for the tests of clients, with a control API
 //	dav207 inspect [-] [URL]  judges the answer of any server to a request
+//	dav207 locks list DIR     lists the locks of a running server, or breaks them
 //	dav207 version            prints the version, and that of Go
 //	dav207 help [NAME]        describes a command and its flags
 //
@@ -61,7 +62,7 @@ type command struct {
 
 // commands returns every command except help.
 func commands() []command {
-	return []command{serveCommand, checkCommand, passwdCommand, demoCommand, labCommand, inspectCommand, versionCommand}
+	return []command{serveCommand, checkCommand, passwdCommand, demoCommand, labCommand, inspectCommand, locksCommand, versionCommand}
 }
 
 // usageError is a mistake on the command line.

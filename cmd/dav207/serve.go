@@ -69,6 +69,7 @@ func serveFlags(o *serveOptions) *pflag.FlagSet {
 	flags.Var(o.format, "log", "format of the log on standard error")
 	flags.Var(o.level, "log-level", "least level that is logged: each request is info, why one was refused is debug")
 	flags.DurationVar(&o.grace, "grace", 10*time.Second, "`TIME` that running requests have to finish after a signal")
+	flags.StringVar(&o.control, "control", "", "`SOCKET` by which \"dav207 locks\" asks the server, by default beside the file of --state; \"off\" is none")
 	flags.StringVar(&o.config, "config", "", "`FILE` with these flags as keys, and more than flags can say")
 	removed(flags, "quirk", "use --no-macos-quota for no-quota; lockroot is never left out")
 	return flags
@@ -80,6 +81,7 @@ type serveOptions struct {
 	public                  publicURLs
 	proxies                 proxies
 	users, state, batch     string
+	control                 string
 	tls                     tlsOptions
 	insecureBasic           bool
 	anonymous               bool
@@ -150,12 +152,6 @@ func (o *settings) checkMounts(args []string) error {
 	}
 	if len(o.file.Mounts) == 0 {
 		return nil
-	}
-	if o.state == "" {
-		o.state, _, _ = strings.Cut(os.Getenv("STATE_DIRECTORY"), ":") // of systemd
-		if o.state != "" {
-			o.state = filepath.Join(o.state, "state.db")
-		}
 	}
 	switch {
 	case len(args) > 0:

@@ -54,7 +54,9 @@ func readSettings(commandLine []config.Setting, lookup func(string) (string, boo
 		}
 	}
 	var err error
-	s.file, err = settle(s.flags, lookup)
+	if s.file, err = settle(s.flags, lookup); err == nil {
+		s.useStateDirectory(lookup)
+	}
 	return s, err
 }
 

@@ -8,11 +8,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"dav207/props"
 	"dav207/props/boltprops"
-	"dav207/server/davpath"
 	"dav207/server/locks"
 )
 
@@ -28,23 +28,42 @@ type state struct {
 	exclusive bool
 	readOnly  bool             // properties cannot be changed
 	file      *boltprops.Store // nil for none
+	control   *controller
 }
 
 func (s *state) Close() error {
+	err := s.control.close()
 	if s.file == nil {
-		return nil
+		return err
 	}
-	return s.file.Close()
+	return errors.Join(err, s.file.Close())
 }
 
 func memoryState() *state { return &state{props: &props.Memory{}, locks: locks.New(nil)} }
 
-// openState opens the state of the files in dirs.
+// openState opens the state of the files in dirs, and lets "dav207 locks" ask for it.
 func (o *settings) openState(ctx context.Context, dirs []string, log *slog.Logger) (*state, error) {
-	if o.state == inMemory {
+	dir := ""
+	if len(dirs) > 0 {
+		dir = dirs[0]
+	}
+	control := o.newController(dir, log)
+	s, err := o.loadState(ctx, dir, control, log)
+	if err != nil {
+		return nil, err
+	}
+	s.control = control
+	if err := control.begin(s.locks); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// loadState opens the state of the files in dir, with its locks.
+func (o *settings) loadState(ctx context.Context, dir string, control *controller, log *slog.Logger) (*state, error) {
+	if o.memory || o.state == inMemory {
 		return memoryState(), nil
 	}
-	dir := dirs[0]
 	file, err := o.stateFile(dir)
 	if err != nil {
 		return nil, err
@@ -66,7 +85,7 @@ func (o *settings) openState(ctx context.Context, dirs []string, log *slog.Logge
 	if s.readOnly {
 		s.locks = locks.New(nil)
 	} else {
-		s.locks = locks.New(&locks.Options{Journal: store})
+		s.locks = locks.New(&locks.Options{Journal: lockJournal{store, control}})
 	}
 	stored, err := store.Locks(ctx)
 	if err != nil {
@@ -78,10 +97,19 @@ func (o *settings) openState(ctx context.Context, dirs []string, log *slog.Logge
 	return s, nil
 }
 
+// useStateDirectory has the state where systemd keeps that of a service with StateDirectory=,
+// unless --state says where.
+func (o *serveOptions) useStateDirectory(lookup func(string) (string, bool)) {
+	dirs, _ := lookup("STATE_DIRECTORY")
+	if dir, _, _ := strings.Cut(dirs, ":"); dir != "" && o.state == "" && !o.memory {
+		o.state = filepath.Join(dir, "state.db")
+	}
+}
+
 // stateFile returns the file of --state, or the default one in dir. It returns an error if the file
 // cannot be used.
 func (o *settings) stateFile(dir string) (string, error) {
-	file := filepath.Join(dir, davpath.StateName, "state.db")
+	file := defaultState(dir)
 	if o.state != "" {
 		return o.state, o.usable(dir, o.state)
 	}

@@ -89,7 +89,7 @@ func (o *settings) outsideAll(dirs []string) error {
 		if kept == inMemory {
 			kept = ""
 		}
-		for _, f := range [][2]string{{"--users", o.users}, {"--tls-key", o.tls.key}, {"--config", o.config}, {"--state", kept}} {
+		for _, f := range [][2]string{{"--users", o.users}, {"--tls-key", o.tls.key}, {"--config", o.config}, {"--state", kept}, {"--control", o.controlSocket()}} {
 			if err := outside(dir, f[0], f[1]); err != nil {
 				return err
 			}
@@ -111,8 +111,12 @@ func (o *settings) openTree(ctx context.Context, args []string, log *slog.Logger
 		opts.Policy = &s.policy
 	}
 	if o.memory {
-		s.handler, s.what = server.New(fsbackend.New(memory.New(nil)), opts), "an empty tree in memory"
-		s.close = func() error { return nil }
+		kept, err := o.openState(ctx, nil, log)
+		if err != nil {
+			return nil, err
+		}
+		opts.Locks = kept.locks
+		s.handler, s.what, s.close = server.New(fsbackend.New(memory.New(nil)), opts), "an empty tree in memory", kept.Close
 		return s, nil
 	}
 	if err := o.outsideAll(s.dirs); err != nil {
