@@ -49,7 +49,7 @@ var allowed = map[string]string{
 	"fsbackend/disk":     "fsbackend server/davpath | github.com/spf13/afero golang.org/x/sys",
 	"fsbackend/memory":   "fsbackend server/davpath | github.com/spf13/afero",
 	"fsbackend/faultfs":  "fsbackend server/davpath",
-	"cmd/dav207":         "cmd/dav207/config cmd/dav207/folders server/access server/access/rules fsbackend/mounts server server/batch server/davtest server/davtest/lab server/multistatus server/multistatus/inspect server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/disk fsbackend/memory cmd/dav207/control | github.com/coreos/go-systemd github.com/spf13/afero github.com/spf13/pflag golang.org/x/net golang.org/x/sys golang.org/x/term",
+	"cmd/dav207":         "cmd/dav207/config cmd/dav207/folders server/access server/access/rules fsbackend/mounts server server/batch server/davtest server/davtest/lab server/multistatus server/multistatus/inspect server/locks server/middleware server/davpath props props/boltprops fsbackend fsbackend/disk fsbackend/memory cmd/dav207/control cmd/dav207/manual | github.com/coreos/go-systemd github.com/spf13/afero github.com/spf13/pflag golang.org/x/net golang.org/x/sys golang.org/x/term",
 	"integration":        "",
 	"fsbackend/mounts":   "fsbackend server/access server/davpath",
 	"fsbackend/quota":    "fsbackend server/davpath",
@@ -57,6 +57,7 @@ var allowed = map[string]string{
 	"cmd/dav207/config":  "server/access/rules | go.yaml.in/yaml/v4",
 
 	"cmd/dav207/control": "server/davpath server/locks | golang.org/x/sys",
+	"cmd/dav207/manual":  " | github.com/spf13/pflag",
 
 	"server/access/rules": "server/access server/davpath",
 

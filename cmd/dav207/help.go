@@ -6,8 +6,12 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
+
+	"dav207/cmd/dav207/manual"
 )
 
 // help writes the help of the command args[0], or the list of commands if args is empty.
@@ -16,9 +20,9 @@ func help(w io.Writer, args []string) error {
 	case len(args) == 0, len(args) == 1 && args[0] == "help":
 		fmt.Fprint(w, "dav207 is a WebDAV server that reports the outcome for every resource that a request touched.\n\n")
 		for _, c := range commands() {
-			fmt.Fprintf(w, "  %-26s %s\n", "dav207 "+c.name+c.args, c.about)
+			fmt.Fprintf(w, "  %-38s %s\n", "dav207 "+c.name+c.args, c.about)
 		}
-		fmt.Fprintf(w, "  %-26s %s\n", "dav207 help [NAME]", "describe a command and its flags")
+		fmt.Fprintf(w, "  %-38s %s\n", "dav207 help [NAME]", "describe a command and its flags")
 		return nil
 	case len(args) == 1:
 		c, ok := lookup(args[0])
@@ -35,6 +39,78 @@ func help(w io.Writer, args []string) error {
 		return nil
 	}
 	return usagef("help takes the name of one command")
+}
+
+// program returns the program as package manual describes it.
+func program() *manual.Program {
+	info, _ := debug.ReadBuildInfo()
+	p := &manual.Program{Name: "dav207", About: "a WebDAV server that reports the outcome for every resource", Version: version(info), Date: built(info), Repeats: collects,
+		Choices: func(f *pflag.Flag) []string {
+			if c, ok := f.Value.(*choice); ok {
+				return c.words
+			}
+			return nil
+		}}
+	var names []string
+	for _, c := range commands() {
+		flags, _ := c.flags()
+		p.Commands = append(p.Commands, manual.Command{Name: c.name, Args: c.args, About: c.about, More: c.more, Flags: flags})
+		names = append(names, c.name)
+	}
+	p.Commands = append(p.Commands, manual.Command{Name: "help", Args: " [" + strings.Join(names, "|") + "]", About: "describe a command and its flags", Flags: newFlags("help")})
+	return p
+}
+
+// built returns the time of the commit, or now if the build has not recorded it.
+func built(info *debug.BuildInfo) time.Time {
+	if info != nil {
+		for _, s := range info.Settings {
+			if at, err := time.Parse(time.RFC3339, s.Value); s.Key == "vcs.time" && err == nil {
+				return at
+			}
+		}
+	}
+	return time.Now()
+}
+
+// completionCommand is a function, as manCommand is: a variable could not depend on all commands.
+func completionCommand() command {
+	return command{
+		name:  "completion",
+		args:  " bash|zsh|fish",
+		about: "print what completes commands in a shell",
+		more: `For bash, put it into /etc/bash_completion.d/dav207 or have ~/.bashrc say "source <(dav207 completion bash)"; for zsh, into _dav207 in a
+directory of $fpath; for fish, into ~/.config/fish/completions/dav207.fish.
+`,
+		flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
+			return newFlags("completion"), func(_ context.Context, args []string, stdout, _ io.Writer) error {
+				switch strings.Join(args, " ") {
+				case "bash":
+					return program().Bash(stdout)
+				case "zsh":
+					return program().Zsh(stdout)
+				case "fish":
+					return program().Fish(stdout)
+				}
+				return usagef("completion takes the name of a shell: bash, zsh or fish")
+			}
+		},
+	}
+}
+
+func manCommand() command {
+	return command{
+		name:  "man",
+		about: "print the manual page, which man -l shows",
+		flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
+			return newFlags("man"), func(_ context.Context, args []string, stdout, _ io.Writer) error {
+				if len(args) > 0 {
+					return usagef("man takes no argument, such as %q", args[0])
+				}
+				return program().Man(stdout)
+			}
+		},
+	}
 }
 
 var versionCommand = command{

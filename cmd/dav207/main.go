@@ -8,6 +8,8 @@
 //	dav207 lab                serves a tree for the tests of clients, with a control API
 //	dav207 inspect [-] [URL]  judges the answer of any server to a request
 //	dav207 locks list DIR     lists the locks of a running server, or breaks them
+//	dav207 completion SHELL   prints what completes commands, for bash, zsh or fish
+//	dav207 man                prints the manual page
 //	dav207 version            prints the version, and that of Go
 //	dav207 help [NAME]        describes a command and its flags
 //
@@ -62,7 +64,7 @@ type command struct {
 
 // commands returns every command except help.
 func commands() []command {
-	return []command{serveCommand, checkCommand, passwdCommand, demoCommand, labCommand, inspectCommand, locksCommand, versionCommand}
+	return []command{serveCommand, checkCommand, passwdCommand, demoCommand, labCommand, inspectCommand, locksCommand, completionCommand(), manCommand(), versionCommand}
 }
 
 // usageError is a mistake on the command line.
