@@ -57,3 +57,30 @@ func TestSettle(t *testing.T) {
 		})
 	}
 }
+
+// The configuration that README.md shows for a service is one.
+func TestReadmeShowsConfig(t *testing.T) {
+	page, err := os.ReadFile(guide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(page), "\n```yaml\n")[1:]
+	if len(blocks) == 0 {
+		t.Fatal("README.md shows none")
+	}
+	for _, block := range blocks {
+		block, _, _ = strings.Cut(block, "```")
+		file := filepath.Join(t.TempDir(), "dav207.yaml")
+		if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		flags, _ := serveCommand.flags()
+		err := parseOnce(flags, []string{"--config", file})
+		if err == nil {
+			_, err = settle(flags, func(string) (string, bool) { return "", false })
+		}
+		if err != nil {
+			t.Errorf("%v in\n%s", err, block)
+		}
+	}
+}
