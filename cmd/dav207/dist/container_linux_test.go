@@ -18,10 +18,10 @@ import (
 
 // container is what a container of the image has: the files of its root, and what is run there.
 type container struct {
-	root, work string
-	uid, gid   int
-	env        []string
-	command    []string
+	root     string // of the file system
+	uid, gid int
+	env      []string
+	command  []string
 }
 
 // build does what the Containerfile says, without a container engine. It fails the test for an
