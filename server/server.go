@@ -154,8 +154,8 @@ func New(files fsbackend.Backend, opts *Options) *Handler {
 		panic(fmt.Sprintf("server: %v", err))
 	}
 	h.methods = h.methodTable()
-	h.tree.Warn = func(msg string, p davpath.Path, err error) {
-		h.log.Warn(msg, slog.String("name", p.String()), slog.Any("err", err))
+	h.tree.Warn = func(ctx context.Context, msg string, p davpath.Path, err error) {
+		h.log.WarnContext(ctx, msg, slog.String("name", p.String()), slog.Any("err", err))
 	}
 	h.registerProps()
 	h.registry.Register(o.Live...)

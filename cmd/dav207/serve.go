@@ -187,7 +187,8 @@ func show(dir string) string {
 	return dir
 }
 
-// newLogger returns a logger with a format of --log and a level of --log-level.
+// newLogger returns a logger with a format of --log and a level of --log-level. Each line about a
+// request has the address of its client.
 func newLogger(w io.Writer, format, level string) *slog.Logger {
 	var opts slog.HandlerOptions
 	var least slog.Level
@@ -195,7 +196,7 @@ func newLogger(w io.Writer, format, level string) *slog.Logger {
 		opts.Level = least
 	}
 	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, &opts))
+		return slog.New(middleware.WithRemote(slog.NewJSONHandler(w, &opts)))
 	}
-	return slog.New(slog.NewTextHandler(w, &opts))
+	return slog.New(middleware.WithRemote(slog.NewTextHandler(w, &opts)))
 }

@@ -20,8 +20,8 @@ type BasicOptions struct {
 	// SetHeaders sets further headers of a 401 and a 429, such as DAV, by which clients recognize a
 	// WebDAV server. Default: none.
 	SetHeaders func(http.Header)
-	// TrustedProxies are the addresses of proxies whose X-Forwarded-For has the address of the
-	// client. Default: none.
+	// TrustedProxies are the addresses of proxies whose X-Forwarded-For or Forwarded has the
+	// address of the client. Default: none.
 	TrustedProxies []netip.Prefix
 	// Logger logs each wrong password at level Warn. Default: none.
 	Logger *slog.Logger
@@ -125,7 +125,7 @@ func (b *basic) unauthorized(w http.ResponseWriter, r *http.Request, text string
 // logWrong logs a wrong password. It omits a name that is not a user's: it may be a password that
 // was typed into the wrong field.
 func (b *basic) logWrong(r *http.Request, user string) {
-	attrs := []slog.Attr{slog.String("remote", remote(r, b.trusted))}
+	attrs := []slog.Attr{slog.String("remote", forwarded.Remote(r, b.trusted))}
 	if user != "" {
 		attrs = append(attrs, slog.String("user", sanitize(user)))
 	}

@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -19,8 +18,12 @@ import (
 // of its members, and of those that failed. If the handler panics the line has aborted=true,
 // and status 0 if no header was sent. A nil logger discards.
 //
-// The address is that of the connection or, if that is a trusted proxy, the one in X-Forwarded-For.
+// The address is that of the connection or, if that is a trusted proxy, the one that it names in
+// X-Forwarded-For or Forwarded.
 // The duration is a string with its unit in every format, such as "97.949us".
+//
+// The other lines about a request have the address, too, if the handler of their logger is
+// WithRemote.
 //
 // All values are printable ASCII of bounded length, so that a client cannot forge log lines.
 func Log(log *slog.Logger, trusted ...netip.Prefix) func(http.Handler) http.Handler {
@@ -29,8 +32,9 @@ func Log(log *slog.Logger, trusted ...netip.Prefix) func(http.Handler) http.Hand
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			behind, info := withInfo(r, trusted)
 			if !log.Enabled(r.Context(), slog.LevelInfo) {
-				next.ServeHTTP(w, r)
+				next.ServeHTTP(w, behind)
 				return
 			}
 			// The handler may change the URL of its request, as http.StripPrefix does.
@@ -41,7 +45,6 @@ func Log(log *slog.Logger, trusted ...netip.Prefix) func(http.Handler) http.Hand
 			if destination := r.Header.Get("Destination"); destination != "" {
 				attrs = append(attrs, slog.String("destination", redact(destination)))
 			}
-			info := &requestInfo{}
 			rec := &recorder{ResponseWriter: w}
 			start, completed := time.Now(), false
 			defer func() {
@@ -53,7 +56,7 @@ func Log(log *slog.Logger, trusted ...netip.Prefix) func(http.Handler) http.Hand
 					attrs = append(attrs, slog.Int("members", rec.members), slog.Int("failed", rec.failed))
 				}
 				attrs = append(attrs, slog.Int64("bytes", rec.bytes),
-					slog.String("duration", strings.Replace(time.Since(start).String(), "µ", "u", 1)), slog.String("remote", remote(r, trusted)))
+					slog.String("duration", strings.Replace(time.Since(start).String(), "µ", "u", 1)), slog.String("remote", forwarded.Remote(r, trusted)))
 				if info.user != "" {
 					attrs = append(attrs, slog.String("user", sanitize(info.user)))
 				}
@@ -62,16 +65,11 @@ func Log(log *slog.Logger, trusted ...netip.Prefix) func(http.Handler) http.Hand
 				}
 				log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
 			}()
-			next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), requestInfoKey{}, info)))
+			next.ServeHTTP(rec, behind)
 			completed = true
 		})
 	}
 }
-
-// requestInfo has what handlers behind Log know about a request.
-type requestInfo struct{ user string }
-
-type requestInfoKey struct{}
 
 // redact returns the URL of a Destination without password, query and fragment.
 func redact(destination string) string {
@@ -81,14 +79,6 @@ func redact(destination string) string {
 	}
 	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
 	return sanitize(u.String())
-}
-
-// remote returns the address of the client, or RemoteAddr if that is no IP address.
-func remote(r *http.Request, trusted []netip.Prefix) string {
-	if addr := forwarded.Client(r, trusted); addr.IsValid() {
-		return addr.String()
-	}
-	return r.RemoteAddr
 }
 
 // maxLogged bounds the bytes of a logged value, so that a header cannot fill the disk.

@@ -132,6 +132,6 @@ func (d *deletion) members(p davpath.Path, keep []string) (result error) {
 func (t *Tree) dropState(ctx context.Context, p davpath.Path) {
 	t.gone(p, false)
 	if err := t.queue(ctx, props.Delete{Path: p}); err != nil {
-		t.warn("the properties of a removed resource were not removed", p, err)
+		t.warn(ctx, "the properties of a removed resource were not removed", p, err)
 	}
 }

@@ -147,7 +147,7 @@ func (x *transfer) replace(p davpath.Path, old *fsbackend.Info, c change) error 
 	}
 	defer func() {
 		if err := t.FS.Remove(ctx, tempDir); err != nil && !missing(err) {
-			t.warn("a replaced resource is left under its temp name", tempDir, err)
+			t.warn(ctx, "a replaced resource is left under its temp name", tempDir, err)
 		}
 	}()
 	if err := t.FS.Rename(x.ctx, p, temp); err != nil {
@@ -155,7 +155,7 @@ func (x *transfer) replace(p davpath.Path, old *fsbackend.Info, c change) error 
 	}
 	restore := func(cause error) error {
 		if err := t.FS.Rename(ctx, temp, p); err != nil {
-			t.warn("a resource could not be moved back from its temp name", tempDir, err)
+			t.warn(ctx, "a resource could not be moved back from its temp name", tempDir, err)
 			return &partialError{cause}
 		}
 		return cause
@@ -186,7 +186,7 @@ func (x *transfer) replace(p davpath.Path, old *fsbackend.Info, c change) error 
 	}
 	replaced = t.Swaps.begin(ctx, p)
 	if failed := c.undo(); failed != nil {
-		t.warn("the replacement could not be undone", p, failed)
+		t.warn(ctx, "the replacement could not be undone", p, failed)
 		return errNotEmptied
 	}
 	t.batch.ops = append(t.batch.ops, c.back...)

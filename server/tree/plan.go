@@ -140,7 +140,7 @@ func (p *Plan) Run(ctx context.Context, report Report) error {
 	})
 	failed := t.batch.sync()
 	if left := t.flush(ctx); left != nil && p.op == deleting {
-		t.warn("the properties of a removed resource were not removed", at, left) // not visible to clients
+		t.warn(ctx, "the properties of a removed resource were not removed", at, left) // not visible to clients
 	} else if failed == nil {
 		failed = left
 	}
@@ -148,7 +148,7 @@ func (p *Plan) Run(ctx context.Context, report Report) error {
 	case failed == nil:
 		return err
 	case reported || err != nil && !errors.Is(err, ErrPartial):
-		t.warn("changes may not be on the disk", at, failed)
+		t.warn(ctx, "changes may not be on the disk", at, failed)
 		return err
 	}
 	info, _ := t.lstat(context.WithoutCancel(ctx), at)

@@ -343,7 +343,7 @@ func (x *transfer) content(src, dst davpath.Path, old *fsbackend.Info) error {
 	}
 	if err != nil {
 		if left := x.t.FS.Remove(ctx, to); left != nil && !missing(left) {
-			x.t.warn("a temp file is left over", to, left)
+			x.t.warn(ctx, "a temp file is left over", to, left)
 		}
 		return err
 	}

@@ -85,7 +85,7 @@ type Tree struct {
 	Gone func(path davpath.Path, below bool)
 	// Warn may be nil. It is called for failures that change nothing for the client, such as a temp
 	// file that could not be removed.
-	Warn func(msg string, path davpath.Path, err error)
+	Warn func(ctx context.Context, msg string, path davpath.Path, err error)
 
 	batch *batch // of the operation under way
 }
@@ -177,9 +177,9 @@ func (t *Tree) gone(p davpath.Path, below bool) {
 	}
 }
 
-func (t *Tree) warn(msg string, p davpath.Path, err error) {
+func (t *Tree) warn(ctx context.Context, msg string, p davpath.Path, err error) {
 	if t.Warn != nil {
-		t.Warn(msg, p, err)
+		t.Warn(ctx, msg, p, err)
 	}
 }
 

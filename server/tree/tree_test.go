@@ -244,7 +244,7 @@ func TestOperations(t *testing.T) {
 					name, _, _ := strings.Cut(s, "=")
 					mark(t, store, strings.TrimSuffix(name, "/"))
 				}
-				e := &tree.Tree{FS: f, Props: store, Warn: func(msg string, p davpath.Path, err error) { t.Errorf("%s: %s: %v", msg, p, err) }}
+				e := &tree.Tree{FS: f, Props: store, Warn: func(_ context.Context, msg string, p davpath.Path, err error) { t.Errorf("%s: %s: %v", msg, p, err) }}
 				if tt.guard != nil {
 					e.Guard = tt.guard
 				}
