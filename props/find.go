@@ -40,7 +40,6 @@ type Finder struct {
 	asked    []asked    // looked up for each resource, in the order of the response
 	unknown  []xml.Name // names of DAV:include without a live property: all dead ones are listed anyway
 	groups   []group    // properties with another status than 200, in the order of compareFailures
-	failed   bool       // see Find
 	err      error
 }
 
@@ -103,11 +102,12 @@ func (f *Finder) ask(n xml.Name, l *live, optional bool) {
 
 // Find appends the propstats of r to b, for multistatus.Writer.WriteFunc: one for each status and
 // reason, in ascending order. dead holds r's dead properties. There is always at least one
-// propstat, be it empty (RFC 4918 §14.24). A live property that fails has its own status. failed is
-// true if there is one with another status than 200 and 404. Find returns an error if the name of a
-// property is not an XML name.
-func (f *Finder) Find(b []byte, r *Resource, dead []Property) (out []byte, failed bool, err error) {
-	f.failed, f.err, f.groups = false, nil, f.groups[:0]
+// propstat, be it empty (RFC 4918 §14.24). A live property that fails has its own status. outcome
+// is that of multistatus.Response.Outcome. Find returns an error if the name of a property is not
+// an XML name.
+func (f *Finder) Find(b []byte, r *Resource, dead []Property) (out []byte, outcome int, err error) {
+	f.err, f.groups = nil, f.groups[:0]
+	outcome = http.StatusOK
 	from := len(b)
 	b = f.format.AppendPropstatStart(b, http.StatusOK)
 	start := len(b)
@@ -122,11 +122,14 @@ func (f *Finder) Find(b []byte, r *Resource, dead []Property) (out []byte, faile
 	}
 	for i := range f.groups {
 		b = f.empty(b, f.groups[i].failure, f.groups[i].names)
+		if status := f.groups[i].failure.Status; outcome == http.StatusOK && status != http.StatusNotFound {
+			outcome = status
+		}
 	}
 	if len(b) == from {
 		b = f.empty(b, &multistatus.Error{Status: http.StatusOK}, nil)
 	}
-	return b, f.failed, f.err
+	return b, outcome, f.err
 }
 
 // empty appends a propstat with the names of properties.
@@ -295,7 +298,6 @@ func (f *Finder) report(failure *multistatus.Error, n xml.Name) {
 		f.groups = slices.Insert(f.groups, at, group{failure, unused})
 	}
 	f.groups[at].names = append(f.groups[at].names, n)
-	f.failed = f.failed || failure.Status != http.StatusNotFound
 }
 
 // compareFailures returns 0 if two properties that failed can share a propstat (RFC 4918 §14.22):

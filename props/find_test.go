@@ -192,17 +192,17 @@ func TestFail(t *testing.T) {
 }
 
 // A resource of which a property cannot be read is not a success; one that lacks a property is.
-func TestFindFailed(t *testing.T) {
+func TestFindOutcome(t *testing.T) {
 	for _, tt := range []struct {
 		names string
-		want  bool
-	}{{"a none z:q", false}, {"a bad", true}, {"a refused", true}, {"a hidden", false}} {
+		want  int
+	}{{"a none z:q", 200}, {"none", 200}, {"a bad", 500}, {"a refused", 403}, {"bad none refused", 403}, {"a hidden", 200}} {
 		policy := propertyRules{deny: map[string]error{"read refused": fs.ErrPermission, "read hidden": fs.ErrNotExist}}
 		f := registry().NewFinder(t.Context(), multistatus.XML, props.Query{Names: names(tt.names)}, policy)
 		dead := []props.Property{property("DAV:", "refused", "x"), property("DAV:", "hidden", "x")}
 		for range 2 {
-			if _, failed, err := f.Find(nil, &file, dead); failed != tt.want || err != nil {
-				t.Errorf("Find of %q: failed, err = %v, %v, want %v", tt.names, failed, err, tt.want)
+			if _, outcome, err := f.Find(nil, &file, dead); outcome != tt.want || err != nil {
+				t.Errorf("Find of %q: outcome, err = %v, %v, want %v", tt.names, outcome, err, tt.want)
 			}
 		}
 	}

@@ -92,10 +92,10 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 	appendHref := func(b []byte) []byte {
 		return each.Append(b, member.Path, member.Info != nil && member.Info.IsDir())
 	}
-	appendFound := func(b []byte) ([]byte, bool, error) {
+	appendFound := func(b []byte) ([]byte, int, error) {
 		if failed != nil {
 			b, err := finder.Fail(b, failed)
-			return b, true, err
+			return b, failed.Status, err
 		}
 		return finder.Find(b, &member, dead)
 	}
@@ -195,7 +195,7 @@ func listVirtual(q *request, hrefs davpath.Mapping, registry *props.Registry, qu
 		info := &fsbackend.Info{Attr: fsbackend.Attr{Name: p.Name(), Mode: mode}}
 		r := &props.Resource{Path: p, Info: info}
 		err := out.WriteFunc(func(b []byte) []byte { return hrefs.AppendHref(b, p, mode.IsDir()) },
-			func(b []byte) ([]byte, bool, error) { return finder.Find(b, r, nil) })
+			func(b []byte) ([]byte, int, error) { return finder.Find(b, r, nil) })
 		if err != nil {
 			return discardOrAbort(out, err)
 		}

@@ -57,7 +57,7 @@ func (w *result) Write(p []byte) (int, error) {
 func (w *result) FlushError() error { return nil }
 
 // CountMembers implements multistatus.MemberCounter.
-func (w *result) CountMembers(_, failed int) { w.failed = failed }
+func (w *result) CountMembers(m multistatus.Members) { w.failed = m.Failed }
 
 // succeeded reports whether the answer is a success of all that the request touched.
 func (w *result) succeeded() bool { return w.status >= 200 && w.status < 300 && w.failed == 0 }

@@ -36,16 +36,15 @@ func (h *Handler) run(w http.ResponseWriter, r *http.Request, e *envelope) {
 	defer b.held.Close()
 	out := newAnswer(w, e.plain, h.Silence)
 	defer out.stop()
-	next, failed := 0, 0 // next is the item whose result is sent next
+	next := 0 // the item whose result is sent next
+	var members multistatus.Members
 	for _, i := range e.order {
 		b.runItem(i)
 		if i != next {
 			b.hold(i)
 		}
-		if !b.ok[i] {
-			failed++
-			multistatus.CountMembers(w, len(e.items), failed)
-		}
+		members.Add(b.result.status, !b.ok[i])
+		multistatus.CountMembers(w, members)
 		err := r.Context().Err() // the client is gone, or the server shuts down
 		if err == nil {
 			b.stopped = b.stopped || stop && !b.ok[i]

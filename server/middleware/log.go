@@ -45,15 +45,15 @@ func Log(log *slog.Logger, trusted ...netip.Prefix) func(http.Handler) http.Hand
 			if destination := r.Header.Get("Destination"); destination != "" {
 				attrs = append(attrs, slog.String("destination", redact(destination)))
 			}
-			rec := &recorder{ResponseWriter: w}
+			rec := NewRecorder(w)
 			start, completed := time.Now(), false
 			defer func() {
 				if completed {
-					rec.setImplicitStatus() // net/http sends 200 after a handler that wrote nothing
+					rec.End()
 				}
 				attrs = append(attrs, slog.Int("status", rec.status))
-				if rec.counted {
-					attrs = append(attrs, slog.Int("members", rec.members), slog.Int("failed", rec.failed))
+				if m, ok := rec.Members(); ok {
+					attrs = append(attrs, slog.Int("members", m.Total), slog.Int("failed", m.Failed))
 				}
 				attrs = append(attrs, slog.Int64("bytes", rec.bytes),
 					slog.String("duration", strings.Replace(time.Since(start).String(), "µ", "u", 1)), slog.String("remote", forwarded.Remote(r, trusted)))

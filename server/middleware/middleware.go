@@ -12,7 +12,6 @@
 package middleware
 
 import (
-	"io"
 	"net/http"
 	"time"
 
@@ -20,62 +19,6 @@ import (
 	"dav207/server/multistatus"
 	"dav207/server/wire"
 )
-
-// recorder is a ResponseWriter that records the status and the size of the response.
-type recorder struct {
-	http.ResponseWriter
-	status int   // 0 until the header is written
-	bytes  int64 // of the body
-
-	counted         bool
-	members, failed int // of a 207, if counted
-}
-
-// CountMembers implements multistatus.MemberCounter.
-func (w *recorder) CountMembers(members, failed int) {
-	w.counted, w.members, w.failed = true, members, failed
-}
-
-// Unwrap is called by http.ResponseController.
-func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// WriteHeader records the first status that is not informational (RFC 9110 §15.2).
-func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *recorder) setImplicitStatus() {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-}
-
-func (w *recorder) Write(p []byte) (int, error) {
-	w.setImplicitStatus()
-	n, err := w.ResponseWriter.Write(p)
-	w.bytes += int64(n)
-	return n, err
-}
-
-// ReadFrom implements io.ReaderFrom, so that net/http can use sendfile.
-func (w *recorder) ReadFrom(r io.Reader) (int64, error) {
-	w.setImplicitStatus()
-	n, err := io.Copy(w.ResponseWriter, r)
-	w.bytes += n
-	return n, err
-}
-
-// FlushError is called by http.ResponseController.
-func (w *recorder) FlushError() error {
-	w.setImplicitStatus()
-	return http.NewResponseController(w.ResponseWriter).Flush()
-}
-
-// Flush implements http.Flusher.
-func (w *recorder) Flush() { w.FlushError() }
 
 // refuse answers a request without using its body.
 func refuse(w http.ResponseWriter, r *http.Request, status int, text string) {

@@ -23,7 +23,7 @@ func Recover(log *slog.Logger) func(http.Handler) http.Handler {
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			rec := &recorder{ResponseWriter: w}
+			rec := NewRecorder(w)
 			path := r.URL.EscapedPath()
 			defer func() {
 				v := recover()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -226,31 +227,70 @@ func TestCountMembers(t *testing.T) {
 	if inner.calls != 0 {
 		t.Error("counted before anything was sent")
 	}
-	for _, status := range []int{200, 404, 507, 302} {
+	for _, status := range []int{200, 404, 507, 302, 404} {
 		w.Write(&Response{Href: "/", Status: status})
 	}
-	w.WriteFunc(func(b []byte) []byte { return append(b, '/') }, func(b []byte) ([]byte, bool, error) {
-		return XML.AppendPropstatEnd(XML.AppendPropstatStart(b, 403), 403, nil, ""), true, nil
+	w.WriteFunc(func(b []byte) []byte { return append(b, '/') }, func(b []byte) ([]byte, int, error) {
+		return XML.AppendPropstatEnd(XML.AppendPropstatStart(b, 403), 403, nil, ""), 403, nil
 	})
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []*counter{outer, inner} {
-		if c.members != 5 || c.failed != 3 {
-			t.Errorf("members, failed = %d, %d, want 5, 3", c.members, c.failed)
+		if c.members.Total != 6 || c.members.Failed != 4 {
+			t.Errorf("members, failed = %d, %d, want 6, 4", c.members.Total, c.members.Failed)
+		}
+		if got, want := maps.Collect(c.members.Statuses()), map[int]int{200: 1, 302: 1, 403: 1, 404: 2, 507: 1}; !maps.Equal(got, want) {
+			t.Errorf("statuses = %v, want %v", got, want)
+		}
+	}
+}
+
+// The counts that a counter has got do not change while more is written.
+func TestCountMembersLater(t *testing.T) {
+	c := &counter{ResponseWriter: httptest.NewRecorder()}
+	w := NewWriter(c, request)
+	w.Write(&Response{Href: "/", Status: 200})
+	w.KeepAlive()
+	w.Write(&Response{Href: "/", Status: 200})
+	if got := maps.Collect(c.members.Statuses()); c.members.Total != 1 || got[200] != 1 {
+		t.Errorf("after the first send: %d, %v, want 1 of 200", c.members.Total, got)
+	}
+}
+
+func TestOutcome(t *testing.T) {
+	for _, tt := range []struct {
+		rule      string
+		status    int
+		propstats []int
+		want      int
+	}{
+		{"RFC 4918 §14.24 a status", 423, nil, 423},
+		{"§9.1 a property that is missing is no failure", 0, []int{200, 404}, 200},
+		{"§9.1 not even if there is no other", 0, []int{404}, 200},
+		{"§9.1 the first that failed", 0, []int{200, 403, 404, 507}, 403},
+		{"§9.2 a failed dependency is not the cause", 0, []int{424, 409}, 409},
+		{"§9.2 unless it is all that failed", 0, []int{200, 424}, 424},
+		{"nothing", 0, nil, 200},
+	} {
+		r := &Response{Status: tt.status}
+		for _, s := range tt.propstats {
+			r.Propstat = append(r.Propstat, Propstat{Status: s})
+		}
+		if got := r.Outcome(); got != tt.want {
+			t.Errorf("%s: outcome = %d, want %d", tt.rule, got, tt.want)
 		}
 	}
 }
 
 type counter struct {
 	http.ResponseWriter
-	members, failed, calls int
+	members Members
+	calls   int
 }
 
 func (c *counter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
-func (c *counter) CountMembers(members, failed int) {
-	c.members, c.failed, c.calls = members, failed, c.calls+1
-}
+func (c *counter) CountMembers(m Members)      { c.members, c.calls = m, c.calls+1 }
 
 type wrapper struct{ http.ResponseWriter }
 

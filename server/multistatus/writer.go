@@ -20,8 +20,7 @@ const (
 type Writer struct {
 	w            http.ResponseWriter
 	format       Format
-	members      int // responses in the document
-	failed       int // of members
+	members      Members // in the document
 	buf          []byte
 	pooled       *[]byte // from buffers
 	started      bool
@@ -58,7 +57,7 @@ func (w *Writer) Discard() bool {
 	if w.sent {
 		return false
 	}
-	w.buf, w.started, w.members, w.failed = w.buf[:0], false, 0, 0
+	w.buf, w.started, w.members = w.buf[:0], false, Members{}
 	return true
 }
 
@@ -78,18 +77,15 @@ func (w *Writer) Write(r *Response) error {
 		return w.err
 	}
 	w.start()
-	if w.buf, w.err = w.format.appendResponse(w.buf, r, w.members == 0); w.err != nil {
+	if w.buf, w.err = w.format.appendResponse(w.buf, r, w.members.Total == 0); w.err != nil {
 		return w.err
 	}
-	return w.count(r.Failed())
+	return w.count(r.Outcome())
 }
 
 // count counts a response.
-func (w *Writer) count(failed bool) error {
-	w.members++
-	if failed {
-		w.failed++
-	}
+func (w *Writer) count(outcome int) error {
+	w.members.Add(outcome, outcome >= 400)
 	if len(w.buf) >= bufferSize {
 		return w.send(false)
 	}
@@ -98,21 +94,21 @@ func (w *Writer) count(failed bool) error {
 
 // WriteFunc is Write for a response that the caller appends to the buffer in the Writer's Format.
 // href appends the href, which is percent-encoded and has no character that XML or JSON would
-// escape. propstats appends the propstats, and returns what Response.Failed would. An error of
+// escape. propstats appends the propstats, and returns what Response.Outcome would. An error of
 // propstats has the same effect as one of Write.
-func (w *Writer) WriteFunc(href func(b []byte) []byte, propstats func(b []byte) (out []byte, failed bool, err error)) error {
+func (w *Writer) WriteFunc(href func(b []byte) []byte, propstats func(b []byte) (out []byte, outcome int, err error)) error {
 	if w.err != nil {
 		return w.err
 	}
 	w.start()
-	w.buf = w.format.appendResponseStart(w.buf, w.members == 0)
+	w.buf = w.format.appendResponseStart(w.buf, w.members.Total == 0)
 	w.buf = w.format.appendHrefEnd(href(w.buf), 0)
-	var failed bool
-	if w.buf, failed, w.err = propstats(w.buf); w.err != nil {
+	var outcome int
+	if w.buf, outcome, w.err = propstats(w.buf); w.err != nil {
 		return w.err
 	}
 	w.buf = w.format.appendResponseEnd(w.buf, &Response{})
-	return w.count(failed)
+	return w.count(outcome)
 }
 
 func (w *Writer) start() {
@@ -189,7 +185,7 @@ func (w *Writer) send(flush bool) error {
 		w.w.WriteHeader(http.StatusMultiStatus)
 		w.sent = true
 	}
-	CountMembers(w.w, w.members, w.failed)
+	CountMembers(w.w, w.members)
 	rc := http.NewResponseController(w.w)
 	began := time.Now()
 	if w.writeTimeout > 0 {
