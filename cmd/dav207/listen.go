@@ -120,41 +120,85 @@ func cause(err error) error {
 	}
 }
 
-// baseURL returns the URL of the root of the server, to be printed. It ends with a slash. It has
-// the host of addr and the port of ln. If addr has no host or an unspecified address, it has an
-// address that other machines can use. Characters that are special in a shell are escaped.
-func baseURL(scheme, addr string, ln net.Listener, mapping davpath.Mapping) string {
+// baseURLs returns the URLs of the root of the server, to be printed. They end with a slash. They
+// have the host of addr and the port of ln. If addr has no host or an unspecified address, there is
+// one for each address that other machines can use. Characters that are special in a shell are
+// escaped.
+func baseURLs(scheme, addr string, ln net.Listener, mapping davpath.Mapping) (urls []string) {
+	for _, host := range hosts(addr, ln) {
+		root := url.URL{Scheme: scheme, Host: host}
+		urls = append(urls, root.String()+shellSafe.Replace(mapping.Href(davpath.Root, true)))
+	}
+	return urls
+}
+
+// hosts returns where ln, which listens on addr, can be reached: there is at least one host.
+func hosts(addr string, ln net.Listener) (out []string) {
+	if ln.Addr().Network() == "unix" {
+		return []string{"localhost"}
+	}
 	if addr == systemdAddr {
 		addr = ln.Addr().String()
 	}
 	host, _, _ := net.SplitHostPort(addr)
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	names := []string{host}
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.Unmap().IsUnspecified() {
-		addrs, _ := net.InterfaceAddrs()
-		host = addressForOthers(addrs)
+		at, _ := ln.Addr().(*net.TCPAddr)
+		names = addressesForOthers(interfaceAddrs(), at == nil || at.IP.To4() == nil)
 	}
-	root := url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port)}
-	if ln.Addr().Network() == "unix" {
-		root.Host = "localhost"
+	for _, name := range names {
+		out = append(out, net.JoinHostPort(name, port))
 	}
-	return root.String() + shellSafe.Replace(mapping.Href(davpath.Root, true))
+	return out
 }
 
-// addressForOthers returns the first address that other machines can use, preferably of IPv4, or
-// 127.0.0.1 if there is none.
-func addressForOthers(addrs []net.Addr) string {
-	found := "127.0.0.1"
+// interfaceAddrs returns the addresses of the interfaces that are up.
+func interfaceAddrs() (addrs []net.Addr) {
+	all, _ := net.Interfaces()
+	for _, i := range all {
+		if i.Flags&net.FlagUp != 0 {
+			more, _ := i.Addrs()
+			addrs = append(addrs, more...)
+		}
+	}
+	return addrs
+}
+
+// addressesForOthers returns the addresses that other machines can use, first those of IPv4, or
+// 127.0.0.1 if there is none. Those of IPv6 are left out unless ipv6 is set: a socket for 0.0.0.0
+// has none.
+func addressesForOthers(addrs []net.Addr, ipv6 bool) []string {
+	var four, six []string
 	for _, a := range addrs {
 		n, ok := a.(*net.IPNet)
 		switch {
 		case !ok || !n.IP.IsGlobalUnicast():
 		case n.IP.To4() != nil:
-			return n.IP.String()
-		case found == "127.0.0.1":
-			found = n.IP.String()
+			four = append(four, n.IP.String())
+		case ipv6:
+			six = append(six, n.IP.String())
 		}
 	}
-	return found
+	if found := append(four, six...); len(found) > 0 {
+		return found
+	}
+	return []string{"127.0.0.1"}
+}
+
+// maxAlso bounds the further URLs that are printed: a machine with containers has many addresses.
+const maxAlso = 7
+
+// alsoAt returns a line for each URL after the first.
+func alsoAt(urls []string) string {
+	var b strings.Builder
+	for _, u := range urls[1:min(len(urls), 1+maxAlso)] {
+		fmt.Fprintf(&b, "  also at     %s\n", u)
+	}
+	if more := len(urls) - 1 - maxAlso; more > 0 {
+		fmt.Fprintf(&b, "  also at     %d more addresses of this machine\n", more)
+	}
+	return b.String()
 }
 
 // shellSafe escapes the characters of URLs that are special in a shell.

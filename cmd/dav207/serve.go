@@ -16,6 +16,7 @@ import (
 	"dav207/cmd/dav207/config"
 	"dav207/server/batch"
 	"dav207/server/davpath"
+	"dav207/server/middleware"
 )
 
 var serveCommand = command{

@@ -246,10 +246,15 @@ func TestServeLog(t *testing.T) {
 
 func TestServeWarnsOfOthers(t *testing.T) {
 	s := startCommand(t, "serve", "--memory", "--addr", ":0", "--anonymous")
-	addrs, err := net.InterfaceAddrs()
-	u, parsed := url.Parse(s.base)
-	if err != nil || parsed != nil || u.Hostname() != addressForOthers(addrs) {
+	u, err := url.Parse(s.base)
+	addrs := addressesForOthers(interfaceAddrs(), true)
+	if err != nil || u.Hostname() != addrs[0] {
 		t.Fatalf("URL = %s, %v, want one that others can use", s.base, err)
+	}
+	for _, addr := range addrs[1:min(len(addrs), 1+maxAlso)] {
+		if want := "\n  also at     http://" + net.JoinHostPort(addr, u.Port()) + "/\n"; !strings.Contains(s.stdout.String(), want) {
+			t.Errorf("stdout = %q, want %q in it", s.stdout.String(), want)
+		}
 	}
 	// Any address can be that of this machine, but no page can have one for its name.
 	for host, want := range map[string]int{"127.0.0.1": 207, "192.0.2.99": 207, "evil.example": 421} {

@@ -68,13 +68,13 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 	if cert != nil {
 		site.tls = cert.config()
 	}
-	return site.start(ctx, o.addr, mapping, func(base string, ln net.Listener) error {
+	return site.start(ctx, o.addr, mapping, func(bases []string, ln net.Listener) error {
 		if err := o.exposed(ln); err != nil {
 			return err
 		}
 		s.ln = ln
 		s.current.replace(s.handler(o, users))
-		fmt.Fprintf(stdout, "dav207 serves %s at %s%s%s", s.tree.what, base, o.announce(base, ln), trust)
+		fmt.Fprintf(stdout, "dav207 serves %s at %s%s%s", s.tree.what, bases[0], o.announce(bases, ln), trust)
 		o.warn(s.log, ln, s.tree.dirs, cert)
 		if o.config != "" {
 			signals.handle(func() { s.reload(ctx) })
@@ -84,7 +84,8 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 }
 
 // announce returns what is printed after the URL.
-func (o *settings) announce(base string, ln net.Listener) string {
+func (o *settings) announce(bases []string, ln net.Listener) string {
+	base := bases[0]
 	mode := ""
 	if o.readOnly {
 		mode = ", read-only"
@@ -106,7 +107,7 @@ func (o *settings) announce(base string, ln net.Listener) string {
 	if ln.Addr().Network() == "unix" && public == base {
 		mode, hints = mode+", on the socket "+show(ln.Addr().String()), "" // no system mounts such a URL
 	}
-	return mode + "\n" + hints
+	return mode + "\n" + alsoAt(bases) + hints
 }
 
 // handler returns what answers requests under settings: it finds out who the user is, and passes

@@ -29,7 +29,7 @@ type site struct {
 
 // start listens, calls announce, which sets the handler, and serves until ctx ends. If announce
 // returns an error, start returns it and does not serve.
-func (s *site) start(ctx context.Context, addr string, mapping davpath.Mapping, announce func(base string, ln net.Listener) error) error {
+func (s *site) start(ctx context.Context, addr string, mapping davpath.Mapping, announce func(bases []string, ln net.Listener) error) error {
 	ln, err := listen(ctx, addr)
 	if err != nil && ctx.Err() != nil {
 		return nil // a signal came first
@@ -41,7 +41,7 @@ func (s *site) start(ctx context.Context, addr string, mapping davpath.Mapping, 
 	if s.tls != nil {
 		scheme = "https"
 	}
-	if err := announce(baseURL(scheme, addr, ln, mapping), ln); err != nil {
+	if err := announce(baseURLs(scheme, addr, ln, mapping), ln); err != nil {
 		ln.Close()
 		return err
 	}
