@@ -188,6 +188,12 @@ func (h *Handler) registerProps() {
 	h.registry.Register(h.userProperties()...)
 }
 
+// Waiting returns how many requests wait for others that use the same resources.
+func (h *Handler) Waiting() int { return h.pathLocks.Waiting() }
+
+// Locks returns how many write locks there are.
+func (h *Handler) Locks() int { return h.locks.Len() }
+
 // RecoverMoves completes MOVEs that a crash interrupted: it moves the dead properties of the moved
 // resources. Call it once, before the first request. It returns an error of the property store or
 // of ctx.

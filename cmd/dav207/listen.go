@@ -24,15 +24,20 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	if addr == systemdAddr {
 		return listenSystemd()
 	}
+	return listenFor(ctx, "--addr", addr)
+}
+
+// listenFor listens on the address of a flag: HOST:PORT or unix:PATH.
+func listenFor(ctx context.Context, flag, addr string) (net.Listener, error) {
 	if socket, ok := strings.CutPrefix(addr, unixAddr); ok {
-		return listenUnix(ctx, socket)
+		return listenUnix(ctx, flag, socket)
 	}
 	_, port, err := net.SplitHostPort(addr)
 	if err == nil {
 		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
 	}
 	if err != nil {
-		return nil, usagef("--addr %q is not an address such as 127.0.0.1:8080, unix:/run/dav207.sock, or %s", addr, systemdAddr)
+		return nil, usagef("%s %q is not an address such as 127.0.0.1:8080 or unix:/run/dav207.sock%s", flag, addr, orSystemd(flag))
 	}
 	var config net.ListenConfig
 	ln, err := config.Listen(ctx, "tcp", addr)
@@ -40,21 +45,29 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	case err == nil:
 		return ln, nil
 	case errors.Is(err, syscall.EADDRINUSE), isWindows(err, wsaeaddrinuse):
-		return nil, fmt.Errorf("%s is in use: choose another with --addr, such as 127.0.0.1:0 for any free port", addr)
+		return nil, fmt.Errorf("%s is in use: choose another with %s, such as 127.0.0.1:0 for any free port", addr, flag)
 	case errors.Is(err, syscall.EADDRNOTAVAIL), isWindows(err, wsaeaddrnotavail):
-		return nil, fmt.Errorf("%s is not an address of this machine: choose another with --addr", addr)
+		return nil, fmt.Errorf("%s is not an address of this machine: choose another with %s", addr, flag)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("not allowed to listen on %s: choose another with --addr, with a port above 1023", addr)
+		return nil, fmt.Errorf("not allowed to listen on %s: choose another with %s, with a port above 1023", addr, flag)
 	case errors.As(err, &unknown):
-		return nil, fmt.Errorf("the host of %s is not known: choose another with --addr", addr)
+		return nil, fmt.Errorf("the host of %s is not known: choose another with %s", addr, flag)
 	}
-	return nil, fmt.Errorf("cannot listen on %s: %w; choose another with --addr", addr, cause(err))
+	return nil, fmt.Errorf("cannot listen on %s: %w; choose another with %s", addr, cause(err), flag)
 }
 
 const (
 	systemdAddr = "systemd"
 	unixAddr    = "unix:"
 )
+
+// orSystemd names the third kind of address, which only --addr has.
+func orSystemd(flag string) string {
+	if flag == "--addr" {
+		return ", or " + systemdAddr
+	}
+	return ""
+}
 
 // listenSystemd returns the socket that systemd passed to this process.
 func listenSystemd() (net.Listener, error) {
@@ -70,7 +83,7 @@ func listenSystemd() (net.Listener, error) {
 
 // listenUnix listens on a Unix socket. A socket that a killed process has left is replaced; one on
 // which a process listens is not.
-func listenUnix(ctx context.Context, socket string) (net.Listener, error) {
+func listenUnix(ctx context.Context, flag, socket string) (net.Listener, error) {
 	var config net.ListenConfig
 	ln, err := config.Listen(ctx, "unix", socket)
 	if errors.Is(err, syscall.EADDRINUSE) && abandoned(socket) && os.Remove(socket) == nil {
@@ -80,9 +93,9 @@ func listenUnix(ctx context.Context, socket string) (net.Listener, error) {
 	case err == nil:
 		return ln, nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("%q is in use: choose another socket with --addr unix:PATH", socket)
+		return nil, fmt.Errorf("%q is in use: choose another socket with %s unix:PATH", socket, flag)
 	}
-	return nil, fmt.Errorf("cannot listen on the socket %q: %w; choose another with --addr unix:PATH", socket, cause(err))
+	return nil, fmt.Errorf("cannot listen on the socket %q: %w; choose another with %s unix:PATH", socket, cause(err), flag)
 }
 
 // abandoned reports whether name is a socket on which no process listens.

@@ -248,6 +248,27 @@ func TestReadmeNamesFlags(t *testing.T) {
 	}
 }
 
+// README.md has each metric of the server's own.
+func TestReadmeNamesMetrics(t *testing.T) {
+	text, err := os.ReadFile(guide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, monitor := startMonitored(t, t.TempDir())
+	do(t, "PUT", s.base+"f", "x")
+	do(t, "PROPFIND", s.base, "")
+	_, metrics := do(t, "GET", monitor+"/metrics", "")
+	names := regexp.MustCompile(`(?m)^# TYPE (dav207_\S+)`).FindAllStringSubmatch(metrics, -1)
+	for _, name := range names {
+		if !strings.Contains(string(text), "`"+name[1]+"`") {
+			t.Errorf("README.md does not speak of %s", name[1])
+		}
+	}
+	if len(names) != 11 {
+		t.Errorf("%d metrics, want 11", len(names))
+	}
+}
+
 // The programs in the documents are formatted as gofmt does it, and so they are Go.
 func TestReadmeGo(t *testing.T) {
 	for _, name := range documents {

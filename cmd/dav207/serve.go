@@ -70,6 +70,7 @@ func serveFlags(o *serveOptions) *pflag.FlagSet {
 	flags.Var(o.format, "log", "format of the log on standard error")
 	flags.Var(o.level, "log-level", "least level that is logged: each request is info, why one was refused is debug")
 	flags.DurationVar(&o.grace, "grace", 10*time.Second, "`TIME` that running requests have to finish after a signal")
+	flags.StringVar(&o.monitor, "monitor", "", "`HOST:PORT` or unix:PATH with /health and, for Prometheus, /metrics")
 	flags.StringVar(&o.control, "control", "", "`SOCKET` by which \"dav207 locks\" asks the server, by default beside the file of --state; \"off\" is none")
 	flags.StringVar(&o.config, "config", "", "`FILE` with these flags as keys, and more than flags can say")
 	removed(flags, "quirk", "use --no-macos-quota for no-quota; lockroot is never left out")
@@ -79,6 +80,7 @@ func serveFlags(o *serveOptions) *pflag.FlagSet {
 // serveOptions are the flags of the command.
 type serveOptions struct {
 	addr, prefix, config    string
+	monitor                 string
 	public                  publicURLs
 	proxies                 proxies
 	users, state, batch     string

@@ -17,6 +17,7 @@ import (
 	"dav207/cmd/dav207/config"
 	"dav207/server/access"
 	"dav207/server/batch"
+	"dav207/server/metrics"
 	"dav207/server/middleware"
 )
 
@@ -29,6 +30,7 @@ type service struct {
 	log     *slog.Logger
 	tree    *served
 	ln      net.Listener
+	metrics *metrics.Metrics // nil for none
 
 	current  current
 	replaced sync.WaitGroup // what was replaced and has requests
@@ -64,17 +66,23 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	site := &site{handler: &s.current, log: s.log, grace: o.grace, proxies: o.proxies}
+	s.metrics = o.newMetrics(s.tree)
+	site := &site{handler: &s.current, log: s.log, grace: o.grace, proxies: o.proxies, metrics: s.metrics}
 	if cert != nil {
 		site.tls = cert.config()
 	}
-	return site.start(ctx, o.addr, mapping, func(bases []string, ln net.Listener) error {
+	var mon *monitor
+	defer func() { mon.close() }()
+	return site.start(ctx, o.addr, mapping, func(bases []string, ln net.Listener) (err error) {
 		if err := o.exposed(ln); err != nil {
+			return err
+		}
+		if mon, err = o.startMonitor(ctx, s.metrics, s.tree.checks, ln.Addr(), s.log); err != nil {
 			return err
 		}
 		s.ln = ln
 		s.current.replace(s.handler(o, users))
-		fmt.Fprintf(stdout, "dav207 serves %s at %s%s%s", s.tree.what, bases[0], o.announce(bases, ln), trust)
+		fmt.Fprintf(stdout, "dav207 serves %s at %s%s%s%s", s.tree.what, bases[0], o.announce(bases, ln), mon.hint(o.monitor), trust)
 		o.warn(s.log, ln, s.tree.dirs, cert)
 		if o.config != "" {
 			signals.handle(func() { s.reload(ctx) })
@@ -126,7 +134,7 @@ func (s *service) handler(o *settings, users *middleware.Users) http.Handler {
 	if users != nil {
 		handler = withGroups(o.file, handler)
 		handler = middleware.Basic(users, &middleware.BasicOptions{Realm: "dav207", SetHeaders: s.tree.handler.SetDAVHeaders,
-			TrustedProxies: o.proxies, Logger: s.log})(handler)
+			TrustedProxies: o.proxies, Logger: s.log, OnFailure: s.metrics.FailedLogin})(handler)
 	}
 	handler = middleware.SameSite(o.public...)(handler)
 	if users != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"dav207/server/davpath"
+	"dav207/server/metrics"
 	"dav207/server/middleware"
 )
 
@@ -25,6 +26,7 @@ type site struct {
 	grace   time.Duration // how long running requests may take after ctx ends
 	tls     *tls.Config   // nil for none
 	proxies proxies
+	metrics *metrics.Metrics // nil for none
 }
 
 // start listens, calls announce, which sets the handler, and serves until ctx ends. If announce
@@ -63,7 +65,12 @@ const cleanup = 2 * time.Second
 // counts the requests.
 func (s *site) server(base context.Context, running *atomic.Int64) *http.Server {
 	handler := middleware.Log(s.log, s.proxies...)(middleware.Recover(s.log)(s.handler))
+	var connState func(net.Conn, http.ConnState)
+	if s.metrics != nil {
+		handler, connState = s.metrics.Middleware(handler), s.metrics.ConnState
+	}
 	return &http.Server{
+		ConnState: connState,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			running.Add(1)
 			defer running.Add(-1)

@@ -29,6 +29,7 @@ type state struct {
 	readOnly  bool             // properties cannot be changed
 	file      *boltprops.Store // nil for none
 	control   *controller
+	path      string // of the file
 }
 
 func (s *state) Close() error {
@@ -81,7 +82,7 @@ func (o *settings) loadState(ctx context.Context, dir string, control *controlle
 	if err != nil {
 		return nil, err
 	}
-	s := &state{props: store, file: store, exclusive: exists, readOnly: readOnly}
+	s := &state{props: store, file: store, path: file, exclusive: exists, readOnly: readOnly}
 	if s.readOnly {
 		s.locks = locks.New(nil)
 	} else {

@@ -21,16 +21,19 @@ import (
 	"dav207/server/access"
 	"dav207/server/access/rules"
 	"dav207/server/davpath"
+	"dav207/server/health"
 )
 
 // served is a handler with its tree.
 type served struct {
-	handler *server.Handler
-	what    string           // for messages
-	dirs    []string         // on the disk
-	folders *folders.Folders // nil without mounts
-	policy  policy
-	close   func() error
+	handler    *server.Handler
+	what       string           // for messages
+	dirs       []string         // on the disk
+	folders    *folders.Folders // nil without mounts
+	policy     policy
+	checks     []health.Check // of all that it needs
+	stateBytes func() int64   // nil without a file
+	close      func() error
 }
 
 // policy is the policy of the settings in force.
@@ -155,14 +158,20 @@ func (s *served) open(ctx context.Context, o *settings, opts *server.Options, ke
 			at = append(at, m.At)
 		}
 		files, dirs, s.folders, s.what = all.Files(), all, all, strings.Join(at, ", ")
+		s.checks = append(s.checks, health.Check{Name: "files", Check: all.Check})
 	} else {
 		one, err := openDisk(s.dirs[0], &options)
 		if err != nil {
 			return errors.Join(err, kept.Close())
 		}
 		files, dirs, s.what = one.Backend(), one, show(s.dirs[0])
+		s.checks = append(s.checks, health.Check{Name: "files", Check: health.Dir(s.dirs[0], !o.readOnly)})
 	}
 	s.handler = server.New(files, opts)
+	if kept.file != nil {
+		s.checks = append(s.checks, kept.health(o.state != ""))
+		s.stateBytes = kept.file.Size
+	}
 	end := func() {}
 	if !o.readOnly && !kept.readOnly {
 		all := mounts.Everyone(ctx)

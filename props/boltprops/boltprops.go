@@ -55,6 +55,7 @@ type Store struct {
 	log  *slog.Logger
 
 	state  atomic.Pointer[state]        // nil as long as there is no file
+	size   atomic.Int64                 // of the file, after the last commit
 	broken atomic.Pointer[DamagedError] // why the file cannot be used any more
 
 	mu      sync.Mutex

@@ -2,10 +2,12 @@ package boltprops
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
 	"io"
+	"os"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -48,6 +50,46 @@ func (s *Store) check(st *state) (version int, err error) {
 		return err
 	})
 	return version, err
+}
+
+// Check returns nil if the state works: it can be read, it is the file with its name, and the last
+// write of locks succeeded. It changes nothing, and is cheap.
+func (s *Store) Check(ctx context.Context) error {
+	if err := s.locksFailed(); err != nil {
+		return err
+	}
+	err := s.view(ctx, func(t *txn) error {
+		if t.tx == nil {
+			return nil // there is no file yet
+		}
+		if _, err := s.formatOf(t.tx); err != nil {
+			return err
+		}
+		info, err := s.state.Load().file.Stat()
+		if err == nil && info.Size() < t.tx.Size() {
+			return wrong("it was cut short")
+		}
+		return err
+	})
+	st := s.state.Load()
+	if err != nil || st == nil {
+		return err
+	}
+	if _, err := os.Lstat(s.file); err != nil {
+		return err
+	}
+	return s.checkInPlace(st)
+}
+
+// Size returns the size of the file in bytes, 0 as long as there is none. It does not wait for the
+// disk.
+func (s *Store) Size() int64 { return s.size.Load() }
+
+// measure is called after each change of the size.
+func (s *Store) measure(st *state) {
+	if info, err := st.file.Stat(); err == nil {
+		s.size.Store(info.Size())
+	}
 }
 
 // formatOf returns the format in the header, and checks that all buckets exist.

@@ -263,6 +263,9 @@ func TestDamagedWhileOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 3 {
+			if err := s.Check(t.Context()); !errors.As(err, &damaged) {
+				t.Errorf("cut to %d bytes: Check: got %v, want a DamagedError", size, err)
+			}
 			var last error
 			for _, err := range s.All(t.Context(), davpath.Root) {
 				last = err

@@ -36,6 +36,7 @@ func (s *Store) open(create bool) error {
 		s.dir.Close()
 		return s.translate(err)
 	}
+	s.measure(st)
 	s.state.Store(st)
 	return nil
 }

@@ -183,6 +183,7 @@ func (s *Store) commitTxn(st *state, t *txn) error {
 		return err
 	}
 	s.uncertain = false
+	s.measure(st)
 	s.commits.Add(1)
 	return nil
 }

@@ -25,6 +25,8 @@ type BasicOptions struct {
 	TrustedProxies []netip.Prefix
 	// Logger logs each wrong password at level Warn. Default: none.
 	Logger *slog.Logger
+	// OnFailure is called for each wrong password, for metrics. Default: none.
+	OnFailure func()
 }
 
 // Basic requires the name and the password of a user (RFC 7617), in UTF-8. It answers 401 to
@@ -47,6 +49,7 @@ type basic struct {
 	setHeaders func(http.Header)
 	trusted    []netip.Prefix
 	log        *slog.Logger
+	onFailure  func()
 }
 
 func newBasic(users *Users, opts *BasicOptions) *basic {
@@ -63,12 +66,16 @@ func newBasic(users *Users, opts *BasicOptions) *basic {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.OnFailure == nil {
+		o.OnFailure = func() {}
+	}
 	return &basic{
 		verifier:   newVerifier(users),
 		challenge:  `Basic realm="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(o.Realm) + `", charset="UTF-8"`,
 		setHeaders: o.SetHeaders,
 		trusted:    slices.Clone(o.TrustedProxies),
 		log:        o.Logger,
+		onFailure:  o.OnFailure,
 	}
 }
 
@@ -92,6 +99,7 @@ func (b *basic) wrap(next http.Handler) http.Handler {
 		case !v.ok:
 			if v.newFailure {
 				b.logWrong(r, v.user)
+				b.onFailure()
 			}
 			b.unauthorized(w, r, "The name or the password is wrong.")
 		default:

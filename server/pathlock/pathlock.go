@@ -33,8 +33,16 @@ func (r Range) conflicts(o Range) bool {
 // Manager grants ranges to requests in the order of their arrival. The zero value is ready to use.
 // It is safe for concurrent use and must not be copied after its first use.
 type Manager struct {
-	mu   sync.Mutex
-	last *request // of the list of all requests that hold or wait, in order of arrival
+	mu      sync.Mutex
+	last    *request // of the list of all requests that hold or wait, in order of arrival
+	waiting int      // those that have a blocker
+}
+
+// Waiting returns the number of requests that wait.
+func (m *Manager) Waiting() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.waiting
 }
 
 // request is one call of Acquire that waits or holds its ranges.
@@ -89,6 +97,7 @@ func (m *Manager) enter(r *request) bool {
 	if r.blocker == nil {
 		return true
 	}
+	m.waiting++
 	r.granted = make(chan struct{})
 	return false
 }
@@ -98,6 +107,7 @@ func (m *Manager) leave(r *request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if r.blocker != nil {
+		m.waiting--
 		delete(r.blocker.waiters, r)
 	}
 	if r.prev != nil {
@@ -110,6 +120,7 @@ func (m *Manager) leave(r *request) {
 	}
 	for w := range r.waiters {
 		if w.register(r.prev); w.blocker == nil {
+			m.waiting--
 			close(w.granted)
 		}
 	}

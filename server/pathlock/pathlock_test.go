@@ -56,6 +56,7 @@ func TestConflicts(t *testing.T) {
 // testRequest is a request of a test, which runs in its own goroutine.
 type testRequest struct {
 	name    string
+	manager *Manager
 	ranges  []Range
 	cancel  context.CancelFunc
 	release func()
@@ -65,7 +66,7 @@ type testRequest struct {
 
 func enter(q *Manager, name string, ranges ...Range) *testRequest {
 	ctx, cancel := context.WithCancel(context.Background())
-	g := &testRequest{name: name, ranges: ranges, cancel: cancel}
+	g := &testRequest{name: name, manager: q, ranges: ranges, cancel: cancel}
 	go func() {
 		g.release, g.err = q.Acquire(ctx, ranges...)
 		g.done.Store(true)
@@ -99,12 +100,18 @@ func want(t *testing.T, when string, holders []*testRequest, waiting ...*testReq
 			t.Fatalf("%s: %s holds (error %v), want it to wait", when, g.name, g.err)
 		}
 	}
+	if n := holders[0].manager.Waiting(); n != len(waiting) {
+		t.Errorf("%s: Waiting = %d, want %d", when, n, len(waiting))
+	}
 }
 
 func empty(t *testing.T, q *Manager) {
 	t.Helper()
 	if q.last != nil {
 		t.Errorf("the list still has %v, want it empty", q.last.ranges)
+	}
+	if n := q.Waiting(); n != 0 {
+		t.Errorf("Waiting = %d, want 0", n)
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 	"dav207/fsbackend/mounts"
 	"dav207/fsbackend/quota"
 	"dav207/server/access"
-	"dav207/server/davpath"
+	"dav207/server/health"
 )
 
 // Options are the options of Open.
@@ -49,7 +49,8 @@ type folder struct {
 	config.Mount
 	*Folders
 	quota atomic.Int64 // instead of that of config.Mount, which does not change
-	tree  *tree        // nil: each user has one
+	check func(context.Context) error
+	tree  *tree // nil: each user has one
 	mu    sync.Mutex
 	users map[string]*tree
 }
@@ -137,6 +138,7 @@ func (o *folder) isSame(m config.Mount) bool {
 func (f *Folders) open(ctx context.Context, m config.Mount) (*folder, error) {
 	o := &folder{Mount: m, Folders: f, users: map[string]*tree{}}
 	o.quota.Store(m.Quota)
+	o.check = health.Dir(staticPart(m.Dir), !m.ReadOnly)
 	if o.ofUsers() {
 		if base := staticPart(m.Dir); !isDir(base) {
 			return nil, fmt.Errorf("there is no directory %q for the directories of the users: make it first", base)
@@ -299,17 +301,15 @@ func (f *Folders) Recount(ctx context.Context) error {
 	})
 }
 
-// Check reports whether each directory that is not one of each user can be read.
+// Check reports whether each directory can be read and, unless it is read-only, written to. Of
+// directories of users it looks at the one that holds them.
 func (f *Folders) Check(ctx context.Context) error {
 	f.mu.Lock()
 	now := slices.Clone(f.now)
 	f.mu.Unlock()
 	for _, o := range now {
-		if o.tree == nil {
-			continue
-		}
-		if _, err := o.tree.files.Stat(ctx, davpath.Root); err != nil {
-			return fmt.Errorf("mount %s: %w", o.At, err)
+		if err := o.check(ctx); err != nil {
+			return &health.Error{Reason: o.At + ": " + health.Reason(err), Err: err}
 		}
 	}
 	return nil
