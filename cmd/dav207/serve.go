@@ -50,6 +50,7 @@ func serveFlags(o *serveOptions) *pflag.FlagSet {
 	flags.StringVar(&o.prefix, "prefix", "/", "`PATH` of the URL under which the tree is served")
 	flags.Var(&o.public, "public-url", "`URL` under which clients reach the tree by another name or through a proxy; may be given more than once")
 	flags.Var(&o.proxies, "trusted-proxy", "`IP|CIDR` of a proxy whose Forwarded and X-Forwarded-* headers count; may be given more than once")
+	flags.Var(&o.cors, "cors-origin", "`URL` such as https://app.example, whose pages may use the server from browsers; may be given more than once")
 	flags.StringVar(&o.users, "users", "", "`FILE` of users with their passwords: only they are let in; \"dav207 passwd\" writes it")
 	flags.Var(o.guests, "guests", "let in others without a password: they read what no rule takes away, or do what the rules of --config allow")
 	flags.StringVar(&o.tls.cert, "tls-cert", "", "`FILE` with the certificate for https, and the intermediate ones, in PEM")
@@ -83,6 +84,7 @@ type serveOptions struct {
 	monitor                 string
 	public                  publicURLs
 	proxies                 proxies
+	cors                    corsOrigins
 	users, state, batch     string
 	control                 string
 	tls                     tlsOptions

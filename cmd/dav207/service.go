@@ -136,16 +136,16 @@ func (s *service) handler(o *settings, users *middleware.Users) http.Handler {
 		handler = middleware.Basic(users, &middleware.BasicOptions{Realm: "dav207", SetHeaders: s.tree.handler.SetDAVHeaders,
 			TrustedProxies: o.proxies, Logger: s.log, OnFailure: s.metrics.FailedLogin})(handler)
 	}
-	handler = middleware.SameSite(o.public...)(handler)
-	if users != nil {
-		return handler
+	handler = middleware.SameSite(slices.Concat(o.public, publicURLs(o.cors))...)(handler)
+	if users == nil {
+		host, _, _ := net.SplitHostPort(o.addr)
+		opts := middleware.HostsOptions{Names: []string{host}, Addresses: !loopback(s.ln), TrustedProxies: o.proxies}
+		for _, u := range o.public {
+			opts.Names = append(opts.Names, u.Hostname())
+		}
+		handler = middleware.Hosts(opts)(handler)
 	}
-	host, _, _ := net.SplitHostPort(o.addr)
-	opts := middleware.HostsOptions{Names: []string{host}, Addresses: !loopback(s.ln), TrustedProxies: o.proxies}
-	for _, u := range o.public {
-		opts.Names = append(opts.Names, u.Hostname())
-	}
-	return middleware.Hosts(opts)(handler)
+	return middleware.CORS(o.cors...)(middleware.Recover(s.log)(handler))
 }
 
 // withGroups adds the groups of the user to the context.
@@ -160,7 +160,7 @@ func withGroups(file *config.File, next http.Handler) http.Handler {
 }
 
 // reloaded are the flags that a reload changes. The others need a restart.
-var reloaded = []string{"users", "guests"}
+var reloaded = []string{"users", "guests", "cors-origin"}
 
 // reload reads the settings again. After an error they stay as they were.
 func (s *service) reload(ctx context.Context) {

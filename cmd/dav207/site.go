@@ -64,7 +64,7 @@ const cleanup = 2 * time.Second
 // server returns a server of s.handler. The contexts of requests are children of base, and running
 // counts the requests.
 func (s *site) server(base context.Context, running *atomic.Int64) *http.Server {
-	handler := middleware.Log(s.log, s.proxies...)(middleware.Recover(s.log)(s.handler))
+	handler := middleware.Log(s.log, s.proxies...)(s.handler)
 	var connState func(net.Conn, http.ConnState)
 	if s.metrics != nil {
 		handler, connState = s.metrics.Middleware(handler), s.metrics.ConnState

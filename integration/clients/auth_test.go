@@ -56,7 +56,16 @@ func ownCertificate(t testing.TB) string {
 // startGuarded starts the command.
 func startGuarded(t testing.TB, args ...string) *guarded {
 	t.Helper()
-	g := &guarded{ca: ownCertificate(t), users: filepath.Join(t.TempDir(), "users")}
+	g := &guarded{ca: ownCertificate(t), users: usersFile(t)}
+	g.Site = startProgram(t, append([]string{"--users", g.users, "--tls-self-signed"}, args...)...)
+	g.Site.Client = g.trusting(nil)
+	return g
+}
+
+// usersFile writes the file of the users.
+func usersFile(t testing.TB) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "users")
 	var lines []byte
 	for name, password := range map[string]string{ann: annPassword, bob: bobPassword} {
 		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost) // fast, for tests
@@ -65,12 +74,10 @@ func startGuarded(t testing.TB, args ...string) *guarded {
 		}
 		lines = fmt.Appendf(lines, "%s:%s\n", name, hash)
 	}
-	if err := os.WriteFile(g.users, lines, 0o600); err != nil {
+	if err := os.WriteFile(file, lines, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	g.Site = startProgram(t, append([]string{"--users", g.users, "--tls-self-signed"}, args...)...)
-	g.Site.Client = g.trusting(nil)
-	return g
+	return file
 }
 
 // trusting returns a client that trusts the certificate and sends header with each request.
