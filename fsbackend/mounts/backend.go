@@ -372,6 +372,9 @@ func (t *Table) Usage(ctx context.Context, p davpath.Path) (used, free uint64, e
 		return 0, 0, errors.ErrUnsupported
 	}
 	used, free, err = pl.files.Usage(ctx, pl.inner)
+	if pl.above() && absent(err) { // synthesized
+		err = errors.ErrUnsupported
+	}
 	return used, free, pl.fail(err)
 }
 

@@ -14,6 +14,9 @@
 // user with that name enters such a tree and sees it in a listing; for anybody else each name
 // there is fs.ErrPermission, whether there is such a user or not.
 //
+// A back end knows nothing of locks and dead properties: give server.Options.Policy the Policy of
+// the table, which keeps them out of read-only mounts and of the trees of others.
+//
 // Temp files stay in the mount that they are for: after a crash each back end is cleaned up as if
 // it were served alone, that of a user by Mount.Open.
 //
