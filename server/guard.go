@@ -314,6 +314,21 @@ func (h *Handler) withoutJunk(t *tree.Tree) *tree.Tree {
 	return &l
 }
 
+// visibleGuard hides the collections in which the user sees nothing, and nothing else: a walk
+// through them would take time that tells how much they hold.
+type visibleGuard struct{ h *Handler }
+
+// Clear implements tree.Guard.
+func (g visibleGuard) Clear(davpath.Path, ...access.Privilege) bool { return false }
+
+// Check implements tree.Guard.
+func (g visibleGuard) Check(ctx context.Context, _ access.Privilege, path davpath.Path) error {
+	if access.Hides(ctx, g.h.policy, path) && !g.h.allowsSome(ctx, access.Read, path) {
+		return fs.ErrNotExist
+	}
+	return nil
+}
+
 // junkGuard hides members that are junk. Walk does not check the collection that it lists, so a
 // collection with such a name can be listed.
 type junkGuard struct{ tree.Guard }

@@ -230,7 +230,7 @@ func (h *Handler) deniedMembers(q *request, t *tree.Tree, r props.Resource) (map
 		return conflicts, nil
 	}
 	all := *t
-	all.Guard = nil
+	all.Guard = visibleGuard{h}
 	for member := range all.Walk(q.ctx, r, tree.Infinity) {
 		if q.ctx.Err() != nil {
 			return nil, q.ctx.Err()

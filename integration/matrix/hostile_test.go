@@ -94,6 +94,7 @@ func newSeveral(t *testing.T, secret ...string) *several {
 		{Who: []string{"everybody"}, Allow: []string{"read"}},
 		{Who: []string{"jane", "joe"}, Allow: []string{"all"}},
 		{Who: []string{"joe"}, Hide: true, Path: "/pub/h"},
+		{Who: []string{"joe"}, Hide: true, Path: "/t/h"},
 		{Who: []string{"joe"}, Hide: true, Path: "/proj/secret"},
 		{Who: []string{"joe"}, Hide: true, Path: "/pub/m"},
 	}, nil)
@@ -291,4 +292,84 @@ func sizeOf(t *testing.T, dir string) (sum int64) {
 		t.Error(err)
 	}
 	return sum
+}
+
+// opens is a back end that counts how often a collection at or below a path is listed.
+type opens struct {
+	fsbackend.Backend
+	path  davpath.Path
+	count int
+}
+
+func (o *opens) OpenDir(ctx context.Context, p davpath.Path) (fsbackend.Dir, error) {
+	if o.path.Contains(p) {
+		o.count++
+	}
+	return o.Backend.OpenDir(ctx, p)
+}
+
+// TestHiddenIsNotListed: no request for what is around a hidden collection goes through that, which
+// would take time that tells how much it holds.
+func TestHiddenIsNotListed(t *testing.T) {
+	list, err := rules.Compile([]rules.Rule{{Who: []string{"joe"}, Allow: []string{"all"}}, {Who: []string{"joe"}, Hide: true, Path: "/t/h"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []struct{ method, name, body, header string }{
+		{"LOCK", "/t/", harness.ExclusiveLock, "Depth: infinity"},
+		{"PROPFIND", "/t/", "", "Depth: infinity"},
+		{"GET", "/t/", "", ""},
+		{"DELETE", "/t/", "", ""},
+		{"COPY", "/t/", "", "Destination: /new/"},
+		{"MOVE", "/t/", "", "Destination: /new/"},
+		{"COPY", "/pub/", "", "Destination: /t/"},
+		{"MOVE", "/pub/", "", "Destination: /t/"},
+		{"DELETE", "/t/h/", "", ""},
+		{"LOCK", "/t/h/", harness.ExclusiveLock, ""},
+		{"PUT", "/t/h", "x", ""},
+		{"COPY", "/free", "", "Destination: /t/h"},
+	} {
+		s := &several{T: t, dir: t.TempDir(), limits: map[string]*quota.Limit{}}
+		files := &opens{Backend: s.disk("root", "/free=x", "/t/z=z", "/t/h/d/x=x", "/pub/a=a"), path: davpath.Must("/t/h")}
+		s.handler = server.New(files, &server.Options{Policy: list})
+		files.count = 0
+		if got := s.send("joe", r.method, r.name, r.body, r.header); files.count > 0 {
+			t.Errorf("%s %s lists what is hidden %d times: %s", r.method, r.name, files.count, got)
+		}
+	}
+}
+
+// TestHiddenPathsAreNotMeasured: a MOVE to a longer path does not tell how long hidden ones are.
+func TestHiddenPathsAreNotMeasured(t *testing.T) {
+	list, err := rules.Compile([]rules.Rule{{Who: []string{"joe"}, Allow: []string{"all"}}, {Who: []string{"joe"}, Hide: true, Path: "/t/h"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("/"+strings.Repeat("n", 199), 15) // of the 4096 bytes that a path can have
+	for _, tt := range []struct {
+		file string
+		want string
+	}{
+		{"/t/h/x", "207"},
+		{"/t/h" + long + "/x", "207"},
+		{"/t/z" + long + "/x", "400"}, // what he sees
+	} {
+		s := &several{T: t, dir: t.TempDir(), limits: map[string]*quota.Limit{}}
+		files := s.disk("root", "/t/h/y=y", "/to/f=f")
+		deep := davpath.Root
+		for segment := range davpath.Must(tt.file).Parent().Segments() {
+			if deep = deep.Child(segment); files.Mkdir(t.Context(), deep) != nil {
+				continue // it is there
+			}
+		}
+		s.handler = server.New(files, &server.Options{Policy: list})
+		dst := "/to"
+		for range 6 {
+			dst += "/" + strings.Repeat("d", 199)
+			s.send("joe", "MKCOL", dst, "")
+		}
+		if got := s.send("joe", "MOVE", "/t/", "", "Destination: "+dst+"/t"); got[:3] != tt.want {
+			t.Errorf("with %.20s... of %d bytes: %s, want %s", tt.file, len(tt.file), got, tt.want)
+		}
+	}
 }

@@ -34,7 +34,8 @@ func checkBounds(p davpath.Path) error {
 
 // checkPathLengths returns a *TooLongError if a member of src would have too long a path at dst. It
 // looks at the members only if the paths get longer, and with Bulk it uses Exceeding, so that a
-// rename stays cheap whatever the size of the tree.
+// rename stays cheap whatever the size of the tree. Hidden members stay at src: neither the status
+// nor the time depends on them.
 func (t *Tree) checkPathLengths(ctx context.Context, src props.Resource, dst davpath.Path) error {
 	if !src.Info.IsDir() {
 		return nil
@@ -43,7 +44,7 @@ func (t *Tree) checkPathLengths(ctx context.Context, src props.Resource, dst dav
 	if b, s := src.Path.Room(); bytes >= b && segments >= s {
 		return nil
 	}
-	if b := t.bulk(); b != nil {
+	if b := t.bulk(); b != nil && t.clear(src.Path, access.Read) {
 		found, ok, err := b.Exceeding(ctx, src.Path, bytes, segments)
 		if ok {
 			return &TooLongError{found.Rebase(src.Path, dst)}
@@ -55,6 +56,9 @@ func (t *Tree) checkPathLengths(ctx context.Context, src props.Resource, dst dav
 	var tooLong error
 	s := survey{t: t, ctx: ctx, report: func(davpath.Path, bool, error) {}} // skips the unreadable
 	s.ask = func(e entry) (davpath.Path, error) {
+		if err := t.check(ctx, access.Read, e.path); errors.Is(err, fs.ErrNotExist) {
+			return e.path, err
+		}
 		if to := e.path.Rebase(src.Path, dst); tooLong == nil && to.TooLong() {
 			tooLong = &TooLongError{to}
 		}
@@ -174,8 +178,9 @@ type survey struct {
 	report Report
 	// ask returns why a member prevents the operation, and the path to report that for. An
 	// fs.ErrNotExist hides the member: then its collection is reported.
-	ask   func(entry) (davpath.Path, error)
-	clear func(davpath.Path) bool // ask returns nil for all below; nil: it has to be asked
+	ask    func(entry) (davpath.Path, error)
+	clear  func(davpath.Path) bool // ask returns nil for all below; nil: it has to be asked
+	hidden error                   // of a hidden member: errHidden, or nil if such members prevent nothing
 	// removal means that the members will be removed: those that are known to be undeletable
 	// prevent it, too. The others would be lost with nothing in their place.
 	removal bool
@@ -217,14 +222,14 @@ func (s *survey) members(p davpath.Path) error {
 	return result
 }
 
-// member is members for e and all below it. It returns errHidden for a hidden member.
+// member is members for e and all below it. It returns s.hidden for a hidden member.
 func (s *survey) member(e entry, asks bool, undeletable error) (err error) {
 	at, collection := e.path, e.info != nil && e.info.IsDir()
 	if asks {
 		at, err = s.ask(e)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return errHidden
+		return s.hidden
 	}
 	if err == nil {
 		at, err = e.path, undeletable
@@ -253,7 +258,7 @@ func (s *survey) member(e entry, asks bool, undeletable error) (err error) {
 // checkMembersRemovable reports each member of the collection dst that the guard does not let the
 // request remove or that is known to be undeletable, and returns errNotEmptied if there is one.
 func (x *transfer) checkMembersRemovable(dst davpath.Path) error {
-	s := survey{t: x.t, ctx: x.ctx, report: x.report, clear: func(p davpath.Path) bool { return x.t.clear(p) }, removal: true}
+	s := survey{t: x.t, ctx: x.ctx, report: x.report, clear: func(p davpath.Path) bool { return x.t.clear(p) }, removal: true, hidden: errHidden}
 	s.ask = func(e entry) (davpath.Path, error) { return e.path, x.t.check(x.ctx, access.Unbind, e.path) }
 	err := s.members(dst)
 	if err == nil || errors.Is(err, errNotEmptied) || x.ctx.Err() != nil {
@@ -269,7 +274,7 @@ func (x *transfer) checkMovable(src props.Resource, report Report) error {
 	if !src.Info.IsDir() {
 		return nil
 	}
-	s := survey{t: x.t, ctx: x.ctx, report: report}
+	s := survey{t: x.t, ctx: x.ctx, report: report, hidden: errHidden}
 	s.clear = func(p davpath.Path) bool { return x.t.clear(p) && x.t.clear(p.Rebase(src.Path, x.dst)) }
 	s.ask = func(e entry) (davpath.Path, error) {
 		err := x.t.check(x.ctx, access.Unbind, e.path)
@@ -298,6 +303,6 @@ func (x *transfer) checkUndeletable(src props.Resource) error {
 	if !src.Info.IsDir() {
 		return nil
 	}
-	s := survey{t: x.t, ctx: x.ctx, report: x.report, clear: func(davpath.Path) bool { return true }, removal: true}
+	s := survey{t: x.t, ctx: x.ctx, report: x.report, clear: func(davpath.Path) bool { return true }, removal: true, hidden: errHidden}
 	return s.members(src.Path)
 }
