@@ -373,3 +373,41 @@ func TestHiddenPathsAreNotMeasured(t *testing.T) {
 		}
 	}
 }
+
+// TestErrorsDoNotShowTheDisk: neither a body nor a header field of a refusal has the name of the
+// directory on the disk.
+func TestErrorsDoNotShowTheDisk(t *testing.T) {
+	s := newSeveral(t)
+	root := filepath.Join(s.dir, "root")
+	if err := os.Symlink(s.dir, filepath.Join(root, "out")); err != nil {
+		t.Skip(err)
+	}
+	for name, to := range map[string]string{"loop": "loop", "broken": "none", "up": "../pub"} {
+		if err := os.Symlink(to, filepath.Join(root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	failed := 0
+	for _, name := range []string{"/out", "/out/pub/a", "/loop", "/loop/x", "/broken", "/broken/x", "/up/a", "/free/x", "/t", "/none/x", "/" + strings.Repeat("n", 300),
+		"/%01", "/%ff", "/.dav207/x", "/ro/r", "/ro/new", "/proj/x", "/home/jane/f", "/pub/d/"} {
+		for _, accept := range []string{"application/xml", "application/json"} {
+			for _, r := range []struct{ method, body, header string }{
+				{"GET", "", ""}, {"PUT", "x", ""}, {"PUT", strings.Repeat("x", 2*quotaMax), ""}, {"MKCOL", "", ""}, {"PROPFIND", "", "Depth: infinity"},
+				{"PROPPATCH", propertyP, ""}, {"LOCK", harness.ExclusiveLock, ""}, {"UNLOCK", "", "Lock-Token: <urn:x>"}, {"COPY", "", "Destination: /pub/copy"},
+				{"MOVE", "", "Destination: /ro/moved"}, {"POST", "", ""}, {"BREW", "", ""},
+			} {
+				got := s.send("joe", r.method, name, r.body, r.header, "Accept: "+accept)
+				if strings.Contains(got, s.dir) || strings.Contains(got, filepath.Base(s.dir)+"/") || strings.Contains(got, os.TempDir()+"/") {
+					t.Errorf("%s %s: %s", r.method, name, got)
+				}
+				if got[0] >= '4' {
+					failed++
+				}
+			}
+			s.send("joe", "COPY", "/free", "", "Destination: "+name, "Accept: "+accept)
+		}
+	}
+	if failed < 200 {
+		t.Errorf("only %d requests failed", failed)
+	}
+}
