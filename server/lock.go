@@ -222,8 +222,12 @@ func (h *Handler) respondConflicts(q *request, conflicts map[davpath.Path]*multi
 	return nil
 }
 
-// deniedMembers returns a response for each member that the policy does not allow to be locked. It
-// ignores members that cannot be read for other reasons.
+// maxDenied is how many members a refused LOCK names: the response is in memory as a whole, and
+// each has a line in the log.
+const maxDenied = 1000
+
+// deniedMembers returns a response for each member that the policy does not allow to be locked, up
+// to maxDenied. It ignores members that cannot be read for other reasons.
 func (h *Handler) deniedMembers(q *request, t *tree.Tree, r props.Resource) (map[davpath.Path]*multistatus.Response, error) {
 	conflicts := make(map[davpath.Path]*multistatus.Response)
 	if h.allowsAll(q.ctx, r.Path, access.Read, access.WriteContent, access.Lock) {
@@ -234,6 +238,9 @@ func (h *Handler) deniedMembers(q *request, t *tree.Tree, r props.Resource) (map
 	for member := range all.Walk(q.ctx, r, tree.Infinity) {
 		if q.ctx.Err() != nil {
 			return nil, q.ctx.Err()
+		}
+		if len(conflicts) == maxDenied {
+			break
 		}
 		if member.Path == r.Path {
 			continue // checkLockMapped has checked it

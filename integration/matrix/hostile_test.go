@@ -411,3 +411,25 @@ func TestErrorsDoNotShowTheDisk(t *testing.T) {
 		t.Errorf("only %d requests failed", failed)
 	}
 }
+
+// TestDeniedLockIsBounded: a LOCK that many members prevent names some of them (RFC 4918 §9.10.3) and
+// no more than it can hold in memory.
+func TestDeniedLockIsBounded(t *testing.T) {
+	list, err := rules.Compile([]rules.Rule{{Who: []string{"joe"}, Allow: []string{"all"}}, {Who: []string{"joe"}, Deny: []string{"lock"}, Path: "/t/d/**"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &several{T: t, dir: t.TempDir(), limits: map[string]*quota.Limit{}}
+	var names []string
+	for i := range 1500 {
+		names = append(names, fmt.Sprintf("/t/d/%d=", i))
+	}
+	s.handler = server.New(s.disk("root", names...), &server.Options{Policy: list})
+	got := s.send("joe", "LOCK", "/t/", harness.ExclusiveLock)
+	if n := strings.Count(got, " 403 "); got[:3] != "207" || n != 1000 || strings.Count(got, " 424 ") != 1 {
+		t.Errorf("%.100s... has %d members, want 207 with 1000 and 424 for /t/", got, n)
+	}
+	if got := s.send("joe", "PUT", "/t/x", "x"); got[:3] != "201" {
+		t.Errorf("a refused LOCK has locked: %s", got)
+	}
+}
