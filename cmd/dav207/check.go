@@ -109,7 +109,7 @@ func (o *settings) explain(w io.Writer, name, path string) error {
 		return err
 	}
 	if list == nil {
-		if list, err = rules.Compile([]rules.Rule{{Who: []string{"everybody"}, Allow: []string{"all"}, Implied: true}}, nil); err != nil {
+		if list, err = rules.Compile([]rules.Rule{{Who: []string{"everybody"}, Allow: []string{"read", "write"}, Implied: true}}, nil); err != nil {
 			return err
 		}
 	}

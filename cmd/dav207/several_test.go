@@ -52,6 +52,30 @@ func TestServeSeveralPeople(t *testing.T) {
 	}
 }
 
+// Whether there are rules or not, nobody ends the lock of somebody else, and nobody locks others out
+// of their own folders.
+func TestLocksOfSeveralPeople(t *testing.T) {
+	const lock = `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`
+	without, _, _ := strings.Cut(severalPeople, "rules:")
+	for _, text := range []string{severalPeople, without} {
+		_, file := writeConfig(t, text)
+		s := startCommand(t, "serve", "--config", file)
+		s.ask(t, []request{{"ann", "PUT", "/photos/a", "1", nil, 201}, {"ann", "LOCK", "/home", lock, nil, 403}, {"ann", "LOCK", "/", lock, nil, 403}})
+		r, err := http.NewRequest("LOCK", s.base+"photos/a", strings.NewReader(lock))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.SetBasicAuth("ann", "secret")
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		token := []string{"Lock-Token", resp.Header.Get("Lock-Token")}
+		s.ask(t, []request{{"bob", "UNLOCK", "/photos/a", "", token, 403}, {"ann", "UNLOCK", "/photos/a", "", token, 204}})
+	}
+}
+
 // reloadWith replaces the configuration, and waits for what the log says of it.
 func (s *instance) reloadWith(t *testing.T, file, text, log string) {
 	t.Helper()

@@ -49,6 +49,9 @@ func (p *policy) Check(ctx context.Context, privilege access.Privilege, path dav
 	if l := p.now.Load(); l != nil {
 		return l.Check(ctx, privilege, path)
 	}
+	if privilege == access.Unlock { // as without a policy
+		return fs.ErrPermission
+	}
 	return nil
 }
 
@@ -63,13 +66,13 @@ func (p *policy) CheckProperty(ctx context.Context, privilege access.Privilege, 
 // AllowsAll implements access.TreePolicy.
 func (p *policy) AllowsAll(ctx context.Context, privilege access.Privilege, path davpath.Path) bool {
 	l := p.now.Load()
-	return l == nil || l.AllowsAll(ctx, privilege, path)
+	return l == nil && privilege != access.Unlock || l != nil && l.AllowsAll(ctx, privilege, path)
 }
 
 // AllowsSome implements access.TreePolicy.
 func (p *policy) AllowsSome(ctx context.Context, privilege access.Privilege, path davpath.Path) bool {
 	l := p.now.Load()
-	return l == nil || l.AllowsSome(ctx, privilege, path)
+	return l == nil && privilege != access.Unlock || l != nil && l.AllowsSome(ctx, privilege, path)
 }
 
 // dirs returns the directories that are served.
@@ -158,6 +161,7 @@ func (s *served) open(ctx context.Context, o *settings, opts *server.Options, ke
 			at = append(at, m.At)
 		}
 		files, dirs, s.folders, s.what = all.Files(), all, all, strings.Join(at, ", ")
+		opts.Policy = all.Policy(&s.policy)
 		s.checks = append(s.checks, health.Check{Name: "files", Check: all.Check})
 	} else {
 		one, err := openDisk(s.dirs[0], &options)

@@ -28,8 +28,8 @@ func (f *File) Policy(guests string) (*rules.List, error) {
 	}
 	everybody := []string{"everybody"}
 	if len(f.Rules) == 0 {
-		imply(rules.Rule{Who: everybody, Allow: []string{"all"}})
-		imply(rules.Rule{Who: []string{"guests"}, Deny: []string{"write", "unlock"}})
+		imply(rules.Rule{Who: everybody, Allow: []string{"read", "write"}})
+		imply(rules.Rule{Who: []string{"guests"}, Deny: []string{"write"}})
 	} else if guests == GuestsRead {
 		imply(rules.Rule{Who: everybody, Allow: []string{"read"}})
 	}

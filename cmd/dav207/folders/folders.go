@@ -77,6 +77,10 @@ func Open(ctx context.Context, list []config.Mount, opts Options) (*Folders, err
 // Bind returns a context for a request, for which the mounts stay what they are now.
 func (f *Folders) Bind(ctx context.Context) context.Context { return f.table.Bind(ctx) }
 
+// Policy returns a policy that refuses what the mounts must not have changed, and asks next about
+// the rest.
+func (f *Folders) Policy(next access.Policy) access.Policy { return f.table.Policy(next) }
+
 // Files returns the tree.
 func (f *Folders) Files() fsbackend.Backend { return f.table }
 
