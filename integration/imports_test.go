@@ -30,6 +30,8 @@ var allowed = map[string]string{
 	"server/middleware":  "server/forwarded server/wire server/access server/early server/multistatus | golang.org/x/crypto",
 	"server/metrics":     "server/middleware | github.com/prometheus/client_golang",
 	"server/health":      " | golang.org/x/sys",
+	"server/digest":      "",
+	"server/password":    " | github.com/tg123/go-htpasswd golang.org/x/crypto",
 	"server/pathlock":    "server/davpath",
 	"server/locks":       "server/davpath",
 	"server/multistatus": "server/davxml",
