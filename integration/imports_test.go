@@ -27,7 +27,7 @@ var allowed = map[string]string{
 	"server/early":       "",
 	"server/forwarded":   "",
 	"server/wire":        "server/forwarded",
-	"server/middleware":  "server/forwarded server/wire server/access server/early server/multistatus | golang.org/x/crypto",
+	"server/middleware":  "server/forwarded server/wire server/access server/early server/multistatus server/digest server/password | golang.org/x/crypto",
 	"server/metrics":     "server/middleware | github.com/prometheus/client_golang",
 	"server/health":      " | golang.org/x/sys",
 	"server/digest":      "",

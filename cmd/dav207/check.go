@@ -13,6 +13,7 @@ import (
 	"dav207/cmd/dav207/folders"
 	"dav207/server/access/rules"
 	"dav207/server/davpath"
+	"dav207/server/middleware"
 )
 
 var checkCommand = command{
@@ -72,7 +73,7 @@ func (o *settings) checkFiles() error {
 	if err := o.outsideAll(dirs); err != nil {
 		return err
 	}
-	_, err := openUsers(o.users, nil)
+	_, err := o.loginOptions.open(middleware.AuthOptions{})
 	return err
 }
 
@@ -122,7 +123,7 @@ func (o *settings) explain(w io.Writer, name, path string) error {
 		}
 	}
 	fmt.Fprintf(w, "%s and %s\n", oneLine(who), oneLine(p.String()))
-	for _, d := range list.Explain(name, o.file.GroupsOf(name), p) {
+	for _, d := range list.Explain(name, o.file.Memberships()[name], p) {
 		fmt.Fprintf(w, "  %-17s %-9s %s\n", d.Privilege, verdict(d), o.reason(list, d))
 	}
 	return nil

@@ -105,7 +105,7 @@ func TestCommandLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := filepath.Join(t.TempDir(), "users")
-	if err := os.WriteFile(old, []byte("#\nann:$apr1$secret$secret\n"), 0o600); err != nil {
+	if err := os.WriteFile(old, []byte("#\nann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	pems := t.TempDir()
@@ -179,8 +179,17 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"serve", filepath.Join(file, "below")}, 1, "directory", ""},
 		{[]string{"serve", dir, "--users", filepath.Join(old, "x")}, 1, "users", ""},
 		{[]string{"serve", dir, "--users", old + "x"}, 1, `make it with "dav207 passwd FILE NAME"`, ""},
-		{[]string{"serve", dir, "--users", old}, 1, `line 2: the password of "ann" is hashed with Apache's MD5`, ""},
+		{[]string{"serve", dir, "--users", old}, 1, `line 2: the password of "ann" is hashed with SHA-1, which is too fast to be safe: set it again, with bcrypt; "dav207 passwd FILE NAME"`, ""},
 		{[]string{"serve", dir, "--users", dir}, 1, "not a regular file", ""},
+		{[]string{"serve", dir, "--digest-users", users + "x"}, 1, `make it with "dav207 passwd --digest FILE NAME"`, ""},
+		{[]string{"serve", dir, "--digest-users", users}, 1, `line 1: the line of "ann" has no HA1`, ""},
+		{[]string{"serve", dir, "--digest-users", file}, 1, "--digest-users", ""},
+		{[]string{"serve", dir, "--auth-header", "Remote-User"}, 2, "only from a --trusted-proxy", ""},
+		{[]string{"serve", dir, "--auth-header", "Remote User", "--trusted-proxy", "192.0.2.1"}, 2, "not the name of a header field", ""},
+		{[]string{"serve", dir, "--auth-header", "authorization", "--trusted-proxy", "192.0.2.1"}, 2, "not the name of a header field", ""},
+		{[]string{"serve", dir, "--client-ca", cert}, 2, "--client-ca needs TLS", ""},
+		{[]string{"serve", dir, "--tls-cert", cert, "--tls-key", key, "--client-ca", cert + "x"}, 1, "there is no file", ""},
+		{[]string{"serve", dir, "--tls-cert", cert, "--tls-key", key, "--client-ca", file}, 1, "there is no certificate in", ""},
 		{[]string{"serve", dir, "--users", file}, 1, "is in the directory that is served", ""},
 		{[]string{"serve", dir, "--users", users, "--addr", ":0"}, 2, "or --insecure-basic", ""},
 		{[]string{"serve", dir, "--users", users, "--addr", ":0", "--anonymous"}, 2, "or --insecure-basic", ""},

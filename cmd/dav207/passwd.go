@@ -21,22 +21,24 @@ import (
 var passwdCommand = command{
 	name:  "passwd",
 	args:  " FILE NAME",
-	about: `give a user a password, in a file for "serve --users"`,
+	about: `give a user a password, in a file for "serve --users" or "serve --digest-users"`,
 	more: `It asks for the password, twice, or reads a line from standard input if that is not a terminal. FILE is made if it is not
 there; a running server notices the change. To take a user away, remove the line that begins with the name.
 `,
 	flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
-		return newFlags("passwd"), func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+		flags := newFlags("passwd")
+		digest := flags.Bool("digest", false, `write a file for "serve --digest-users"; who can read it can log in`)
+		return flags, func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			if len(args) != 2 {
 				return usagef("passwd takes a file and the name of a user")
 			}
-			return passwd(ctx, args[0], args[1], os.Stdin, stdout, stderr)
+			return passwd(ctx, args[0], args[1], *digest, os.Stdin, stdout, stderr)
 		}
 	},
 }
 
 // passwd runs the command.
-func passwd(ctx context.Context, file, name string, stdin *os.File, stdout, stderr io.Writer) error {
+func passwd(ctx context.Context, file, name string, digest bool, stdin *os.File, stdout, stderr io.Writer) error {
 	// Checks the name before it asks for the password.
 	if _, err := middleware.SetUser(nil, name, ""); err != nil {
 		return usagef("%q is not a name for a user: %w", name, err)
@@ -45,11 +47,22 @@ func passwd(ctx context.Context, file, name string, stdin *os.File, stdout, stde
 	if err != nil {
 		return err
 	}
-	hash, err := middleware.HashPassword(password)
-	if err != nil {
-		return fmt.Errorf("%w: nothing was changed", err)
+	change := func(old []byte) ([]byte, error) { return middleware.SetDigestUser(old, name, password) }
+	if !digest {
+		hash, err := middleware.HashPassword(password)
+		if err != nil {
+			return fmt.Errorf("%w: nothing was changed", err)
+		}
+		change = func(old []byte) ([]byte, error) { return middleware.SetUser(old, name, hash) }
 	}
-	if err := changeFile(ctx, file, func(old []byte) ([]byte, error) { return middleware.SetUser(old, name, hash) }); err != nil {
+	err = changeFile(ctx, file, func(old []byte) ([]byte, error) {
+		text, err := change(old)
+		if err != nil {
+			err = fmt.Errorf("%w: nothing was changed", err)
+		}
+		return text, err
+	})
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "dav207 has set the password of %s in %s\n", oneLine(name), show(file))

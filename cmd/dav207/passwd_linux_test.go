@@ -56,7 +56,7 @@ func TestPasswdTerminal(t *testing.T) {
 		var out buffer
 		ended := make(chan error, 1)
 		// What it asks appears on the terminal, as standard error does.
-		go func() { ended <- passwd(t.Context(), file, "ann", program, &out, program) }()
+		go func() { ended <- passwd(t.Context(), file, "ann", false, program, &out, program) }()
 		seen := bufio.NewReader(person)
 		for _, answer := range []string{tt.first, tt.again} {
 			prompt, err := seen.ReadString(':')
@@ -83,7 +83,9 @@ func TestPasswdTerminalSignal(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var out buffer
 	ended := make(chan error, 1)
-	go func() { ended <- passwd(ctx, filepath.Join(t.TempDir(), "users"), "ann", program, &out, program) }()
+	go func() {
+		ended <- passwd(ctx, filepath.Join(t.TempDir(), "users"), "ann", false, program, &out, program)
+	}()
 	if _, err := bufio.NewReader(person).ReadString(':'); err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func TestPasswd(t *testing.T) {
 	set := func(name, stdin string) {
 		t.Helper()
 		var out, errs buffer
-		if err := passwd(t.Context(), file, name, giving(t, stdin), &out, &errs); err != nil {
+		if err := passwd(t.Context(), file, name, false, giving(t, stdin), &out, &errs); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := out.String(), "dav207 has set the password of "+name+" in "+file+"\n"; got != want || errs.String() != "" {
@@ -74,7 +74,7 @@ func TestPasswdRefuses(t *testing.T) {
 	} {
 		file := filepath.Join(t.TempDir(), "users")
 		var out, errs buffer
-		err := passwd(t.Context(), file, "ann", giving(t, tt.stdin), &out, &errs)
+		err := passwd(t.Context(), file, "ann", false, giving(t, tt.stdin), &out, &errs)
 		if err == nil || !strings.Contains(err.Error(), tt.err) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, want %q, and not the password", tt.rule, err, tt.err)
 		}
@@ -92,7 +92,7 @@ func TestPasswdRefuses(t *testing.T) {
 	defer r.Close()
 	defer w.Close()
 	var out, errs buffer
-	if err := passwd(ctx, filepath.Join(t.TempDir(), "users"), "ann", r, &out, &errs); err == nil || !strings.Contains(err.Error(), "signal") {
+	if err := passwd(ctx, filepath.Join(t.TempDir(), "users"), "ann", false, r, &out, &errs); err == nil || !strings.Contains(err.Error(), "signal") {
 		t.Errorf("after a signal: %v", err)
 	}
 }

@@ -52,6 +52,9 @@ func serveFlags(o *serveOptions) *pflag.FlagSet {
 	flags.Var(&o.proxies, "trusted-proxy", "`IP|CIDR` of a proxy whose Forwarded and X-Forwarded-* headers count; may be given more than once")
 	flags.Var(&o.cors, "cors-origin", "`URL` such as https://app.example, whose pages may use the server from browsers; may be given more than once")
 	flags.StringVar(&o.users, "users", "", "`FILE` of users with their passwords: only they are let in; \"dav207 passwd\" writes it")
+	flags.StringVar(&o.digestUsers, "digest-users", "", "`FILE` of users who log in by Digest, which needs no TLS; \"dav207 passwd --digest\" writes it")
+	flags.StringVar(&o.authHeader, "auth-header", "", "`NAME` of the header field in which a --trusted-proxy that asks for passwords itself puts the user")
+	flags.StringVar(&o.clientCA, "client-ca", "", "`FILE` with the certificates, in PEM, of those who sign the certificates of users; needs TLS")
 	flags.Var(o.guests, "guests", "let in others without a password: they read what no rule takes away, or do what the rules of --config allow")
 	flags.StringVar(&o.tls.cert, "tls-cert", "", "`FILE` with the certificate for https, and the intermediate ones, in PEM")
 	flags.StringVar(&o.tls.key, "tls-key", "", "`FILE` with the key of the certificate, in PEM")
@@ -80,13 +83,13 @@ func serveFlags(o *serveOptions) *pflag.FlagSet {
 
 // serveOptions are the flags of the command.
 type serveOptions struct {
-	addr, prefix, config    string
-	monitor                 string
-	public                  publicURLs
-	proxies                 proxies
-	cors                    corsOrigins
-	users, state, batch     string
-	control                 string
+	addr, prefix, config string
+	monitor, control     string
+	public               publicURLs
+	proxies              proxies
+	cors                 corsOrigins
+	loginOptions
+	state, batch            string
 	tls                     tlsOptions
 	insecureBasic           bool
 	anonymous               bool
@@ -101,10 +104,12 @@ type serveOptions struct {
 func (o *settings) warn(log *slog.Logger, ln net.Listener, dirs []string, cert *certificate) {
 	switch {
 	case loopback(ln):
-	case o.users == "":
+	case !o.loginOptions.given():
 		log.Warn("no password is asked for: anybody who reaches this address can "+o.change(), slog.String("addr", o.addr))
-	case cert == nil:
+	case cert == nil && o.users != "":
 		log.Warn("passwords cross the network as they are", slog.String("addr", o.addr))
+	case cert == nil:
+		log.Warn("files cross the network as they are, and can be changed on the way", slog.String("addr", o.addr))
 	}
 	for _, dir := range dirs {
 		if cert != nil && outside(dir, "the key", cert.keyFile) != nil {
@@ -126,7 +131,7 @@ func (o *settings) check(args []string) (davpath.Mapping, error) {
 		err = usagef("serve takes --memory or --state FILE, not both: properties belong to files that are kept")
 	case o.memory && o.fsync:
 		err = usagef("serve takes --memory or --fsync, not both: a tree in memory ends with the process")
-	case o.guests.value != noGuests && o.users == "":
+	case o.guests.value != noGuests && !o.loginOptions.given():
 		err = usagef("--guests is for those who have no name among --users FILE; without users --anonymous lets everybody in")
 	case o.insecureBasic && o.users == "":
 		err = usagef("--insecure-basic is about the passwords of --users FILE")
@@ -140,6 +145,9 @@ func (o *settings) check(args []string) (davpath.Mapping, error) {
 		err = usagef("--prefix %q is not the path of a URL such as /dav", o.prefix)
 	default:
 		err = o.tls.check()
+	}
+	if err == nil {
+		err = o.loginOptions.check(o.proxies, o.tls.given())
 	}
 	if err == nil {
 		err = o.checkMounts(args)
@@ -171,6 +179,14 @@ func (o *settings) checkMounts(args []string) error {
 
 // noBatch is the value of --batch for none.
 const noBatch = "off"
+
+// mode returns how the tree is served, and to whom, for messages.
+func (o *serveOptions) mode() string {
+	if o.readOnly {
+		return ", read-only" + o.loginOptions.String()
+	}
+	return o.loginOptions.String()
+}
 
 // change returns what clients can do, for messages.
 func (o *serveOptions) change() string {

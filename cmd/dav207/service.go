@@ -11,11 +11,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/spf13/pflag"
 
 	"dav207/cmd/dav207/config"
-	"dav207/server/access"
 	"dav207/server/batch"
 	"dav207/server/metrics"
 	"dav207/server/middleware"
@@ -31,6 +31,13 @@ type service struct {
 	tree    *served
 	ln      net.Listener
 	metrics *metrics.Metrics // nil for none
+
+	hosts     middleware.HostsOptions // under which it is known
+	isOwnHost func(*http.Request) bool
+
+	login        func(http.Handler) http.Handler // nil: nobody has to log in
+	loginOptions loginOptions                    // of login
+	people       atomic.Pointer[people]
 
 	current  current
 	replaced sync.WaitGroup // what was replaced and has requests
@@ -58,7 +65,8 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		s.replaced.Wait()
 		err = errors.Join(err, s.tree.close())
 	}()
-	users, err := openUsers(o.users, s.log)
+	s.metrics = o.newMetrics(s.tree)
+	login, err := s.openLogin(o)
 	if err != nil {
 		return err
 	}
@@ -66,10 +74,12 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	s.metrics = o.newMetrics(s.tree)
 	site := &site{handler: &s.current, log: s.log, grace: o.grace, proxies: o.proxies, metrics: s.metrics}
 	if cert != nil {
 		site.tls = cert.config()
+		if err := o.askCertificates(site.tls); err != nil {
+			return err
+		}
 	}
 	var mon *monitor
 	defer func() { mon.close() }()
@@ -80,8 +90,9 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		if mon, err = o.startMonitor(ctx, s.metrics, s.tree.checks, ln.Addr(), s.log); err != nil {
 			return err
 		}
-		s.ln = ln
-		s.current.replace(s.handler(o, users))
+		s.ln, s.hosts = ln, o.ownHosts(ln)
+		s.isOwnHost = middleware.OwnHosts(s.hosts)
+		s.current.replace(s.handler(o, login))
 		fmt.Fprintf(stdout, "dav207 serves %s at %s%s%s%s", s.tree.what, bases[0], o.announce(bases, ln), mon.hint(o.monitor), trust)
 		o.warn(s.log, ln, s.tree.dirs, cert)
 		if o.config != "" {
@@ -94,13 +105,7 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 // announce returns what is printed after the URL.
 func (o *settings) announce(bases []string, ln net.Listener) string {
 	base := bases[0]
-	mode := ""
-	if o.readOnly {
-		mode = ", read-only"
-	}
-	if o.users != "" {
-		mode += ", to the users in " + show(o.users)
-	}
+	mode := o.mode()
 	switch o.guests.value {
 	case config.GuestsRead:
 		mode += ", and to guests for reading"
@@ -118,9 +123,32 @@ func (o *settings) announce(bases []string, ln net.Listener) string {
 	return mode + "\n" + alsoAt(bases) + hints
 }
 
+// openLogin returns the middleware that lets in users and guests, or nil if nobody has to log in.
+// One with the same options is kept: it knows which passwords were right.
+func (s *service) openLogin(o *settings) (func(http.Handler) http.Handler, error) {
+	if s.login != nil && s.loginOptions == o.loginOptions {
+		return s.login, nil
+	}
+	login, err := o.loginOptions.open(middleware.AuthOptions{Realm: "dav207", SetHeaders: s.tree.handler.SetDAVHeaders,
+		TrustedProxies: o.proxies, Logger: s.log, OnFailure: s.metrics.FailedLogin,
+		Guests: func(r *http.Request) bool { return s.people.Load().guests && s.isOwnHost(r) },
+		Groups: func(name string) []string { return s.people.Load().groups[name] }})
+	if err == nil {
+		s.login, s.loginOptions = login, o.loginOptions
+	}
+	return login, err
+}
+
+// people is who is let in besides those who log in, and who is in which groups.
+type people struct {
+	guests bool
+	groups map[string][]string
+}
+
 // handler returns what answers requests under settings: it finds out who the user is, and passes
-// the request to the tree. users is nil without a login.
-func (s *service) handler(o *settings, users *middleware.Users) http.Handler {
+// the request to the tree. login is nil if nobody has to log in.
+func (s *service) handler(o *settings, login func(http.Handler) http.Handler) http.Handler {
+	s.people.Store(&people{guests: o.guests.value != noGuests, groups: o.file.Memberships()})
 	var handler http.Handler = s.tree.handler
 	if o.batch != noBatch {
 		handler = batch.New(handler, &batch.Options{Path: o.batch, Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies, Logger: s.log})
@@ -131,36 +159,28 @@ func (s *service) handler(o *settings, users *middleware.Users) http.Handler {
 			next.ServeHTTP(w, r.WithContext(s.tree.folders.Bind(r.Context())))
 		})
 	}
-	if users != nil {
-		handler = withGroups(o.file, handler)
-		handler = middleware.Basic(users, &middleware.BasicOptions{Realm: "dav207", SetHeaders: s.tree.handler.SetDAVHeaders,
-			TrustedProxies: o.proxies, Logger: s.log, OnFailure: s.metrics.FailedLogin})(handler)
+	if login != nil {
+		handler = login(handler)
 	}
 	handler = middleware.SameSite(slices.Concat(o.public, publicURLs(o.cors))...)(handler)
-	if users == nil {
-		host, _, _ := net.SplitHostPort(o.addr)
-		opts := middleware.HostsOptions{Names: []string{host}, Addresses: !loopback(s.ln), TrustedProxies: o.proxies}
-		for _, u := range o.public {
-			opts.Names = append(opts.Names, u.Hostname())
-		}
-		handler = middleware.Hosts(opts)(handler)
+	if login == nil {
+		handler = middleware.Hosts(s.hosts)(handler)
 	}
 	return middleware.CORS(o.cors...)(middleware.Recover(s.log)(handler))
 }
 
-// withGroups adds the groups of the user to the context.
-func withGroups(file *config.File, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name := access.Principal(r.Context())
-		if groups := file.GroupsOf(name); len(groups) > 0 {
-			r = r.WithContext(access.WithPrincipal(r.Context(), name, groups...))
-		}
-		next.ServeHTTP(w, r)
-	})
+// ownHosts returns the hosts under which the server is known.
+func (o *settings) ownHosts(ln net.Listener) middleware.HostsOptions {
+	host, _, _ := net.SplitHostPort(o.addr)
+	hosts := middleware.HostsOptions{Names: []string{host}, Addresses: !loopback(ln), TrustedProxies: o.proxies}
+	for _, u := range o.public {
+		hosts.Names = append(hosts.Names, u.Hostname())
+	}
+	return hosts
 }
 
 // reloaded are the flags that a reload changes. The others need a restart.
-var reloaded = []string{"users", "guests", "cors-origin"}
+var reloaded = []string{"users", "digest-users", "auth-header", "guests", "cors-origin"}
 
 // reload reads the settings again. After an error they stay as they were.
 func (s *service) reload(ctx context.Context) {
@@ -195,7 +215,7 @@ func (s *service) replace(ctx context.Context, next *settings) error {
 	if err := next.outsideAll(next.dirs(s.args)); err != nil {
 		return err
 	}
-	users, err := openUsers(next.users, s.log)
+	login, err := s.openLogin(next)
 	if err != nil {
 		return err
 	}
@@ -203,7 +223,7 @@ func (s *service) replace(ctx context.Context, next *settings) error {
 	if err != nil {
 		return err
 	}
-	ended := s.current.replace(s.handler(next, users))
+	ended := s.current.replace(s.handler(next, login))
 	s.replaced.Go(func() {
 		ended()
 		if err := release(); err != nil {

@@ -95,7 +95,7 @@ func (o *settings) outsideAll(dirs []string) error {
 		if kept == inMemory {
 			kept = ""
 		}
-		for _, f := range [][2]string{{"--users", o.users}, {"--tls-key", o.tls.key}, {"--config", o.config}, {"--state", kept}, {"--control", o.controlSocket()}} {
+		for _, f := range [][2]string{{"--users", o.users}, {"--digest-users", o.digestUsers}, {"--tls-key", o.tls.key}, {"--config", o.config}, {"--state", kept}, {"--control", o.controlSocket()}} {
 			if err := outside(dir, f[0], f[1]); err != nil {
 				return err
 			}

@@ -1,31 +1,124 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"dav207/server/middleware"
 )
 
-// openUsers reads the file of --users. It returns nil if file is empty.
-func openUsers(file string, log *slog.Logger) (*middleware.Users, error) {
-	if file == "" {
+// loginOptions are the flags that say who is let in, and how they log in.
+type loginOptions struct{ users, digestUsers, authHeader, clientCA string }
+
+// given reports whether anybody has to log in.
+func (o *loginOptions) given() bool { return *o != (loginOptions{}) }
+
+// check returns a usageError for flags that need others.
+func (o *loginOptions) check(proxies proxies, tls bool) error {
+	switch {
+	case o.authHeader != "" && len(proxies) == 0:
+		return usagef("--auth-header is believed only from a --trusted-proxy: give the address of yours")
+	case o.authHeader != "" && !isFieldName(o.authHeader):
+		return usagef("--auth-header %q is not the name of a header field such as Remote-User, or one that has another meaning", o.authHeader)
+	case o.clientCA != "" && !tls:
+		return usagef("--client-ca needs TLS: give --tls-cert and --tls-key, or --tls-self-signed")
+	}
+	return nil
+}
+
+// isFieldName reports whether name is a token (RFC 9110 §5.1) and not a field that every request
+// has, or that proxies set to something else.
+func isFieldName(name string) bool {
+	if strings.ContainsFunc(name, func(c rune) bool {
+		return c <= ' ' || c >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", c)
+	}) {
+		return false
+	}
+	switch name = http.CanonicalHeaderKey(name); name {
+	case "Authorization", "Connection", "Content-Length", "Cookie", "Depth", "Destination", "Expect", "Forwarded", "Host", "If", "Transfer-Encoding":
+		return false
+	}
+	return true
+}
+
+// String returns who is let in, for the line that is printed at the start.
+func (o *loginOptions) String() (s string) {
+	if o.users != "" {
+		s += ", to the users in " + show(o.users)
+	}
+	if o.digestUsers != "" {
+		s += ", to the users in " + show(o.digestUsers) + " by Digest"
+	}
+	if o.authHeader != "" {
+		s += ", to the users that a proxy names in " + http.CanonicalHeaderKey(o.authHeader)
+	}
+	if o.clientCA != "" {
+		s += ", to the users with a certificate of " + show(o.clientCA)
+	}
+	return s
+}
+
+// open returns the middleware that lets in the users, or nil if nobody has to log in. It sets in
+// opts the ways to log in.
+func (o *loginOptions) open(opts middleware.AuthOptions) (_ func(http.Handler) http.Handler, err error) {
+	if !o.given() {
 		return nil, nil
 	}
-	users, err := middleware.OpenUsers(file, log)
+	opts.Certificates, opts.Header = o.clientCA != "", o.authHeader
+	if o.digestUsers != "" {
+		if opts.DigestUsers, err = openUsers(o.digestUsers, "passwd --digest", middleware.OpenDigestUsers, opts.Logger); err != nil {
+			return nil, err
+		}
+	}
+	if o.users != "" {
+		if opts.Users, err = openUsers(o.users, "passwd", middleware.OpenUsers, opts.Logger); err != nil {
+			return nil, err
+		}
+	}
+	return middleware.Authenticate(opts), nil
+}
+
+// askCertificates has clients asked for a certificate that one of --client-ca signed. They need not
+// have one if their users can log in by other means, or can be guests after a reload.
+func (o *settings) askCertificates(config *tls.Config) error {
+	if o.clientCA == "" {
+		return nil
+	}
+	text, _, err := readFile(o.clientCA)
+	if err != nil {
+		return fileError("read", o.clientCA, err)
+	}
+	config.ClientCAs = x509.NewCertPool()
+	if !config.ClientCAs.AppendCertsFromPEM(text) {
+		return fmt.Errorf("there is no certificate in %q: --client-ca takes those of certificate authorities, in PEM", o.clientCA)
+	}
+	config.ClientAuth = tls.VerifyClientCertIfGiven
+	if o.loginOptions == (loginOptions{clientCA: o.clientCA}) && o.guests.value == noGuests && o.config == "" {
+		config.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return nil
+}
+
+// openUsers reads a file of users. command is that which writes such files.
+func openUsers[T any](file, command string, open func(string, *slog.Logger) (*T, error), log *slog.Logger) (*T, error) {
+	users, err := open(file, log)
 	if system := (*fs.PathError)(nil); errors.As(err, &system) {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf(`there is no file %q: make it with "dav207 passwd FILE NAME"`, file)
+			return nil, fmt.Errorf(`there is no file %q: make it with "dav207 %s FILE NAME"`, file, command)
 		}
 		return nil, fileError("read", file, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf(`%q is not a file of users: %w; "dav207 passwd FILE NAME" writes such lines`, file, err)
+		return nil, fmt.Errorf(`%q is not a file of users: %w; "dav207 %s FILE NAME" writes such lines`, file, err, command)
 	}
 	return users, nil
 }
@@ -71,7 +164,7 @@ func (o *serveOptions) exposed(ln net.Listener) error {
 	switch {
 	case loopback(ln) || proxied:
 		return nil
-	case o.users == "" && !o.anonymous:
+	case !o.loginOptions.given() && !o.anonymous:
 		return usagef("anybody who reaches %s could %s without a password: give --users FILE, or --anonymous if that is meant", o.addr, o.change())
 	case o.users != "" && !o.tls.given() && !o.insecureBasic:
 		return usagef("passwords would cross the network to %s as they are: give --tls-self-signed, or --tls-cert and --tls-key, "+

@@ -5,14 +5,14 @@ import "time"
 // backoff makes a client wait after wrong passwords, longer each time. The key is the digest of an
 // address and a user. It has at most maxBackoff entries; a client that wants to displace entries of
 // others pays a hash for each.
-type backoff map[digest]*failedAttempts
+type backoff map[mac]*failedAttempts
 
 // failedAttempts counts wrong passwords, and those that are being compared, from an address for a
 // user.
 type failedAttempts struct {
 	n    int
 	at   time.Time // of the last attempt
-	last digest    // the last wrong password
+	last mac       // the last wrong password
 }
 
 const (
@@ -33,7 +33,7 @@ func (t *failedAttempts) wait(now time.Time) time.Duration {
 }
 
 // find returns the entry for key, or nil. It deletes an entry older than forgetAfter.
-func (b backoff) find(key digest, now time.Time) *failedAttempts {
+func (b backoff) find(key mac, now time.Time) *failedAttempts {
 	t := b[key]
 	if t != nil && now.Sub(t.at) > forgetAfter {
 		delete(b, key)
@@ -43,7 +43,7 @@ func (b backoff) find(key digest, now time.Time) *failedAttempts {
 }
 
 // add counts a password before it is compared, so that concurrent guesses are all counted.
-func (b backoff) add(key digest, now time.Time) {
+func (b backoff) add(key mac, now time.Time) {
 	t := b.find(key, now)
 	if t == nil {
 		b.makeRoom(now)
@@ -55,7 +55,7 @@ func (b backoff) add(key digest, now time.Time) {
 }
 
 // cancel reverts add for a password that was not compared.
-func (b backoff) cancel(key digest) {
+func (b backoff) cancel(key mac) {
 	t := b[key]
 	if t == nil {
 		return
@@ -66,7 +66,7 @@ func (b backoff) cancel(key digest) {
 }
 
 // setLast stores a password that was wrong.
-func (b backoff) setLast(key, password digest, now time.Time) {
+func (b backoff) setLast(key, password mac, now time.Time) {
 	if t := b[key]; t != nil {
 		t.at, t.last = now, password
 	}
@@ -77,7 +77,7 @@ func (b backoff) makeRoom(now time.Time) {
 	if len(b) < maxBackoff {
 		return
 	}
-	var oldest digest
+	var oldest mac
 	var at time.Time
 	for key, t := range b {
 		if now.Sub(t.at) > forgetAfter {

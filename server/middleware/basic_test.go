@@ -21,6 +21,7 @@ import (
 
 	"dav207/server/access"
 	"dav207/server/early"
+	"dav207/server/password"
 )
 
 // hash returns a bcrypt hash with the given cost.
@@ -73,13 +74,13 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// testBasic is a basic with a fake clock that records the hashes it computes.
+// testBasic is an authenticator with a fake clock that records the hashes it computes.
 type testBasic struct {
-	*basic
+	*authenticator
 	clock
 	file   string
 	mu     sync.Mutex
-	hashed []string // "cost password"
+	hashed []password.Hash
 	log    logBuffer
 }
 
@@ -97,18 +98,18 @@ func (d *testBasic) reopen(t *testing.T) *testBasic {
 		t.Fatal(err)
 	}
 	users.now, users.checked = d.clock.Now, d.clock.Now()
-	d.basic = newBasic(users, &BasicOptions{
+	d.authenticator = newAuthenticator(AuthOptions{
+		Users:          users,
 		SetHeaders:     func(h http.Header) { h.Set("DAV", "1, 2, 3") },
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("198.51.100.1/32")},
 		Logger:         slog.New(slog.NewTextHandler(&d.log, nil)),
 	})
 	d.verifier.now = d.clock.Now
-	d.compare = func(hash, password []byte) error {
-		cost, _ := bcrypt.Cost(hash)
+	d.compare = func(hash password.Hash, text string) bool {
 		d.mu.Lock()
-		d.hashed = append(d.hashed, fmt.Sprintf("%d %s", cost, password))
+		d.hashed = append(d.hashed, hash)
 		d.mu.Unlock()
-		return bcrypt.CompareHashAndPassword(hash, password)
+		return hash.Matches(text)
 	}
 	return d
 }
@@ -122,7 +123,7 @@ func (d *testBasic) hashes() int {
 	return n
 }
 
-// knock sends a request, and returns the answer with the principal in the body.
+// request sends a request, and returns the answer with the principal in the body.
 func (d *testBasic) request(from, name, password string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("PROPFIND", "/", nil)
 	r.RemoteAddr = from
@@ -358,7 +359,7 @@ func TestBasicRealm(t *testing.T) {
 		t.Fatal(err)
 	}
 	rec := httptest.NewRecorder()
-	Basic(users, &BasicOptions{Realm: `a "b" \c`})(principalHandler).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+	Authenticate(AuthOptions{Users: users, Realm: `a "b" \c`})(principalHandler).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
 	if got, want := rec.Header().Get("WWW-Authenticate"), `Basic realm="a \"b\" \\c", charset="UTF-8"`; got != want {
 		t.Errorf("challenge = %s, want %s", got, want)
 	}

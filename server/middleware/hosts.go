@@ -9,7 +9,7 @@ import (
 	"dav207/server/forwarded"
 )
 
-// HostsOptions are the hosts that Hosts accepts, without ports.
+// HostsOptions are the hosts that OwnHosts accepts, without ports.
 type HostsOptions struct {
 	// Names are the names and addresses of the server. localhost and loopback addresses are always
 	// accepted.
@@ -21,17 +21,16 @@ type HostsOptions struct {
 	TrustedProxies []netip.Prefix
 }
 
-// Hosts answers 421 (RFC 9110 §15.5.20) to a request whose Host is not one of the server's. It
-// protects a server without passwords from DNS rebinding: a web page whose name later resolves to
-// the address of this server could use all methods, because the browser takes both for one site.
-// A server with passwords does not need it. Hosts accepts a request of HTTP/1.0 without Host: it
-// is not from a browser.
-func Hosts(opts HostsOptions) func(http.Handler) http.Handler {
+// OwnHosts returns a function that reports whether the Host of a request is one of the server's.
+// It protects what needs no password from DNS rebinding: a web page whose name later resolves to
+// the address of this server could use all methods, because the browser takes both for one site. A
+// request of HTTP/1.0 without Host is accepted: it is not from a browser.
+func OwnHosts(opts HostsOptions) func(*http.Request) bool {
 	names := map[string]bool{}
 	for _, n := range opts.Names {
 		names[hostOnly(n)] = true
 	}
-	isOwnHost := func(r *http.Request) bool {
+	return func(r *http.Request) bool {
 		if len(opts.TrustedProxies) > 0 && forwarded.Trusted(r.RemoteAddr, opts.TrustedProxies) && forwarded.Host(r.Header) != "" {
 			return true
 		}
@@ -41,6 +40,12 @@ func Hosts(opts HostsOptions) func(http.Handler) http.Handler {
 		}
 		return r.Host == "" && !r.ProtoAtLeast(1, 1) || host == "localhost" || strings.HasSuffix(host, ".localhost") || names[host]
 	}
+}
+
+// Hosts answers 421 (RFC 9110 §15.5.20) to a request for a host that is not one of OwnHosts. A
+// server where everybody logs in does not need it.
+func Hosts(opts HostsOptions) func(http.Handler) http.Handler {
+	isOwnHost := OwnHosts(opts)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if isOwnHost(r) {

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -14,9 +15,9 @@ import (
 
 // Log logs one line at level Info after each request: method, path (escaped, without the query),
 // Depth and Destination if present, status, bytes of the body sent, duration, address of the
-// client, and the user if a Basic behind it found one. A 207 of a multistatus.Writer has the number
-// of its members, and of those that failed. If the handler panics the line has aborted=true,
-// and status 0 if no header was sent. A nil logger discards.
+// client, and the user if an Authenticate behind it found one. A 207 of a multistatus.Writer has
+// the number of its members, and of those that failed. If the handler panics the line has
+// aborted=true, and status 0 if no header was sent. A nil logger discards.
 //
 // The address is that of the connection or, if that is a trusted proxy, the one that it names in
 // X-Forwarded-For or Forwarded.
@@ -100,4 +101,53 @@ func sanitize(s string) string {
 		s += "..."
 	}
 	return s
+}
+
+// requestInfo has what the log knows about a request.
+type requestInfo struct {
+	request *http.Request
+	trusted []netip.Prefix
+	user    string // set by handlers behind Log
+}
+
+type requestInfoKey struct{}
+
+// withInfo returns r with a requestInfo in its context.
+func withInfo(r *http.Request, trusted []netip.Prefix) (*http.Request, *requestInfo) {
+	info := &requestInfo{request: r, trusted: trusted}
+	return r.WithContext(context.WithValue(r.Context(), requestInfoKey{}, info)), info
+}
+
+// WithRemote returns a handler that adds remote, the address of the client as in the line of Log,
+// to each record that is logged with the context of a request behind Log. A record that has remote
+// already stays as it is.
+func WithRemote(h slog.Handler) slog.Handler { return remoteHandler{h} }
+
+type remoteHandler struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (h remoteHandler) Handle(ctx context.Context, rec slog.Record) error {
+	if info, ok := ctx.Value(requestInfoKey{}).(*requestInfo); ok && !hasRemote(rec) {
+		rec = rec.Clone()
+		rec.AddAttrs(slog.String("remote", forwarded.Remote(info.request, info.trusted)))
+	}
+	return h.Handler.Handle(ctx, rec)
+}
+
+// WithAttrs implements slog.Handler.
+func (h remoteHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return remoteHandler{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (h remoteHandler) WithGroup(name string) slog.Handler {
+	return remoteHandler{h.Handler.WithGroup(name)}
+}
+
+func hasRemote(rec slog.Record) (has bool) {
+	rec.Attrs(func(a slog.Attr) bool {
+		has = has || a.Key == "remote"
+		return !has
+	})
+	return has
 }

@@ -180,7 +180,7 @@ func TestRefuseJSON(t *testing.T) {
 	}
 	panics := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("x") })
 	for want, h := range map[int]http.Handler{
-		401: Basic(users, nil)(panics),
+		401: Authenticate(AuthOptions{Users: users})(panics),
 		403: SameSite()(panics),
 		421: Hosts(HostsOptions{})(panics),
 		500: Recover(nil)(panics),

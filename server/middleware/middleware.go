@@ -1,6 +1,5 @@
 // Package middleware has HTTP middleware that is not specific to WebDAV: a request log, recovery
-// from panics, Basic authentication, and protection from requests of other sites and from DNS
-// rebinding.
+// from panics, authentication, and protection from requests of other sites and from DNS rebinding.
 //
 // Each is a func(http.Handler) http.Handler. The ResponseWriter that the handler gets supports
 // http.ResponseController, and io.ReaderFrom, so that files are sent with sendfile. A refused

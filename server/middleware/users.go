@@ -13,14 +13,24 @@ import (
 	"time"
 )
 
-// Users are the names and bcrypt hashes in a file in the format of Apache's htpasswd. A change of
-// the file is noticed within 2 s, at the next request. If it cannot be read or parsed the previous
-// users stay valid. Users is safe for concurrent use.
-type Users struct {
+// Users are the names and hashes of passwords in a file in the format of Apache's htpasswd. A
+// change of the file is noticed within 2 s, at the next request. If it cannot be read or parsed the
+// previous users stay valid. Users is safe for concurrent use.
+type Users struct{ userFile[table] }
+
+// DigestUsers are the names, the realm and the HA1 (RFC 7616 §3.4.2) of users in a file in the
+// format of Apache's htdigest, with lines of 64 hexadecimal digits for SHA-256 beside those of 32
+// for MD5. Changes are noticed as with Users. Who can read the file can log in.
+type DigestUsers struct{ userFile[digestTable] }
+
+// userFile is a file of users that is parsed to a T. It is read again when it changes.
+type userFile[T any] struct {
 	file  string
+	parse func(text []byte) (t *T, users int, err error)
 	log   *slog.Logger
 	now   func() time.Time
-	table atomic.Pointer[table]
+	table atomic.Pointer[T]
+	users atomic.Int64 // the number of them
 
 	mu      sync.Mutex // held while a request checks the file; others use TryLock
 	checked time.Time
@@ -36,26 +46,35 @@ const (
 	mtimeGranularity = 2 * time.Second
 )
 
-// OpenUsers reads a file of users. The error names the first line that is not a user with a bcrypt
-// hash, or wraps that of the system. log, which may be nil, logs later changes of the file and
-// errors.
+// OpenUsers reads a file of users. The error names the first line that is not a user with a hash
+// of package password, or wraps that of the system. log, which may be nil, logs later changes of
+// the file and errors.
 func OpenUsers(file string, log *slog.Logger) (*Users, error) {
+	u := &Users{}
+	return u, u.open(file, log, parseUsers)
+}
+
+// OpenDigestUsers reads a file of users for Digest, as OpenUsers does.
+func OpenDigestUsers(file string, log *slog.Logger) (*DigestUsers, error) {
+	u := &DigestUsers{}
+	return u, u.open(file, log, parseDigestUsers)
+}
+
+// open reads the file for the first time.
+func (u *userFile[T]) open(file string, log *slog.Logger, parse func([]byte) (*T, int, error)) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	u := &Users{file: file, log: log, now: time.Now}
+	u.file, u.parse, u.log, u.now = file, parse, log, time.Now
 	u.checked = u.now()
-	if err := u.read(); err != nil {
-		return nil, err
-	}
-	return u, nil
+	return u.read()
 }
 
 // Len returns the number of users.
-func (u *Users) Len() int { return len(u.table.Load().hashes) }
+func (u *userFile[T]) Len() int { return int(u.users.Load()) }
 
 // current returns the users, after checking the file if the last check was checkInterval ago.
-func (u *Users) current() *table {
+func (u *userFile[T]) current() *T {
 	if u.mu.TryLock() {
 		if now := u.now(); now.Sub(u.checked) >= checkInterval {
 			u.checked = now
@@ -67,7 +86,7 @@ func (u *Users) current() *table {
 }
 
 // reload reads the file unless it is unchanged.
-func (u *Users) reload() {
+func (u *userFile[T]) reload() {
 	info, err := os.Stat(u.file)
 	if err == nil && !u.recent && u.info != nil && os.SameFile(info, u.info) && info.Size() == u.info.Size() && info.ModTime().Equal(u.info.ModTime()) {
 		return
@@ -87,18 +106,19 @@ func (u *Users) reload() {
 }
 
 // read replaces the users by those of the file. After an error they are unchanged.
-func (u *Users) read() error {
+func (u *userFile[T]) read() error {
 	info, text, err := readRegular(u.file)
 	if err != nil {
 		return err
 	}
 	if u.table.Load() == nil || !bytes.Equal(text, u.text) {
-		t, err := parseUsers(text)
+		t, users, err := u.parse(text)
 		if err != nil {
 			return err
 		}
+		u.users.Store(int64(users))
 		if u.table.Swap(t) != nil {
-			u.log.Info("users reloaded", slog.String("file", u.file), slog.Int("users", len(t.hashes)))
+			u.log.Info("users reloaded", slog.String("file", u.file), slog.Int("users", users))
 		}
 		u.text = text
 	}

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/crypto/bcrypt"
 )
 
 // A hash of "secret" by Apache's htpasswd -B.
@@ -21,38 +19,29 @@ func TestParseUsers(t *testing.T) {
 	for _, tt := range []struct {
 		rule, text string
 		users      string // names
-		cost       int
 		err        string // "" for none; what the error holds
 	}{
-		{"one", "ann:" + h4 + "\n", "ann", 4, ""},
-		{"no end of line", "ann:" + h4, "ann", 4, ""},
-		{"each kind of bcrypt", "ann:" + h4 + "\nbob:" + h5 + "\ncy:" + htpasswdHash + "\n", "ann,bob,cy", 5, ""},
-		{"comments and empty lines", "# ann:x\n\n  \nann:" + h4 + "\n", "ann", 4, ""},
-		{"Windows", "\ufeffann:" + h4 + "\r\nbob:" + h4 + " \r\n", "ann,bob", 4, ""},
-		{"UTF-8", "jürgen müller:" + h4, "jürgen müller", 4, ""},
-		{"nothing", "", "", 0, "no user"},
-		{"only comments", "# none\n", "", 0, "no user"},
-		{"no colon", "ann:" + h4 + "\nbob\n", "", 0, "line 2 is not"},
-		{"no name", ":" + h4, "", 0, "line 1: the name is empty"},
-		{"a control character", "a\tb:" + h4, "", 0, "line 1: the name"},
-		{"not UTF-8", "a\xff:" + h4, "", 0, "line 1: the name"},
-		{"a long name", strings.Repeat("n", 256) + ":" + h4, "", 0, "255 bytes"},
-		{"twice", "ann:" + h4 + "\n#\nann:" + h5, "", 0, `line 3: the user "ann" is already on line 1`},
-		{"MD5", "#\nann:$apr1$secret$secret", "", 0, `line 2: the password of "ann" is hashed with Apache's MD5: only bcrypt`},
-		{"SHA-1", "ann:{SHA}secret", "", 0, "SHA-1"},
-		{"SHA-512", "ann:$6$secret$secret", "", 0, "SHA-512"},
-		{"Argon2", "ann:$argon2id$v=19$secret", "", 0, "Argon2"},
-		{"plain", "ann:secret", "", 0, "line 1: the password of \"ann\" is not hashed"},
-		{"crypt", "ann:secretsecret1", "", 0, "not hashed, or by an unknown method"},
-		{"cut off", "ann:" + h4[:50], "", 0, "a malformed bcrypt hash"},
-		{"more behind it", "ann:" + h4 + ":x", "", 0, "a malformed bcrypt hash"},
-		{"another kind of bcrypt", "ann:$2x" + h4[3:], "", 0, "a malformed bcrypt hash"},
-		{"too cheap", "ann:$2a$03" + h4[6:], "", 0, "line 1: the hash of \"ann\" has the cost 03, which is not from 04 to 16"},
-		{"too dear", "ann:$2a$17" + h4[6:], "", 0, "has the cost 17"},
-		{"no cost there is", "ann:$2a$99" + h4[6:], "", 0, "has the cost 99"},
+		{"one", "ann:" + h4 + "\n", "ann", ""},
+		{"no end of line", "ann:" + h4, "ann", ""},
+		{"each kind", "ann:" + h4 + "\nbob:" + h5 + "\ncy:" + htpasswdHash + "\ndi:$apr1$bNmlxCkM$wqjkW0jIqClfUS1xwYKod0\n", "ann,bob,cy,di", ""},
+		{"comments and empty lines", "# ann:x\n\n  \nann:" + h4 + "\n", "ann", ""},
+		{"Windows", "\ufeffann:" + h4 + "\r\nbob:" + h4 + " \r\n", "ann,bob", ""},
+		{"UTF-8", "jürgen müller:" + h4, "jürgen müller", ""},
+		{"nothing", "", "", "no user"},
+		{"only comments", "# none\n", "", "no user"},
+		{"no colon", "ann:" + h4 + "\nbob\n", "", "line 2: it is not a name"},
+		{"no name", ":" + h4, "", "line 1: the name is empty"},
+		{"a control character", "a\tb:" + h4, "", "line 1: the name"},
+		{"not UTF-8", "a\xff:" + h4, "", "line 1: the name"},
+		{"a long name", strings.Repeat("n", 256) + ":" + h4, "", "255 bytes"},
+		{"twice", "ann:" + h4 + "\n#\nann:" + h5, "", `line 3: the user "ann" is already on line 1`},
+		{"MD5", "#\nann:$apr1$secret$secret", "", `line 2: the password of "ann" is a malformed hash of Apache's MD5: set it again`},
+		{"SHA-1", "ann:{SHA}secret", "", "SHA-1"},
+		{"SHA-512 without end", "ann:$6$rounds=999999999$salt$" + strings.Repeat("a", 86), "", "line 1: the password of \"ann\" is hashed with the rounds 999999999"},
+		{"plain", "ann:secret", "", "line 1: the password of \"ann\" is not hashed"},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
-			got, err := parseUsers([]byte(tt.text))
+			got, n, err := parseUsers([]byte(tt.text))
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) || strings.Contains(err.Error(), "secret") {
 					t.Errorf("error = %v, want it to contain %q and no secret", err, tt.err)
@@ -62,13 +51,14 @@ func TestParseUsers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, name := range strings.Split(tt.users, ",") {
-				if got.hashes[name] == "" {
+			names := strings.Split(tt.users, ",")
+			for _, name := range names {
+				if _, ok := got.hashes[name]; !ok {
 					t.Errorf("%q is no user", name)
 				}
 			}
-			if got.cost != tt.cost {
-				t.Errorf("cost = %d, want %d", got.cost, tt.cost)
+			if n != len(names) {
+				t.Errorf("%d users, want %d", n, len(names))
 			}
 		})
 	}
@@ -106,17 +96,12 @@ func TestHashPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	users, err := parseUsers(text)
+	users, _, err := parseUsers(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := bcrypt.CompareHashAndPassword([]byte(users.hashes["ann"]), []byte("pässword")); err != nil {
-		t.Errorf("the hash is not that of the password: %v", err)
-	}
-	for _, password := range []string{"", strings.Repeat("secret7", 11), "sec\x00ret", "sec\nret", "secret\xff"} {
-		if _, err := HashPassword(password); err == nil || strings.Contains(err.Error(), "secret") {
-			t.Errorf("HashPassword(%q) = %v, want an error without the password", password, err)
-		}
+	if !users.hashes["ann"].Matches("pässword") {
+		t.Error("the hash is not that of the password")
 	}
 }
 
@@ -148,7 +133,7 @@ func TestUsersReload(t *testing.T) {
 	has := func(rule, names string) {
 		t.Helper()
 		for _, name := range []string{"ann", "bob"} {
-			if _, hash := u.current().find(name); (hash != "") != strings.Contains(names, name) {
+			if _, hash := u.current().find(name); (hash.String() != "") != strings.Contains(names, name) {
 				t.Errorf("%s: the users are not %q", rule, names)
 			}
 		}

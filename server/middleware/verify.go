@@ -6,35 +6,34 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"runtime"
 	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
+	"dav207/server/password"
 )
 
 // verifier checks names and passwords. It remembers correct passwords for a while, hashes once for
 // equal concurrent attempts, and bounds the number of hashes. It is safe for concurrent use.
 type verifier struct {
 	users     *Users
-	compare   func(hash, password []byte) error
+	compare   func(hash password.Hash, text string) bool
 	now       func() time.Time
-	key       []byte        // random, for digest
+	key       []byte        // random, for mac
 	hashSlots chan struct{} // a semaphore
 
 	mu       sync.Mutex
-	verified map[digest]time.Time // by attempt.password: when it is forgotten
+	verified map[mac]time.Time // by attempt.password: when it is forgotten
 	failures backoff
 	running  map[attempt]*check
 	pending  map[netip.Prefix]int // by client: the number of running checks
 }
 
-// digest is a keyed hash of a name, a password or an address. Because of the key the time of a
+// mac is a keyed hash of a name, a password or an address. Because of the key the time of a
 // comparison reveals nothing.
-type digest [sha256.Size]byte
+type mac [sha256.Size]byte
 
 const (
 	rememberFor = 15 * time.Minute // since the last use
@@ -46,7 +45,7 @@ const (
 )
 
 // attempt is a password that was sent for a user from an address.
-type attempt struct{ from, password digest }
+type attempt struct{ from, password mac }
 
 // check is an attempt that is being hashed. result is valid once done is closed and decided is
 // true.
@@ -67,12 +66,12 @@ type result struct {
 func newVerifier(users *Users) *verifier {
 	v := &verifier{
 		users:   users,
-		compare: bcrypt.CompareHashAndPassword,
+		compare: password.Hash.Matches,
 		now:     time.Now,
 		key:     make([]byte, 32),
 		// Half of the processors: the other half serves authenticated requests.
 		hashSlots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		verified:  make(map[digest]time.Time),
+		verified:  make(map[mac]time.Time),
 		failures:  make(backoff),
 		running:   make(map[attempt]*check),
 		pending:   make(map[netip.Prefix]int),
@@ -83,17 +82,17 @@ func newVerifier(users *Users) *verifier {
 
 // verify returns the result for a name and a password that a client at from sent. The error is that
 // of ctx, if it ended before the password was compared.
-func (v *verifier) verify(ctx context.Context, from netip.Prefix, sent, password string) (result, error) {
-	if len(sent) > maxSentName || len(password) > maxPassword || strings.IndexByte(password, 0) >= 0 {
+func (v *verifier) verify(ctx context.Context, from netip.Prefix, sent, text string) (result, error) {
+	if len(sent) > maxSentName || len(text) > password.MaxBytes || strings.IndexByte(text, 0) >= 0 {
 		return result{}, nil // no user has these, so this is not counted as a guess
 	}
 	users := v.users.current()
 	name, hash := users.find(sent)
-	// The digest covers the hash, so a changed hash invalidates what is remembered.
-	secret := v.digest("password", name, hash, password)
-	a := attempt{v.digest("from", from.String(), name), secret}
+	// The mac covers the hash, so a changed hash invalidates what is remembered.
+	secret := v.mac("password", name, hash.String(), text)
+	a := attempt{v.mac("from", from.String(), name), secret}
 	known := ""
-	if hash != "" {
+	if hash != (password.Hash{}) {
 		known = name
 	}
 	for {
@@ -102,7 +101,7 @@ func (v *verifier) verify(ctx context.Context, from netip.Prefix, sent, password
 			return r, nil
 		}
 		if started {
-			return v.run(ctx, from, a, c, func() bool { return v.equal(users, hash, password) })
+			return v.run(ctx, from, a, c, func() bool { return v.equal(users, hash, text) })
 		}
 		select {
 		case <-c.done:
@@ -187,32 +186,66 @@ func (v *verifier) finish(from netip.Prefix, a attempt, c *check) {
 	close(c.done)
 }
 
-// equal compares a password with the hash of a user. The time is that of the highest cost in the
-// file, also for an unknown user and for a hash of lower cost, so that it does not reveal which
-// users exist. bcrypt's work doubles with each step of the cost, so the work of all lower costs
-// adds up to the difference.
-func (v *verifier) equal(t *table, hash, password string) bool {
-	if hash == "" {
-		v.compare(dummyHash(t.cost), []byte(password))
-		return false
-	}
-	if v.compare([]byte(hash), []byte(password)) == nil {
+// equal compares a password with the hash of a user. A wrong password takes the same time for each
+// user and for none (see password.Work), so that it does not reveal which users exist.
+func (v *verifier) equal(t *table, hash password.Hash, text string) bool {
+	if hash != (password.Hash{}) && v.compare(hash, text) {
 		return true
 	}
-	cost, err := bcrypt.Cost([]byte(hash))
-	for ; err == nil && cost < t.cost; cost++ {
-		v.compare(dummyHash(cost), []byte(password))
+	for _, decoy := range t.work.Decoys(hash) {
+		v.compare(decoy, text)
 	}
 	return false
 }
 
-// dummyHash returns a valid hash that matches no password.
-func dummyHash(cost int) []byte {
-	return fmt.Appendf(nil, "$2a$%02d$%s", cost, strings.Repeat("e", 53))
+// session is a login by Digest. secret stands for the user, the password and the nonce.
+type session struct {
+	from, secret mac
+	user         string // "" if there is no such user
+}
+
+// check returns the result for a response of Digest, which is right if equal returns true. It
+// counts wrong ones together with the passwords of Basic. A session that was remembered need not
+// wait. If the response is right the caller may call succeed.
+func (v *verifier) check(s session, equal func() bool) result {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := v.now()
+	r := result{user: s.user}
+	if until, ok := v.verified[s.secret]; !ok || !now.Before(until) {
+		if f := v.failures.find(s.from, now); f != nil {
+			r.wait = max(0, f.wait(now))
+		}
+		if r.wait > 0 {
+			return r
+		}
+	}
+	if r.ok = equal(); !r.ok {
+		r.newFailure = true
+		v.failures.add(s.from, now)
+	}
+	return r
+}
+
+// succeed remembers a session and forgets the wrong passwords before it.
+func (v *verifier) succeed(s session) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.remember(s.secret, v.now())
+	delete(v.failures, s.from)
+}
+
+// renew remembers the session with which a client goes on that must use a new nonce.
+func (v *verifier) renew(s session, secret mac) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if until, ok := v.verified[s.secret]; ok && v.now().Before(until) {
+		v.remember(secret, v.now())
+	}
 }
 
 // remember stores a correct password. If there are too many it drops the expired ones, then any.
-func (v *verifier) remember(password digest, now time.Time) {
+func (v *verifier) remember(password mac, now time.Time) {
 	if len(v.verified) >= maxVerified {
 		for d, until := range v.verified {
 			if !now.Before(until) {
@@ -229,14 +262,14 @@ func (v *verifier) remember(password digest, now time.Time) {
 	v.verified[password] = now.Add(rememberFor)
 }
 
-// digest returns the keyed hash of parts. Different parts have different digests.
-func (v *verifier) digest(parts ...string) digest {
-	mac := hmac.New(sha256.New, v.key)
+// mac returns the keyed hash of parts. Different parts have different ones.
+func (v *verifier) mac(parts ...string) mac {
+	h := hmac.New(sha256.New, v.key)
 	for _, s := range parts {
 		var size [8]byte
 		binary.BigEndian.PutUint64(size[:], uint64(len(s)))
-		mac.Write(size[:])
-		mac.Write([]byte(s))
+		h.Write(size[:])
+		h.Write([]byte(s))
 	}
-	return digest(mac.Sum(nil))
+	return mac(h.Sum(nil))
 }

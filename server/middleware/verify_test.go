@@ -6,15 +6,15 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"dav207/server/forwarded"
+	pw "dav207/server/password"
 )
 
 func TestRemember(t *testing.T) {
@@ -61,9 +61,9 @@ func TestRememberIsBounded(t *testing.T) {
 	v := newVerifier(nil)
 	now := time.Now()
 	for i := range maxVerified + 100 {
-		v.remember(v.digest(fmt.Sprint(i)), now)
+		v.remember(v.mac(fmt.Sprint(i)), now)
 	}
-	last := v.digest(fmt.Sprint(maxVerified + 99))
+	last := v.mac(fmt.Sprint(maxVerified + 99))
 	if _, ok := v.verified[last]; len(v.verified) != maxVerified || !ok {
 		t.Errorf("%d remembered, want %d with the last", len(v.verified), maxVerified)
 	}
@@ -74,9 +74,9 @@ func TestConcurrentAttemptsHashOnce(t *testing.T) {
 	for password, want := range map[string]int{"secret": 200, "wrong": 401} {
 		d := newTestBasic(t, "ann", "secret")
 		compare, release := d.compare, make(chan struct{})
-		d.compare = func(hash, password []byte) error {
+		d.compare = func(hash pw.Hash, text string) bool {
 			<-release
-			return compare(hash, password)
+			return compare(hash, text)
 		}
 		var done sync.WaitGroup
 		for range 50 {
@@ -95,42 +95,52 @@ func TestConcurrentAttemptsHashOnce(t *testing.T) {
 	}
 }
 
-// The work for a wrong password is the same whatever the cost of the user's hash, and for an
-// unknown user: the time must not reveal which users exist. bcrypt's work doubles with each step of
-// the cost.
+// The work for a wrong password is the same whatever the hash of the user, and for an unknown user
+// (threat 15): the time must not reveal which users exist. What is compared adds up to the same.
 func TestUnknownUserTakesSameTime(t *testing.T) {
-	d := &testBasic{file: usersFile(t, "cheap", "1")}
-	text, err := os.ReadFile(d.file)
-	if err != nil {
+	file := filepath.Join(t.TempDir(), "users")
+	text := "cheap:" + hash(t, "1", 4) + "\ndear:" + hash(t, "1", 7) + "\nmiddle:" + hash(t, "1", 5) +
+		"\napache:$apr1$bNmlxCkM$wqjkW0jIqClfUS1xwYKod0" +
+		"\nsha:$6$NDWfi2EbpIYyibf0$/CFQXSIHmGIgLq/2z3qLhF08Gc7ZvKq5U5WXqfX.UizPaDkolB7OQT5.dxFoFx9lv8O4nb92FqZYSG6leO4Qz0" +
+		"\nmore:$6$rounds=2000$mkpasswdsalt$882VqaQYMz0W2kZTiyTKeTkBFnjWH9bK1GBJhsp5IgBXFSj.3L.1wGUbYr6HWEQQ0hbp9ezYJlkD.LI.C8Cmj0\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, cost := range map[string]int{"dear": 7, "middle": 5} {
-		if text, err = SetUser(text, name, hash(t, "1", cost)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(d.file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	d := &testBasic{file: file}
 	d.now = time.Now()
 	d.reopen(t)
-	for _, name := range []string{"cheap", "middle", "dear", "nobody"} {
+	work := func() string {
+		bcrypts, md5s, rounds := 0, 0, 0
+		for _, h := range d.hashed {
+			var n int
+			switch text := h.String(); {
+			case strings.HasPrefix(text, "$2"):
+				fmt.Sscan(text[4:6], &n)
+				bcrypts += 1 << n
+			case strings.HasPrefix(text, "$apr1$"):
+				md5s++
+			case strings.HasPrefix(text, "$6$rounds="):
+				fmt.Sscan(strings.Split(text[10:], "$")[0], &n)
+				rounds += n
+			default:
+				rounds += 5000
+			}
+		}
+		return fmt.Sprint(bcrypts, md5s, rounds)
+	}
+	for _, name := range []string{"cheap", "middle", "dear", "apache", "sha", "more", "nobody"} {
 		if got := d.request(home, name, "wrong").Code; got != 401 {
 			t.Errorf("%s: %d, want 401", name, got)
 		}
-		work := 0
-		for _, h := range d.hashed {
-			var cost int
-			fmt.Sscan(h, &cost)
-			work += 1 << cost
-		}
-		if work != 1<<7 {
-			t.Errorf("%s: %v are %d of work, want %d", name, d.hashed, work, 1<<7)
+		if got, want := work(), "128 1 6000"; got != want {
+			t.Errorf("%s: the work is %s, want %s", name, got, want)
 		}
 		d.hashes()
 	}
-	if err := bcrypt.CompareHashAndPassword(dummyHash(4), []byte("x")); err != bcrypt.ErrMismatchedHashAndPassword {
-		t.Errorf("dummyHash: %v, want a hash that does not match", err)
+	for _, name := range []string{"apache", "sha", "more"} {
+		if rec := d.request(home, name, "secret"); rec.Code != 200 || rec.Body.String() != name {
+			t.Errorf("%s with the right password: %d", name, rec.Code)
+		}
 	}
 }
 
@@ -140,13 +150,13 @@ func TestHashingIsBounded(t *testing.T) {
 	d.hashSlots = make(chan struct{}, 2)
 	var running, most atomic.Int32
 	release := make(chan struct{})
-	d.compare = func(_, password []byte) error {
+	d.compare = func(pw.Hash, string) bool {
 		if n := running.Add(1); n > most.Load() {
 			most.Store(n)
 		}
 		<-release
 		running.Add(-1)
-		return bcrypt.ErrMismatchedHashAndPassword
+		return false
 	}
 	counts := map[int]int{}
 	var mu sync.Mutex
@@ -334,12 +344,12 @@ func TestBackoffIsBounded(t *testing.T) {
 	now := time.Now()
 	for i := range maxBackoff + 10 {
 		now = now.Add(time.Millisecond)
-		v.failures.add(v.digest(fmt.Sprint(i)), now)
+		v.failures.add(v.mac(fmt.Sprint(i)), now)
 	}
-	if len(v.failures) != maxBackoff || v.failures[v.digest("0")] != nil || v.failures[v.digest(fmt.Sprint(maxBackoff))] == nil {
+	if len(v.failures) != maxBackoff || v.failures[v.mac("0")] != nil || v.failures[v.mac(fmt.Sprint(maxBackoff))] == nil {
 		t.Errorf("%d entries, want %d without the oldest", len(v.failures), maxBackoff)
 	}
-	v.failures.add(v.digest("x"), now.Add(forgetAfter+time.Second))
+	v.failures.add(v.mac("x"), now.Add(forgetAfter+time.Second))
 	if len(v.failures) != 1 {
 		t.Errorf("%d entries, want 1: the others are expired", len(v.failures))
 	}

@@ -70,13 +70,12 @@ func (f *File) checkGroups(r Rule) error {
 	return nil
 }
 
-// GroupsOf returns the groups of a user.
-func (f *File) GroupsOf(user string) (groups []string) {
+// Memberships returns the groups of each user.
+func (f *File) Memberships() map[string][]string {
+	groups := map[string][]string{}
 	for name, members := range f.Groups {
-		for _, m := range members {
-			if m == user {
-				groups = append(groups, name)
-			}
+		for _, user := range members {
+			groups[user] = append(groups[user], name)
 		}
 	}
 	return groups

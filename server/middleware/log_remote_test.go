@@ -26,7 +26,7 @@ func TestWithRemote(t *testing.T) {
 			log.WithGroup("g").WarnContext(r.Context(), "failed")
 			panic("x")
 		})
-		basic := Basic(users, &BasicOptions{Logger: log, TrustedProxies: []netip.Prefix{trusted}})
+		basic := Authenticate(AuthOptions{Users: users, Logger: log, TrustedProxies: []netip.Prefix{trusted}})
 		h := Log(log, trusted)(Recover(log)(basic(serve)))
 		for _, password := range []string{"wrong", "1"} {
 			r := httptest.NewRequest("PUT", "/a", nil)
