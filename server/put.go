@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"net/http"
 	"strconv"
@@ -28,6 +29,9 @@ func (h *Handler) put(q *request) error {
 	if err != nil {
 		return err
 	}
+	if h.tooLarge(length) {
+		return errTooLarge
+	}
 	t := h.treeFor(q)
 	if isSmall(q, length) {
 		return h.putSmall(q, t, int(length))
@@ -41,7 +45,7 @@ func (h *Handler) put(q *request) error {
 		return h.parentError(q, t, err)
 	}
 	defer u.Close()
-	n, err := reqbody.Copy(u, &q.body)
+	n, err := h.copyUpload(u, &q.body)
 	if err != nil {
 		return err
 	}
@@ -58,6 +62,24 @@ func (h *Handler) put(q *request) error {
 		return err
 	}
 	return h.commit(q, t, u, old.Info != nil)
+}
+
+// errTooLarge refuses an upload that exceeds Options.MaxUpload.
+var errTooLarge = statusError(http.StatusRequestEntityTooLarge, "The file is larger than this server takes.") // RFC 9110 §15.5.14
+
+// tooLarge reports whether an upload of n bytes exceeds Options.MaxUpload.
+func (h *Handler) tooLarge(n int64) bool { return h.maxUpload > 0 && n > h.maxUpload }
+
+// copyUpload copies a body to u, no further than Options.MaxUpload allows.
+func (h *Handler) copyUpload(u fsbackend.Upload, body *reqbody.Reader) (n int64, err error) {
+	if h.maxUpload == 0 {
+		return reqbody.Copy(u, body)
+	}
+	n, err = reqbody.Copy(u, io.LimitReader(body, h.maxUpload+1))
+	if err == nil && h.tooLarge(n) {
+		err = errTooLarge
+	}
+	return n, err
 }
 
 // isSmall reports whether putSmall may handle a body: it is read before the checks, which then run

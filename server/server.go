@@ -6,7 +6,8 @@
 // completed ends with a closed connection.
 //
 // The package does not authenticate: a middleware puts the name of the user into the context, see
-// package access. It does not limit rates or connections and does not handle TLS.
+// package access. It does not limit rates or connections (see package limits) and does not handle
+// TLS.
 //
 // The central types:
 //
@@ -74,6 +75,10 @@ type Options struct {
 	DenyInfinity bool
 	// MaxXML is the maximum size of an XML body in bytes; a larger one gets 413. Default: 1 MiB.
 	MaxXML int64
+	// MaxUpload is the maximum size of the body of a PUT in bytes; a larger one gets 413, before
+	// the body if its length is announced, and changes nothing. Default: no limit but that of the
+	// back end.
+	MaxUpload int64
 	// HideJunk leaves the files that desktops write for themselves out of listings: "._*",
 	// .DS_Store, Thumbs.db and similar. A request for such a name still finds the file, and COPY,
 	// MOVE and DELETE of a collection include it. There is no option to refuse these files: Finder
@@ -112,6 +117,7 @@ type Handler struct {
 	xmlCache     reqbody.XMLCache
 	log          *slog.Logger
 	maxXML       int64
+	maxUpload    int64 // 0 for no limit
 	denyInfinity bool
 	hideJunk     bool
 	noMacQuota   bool
@@ -139,6 +145,7 @@ func New(files fsbackend.Backend, opts *Options) *Handler {
 		readOnly:     o.ReadOnly,
 		log:          o.Logger,
 		maxXML:       o.MaxXML,
+		maxUpload:    max(o.MaxUpload, 0),
 		denyInfinity: o.DenyInfinity,
 		hideJunk:     o.HideJunk,
 		noMacQuota:   o.NoMacQuota,

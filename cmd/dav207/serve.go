@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -73,6 +74,7 @@ func serveFlags(o *serveOptions) *pflag.FlagSet {
 	flags.StringVar(&o.batch, "batch", batch.DefaultPath, "`PATH` below the prefix that takes many requests in one POST of JSON; \"off\" is none")
 	flags.Var(o.format, "log", "format of the log on standard error")
 	flags.Var(o.level, "log-level", "least level that is logged: each request is info, why one was refused is debug")
+	o.limits.define(flags)
 	flags.DurationVar(&o.grace, "grace", 10*time.Second, "`TIME` that running requests have to finish after a signal")
 	flags.StringVar(&o.monitor, "monitor", "", "`HOST:PORT` or unix:PATH with /health and, for Prometheus, /metrics")
 	flags.StringVar(&o.control, "control", "", "`SOCKET` by which \"dav207 locks\" asks the server, by default beside the file of --state; \"off\" is none")
@@ -98,6 +100,7 @@ type serveOptions struct {
 	junk, guests            *choice
 	noMacQuota              bool
 	grace, silence, maxAge  time.Duration
+	limits                  limitOptions
 }
 
 // warn logs what is unsafe about the address and the certificate, which may be nil.
@@ -144,7 +147,7 @@ func (o *settings) check(args []string) (davpath.Mapping, error) {
 	case err != nil || strings.Contains(o.prefix, "://") || oneLine(o.prefix) != o.prefix:
 		err = usagef("--prefix %q is not the path of a URL such as /dav", o.prefix)
 	default:
-		err = o.tls.check()
+		err = cmp.Or(o.limits.check(), o.tls.check())
 	}
 	if err == nil {
 		err = o.loginOptions.check(o.proxies, o.tls.given())

@@ -17,6 +17,7 @@ import (
 
 	"dav207/cmd/dav207/config"
 	"dav207/server/batch"
+	"dav207/server/limits"
 	"dav207/server/metrics"
 	"dav207/server/middleware"
 )
@@ -34,6 +35,8 @@ type service struct {
 
 	hosts     middleware.HostsOptions // under which it is known
 	isOwnHost func(*http.Request) bool
+
+	inner http.Handler // behindLogin
 
 	login        func(http.Handler) http.Handler // nil: nobody has to log in
 	loginOptions loginOptions                    // of login
@@ -66,6 +69,7 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		err = errors.Join(err, s.tree.close())
 	}()
 	s.metrics = o.newMetrics(s.tree)
+	s.inner = s.behindLogin(o)
 	login, err := s.openLogin(o)
 	if err != nil {
 		return err
@@ -74,7 +78,8 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	site := &site{handler: &s.current, log: s.log, grace: o.grace, proxies: o.proxies, metrics: s.metrics}
+	site := &site{handler: &s.current, log: s.log, grace: o.grace, proxies: o.proxies, metrics: s.metrics,
+		connections: o.limitConnections(s.log)}
 	if cert != nil {
 		site.tls = cert.config()
 		if err := o.askCertificates(site.tls); err != nil {
@@ -145,28 +150,34 @@ type people struct {
 	groups map[string][]string
 }
 
-// handler returns what answers requests under settings: it finds out who the user is, and passes
-// the request to the tree. login is nil if nobody has to log in.
-func (s *service) handler(o *settings, login func(http.Handler) http.Handler) http.Handler {
-	s.people.Store(&people{guests: o.guests.value != noGuests, groups: o.file.Memberships()})
+// behindLogin returns what no reload replaces: it counts over all of them.
+func (s *service) behindLogin(o *settings) http.Handler {
 	var handler http.Handler = s.tree.handler
 	if o.batch != noBatch {
 		handler = batch.New(handler, &batch.Options{Path: o.batch, Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies, Logger: s.log})
 	}
-	if s.tree.folders != nil {
-		next := handler
-		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			next.ServeHTTP(w, r.WithContext(s.tree.folders.Bind(r.Context())))
-		})
+	handler = limits.Requests(o.limitRequests())(handler)
+	if s.tree.folders == nil {
+		return handler
 	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(w, r.WithContext(s.tree.folders.Bind(r.Context())))
+	})
+}
+
+// handler returns what answers requests under settings: it finds out who the user is, and passes
+// the request on. login is nil if nobody has to log in.
+func (s *service) handler(o *settings, login func(http.Handler) http.Handler) http.Handler {
+	s.people.Store(&people{guests: o.guests.value != noGuests, groups: o.file.Memberships()})
+	handler := s.inner
 	if login != nil {
 		handler = login(handler)
 	}
-	handler = middleware.SameSite(slices.Concat(o.public, publicURLs(o.cors))...)(handler)
+	handler = middleware.SameSite(slices.Concat(s.started.public, publicURLs(o.cors))...)(handler)
 	if login == nil {
 		handler = middleware.Hosts(s.hosts)(handler)
 	}
-	return middleware.CORS(o.cors...)(middleware.Recover(s.log)(handler))
+	return middleware.CORS(o.cors...)(middleware.Recover(s.log)(limits.Stalled(s.started.limits.stall)(handler)))
 }
 
 // ownHosts returns the hosts under which the server is known.

@@ -15,6 +15,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"dav207/server/davpath"
+	"dav207/server/limits"
 	"dav207/server/metrics"
 	"dav207/server/middleware"
 )
@@ -27,6 +28,8 @@ type site struct {
 	tls     *tls.Config   // nil for none
 	proxies proxies
 	metrics *metrics.Metrics // nil for none
+
+	connections limits.ConnectionOptions
 }
 
 // start listens, calls announce, which sets the handler, and serves until ctx ends. If announce
@@ -100,6 +103,14 @@ func (s *site) serve(ctx context.Context, ln net.Listener) error {
 	defer cut()
 	var running atomic.Int64
 	srv := s.server(base, &running)
+	limited := limits.NewConnections(ln, s.connections)
+	counted := srv.ConnState
+	ln, srv.ConnState = limited, func(c net.Conn, state http.ConnState) {
+		limited.ConnState(c, state)
+		if counted != nil {
+			counted(c, state)
+		}
+	}
 	ended := make(chan error, 1)
 	go func() {
 		if s.tls == nil {

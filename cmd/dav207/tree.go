@@ -107,7 +107,7 @@ func (o *settings) outsideAll(dirs []string) error {
 // openTree opens the directories, or the tree in memory, with its state.
 func (o *settings) openTree(ctx context.Context, args []string, log *slog.Logger) (*served, error) {
 	opts := &server.Options{Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies,
-		DenyInfinity: o.infinity.value == "deny", HideJunk: o.junk.value == "hide", NoMacQuota: o.noMacQuota, Silence: o.silence, MaxAge: o.maxAge, ReadOnly: o.readOnly, Logger: log}
+		DenyInfinity: o.infinity.value == "deny", HideJunk: o.junk.value == "hide", NoMacQuota: o.noMacQuota, Silence: o.silence, MaxAge: o.maxAge, MaxUpload: int64(o.limits.upload), ReadOnly: o.readOnly, Logger: log}
 	s := &served{dirs: o.dirs(args)}
 	list, err := o.policy()
 	if err != nil {

@@ -189,6 +189,21 @@ func Remote(r *http.Request, trusted []netip.Prefix) string {
 	return r.RemoteAddr
 }
 
+// Network returns the network that counts as one client: the address, with IPv6 its /64. It returns
+// the zero Prefix if addr is not valid, as with a Unix socket.
+func Network(addr netip.Addr) netip.Prefix {
+	addr = normalize(addr)
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = 64
+	}
+	p, err := addr.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
+
 // first returns the first element of a list, which the proxy nearest to the client added.
 func first(list string) string {
 	value, _, _ := strings.Cut(list, ",")

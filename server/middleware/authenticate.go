@@ -282,19 +282,5 @@ func (a *authenticator) logWrong(r *http.Request, user string) {
 
 // client returns the network that counts as the client of a request.
 func (a *authenticator) client(r *http.Request) netip.Prefix {
-	return clientPrefix(forwarded.Client(r, a.opts.TrustedProxies))
-}
-
-// clientPrefix returns the network that counts as one client: the address, with IPv6 its /64. It
-// returns the zero Prefix if addr is not valid, as with a Unix socket.
-func clientPrefix(addr netip.Addr) netip.Prefix {
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	p, err := addr.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
+	return forwarded.Network(forwarded.Client(r, a.opts.TrustedProxies))
 }

@@ -5,9 +5,9 @@
 // http.ResponseController, and io.ReaderFrom, so that files are sent with sendfile. A refused
 // request does not close the connection unless its body is too long.
 //
-// The package does not authorize (see package access). It limits no rates or connections but those
-// of wrong passwords. It never logs a header that may contain credentials, a name that is not a
-// user's, or a query.
+// The package does not authorize (see package access). It limits nothing but the rate of wrong
+// passwords (see package limits). It never logs a header that may contain credentials, a name that
+// is not a user's, or a query.
 package middleware
 
 import (

@@ -195,7 +195,7 @@ func TestHashingIsBounded(t *testing.T) {
 	d.wrap(principalHandler).ServeHTTP(httptest.NewRecorder(), r)
 	v := d.verifier
 	v.mu.Lock()
-	if n := v.pending[clientPrefix(netip.MustParseAddr("192.0.2.2"))]; n != 0 {
+	if n := v.pending[forwarded.Network(netip.MustParseAddr("192.0.2.2"))]; n != 0 {
 		t.Errorf("%d pending, want none", n)
 	}
 	v.mu.Unlock()
@@ -216,7 +216,7 @@ func TestCancelledCheckIsRetried(t *testing.T) {
 	d.hashSlots = make(chan struct{}, 1)
 	d.hashSlots <- struct{}{} // the slot is taken
 	ctx, cancel := context.WithCancel(t.Context())
-	from := clientPrefix(netip.MustParseAddr("192.0.2.1"))
+	from := forwarded.Network(netip.MustParseAddr("192.0.2.1"))
 	first, second := make(chan error), make(chan result)
 	go func() {
 		_, err := d.verify(ctx, from, "ann", "secret")
@@ -378,7 +378,7 @@ func TestClientAddr(t *testing.T) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = tt.remote
 		r.Header["X-Forwarded-For"] = tt.forwarded
-		if got := clientPrefix(forwarded.Client(r, trusted)).String(); got != tt.want {
+		if got := forwarded.Network(forwarded.Client(r, trusted)).String(); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.rule, got, tt.want)
 		}
 	}

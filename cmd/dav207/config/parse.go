@@ -259,9 +259,24 @@ func list(n *yaml.Node, what string) ([]string, error) {
 
 // size returns a number of bytes.
 func size(n *yaml.Node, what string) (int64, error) {
-	m := sizes.FindStringSubmatch(n.Value)
-	if m == nil || n.Kind != yaml.ScalarNode {
-		return 0, mistake(n, "%s is a number of bytes, such as 500MB or 10GiB", what)
+	if n.Kind != yaml.ScalarNode {
+		return 0, mistake(n, "%s %w", what, errSize)
+	}
+	bytes, err := ParseSize(n.Value)
+	if err != nil {
+		return 0, mistake(n, "%s %w", what, err)
+	}
+	return bytes, nil
+}
+
+var errSize = errors.New("is a number of bytes, such as 500MB or 10GiB")
+
+// ParseSize returns a number of bytes, such as 500MB or 10GiB. Its errors go after the name of what
+// has the size.
+func ParseSize(s string) (int64, error) {
+	m := sizes.FindStringSubmatch(s)
+	if m == nil {
+		return 0, errSize
 	}
 	bytes, err := strconv.ParseInt(m[1], 10, 64)
 	factor := int64(1)
@@ -275,7 +290,7 @@ func size(n *yaml.Node, what string) (int64, error) {
 		}
 	}
 	if err != nil || bytes == 0 || bytes > 1<<62/factor {
-		return 0, mistake(n, "%s is from 1 byte to 4 EiB", what)
+		return 0, errors.New("is from 1 byte to 4 EiB")
 	}
 	return bytes * factor, nil
 }
