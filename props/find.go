@@ -132,6 +132,22 @@ func (f *Finder) Find(b []byte, r *Resource, dead []Property) (out []byte, outco
 	return b, outcome, f.err
 }
 
+// NamesSize returns the bytes that the names in the query take in the response for each resource,
+// even if no resource has such properties.
+func (f *Finder) NamesSize() int {
+	const markup = len(`<ns: xmlns:ns=""/>`)
+	size := 0
+	for i := range f.asked {
+		if n := f.asked[i].name; !f.asked[i].optional {
+			size += len(n.Space) + len(n.Local) + markup
+		}
+	}
+	for _, n := range f.unknown {
+		size += len(n.Space) + len(n.Local) + markup
+	}
+	return size
+}
+
 // empty appends a propstat with the names of properties.
 func (f *Finder) empty(b []byte, e *multistatus.Error, names []xml.Name) []byte {
 	b = f.format.AppendPropstatStart(b, e.Status)

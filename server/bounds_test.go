@@ -53,6 +53,97 @@ func TestBodyBounds(t *testing.T) {
 	}
 }
 
+// Threat 7: the names in a PROPFIND are repeated for each member, be it as 404 (RFC 4918 §9.1), so
+// that 40 KB could ask for gigabytes. That is 507 before the answer begins, and not an answer that
+// ends early. What clients ask for has no limit, and neither has one resource.
+func TestAmplification(t *testing.T) {
+	const members = 20_000
+	files := memory.New(nil).Backend()
+	for _, name := range []string{"/many", "/deep", "/few"} {
+		if err := files.Mkdir(t.Context(), davpath.Must(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add := func(name string) {
+		u, err := files.Create(t.Context(), davpath.Must(name))
+		if err == nil {
+			_, err = u.Commit(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range members {
+		add(fmt.Sprintf("/many/f%d", i))
+		if i < 20 {
+			add(fmt.Sprintf("/few/f%d", i))
+		}
+		if i%200 == 0 {
+			if err := files.Mkdir(t.Context(), davpath.Must(fmt.Sprintf("/deep/c%d", i/200))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		add(fmt.Sprintf("/deep/c%d/f%d", i/200, i))
+	}
+	absent := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "<x:p%d/>", i)
+		}
+		return b.String()
+	}
+	ask := func(names string) string {
+		return `<propfind xmlns="DAV:" xmlns:x="urn:x"><prop>` + names + `</prop></propfind>`
+	}
+	h := New(files, nil)
+	for _, tt := range []struct {
+		rule, name, depth, body string
+		status, responses       int
+	}{
+		{"1,000 of many", "/many/", "1", ask(absent(1000)), 507, 0},
+		{"1,000 of a tree", "/deep/", "infinity", ask(absent(1000)), 507, 0},
+		{"1,000 more than all", "/many/", "1", `<propfind xmlns="DAV:" xmlns:x="urn:x"><allprop/><include>` + absent(1000) + `</include></propfind>`, 507, 0},
+		{"1,000 of one", "/many/", "0", ask(absent(1000)), 207, 1},
+		{"1,000 of few", "/few/", "1", ask(absent(1000)), 207, 21},
+		{"1,000 of the collections in a tree", "/deep/", "1", ask(absent(1000)), 207, 101},
+		{"one, 1,000 times, of many", "/many/", "1", ask(strings.Repeat("<x:p/>", 1000)), 207, members + 1},
+		{"as many as clients ask for, of many", "/many/", "1", ask(absent(30)), 207, members + 1},
+		{"all of many", "/many/", "1", `<propfind xmlns="DAV:"><allprop/></propfind>`, 207, members + 1},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			r := do(h, "PROPFIND", tt.name, tt.body, "Depth", tt.depth)
+			body := bodyOf(t, r)
+			if r.StatusCode != tt.status || strings.Count(body, "<D:response>") != tt.responses {
+				t.Errorf("PROPFIND = %s with %d responses, want %d with %d", r.Status, strings.Count(body, "<D:response>"), tt.status, tt.responses)
+			}
+			if tt.status == 507 && (!strings.Contains(body, "<D:number-of-matches-within-limits/>") || len(body) > 1000) {
+				t.Errorf("the condition is missing: %.500s", body)
+			}
+			if tt.status == 207 && !strings.HasSuffix(strings.TrimSpace(body), "</D:multistatus>") {
+				t.Errorf("the answer has no end: %.100s", body[len(body)-100:])
+			}
+		})
+	}
+}
+
+// The owners of the locks on a collection are listed for each member, too.
+func TestLargeOwners(t *testing.T) {
+	h := New(memory.New(nil).Backend(), nil)
+	do(h, "MKCOL", "/c", "")
+	do(h, "PUT", "/c/f", "x")
+	large := strings.Replace(lockShared, "</lockinfo>", "<owner>"+strings.Repeat("o", 2000)+"</owner></lockinfo>", 1)
+	for i, want := range []int{200, 200, 507, 507} {
+		if got := do(h, "LOCK", "/c", large).StatusCode; got != want {
+			t.Errorf("lock %d with a large owner = %d, want %d", i, got, want)
+		}
+	}
+	for i := range 3 { // the small ones of others have room
+		if got := do(h, "LOCK", "/c/f", lockShared).StatusCode; got != 200 {
+			t.Errorf("lock %d without an owner = %d, want 200", i, got)
+		}
+	}
+}
+
 const lockShared = `<lockinfo xmlns="DAV:"><lockscope><shared/></lockscope><locktype><write/></locktype></lockinfo>`
 
 // DAV:lockdiscovery lists every lock on a resource for each member of a listing. So the number of

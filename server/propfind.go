@@ -84,6 +84,9 @@ func (h *Handler) setContentLocation(q *request, r props.Resource) {
 func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.Depth, noroot bool, query props.Query) error {
 	out := multistatus.NewWriter(q.w, q.Request)
 	finder := h.registry.NewFinder(h.withListing(q.ctx, r.Path), out.Format(), query, h.property)
+	if err := h.checkAmplification(q, t, r, depth, finder.NamesSize()); err != nil {
+		return err
+	}
 	scan := props.NewScan(q.ctx, t.Props)
 	each := h.hrefs(q.ctx).Hrefs()
 	var member props.Resource
@@ -133,6 +136,30 @@ func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.De
 	}
 	if err := out.Close(); err != nil {
 		return abort(err)
+	}
+	return nil
+}
+
+// checkAmplification returns 507 if the names in a PROPFIND, which take size bytes for each member,
+// would take more than maxListedNames for all of them. Every member has to repeat each of them, be
+// it as 404 (RFC 4918 §9.1), so that a small request would have an answer of gigabytes. It counts
+// the members before the answer begins: a listing that ends early is worse than none, since clients
+// take it for whole (RFC 6578 §3.7 has this condition where a result cannot be truncated). Only
+// what asks for many names is counted, and no further than the limit.
+func (h *Handler) checkAmplification(q *request, t *tree.Tree, r props.Resource, depth tree.Depth, size int) error {
+	if size <= freeNamesSize || depth == tree.Zero {
+		return nil
+	}
+	left := maxListedNames / size
+	for _, err := range h.withoutJunk(t).Walk(q.ctx, r, depth) {
+		if q.ctx.Err() != nil {
+			return err
+		}
+		if left--; left < 0 {
+			e := &multistatus.Error{Status: http.StatusInsufficientStorage, Condition: multistatus.Precondition(multistatus.NumberOfMatchesWithinLimits)}
+			e.Description = "So many properties of so many members would be too long an answer: ask for fewer, or for one collection after another."
+			return e
+		}
 	}
 	return nil
 }
@@ -267,4 +294,9 @@ const (
 	maxNames      = 2048
 	maxNamesSize  = 128 << 10
 	maxUpdateSize = 8 << 20
+	// freeNamesSize is how many bytes of names may be asked for of any number of members. Clients
+	// ask for at most 30 properties at once.
+	freeNamesSize = 4 << 10
+	// maxListedNames bounds the bytes of larger queries, for all members together.
+	maxListedNames = 64 << 20
 )

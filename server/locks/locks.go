@@ -109,8 +109,8 @@ type Options struct {
 var (
 	// ErrNoSuchLock reports that no lock has this token: it is unknown, unlocked or expired.
 	ErrNoSuchLock = errors.New("no such lock")
-	// ErrTooMany reports that a new lock would exceed MaxLocks, MaxLocksPerPrincipal, or 16 locks
-	// that cover one resource.
+	// ErrTooMany reports that a new lock would exceed MaxLocks, MaxLocksPerPrincipal, 16 locks that
+	// cover one resource, or twice MaxOwner of their owners.
 	ErrTooMany = errors.New("too many locks")
 	// ErrOwnerTooLarge reports that DAV:owner is larger than MaxOwner.
 	ErrOwnerTooLarge = errors.New("lock owner too large")

@@ -110,7 +110,7 @@ func (t *Table) Create(l Lock) (Lock, error) {
 		return Lock{}, fmt.Errorf("%w: %q holds %d", ErrTooMany, l.Principal, n)
 	}
 	if t.overShared(l) {
-		return Lock{}, fmt.Errorf("%w: %s or a member has %d", ErrTooMany, l.Root, maxShared)
+		return Lock{}, fmt.Errorf("%w: %s or a member has %d, or large ones", ErrTooMany, l.Root, maxShared)
 	}
 	for l.Token = ""; l.Token == "" || t.byToken[l.Token] != nil; {
 		var err error
@@ -324,10 +324,17 @@ func (t *Table) conflict(l Lock) error {
 	return &ConflictError{Root: l.Root, Locks: clones(found)}
 }
 
-// overShared reports whether more than maxShared locks would cover one resource with l: its root,
-// or the root of a lock below. It is called after conflict returned nil, so all of them are shared.
+// overShared reports whether more than maxShared locks would cover one resource with l, or locks
+// whose owners have more than twice MaxOwner: its root, or the root of a lock below. It is called
+// after conflict returned nil, so all of them are shared.
 func (t *Table) overShared(l Lock) bool {
-	full := func(p davpath.Path) bool { return len(t.covering(p, false)) >= maxShared }
+	full := func(p davpath.Path) bool {
+		covering, size := t.covering(p, false), l.ownerSize()
+		for _, o := range covering {
+			size += o.ownerSize()
+		}
+		return len(covering) >= maxShared || size > 2*t.maxOwnerBytes
+	}
 	from, to := 0, 0
 	if l.Infinite {
 		from, to = t.below(l.Root)

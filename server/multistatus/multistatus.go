@@ -82,6 +82,7 @@ const (
 	NoExternalEntities            = "no-external-entities"
 	PreservedLiveProperties       = "preserved-live-properties"
 	PropfindFiniteDepth           = "propfind-finite-depth"
+	NumberOfMatchesWithinLimits   = "number-of-matches-within-limits" // RFC 3744 §9, RFC 6578 §3.7
 	CannotModifyProtectedProperty = "cannot-modify-protected-property"
 	QuotaNotExceeded              = "quota-not-exceeded"
 	SufficientDiskSpace           = "sufficient-disk-space"
