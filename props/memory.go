@@ -12,6 +12,10 @@ import (
 
 // Memory is a Store in memory. The zero value is empty and ready for use.
 type Memory struct {
+	// Max bounds the memory that all properties together take, about, in bytes. 0 is no limit. It
+	// must not change.
+	Max int64
+
 	mu    sync.RWMutex
 	root  *node
 	moves map[davpath.Path]davpath.Path
@@ -23,6 +27,24 @@ type node struct {
 	properties []Property // never changed in place: readers hold them without the lock
 	orphaned   time.Time
 	members    map[string]*node
+	size       int64 // of the properties of this resource, and of everything below it
+}
+
+// sizeOf returns the memory that properties take, about.
+func sizeOf(properties []Property) (n int64) {
+	const each = 256
+	for i := range properties {
+		n += int64(properties[i].Size()) + each
+	}
+	return n
+}
+
+// total returns the size of n, and of everything below it.
+func (n *node) total() int64 {
+	if n == nil {
+		return 0
+	}
+	return n.size
 }
 
 // get returns the properties of n.
@@ -59,7 +81,9 @@ func (n *node) with(names []string, other *node) *node {
 		if n == nil {
 			n = new(node)
 		}
-		if member := n.members[names[0]].with(names[1:], other); member == nil {
+		n.size -= n.members[names[0]].total()
+		member := n.members[names[0]].with(names[1:], other)
+		if n.size += member.total(); member == nil {
 			delete(n.members, names[0])
 		} else {
 			if n.members == nil {
@@ -76,9 +100,10 @@ func (n *node) with(names []string, other *node) *node {
 
 // set replaces the properties of one resource. Its members keep theirs.
 func (m *Memory) set(p davpath.Path, properties []Property) {
-	n := &node{properties: properties}
+	n := &node{properties: properties, size: sizeOf(properties)}
 	if old := m.find(p); old != nil {
 		n.members = old.members
+		n.size += old.size - sizeOf(old.properties)
 	}
 	m.put(p, n)
 }
@@ -150,14 +175,38 @@ func (m *Memory) Patch(_ context.Context, p davpath.Path, changes []Change) erro
 	if err := CheckQuota(before, after); err != nil {
 		return err
 	}
+	if m.full(sizeOf(after) - sizeOf(before)) {
+		return ErrFull
+	}
 	m.set(p, after)
 	return nil
+}
+
+// full reports whether there is no room for growth more bytes.
+func (m *Memory) full(growth int64) bool {
+	return m.Max > 0 && growth > 0 && m.root.total()+growth > m.Max
+}
+
+// growth returns by how much ops make the properties larger, about.
+func (m *Memory) growth(ops []Op) (n int64) {
+	for _, o := range ops {
+		switch o := o.(type) {
+		case Set:
+			n += sizeOf(o.Properties) - sizeOf(m.find(o.Path).get())
+		case Delete:
+			n -= m.find(o.Path).total()
+		}
+	}
+	return n
 }
 
 // Update implements Store.
 func (m *Memory) Update(_ context.Context, ops ...Op) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if AnySet(ops) && m.full(m.growth(ops)) {
+		return ErrFull
+	}
 	for _, o := range ops {
 		m.apply(o)
 	}

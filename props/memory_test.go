@@ -16,6 +16,11 @@ func TestMemory(t *testing.T) {
 	propstest.Test(t, func(*testing.T) props.Store { return &props.Memory{} })
 }
 
+func TestMemoryFull(t *testing.T) {
+	s := &props.Memory{Max: 1 << 20}
+	propstest.TestFull(t, s, func() props.Store { return s })
+}
+
 // A PROPPATCH beyond the limits is refused as a whole (RFC 4918 §9.2), with the error that becomes
 // 507.
 func TestMemoryLimits(t *testing.T) {

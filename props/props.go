@@ -13,6 +13,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"iter"
+	"slices"
 	"syscall"
 	"time"
 
@@ -65,11 +66,11 @@ type Store interface {
 	// or may not be seen. An error is the last that it yields.
 	All(ctx context.Context, p davpath.Path) iter.Seq2[Entry, error]
 	// Patch applies changes in order, all or none. A property that is set again keeps its place.
-	// Patch returns the error of CheckQuota. The changes are durable when it returns, if the store
-	// is.
+	// Patch returns the error of CheckQuota, and ErrFull. The changes are durable when it returns,
+	// if the store is.
 	Patch(ctx context.Context, p davpath.Path, changes []Change) error
 	// Update applies ops in order, all or none, and durably as Patch does. If they change nothing
-	// it writes nothing.
+	// it writes nothing. It returns ErrFull only if there is a Set among them.
 	Update(ctx context.Context, ops ...Op) error
 	// Moves returns the moves with a MoveIntent that neither Move nor MoveDone has ended. While no
 	// request is running, they are those that an earlier process did not finish.
@@ -98,6 +99,14 @@ type Set struct {
 // Move replaces the properties of Dst and everything below it by those of Src and everything below
 // that. Src has none after it. It ends the MoveIntent of Src.
 type Move struct{ Src, Dst davpath.Path }
+
+// AnySet reports whether one of ops sets properties.
+func AnySet(ops []Op) bool {
+	return slices.ContainsFunc(ops, func(o Op) bool {
+		s, ok := o.(Set)
+		return ok && len(s.Properties) > 0
+	})
+}
 
 // Delete removes the properties of Path and of everything below it.
 type Delete struct{ Path davpath.Path }
@@ -144,6 +153,10 @@ func CheckQuota(before, after []Property) error {
 	}
 	return nil
 }
+
+// ErrFull reports that the properties of all resources together would exceed the limit of a Store.
+// A store refuses no change that makes them smaller, no Delete, and no move.
+var ErrFull = errors.Join(errors.New("the properties of all resources are too large"), syscall.EDQUOT)
 
 // Apply returns properties after changes, as Store.Patch must store them. It does not modify its
 // arguments.

@@ -17,7 +17,7 @@ import (
 // limitOptions are the flags that bound what clients can take of the server.
 type limitOptions struct {
 	connections, requests int
-	upload                size
+	upload, state         size
 	stall                 time.Duration
 }
 
@@ -26,6 +26,8 @@ func (l *limitOptions) define(flags *pflag.FlagSet) {
 	flags.IntVar(&l.connections, "max-connections", 1024, "`NUMBER` of connections; one address may have a quarter of them; 0 is no limit")
 	flags.IntVar(&l.requests, "max-requests", 256, "`NUMBER` of requests that one user, or else one address, may have under way; 0 is no limit")
 	flags.Var(&l.upload, "max-upload", "`SIZE` of a file that is uploaded, such as 10GiB (0 is what the disk has room for)")
+	l.state = 1 << 30
+	flags.Var(&l.state, "max-state", "`SIZE` of the properties that clients set, of all resources together")
 	flags.DurationVar(&l.stall, "stall", time.Minute, "`TIME` in which something of a request or an answer must move, or it is cut; 0 is never")
 }
 

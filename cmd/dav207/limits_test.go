@@ -520,3 +520,56 @@ func literals(t *testing.T, i uint32) []byte {
 	}
 	return block.Bytes()
 }
+
+// --max-state: what clients set is bounded for all resources together, on the disk and in memory. A
+// PROPPATCH beyond it is 507 with quota-not-exceeded (RFC 4331 §6) for its property and changes
+// nothing; a COPY says which resource has lost its properties; and all that makes room works.
+func TestLimitOfState(t *testing.T) {
+	value := strings.Repeat("v", 50_000)
+	set := `<propertyupdate xmlns="DAV:"><set><prop><x xmlns="urn:x">` + value + `</x></prop></set></propertyupdate>`
+	const remove = `<propertyupdate xmlns="DAV:"><remove><prop><x xmlns="urn:x"/></prop></remove></propertyupdate>`
+	const ask = `<propfind xmlns="DAV:"><prop><x xmlns="urn:x"/></prop></propfind>`
+	for _, args := range [][]string{{t.TempDir()}, {t.TempDir(), "--state", "memory"}, {"--memory"}} {
+		t.Run(strings.Join(args[len(args)-1:], " "), func(t *testing.T) {
+			s := startCommand(t, append([]string{"serve", "--addr", "127.0.0.1:0", "--max-state", "200KB"}, args...)...)
+			do(t, "MKCOL", s.base+"c", "")
+			for i := range 5 {
+				do(t, "PUT", fmt.Sprintf("%sc/f%d", s.base, i), "x")
+			}
+			for i, want := range []string{"200 OK", "200 OK", "200 OK", "507 "} {
+				code, body := do(t, "PROPPATCH", fmt.Sprintf("%sc/f%d", s.base, i), set)
+				if code != 207 || !strings.Contains(body, want) || strings.Contains(body, "<D:quota-not-exceeded/>") != (want == "507 ") {
+					t.Errorf("PROPPATCH %d = %d %s, want %s", i, code, body, want)
+				}
+			}
+			if code, body := do(t, "PROPFIND", s.base+"c/f3", ask, "Depth", "0"); code != 207 || !strings.Contains(body, "404 ") {
+				t.Errorf("what was refused is there: %d %s", code, body)
+			}
+			for _, src := range []string{"c/f0", "c"} {
+				code, body := do(t, "COPY", s.base+src, "", "Destination", "/copy")
+				if code != 507 && !(code == 207 && strings.Contains(body, "507 ")) || !strings.Contains(body, "<D:quota-not-exceeded/>") {
+					t.Errorf("COPY of %s = %d %s, want 507", src, code, body)
+				}
+			}
+			for _, step := range []struct {
+				method, name, body string
+				want               int
+			}{
+				{"MOVE", "c", "", 201}, {"PROPFIND", "copy2/f0", ask, 207}, {"COPY", "copy2/f4", "", 204}, {"PUT", "copy2/f1", "y", 204},
+				{"PROPPATCH", "copy2/f0", remove, 207}, {"PROPPATCH", "copy2/f3", set, 207},
+			} {
+				destination := "/copy2"
+				if step.method == "COPY" {
+					destination = "/copy2/f2" // gives back what that had
+				}
+				code, body := do(t, step.method, s.base+step.name, step.body, "Destination", destination)
+				if code != step.want || step.want == 207 && !strings.Contains(body, "200 OK") {
+					t.Errorf("%s %s = %d %.300s, want %d", step.method, step.name, code, body, step.want)
+				}
+			}
+			if code, _ := do(t, "LOCK", s.base+"copy2/f0", `<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>`); code != 200 {
+				t.Errorf("LOCK = %d, want 200", code)
+			}
+		})
+	}
+}

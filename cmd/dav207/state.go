@@ -40,7 +40,9 @@ func (s *state) Close() error {
 	return errors.Join(err, s.file.Close())
 }
 
-func memoryState() *state { return &state{props: &props.Memory{}, locks: locks.New(nil)} }
+func (o *serveOptions) memoryState() *state {
+	return &state{props: &props.Memory{Max: int64(o.limits.state)}, locks: locks.New(nil)}
+}
 
 // openState opens the state of the files in dirs, and lets "dav207 locks" ask for it.
 func (o *settings) openState(ctx context.Context, dirs []string, log *slog.Logger) (*state, error) {
@@ -63,7 +65,7 @@ func (o *settings) openState(ctx context.Context, dirs []string, log *slog.Logge
 // loadState opens the state of the files in dir, with its locks.
 func (o *settings) loadState(ctx context.Context, dir string, control *controller, log *slog.Logger) (*state, error) {
 	if o.memory || o.state == inMemory {
-		return memoryState(), nil
+		return o.memoryState(), nil
 	}
 	file, err := o.stateFile(dir)
 	if err != nil {
@@ -73,11 +75,11 @@ func (o *settings) loadState(ctx context.Context, dir string, control *controlle
 	exists := err == nil
 	if o.state == "" && !exists && !o.readOnly && !writable(dir) && !writable(filepath.Dir(file)) {
 		log.Warn("the directory cannot be written to: properties and locks end with this process", slog.String("dir", dir))
-		return memoryState(), nil
+		return o.memoryState(), nil
 	}
 	store, readOnly, err := o.openStore(dir, file, log)
 	if readOnly && errors.Is(err, fs.ErrNotExist) {
-		return memoryState(), nil // no state, and none may be created
+		return o.memoryState(), nil // no state, and none may be created
 	}
 	if err != nil {
 		return nil, err
@@ -126,7 +128,8 @@ func (o *settings) stateFile(dir string) (string, error) {
 // and logs a warning. Its errors say what the user can do, except fs.ErrNotExist of a file that is
 // opened read-only.
 func (o *settings) openStore(dir, file string, log *slog.Logger) (store *boltprops.Store, readOnly bool, err error) {
-	options := &boltprops.Options{ReadOnly: o.readOnly, Lazy: true, NoFollow: o.state == "", SyncLocks: o.fsync, Logger: log}
+	options := &boltprops.Options{ReadOnly: o.readOnly, Lazy: true, NoFollow: o.state == "", SyncLocks: o.fsync,
+		MaxBytes: int64(o.limits.state), Logger: log}
 	store, err = boltprops.Open(file, options)
 	if o.state == "" && !options.ReadOnly && (errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) && !writable(dir)) {
 		log.Warn("the state cannot be written to: properties and locks are shown as they were kept, properties cannot be changed, "+

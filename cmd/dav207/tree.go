@@ -121,7 +121,7 @@ func (o *settings) openTree(ctx context.Context, args []string, log *slog.Logger
 		if err != nil {
 			return nil, err
 		}
-		opts.Locks = kept.locks
+		opts.Props, opts.Locks = kept.props, kept.locks
 		s.handler, s.what, s.close = server.New(fsbackend.New(memory.New(nil)), opts), "an empty tree in memory", kept.Close
 		return s, nil
 	}

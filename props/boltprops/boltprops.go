@@ -44,7 +44,11 @@ type Options struct {
 	NoFollow bool
 	// SyncLocks makes Sync wait until a lock is written, whatever becomes of it.
 	SyncLocks bool
-	Logger    *slog.Logger // nil discards
+	// MaxBytes bounds what the file holds: properties, the names of their resources, and locks. The
+	// file itself may be up to twice as large. Beyond it properties are refused with props.ErrFull;
+	// locks have limits of their own. 0 is no limit.
+	MaxBytes int64
+	Logger   *slog.Logger // nil discards
 }
 
 // Store is a props.Store and a locks.Journal in one file. It is safe for concurrent use. After
@@ -54,9 +58,9 @@ type Store struct {
 	opts Options
 	log  *slog.Logger
 
-	state  atomic.Pointer[state]        // nil as long as there is no file
-	size   atomic.Int64                 // of the file, after the last commit
-	broken atomic.Pointer[DamagedError] // why the file cannot be used any more
+	state    atomic.Pointer[state]        // nil as long as there is no file
+	fileSize atomic.Int64                 // of the file, after the last commit
+	broken   atomic.Pointer[DamagedError] // why the file cannot be used any more
 
 	mu      sync.Mutex
 	waiting []*change              // guarded by mu, as is what follows
@@ -67,6 +71,7 @@ type Store struct {
 	writing   chan struct{} // has a value while a goroutine commits; it guards what follows
 	dir       *os.Root      // that of the file; nil as long as there is none
 	uncertain bool          // what readers see may not be durable
+	size      int64         // what the file holds, see Options.MaxBytes
 
 	delay   time.Duration // how long a lock may be pending
 	closed  atomic.Bool

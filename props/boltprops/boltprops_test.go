@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -110,6 +111,37 @@ func TestLimits(t *testing.T) {
 	}
 	if err := s.Patch(t.Context(), long, set("x", "1")); !errors.Is(err, syscall.ENAMETOOLONG) {
 		t.Errorf("a path of 40,000 bytes: got %v, want %v", err, syscall.ENAMETOOLONG)
+	}
+}
+
+// Options.MaxBytes bounds the properties of all resources, also after a restart.
+func TestFull(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state")
+	open := func() *Store {
+		s, err := Open(file, &Options{MaxBytes: 1 << 20, Lazy: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := open()
+	propstest.TestFull(t, s, func() props.Store {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		s = open()
+		return s
+	})
+	defer s.Close()
+	if info, err := os.Stat(file); err != nil || info.Size() > 4<<20 {
+		t.Errorf("the file: %v, %v", info, err)
+	}
+	counted := s.size
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s = open(); s.size != counted {
+		t.Errorf("it holds %d bytes, %d were counted", s.size, counted)
 	}
 }
 

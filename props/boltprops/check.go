@@ -42,6 +42,7 @@ func (s *Store) check(st *state) (version int, err error) {
 	if id := slices.Index(c.seen, false); id >= 0 {
 		return 0, wrong("page %d is neither used nor free", id)
 	}
+	s.size = c.size
 	if c.damaged > 0 {
 		s.log.Warn("entries of the state are damaged: what needs them fails", "file", s.file, "entries", c.damaged)
 	}
@@ -83,12 +84,12 @@ func (s *Store) Check(ctx context.Context) error {
 
 // Size returns the size of the file in bytes, 0 as long as there is none. It does not wait for the
 // disk.
-func (s *Store) Size() int64 { return s.size.Load() }
+func (s *Store) Size() int64 { return s.fileSize.Load() }
 
 // measure is called after each change of the size.
 func (s *Store) measure(st *state) {
 	if info, err := st.file.Stat(); err == nil {
-		s.size.Store(info.Size())
+		s.fileSize.Store(info.Size())
 	}
 }
 
@@ -148,6 +149,7 @@ func readMeta(file io.ReaderAt) (meta []byte, intact int) {
 type checker struct {
 	file    io.ReaderAt
 	seen    []bool // by number of the page: it is used or free
+	size    int64  // of all entries
 	damaged int    // entries with a wrong checksum: they fail only the calls that need them
 }
 
@@ -222,6 +224,9 @@ func (c *checker) node(b []byte, last *[]byte) error {
 // bytes. If the number is zero the page itself follows.
 func (c *checker) value(flags uint32, k, value []byte) error {
 	const bucket, inline = 1, 16
+	if flags == 0 {
+		c.size += entrySize(k, value)
+	}
 	switch {
 	case flags == 0 && !intact(k, value):
 		c.damaged++

@@ -32,6 +32,18 @@ type txn struct {
 	props    *bbolt.Bucket
 	readOnly bool // the first change returns errChange
 	writes   int
+	growth   int64 // of what the file holds
+	room     int64 // for growth by properties
+}
+
+// bounded calls apply, and returns props.ErrFull if what it adds does not fit.
+func (t *txn) bounded(apply func() error) error {
+	before := t.growth
+	err := apply()
+	if err == nil && t.growth > max(before, t.room) {
+		err = props.ErrFull
+	}
+	return err
 }
 
 // bucket returns a bucket, or nil if there is no file.
@@ -62,6 +74,7 @@ func (t *txn) put(b *bbolt.Bucket, k, value []byte) error {
 		return errChange
 	}
 	t.writes++
+	t.growth += entrySize(k, value) - entrySize(k, get(b, k))
 	return b.Put(k, value)
 }
 
@@ -74,7 +87,16 @@ func (t *txn) remove(b *bbolt.Bucket, k []byte) error {
 		return errChange
 	}
 	t.writes++
+	t.growth -= entrySize(k, get(b, k))
 	return b.Delete(k)
+}
+
+// entrySize returns the size of an entry, 0 if value is nil.
+func entrySize(k, value []byte) int64 {
+	if value == nil {
+		return 0
+	}
+	return int64(len(k) + len(value))
 }
 
 // pair is a key and its value, valid during the transaction.

@@ -3,6 +3,7 @@ package boltprops
 import (
 	"context"
 	"errors"
+	"math"
 	"runtime"
 	"slices"
 	"syscall"
@@ -13,20 +14,28 @@ import (
 )
 
 // Patch implements props.Store. It returns syscall.EDQUOT for more properties than props.CheckQuota
-// allows, and syscall.ENOSPC or syscall.EDQUOT if the disk is full.
+// allows, props.ErrFull, and syscall.ENOSPC or syscall.EDQUOT if the disk is full.
 func (s *Store) Patch(ctx context.Context, p davpath.Path, changes []props.Change) error {
-	return s.change(ctx, func(t *txn) error { return t.patch(p, changes) })
+	return s.change(ctx, func(t *txn) error {
+		return t.bounded(func() error { return t.patch(p, changes) })
+	})
 }
 
 // Update implements props.Store.
 func (s *Store) Update(ctx context.Context, ops ...props.Op) error {
 	return s.change(ctx, func(t *txn) error {
-		for _, op := range ops {
-			if err := t.apply(op); err != nil {
-				return err
+		apply := func() error {
+			for _, op := range ops {
+				if err := t.apply(op); err != nil {
+					return err
+				}
 			}
+			return nil
 		}
-		return nil
+		if props.AnySet(ops) {
+			return t.bounded(apply)
+		}
+		return apply()
 	})
 }
 
@@ -155,6 +164,10 @@ func (s *Store) transact(changes []*change) error {
 		return apply(&txn{readOnly: true})
 	}
 	return s.run(st, true, func(t *txn) error {
+		t.room = math.MaxInt64
+		if s.opts.MaxBytes > 0 {
+			t.room = s.opts.MaxBytes - s.size
+		}
 		if err := apply(t); err != nil {
 			return err
 		}
@@ -178,12 +191,14 @@ func (s *Store) commitTxn(st *state, t *txn) error {
 			return nil
 		})
 		if s.uncertain {
+			s.size += t.growth
 			err = errors.Join(err, errUncertain)
 		}
 		return err
 	}
 	s.uncertain = false
 	s.measure(st)
+	s.size += t.growth
 	s.commits.Add(1)
 	return nil
 }
