@@ -39,7 +39,7 @@ var allowed = map[string]string{
 
 	"server/multistatus/inspect": "server/multistatus server/wire",
 
-	"server/batch":       "server/davpath server/early server/multistatus server/origin server/reqbody server/wire | golang.org/x/net",
+	"server/batch":       "server/davpath server/early server/multistatus server/origin server/reqbody server/wire server/limits | golang.org/x/net",
 	"props":              "fsbackend server/multistatus server/davpath server/access server/davxml",
 	"props/boltprops":    "props server/locks server/davpath server/multistatus | go.etcd.io/bbolt",
 	"server/davheader":   "server/tree server/davpath server/multistatus",

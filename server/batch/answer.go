@@ -1,7 +1,10 @@
 package batch
 
 import (
+	"bytes"
+	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -74,14 +77,29 @@ func (a *answer) stop() {
 }
 
 // write appends a result. It returns an error if the connection is lost.
-func (a *answer) write(result []byte, ok bool) error {
+func (a *answer) write(result []byte, ok bool) error { return a.copy(bytes.NewReader(result), ok) }
+
+// copy is write for a result that is read in parts. The mutex keeps white space out of it.
+func (a *answer) copy(result io.Reader, ok bool) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.more {
 		a.buf = append(a.buf, ",\n"...)
 	}
 	a.more = true
-	a.buf = append(a.buf, result...)
+	for a.err == nil {
+		from := len(a.buf)
+		a.buf = slices.Grow(a.buf, writeSize)[:from+writeSize]
+		n, err := io.ReadFull(result, a.buf[from:])
+		a.buf = a.buf[:from+n]
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			break
+		}
+		if err != nil {
+			a.err = err
+		}
+		a.sendIfDue(!ok)
+	}
 	a.sendIfDue(!ok)
 	return a.err
 }

@@ -23,6 +23,7 @@ import (
 
 	"dav207/server/davpath"
 	"dav207/server/early"
+	"dav207/server/limits"
 	"dav207/server/multistatus"
 	"dav207/server/origin"
 	"dav207/server/reqbody"
@@ -65,13 +66,18 @@ type Handler struct {
 	origins *origin.Server
 	path    davpath.Path
 	limits  []byte // as JSON
+
+	posts     http.Handler // post, of one user few at a time
+	batches   chan struct{}
+	large     chan struct{}
+	largeWait time.Duration
 }
 
 // New returns a Handler that runs items through next and passes all other requests on to it. opts
 // may be nil. New panics if opts are invalid: Prefix, Path or the path of a public URL is not a
 // valid path, or Path is the root or reserved.
 func New(next http.Handler, opts *Options) *Handler {
-	h := &Handler{next: next}
+	h := &Handler{next: next, batches: make(chan struct{}, maxBatches), large: make(chan struct{}, maxLarge), largeWait: maxLargeWait}
 	if opts != nil {
 		h.Options = *opts
 	}
@@ -86,6 +92,7 @@ func New(next http.Handler, opts *Options) *Handler {
 	if h.origins, err = origin.New(h.mapping, h.PublicURLs, h.TrustedProxies); err != nil {
 		panic(fmt.Sprintf("batch: %v", err))
 	}
+	h.posts = limits.Requests(limits.RequestOptions{MaxPerUser: maxPerUser, MaxPerAddress: maxPerUser, TrustedProxies: h.TrustedProxies})(http.HandlerFunc(h.post))
 	h.limits = fmt.Appendf(nil, `{"limits":{"items":%d,"bytes":%d,"depth":%d,"answerBytes":%d,"heldBytes":%d}}`+"\n",
 		h.MaxItems, h.MaxBytes, h.MaxDepth, h.MaxAnswer, h.MaxHeld)
 	return h
@@ -157,7 +164,7 @@ func (h *Handler) isBatchURL(r *http.Request) bool {
 // serve serves a request for the batch URL.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
-		h.post(wire.Wrap(w, r), r)
+		h.posts.ServeHTTP(wire.Wrap(w, r), r)
 		return
 	}
 	probe := r.WithContext(r.Context())
@@ -165,7 +172,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodOptions {
 		probe.Method, probe.Header = http.MethodHead, h.inherited(r)
 	}
-	res := h.newResult()
+	res := h.newResult(r.Context())
+	defer res.release()
 	h.perform(res, probe)
 	switch {
 	case r.Context().Err() != nil:
@@ -206,7 +214,14 @@ func setHeaders(head http.Header, contentType string) {
 // post runs a batch.
 func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 	body := reqbody.New(w, r)
-	e, err := h.readEnvelope(r, &body)
+	var e *envelope
+	var err error = errBusy
+	select {
+	case h.batches <- struct{}{}:
+		defer func() { <-h.batches }()
+		e, err = h.readEnvelope(r, &body)
+	default:
+	}
 	if e != nil {
 		defer e.body.Close()
 	}
@@ -219,6 +234,9 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 	respond := func() {
 		if failed.Status == http.StatusUnsupportedMediaType {
 			w.Header().Set("Accept-Post", multistatus.ContentTypeJSON)
+		}
+		if failed.Status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", "1")
 		}
 		send(w, r, failed.Status, multistatus.ContentTypeProblem, multistatus.AppendProblem(nil, failed))
 	}

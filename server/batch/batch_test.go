@@ -773,7 +773,7 @@ func TestNoRoomForResults(t *testing.T) {
 		{"it depends on one without room", strings.Replace(first, `,"if":"$5/$succeeded or not $5/$succeeded"`, "", 1) + strings.Join(large, ","),
 			"207: first=424 0=200 1=200 2=200 3=200 4=200 5=507", "", 500_000, nil},
 		{"no temp file", strings.Replace(first, `["5"]`, `["0","1","2","3","4","5"]`, 1) + strings.Join(large, ","),
-			"207: first=200 0=200 1=500 2=500 3=500 4=500 5=500", "/none", 0, nil},
+			"207: first=200 0=500 1=500 2=500 3=500 4=500 5=500", "/none", 0, nil},
 		{"stop", strings.Replace(first, `["5"]`, `["0","1","2","3","4","5"]`, 1) + strings.Join(large, ","),
 			"207: first=424 0=200 1=200 2=507 3=424 4=424 5=424", "", 1_500_000, []string{"Prefer", "continue-on-error=false"}},
 	} {

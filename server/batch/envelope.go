@@ -69,6 +69,12 @@ func (h *Handler) readEnvelope(r *http.Request, body *reqbody.Reader) (*envelope
 	case n > h.MaxBytes:
 		return e, tooLarge("The batch has more than the %d bytes that are allowed.", h.MaxBytes)
 	}
+	if n > spoolMemory {
+		if err := h.acquire(r.Context()); err != nil {
+			return e, err
+		}
+		defer h.release()
+	}
 	return e, h.parse(e)
 }
 

@@ -1,6 +1,8 @@
 package batch
 
 import (
+	"bytes"
+	"io"
 	"log/slog"
 	"net/http"
 
@@ -11,6 +13,7 @@ import (
 type held struct {
 	spool
 	results []heldResult // of each item
+	waiting int          // how many of them are in the spool
 }
 
 // heldResult is a result in the spool, or in memory. The zero value is none.
@@ -48,16 +51,27 @@ func (h *held) add(i int, result []byte, limit int64) error {
 		return err
 	}
 	h.results[i].section = at
+	h.waiting++
 	return nil
+}
+
+// sent forgets the result of item i. If none is left the spool is empty.
+func (h *held) sent(i int) {
+	if h.results[i].size > 0 {
+		if h.waiting--; h.waiting == 0 {
+			h.reset()
+		}
+	}
+	h.results[i] = heldResult{}
 }
 
 // has reports whether there is a result of item i. None is empty.
 func (h *held) has(i int) bool { return h.results[i].size > 0 || h.results[i].memory != nil }
 
-// bytes returns the result of item i, which must not be changed.
-func (h *held) bytes(i int) ([]byte, error) {
+// reader returns a reader of the result of item i.
+func (h *held) reader(i int) io.Reader {
 	if h.results[i].memory != nil {
-		return h.results[i].memory, nil
+		return bytes.NewReader(h.results[i].memory)
 	}
-	return h.spool.bytes(h.results[i].section)
+	return io.NewSectionReader(h, h.results[i].offset, h.results[i].size)
 }

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"log/slog"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -31,9 +32,10 @@ func (h *Handler) run(w http.ResponseWriter, r *http.Request, e *envelope) {
 	if preference != "" {
 		w.Header().Set("Preference-Applied", preference) // RFC 7240 §3
 	}
-	b := &run{envelope: e, h: h, r: r, origin: h.origins.Of(r), header: h.inherited(r), result: h.newResult(),
+	b := &run{envelope: e, h: h, r: r, origin: h.origins.Of(r), header: h.inherited(r), result: h.newResult(r.Context()),
 		ok: make([]bool, len(e.items)), held: held{results: make([]heldResult, len(e.items))}}
 	defer b.held.Close()
+	defer b.result.release()
 	out := newAnswer(w, e.plain, h.Silence)
 	defer out.stop()
 	next := 0 // the item whose result is sent next
@@ -42,6 +44,7 @@ func (h *Handler) run(w http.ResponseWriter, r *http.Request, e *envelope) {
 		b.runItem(i)
 		if i != next {
 			b.hold(i)
+			b.end()
 		}
 		members.Add(b.result.status, !b.ok[i])
 		multistatus.CountMembers(w, members)
@@ -72,14 +75,27 @@ func (b *run) abort(err error) {
 // that has no result yet.
 func (b *run) sendFrom(out *answer, i int) (next int, err error) {
 	b.buf = b.render(b.buf[:0], i)
-	err = out.write(b.buf, b.ok[i])
-	for i++; err == nil && i < len(b.items) && b.held.has(i); i++ {
-		var result []byte
-		if result, err = b.held.bytes(i); err == nil {
-			err = out.write(result, b.ok[i])
-		}
+	// What is large waits in a temp file for the client to read it, if there can be one.
+	if !b.result.held || b.held.add(i, b.buf, math.MaxInt64) != nil {
+		err = out.write(b.buf, b.ok[i])
+	}
+	b.end()
+	if !b.held.has(i) {
+		i++
+	}
+	for ; err == nil && i < len(b.items) && b.held.has(i); i++ {
+		err = out.copy(b.held.reader(i), b.ok[i])
+		b.held.sent(i)
 	}
 	return i, err
+}
+
+// end ends an item whose result is on its way. It keeps no large buffer.
+func (b *run) end() {
+	if b.result.held {
+		b.buf, b.result.body = nil, nil
+	}
+	b.result.release()
 }
 
 // runItem runs item i, unless what it depends on has failed. Its answer is in b.result.
@@ -119,6 +135,11 @@ func (b *run) runItem(i int) {
 func (b *run) operation(i int) (*operation, error) {
 	if op := b.items[i].op; op != nil {
 		return op, nil
+	}
+	if b.items[i].size > spoolMemory {
+		if err := b.result.acquire(); err != nil {
+			return nil, err
+		}
 	}
 	raw, err := b.body.bytes(b.items[i].section)
 	if err != nil {

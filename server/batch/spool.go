@@ -8,8 +8,9 @@ import (
 	"dav207/server/multistatus"
 )
 
-// spoolMemory is the number of bytes that a spool keeps in memory.
-const spoolMemory = 1 << 20
+// spoolMemory is the number of bytes that a spool keeps in memory. What is larger is large: see
+// Handler.acquire.
+const spoolMemory = 256 << 10
 
 // spool keeps bytes in memory, or from spoolMemory on in a temp file. The zero value is empty. It
 // is not safe for concurrent use.
@@ -85,6 +86,14 @@ func (s *spool) bytes(part section) ([]byte, error) {
 	buf := make([]byte, part.size)
 	_, err := s.file.ReadAt(buf, part.offset)
 	return buf, asFault(err)
+}
+
+// reset empties the spool. The temp file stays open.
+func (s *spool) reset() {
+	s.memory, s.size = s.memory[:0], 0
+	if s.file != nil {
+		s.file.Truncate(0) // else it is written over
+	}
 }
 
 // Close removes the temp file.
