@@ -573,3 +573,49 @@ func TestLimitOfState(t *testing.T) {
 		})
 	}
 }
+
+// With HTTP/2 a stream that does not move is reset, and the others of its connection go on.
+func TestStalledStreams(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	if err := os.WriteFile(filepath.Join(dir, "large"), make([]byte, 64<<20), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	s := startCommand(t, strings.Fields("serve "+dir+" --addr 127.0.0.1:0 --stall 1s --tls-self-signed")...)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}}
+	get := func(name string) *http.Response {
+		t.Helper()
+		res, err := client.Get(s.base + name)
+		if err != nil || res.ProtoMajor != 2 {
+			t.Fatalf("GET = %v, %v, want HTTP/2", res, err)
+		}
+		t.Cleanup(func() { res.Body.Close() })
+		return res
+	}
+	stalled := get("large")
+	body, w := io.Pipe()
+	defer w.Close()
+	go func() {
+		w.Write([]byte("half"))
+	}()
+	r, _ := http.NewRequest("PUT", s.base+"f", body)
+	r.ContentLength = 8
+	if res, err := client.Do(r); err == nil {
+		if res.Body.Close(); res.StatusCode != 408 {
+			t.Errorf("PUT = %s, want 408", res.Status)
+		}
+	}
+	for _, line := range []string{"method=PUT path=/f status=408", "method=GET path=/large status=200 bytes="} {
+		eventually(t, line+" in the log", func() bool { return strings.Contains(s.stderr.String(), line) })
+	}
+	if n, err := io.Copy(io.Discard, stalled.Body); err == nil || n == 64<<20 {
+		t.Errorf("a reader that has stalled gets %d bytes, %v", n, err)
+	}
+	if res := get(""); res.StatusCode != 200 {
+		t.Errorf("GET on the same connection = %s", res.Status)
+	}
+	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
+		t.Errorf("left behind: %v, %v", names, err)
+	}
+}
