@@ -217,6 +217,26 @@ func (r readOnly) AllowsSome(ctx context.Context, p access.Privilege, path davpa
 	return p == access.Read && (!ok || whole.AllowsSome(ctx, p, path))
 }
 
+// ForListing implements access.ListingPolicy.
+func (r readOnly) ForListing(ctx context.Context) (context.Context, bool) {
+	if remembers, ok := r.policy.(access.ListingPolicy); ok {
+		return remembers.ForListing(ctx)
+	}
+	return ctx, true
+}
+
+// forListing returns the context for a listing, and the policy for the properties there.
+func (h *Handler) forListing(ctx context.Context) (context.Context, access.PropertyPolicy) {
+	property := h.property
+	if remembers, ok := h.policy.(access.ListingPolicy); ok {
+		var byProperty bool
+		if ctx, byProperty = remembers.ForListing(ctx); !byProperty {
+			property = nil
+		}
+	}
+	return ctx, property
+}
+
 // coveringLocks returns the locks that cover a resource, under p and under its real path.
 func (h *Handler) coveringLocks(ctx context.Context, p davpath.Path) []locks.Lock {
 	if h.locks.Len() == 0 {

@@ -45,13 +45,14 @@ func (h *Handler) lockable(ctx context.Context) func(davpath.Path) bool {
 	var collection davpath.Path
 	members, all, some := 0, false, false
 	return func(p davpath.Path) bool {
-		parent := p.Parent()
-		if members++; collection != parent || p.IsRoot() {
-			collection, members = parent, 1
+		if _, another := p.MemberOf(collection); another {
+			members++
+		} else {
+			collection, members = p.Parent(), 1
 		}
 		if members == 2 {
-			some = h.allowsSome(ctx, access.WriteContent, parent) && h.allowsSome(ctx, access.Lock, parent)
-			all = some && h.allowsAll(ctx, parent, access.WriteContent, access.Lock)
+			some = h.allowsSome(ctx, access.WriteContent, collection) && h.allowsSome(ctx, access.Lock, collection)
+			all = some && h.allowsAll(ctx, collection, access.WriteContent, access.Lock)
 		}
 		if members > 1 && (all || !some) {
 			return all

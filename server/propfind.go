@@ -83,7 +83,11 @@ func (h *Handler) setContentLocation(q *request, r props.Resource) {
 // One piece: the closures share the current member, so that a listing allocates none per member.
 func (h *Handler) list(q *request, t *tree.Tree, r props.Resource, depth tree.Depth, noroot bool, query props.Query) error {
 	out := multistatus.NewWriter(q.w, q.Request)
-	finder := h.registry.NewFinder(h.withListing(q.ctx, r.Path), out.Format(), query, h.property)
+	property := h.property
+	if depth != tree.Zero {
+		q.ctx, property = h.forListing(q.ctx)
+	}
+	finder := h.registry.NewFinder(h.withListing(q.ctx, r.Path), out.Format(), query, property)
 	if err := h.checkAmplification(q, t, r, depth, finder.NamesSize()); err != nil {
 		return err
 	}

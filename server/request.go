@@ -82,16 +82,17 @@ func (h *Handler) allow(q *request, without string) string {
 func (h *Handler) usableMethods(ctx context.Context, path davpath.Path) map[string]bool {
 	may := func(p access.Privilege, at davpath.Path) bool { return h.allowsSome(ctx, p, at) }
 	reads, adds, removes := may(access.Read, path), may(access.Bind, path), may(access.Unbind, path)
-	writes := adds || may(access.WriteContent, path)
-	addsAnywhere := may(access.Bind, davpath.Root)
+	writes, patches := adds || may(access.WriteContent, path), may(access.WriteProperties, path)
 	locks := writes && may(access.Lock, path)
+	unlocks := locks || may(access.Unlock, path)
+	addsAnywhere := may(access.Bind, davpath.Root)
 	return map[string]bool{
 		http.MethodOptions: true, http.MethodGet: reads, http.MethodHead: reads, "PROPFIND": reads,
 		http.MethodPut: writes, http.MethodDelete: removes, "MKCOL": adds,
 		"COPY":      reads && (addsAnywhere || may(access.WriteContent, davpath.Root)),
 		"MOVE":      removes && addsAnywhere,
-		"PROPPATCH": may(access.WriteProperties, path),
-		"LOCK":      locks, "UNLOCK": locks || may(access.Unlock, path),
+		"PROPPATCH": patches,
+		"LOCK":      locks, "UNLOCK": unlocks,
 	}
 }
 

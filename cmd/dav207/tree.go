@@ -42,6 +42,7 @@ type policy struct{ now atomic.Pointer[rules.List] } // nil: everything is allow
 var _ interface {
 	access.PropertyPolicy
 	access.TreePolicy
+	access.ListingPolicy
 } = (*policy)(nil)
 
 // Check implements access.Policy.
@@ -61,6 +62,14 @@ func (p *policy) CheckProperty(ctx context.Context, privilege access.Privilege, 
 		return l.CheckProperty(ctx, privilege, path, name)
 	}
 	return nil
+}
+
+// ForListing implements access.ListingPolicy.
+func (p *policy) ForListing(ctx context.Context) (_ context.Context, byProperty bool) {
+	if l := p.now.Load(); l != nil {
+		return l.ForListing(ctx)
+	}
+	return ctx, false
 }
 
 // AllowsAll implements access.TreePolicy.

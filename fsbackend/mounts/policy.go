@@ -42,6 +42,7 @@ func (p propertyPolicy) Check(ctx context.Context, what access.Privilege, path d
 var (
 	_ access.TreePolicy     = policy{}
 	_ access.UnlockPolicy   = policy{}
+	_ access.ListingPolicy  = policy{}
 	_ access.TreePolicy     = propertyPolicy{}
 	_ access.UnlockPolicy   = propertyPolicy{}
 	_ access.PropertyPolicy = propertyPolicy{}
@@ -90,6 +91,14 @@ func (p policy) AllowsSome(ctx context.Context, what access.Privilege, path davp
 	}
 	n, readOnly, err := p.t.protected(ctx, path)
 	return err == nil && (!readOnly || n.hasWritable())
+}
+
+// ForListing implements access.ListingPolicy.
+func (p policy) ForListing(ctx context.Context) (_ context.Context, byProperty bool) {
+	if next, ok := p.next.(access.ListingPolicy); ok {
+		return next.ForListing(ctx)
+	}
+	return ctx, true
 }
 
 // CheckOwnUnlock implements access.UnlockPolicy.

@@ -24,25 +24,33 @@ import (
 
 // side is one of the servers or programs that contest compares.
 type side struct {
-	name string
-	run  func() error
-	undo func() error // after each run, not measured; may be nil
-	bare bool         // not a server in this process; its allocations are not reported
+	name    string
+	prepare func() error // before each run, not measured; may be nil
+	run     func() error
+	undo    func() error // after each run, not measured; may be nil
+	bare    bool         // not a server in this process; its allocations are not reported
 }
 
 // contest runs the sides in turn, so that other load on the machine affects all of them alike. A
 // run does n things. For each side contest reports the median time and the allocations per thing;
 // the allocations are those of this process, including the client. For all sides but the first it
-// also reports the ratio of their time to that of the first, as "xnet/dav207".
+// also reports the ratio of their time to that of the first, as "xnet/dav207", and that of the
+// processor time, which other load affects less.
 func contest(b *testing.B, thing string, n int, sides ...side) {
 	b.Helper()
-	times, allocs := make([][]float64, len(sides)), make([][]float64, len(sides))
+	times, processor, allocs := make([][]float64, len(sides)), make([][]float64, len(sides)), make([][]float64, len(sides))
 	once := func(i int) {
 		s := sides[i]
+		if s.prepare != nil {
+			if err := s.prepare(); err != nil {
+				b.Fatalf("%s: %v", s.name, err)
+			}
+		}
 		before := allocated()
-		start := time.Now()
+		used, start := processorTime(), time.Now()
 		err := s.run()
 		times[i] = append(times[i], float64(time.Since(start).Nanoseconds()))
+		processor[i] = append(processor[i], float64(processorTime()-used))
 		allocs[i] = append(allocs[i], float64(allocated()-before))
 		if err == nil && s.undo != nil {
 			err = s.undo()
@@ -53,7 +61,7 @@ func contest(b *testing.B, thing string, n int, sides ...side) {
 	}
 	for i := range sides { // warm up, not measured
 		once(i)
-		times[i], allocs[i] = nil, nil
+		times[i], processor[i], allocs[i] = nil, nil, nil
 	}
 	for b.Loop() {
 		for i := range sides {
@@ -68,6 +76,9 @@ func contest(b *testing.B, thing string, n int, sides ...side) {
 		}
 		if i > 0 {
 			b.ReportMetric(median(times[i])/median(times[0]), s.name+"/"+sides[0].name)
+		}
+		if cpu := median(processor[0]); i > 0 && cpu > 0 && !s.bare && !sides[0].bare {
+			b.ReportMetric(median(processor[i])/cpu, s.name+"/"+sides[0].name+"-cpu")
 		}
 	}
 }

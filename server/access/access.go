@@ -87,6 +87,16 @@ type TreePolicy interface {
 	AllowsSome(ctx context.Context, p Privilege, path davpath.Path) bool
 }
 
+// ListingPolicy is an optional interface of a Policy that decides more quickly when it remembers
+// what it has decided for the resources before.
+type ListingPolicy interface {
+	Policy
+	// ForListing returns a context with which the methods of the Policy remember. Only one
+	// goroutine at a time may call them with it. byProperty is false if CheckProperty allows every
+	// property.
+	ForListing(ctx context.Context) (_ context.Context, byProperty bool)
+}
+
 // UnlockPolicy is an optional interface of a Policy that can also keep users from removing their
 // own locks, as a server does that is about to fail. Without it they always may (RFC 3744 §3.5).
 type UnlockPolicy interface {

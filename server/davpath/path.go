@@ -136,6 +136,17 @@ func (p Path) Contains(q Path) bool {
 	return strings.HasPrefix(q.s, p.s) && (len(q.s) == len(p.s) || q.s[len(p.s)] == '/')
 }
 
+// MemberOf reports whether p is a member of a collection, and returns its name.
+func (p Path) MemberOf(collection Path) (name string, ok bool) {
+	if n := len(collection.s); len(p.s) > n && p.s[n] == '/' && p.s[:n] == collection.s {
+		name = p.s[n+1:]
+	}
+	if name == "" || strings.IndexByte(name, '/') >= 0 {
+		return "", false
+	}
+	return name, true
+}
+
 // Rebase returns the path of p after the tree at from was moved to to. It panics unless from
 // contains p.
 func (p Path) Rebase(from, to Path) Path {

@@ -252,3 +252,15 @@ func TestParseCanonical(t *testing.T) {
 		}
 	}
 }
+
+func TestMemberOf(t *testing.T) {
+	for _, tt := range []struct{ path, collection, want string }{
+		{"/", "/", ""}, {"/a", "/", "a"}, {"/a/b", "/", ""}, {"/a", "/a", ""}, {"/a/b", "/a", "b"}, {"/ab", "/a", ""},
+		{"/a/b/c", "/a", ""}, {"/a", "/a/b", ""}, {"/b/c", "/a", ""}, {"/a/b", "/a/c", ""},
+	} {
+		name, ok := Must(tt.path).MemberOf(Must(tt.collection))
+		if name != tt.want || ok != (tt.want != "") {
+			t.Errorf("MemberOf(%s, %s) = %q, %v, want %q", tt.path, tt.collection, name, ok, tt.want)
+		}
+	}
+}

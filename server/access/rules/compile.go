@@ -30,34 +30,28 @@ func (e *Error) Error() string { return fmt.Sprintf("rule %d: %s", e.Index+1, e.
 // Compile compiles a list of rules. The error joins an Error for each rule that is not valid or can
 // never decide. opts may be nil.
 func Compile(rules []Rule, opts *Options) (*List, error) {
-	l := &List{fold: opts != nil && opts.IgnoreCase}
+	l := &List{fold: opts != nil && opts.IgnoreCase, named: map[string]uint32{}, tries: map[string]*trie{}}
 	var errs []error
-	audiences := map[string]*audience{}
 	for i, r := range rules {
-		c := rule{Rule: r}
-		c.rule = i
-		key := strings.Join(r.Who, "\x00")
-		if audiences[key] == nil {
-			audiences[key] = (*audience)(&r.Who)
-		}
-		c.who = audiences[key]
+		c := rule{Rule: r, index: i}
 		if err := c.compile(); err != nil {
 			errs = append(errs, &Error{i, err.Error()})
 		}
 		l.rules = append(l.rules, c)
+		if c.property != nil && !slices.Contains(l.properties, *c.property) {
+			l.properties = append(l.properties, *c.property)
+		}
+		for _, w := range r.Who {
+			if l.named[w] == 0 {
+				l.named[w] = uint32(len(l.named) + 1)
+			}
+		}
 	}
 	if len(errs) == 0 {
 		errs = l.unused()
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
-	}
-	for i := range l.rules {
-		if r := &l.rules[i]; r.property != nil {
-			l.properties = append(l.properties, r)
-		} else {
-			l.root.insert(r, l.fold)
-		}
 	}
 	return l, nil
 }
@@ -229,7 +223,7 @@ func (l *List) unused() (errs []error) {
 			}
 		}
 	}
-	if len(l.rules) > 0 && !slices.ContainsFunc(l.rules, func(r rule) bool { return r.allows() && r.property == nil }) {
+	if len(l.rules) > 0 && !slices.ContainsFunc(l.rules, func(r rule) bool { return r.effect == allow && r.property == nil }) {
 		errs = append(errs, errors.New("no rule allows anything, and what no rule matches is hidden: "+
 			"begin with one that allows all to everybody"))
 	}

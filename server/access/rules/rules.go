@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 
 	"dav207/server/access"
 	"dav207/server/davpath"
@@ -62,42 +63,14 @@ type user struct {
 	groups []string
 }
 
-// audience are the users that a rule is for. Rules for the same users share one.
-type audience []string
-
-// includes reports whether u is one of the users.
-func (a audience) includes(u *user) bool {
-	for _, w := range a {
-		is := w == u.name
-		switch {
-		case w == everybody:
-			return true
-		case w == guests: // also where a user has this name
-			is = u.name == ""
-		case w[0] == '@':
-			is = slices.Contains(u.groups, w[1:])
-		}
-		if is {
-			return true
-		}
-	}
-	return false
-}
-
 // rule is a compiled Rule.
 type rule struct {
 	Rule
-	entry
+	index    int
+	effect   effect
+	what     set
 	pattern  []string
 	property *xml.Name // nil for a rule about resources
-}
-
-// entry is what a rule decides. A pointer to it is nil where no rule matches.
-type entry struct {
-	rule   int // its index
-	effect effect
-	what   set
-	who    *audience
 }
 
 type effect uint8
@@ -108,61 +81,48 @@ const (
 	hide
 )
 
-// hides reports whether a resource is hidden if e decides about Read.
-func (e *entry) hides() bool { return e == nil || e.effect == hide }
-
-// allows reports whether e allows something.
-func (e *entry) allows() bool { return e != nil && e.effect == allow }
-
-// decides reports whether e is about p and for u.
-func (e *entry) decides(p access.Privilege, u *user) bool { return e.what.has(p) && e.who.includes(u) }
+// isFor reports whether the rule is for u.
+func (r *rule) isFor(u *user) bool {
+	return slices.ContainsFunc(r.Who, func(w string) bool {
+		switch {
+		case w == everybody:
+			return true
+		case w == guests: // also where a user has this name
+			return u.name == ""
+		case w[0] == '@':
+			return slices.Contains(u.groups, w[1:])
+		}
+		return w == u.name
+	})
+}
 
 // List is a compiled list of rules. It is safe for concurrent use.
 type List struct {
-	rules      []rule
-	root       node    // the paths of the rules about resources
-	properties []*rule // the rules about properties
-	fold       bool
+	rules        []rule
+	fold         bool
+	named        map[string]uint32 // the names in Rule.Who, numbered from 1
+	properties   []xml.Name        // those that rules are about
+	lookups      sync.Pool         // of *lookup, that belong to no listing
+	mu           sync.Mutex
+	tries        map[string]*trie // by trieKey
+	rulesInTries int
 }
 
 var (
 	_ access.PropertyPolicy = (*List)(nil)
 	_ access.TreePolicy     = (*List)(nil)
+	_ access.ListingPolicy  = (*List)(nil)
 )
-
-// last returns the entry that decides about p, of those whose paths end in nodes.
-func last(nodes []*node, u *user, p access.Privilege) (last *entry) {
-	for _, n := range nodes {
-		if e := n.last(u, p); e != nil && (last == nil || e.rule > last.rule) {
-			last = e
-		}
-	}
-	return last
-}
-
-// last returns the entry of n that decides about p, which is nil if none does.
-func (n *node) last(u *user, p access.Privilege) *entry {
-	for i := len(n.entries) - 1; i >= 0; i-- {
-		if e := &n.entries[i]; e.decides(p, u) {
-			return e
-		}
-	}
-	return nil
-}
 
 // Check implements access.Policy.
 func (l *List) Check(ctx context.Context, p access.Privilege, path davpath.Path) error {
-	var b buffers
-	u := userOf(ctx)
-	nodes := l.reach(&b, path, &u)
-	e := last(nodes, &u, access.Read)
-	if e.hides() {
+	k := l.lookup(ctx, path)
+	read, found := k.found.last[access.Read], k.found.last[p]
+	l.put(k)
+	switch {
+	case read.hides():
 		return fs.ErrNotExist
-	}
-	if p != access.Read {
-		e = last(nodes, &u, p)
-	}
-	if e.allows() {
+	case found.allows():
 		return nil
 	}
 	return fs.ErrPermission
@@ -171,73 +131,51 @@ func (l *List) Check(ctx context.Context, p access.Privilege, path davpath.Path)
 // CheckProperty implements access.PropertyPolicy. A later rule about the resource overrides one
 // about a property.
 func (l *List) CheckProperty(ctx context.Context, p access.Privilege, path davpath.Path, name xml.Name) error {
-	if len(l.properties) == 0 {
+	if !slices.ContainsFunc(l.properties, func(about xml.Name) bool { return covers(about, name) }) {
 		return nil
 	}
-	u := userOf(ctx)
-	for _, r := range slices.Backward(l.properties) {
-		if !covers(*r.property, name) || !r.decides(p, &u) || !l.matches(r, path, &u) {
-			continue
+	k := l.lookup(ctx, path)
+	defer l.put(k)
+	last := none
+	for _, r := range k.found.properties {
+		if r.what.has(p) && covers(*r.property, name) {
+			last = max(last, r.verdict(false))
 		}
-		var b buffers
-		e := last(l.reach(&b, path, &u), &u, p)
-		switch {
-		case r.allows(), e != nil && e.rule > r.rule:
-			return nil
-		case r.effect == hide && p == access.Read:
-			return fs.ErrNotExist
-		}
-		return fs.ErrPermission
 	}
-	return nil
+	switch {
+	case last.allows(), last < k.found.last[p]:
+		return nil
+	case last == none:
+		return nil
+	case last.hides() && p == access.Read:
+		return fs.ErrNotExist
+	}
+	return fs.ErrPermission
 }
 
 // AllowsAll implements access.TreePolicy. All must be readable, too, since what is hidden is not
 // allowed anything.
 func (l *List) AllowsAll(ctx context.Context, p access.Privilege, path davpath.Path) bool {
-	var b buffers
-	u := userOf(ctx)
-	nodes := l.reach(&b, path, &u)
-	return allowsAll(nodes, &u, access.Read) && (p == access.Read || allowsAll(nodes, &u, p))
-}
-
-// allowsAll reports whether a rule allows p for all below the path of nodes, and no later one may
-// refuse it for anything there.
-func allowsAll(nodes []*node, u *user, p access.Privilege) bool {
-	allowed := lastBelow(nodes, u, p, true)
-	return allowed != none && !visit(nodes, u, p, false, func(n *node) bool {
-		e := n.last(u, p)
-		return e != nil && e.rule > allowed && !e.allows()
-	})
+	k := l.enter(ctx, path)
+	defer l.put(k)
+	return k.allowsAll(access.Read) && (p == access.Read || k.allowsAll(p))
 }
 
 // AllowsSome implements access.TreePolicy.
 func (l *List) AllowsSome(ctx context.Context, p access.Privilege, path davpath.Path) bool {
-	var b buffers
-	u := userOf(ctx)
-	nodes := l.reach(&b, path, &u)
-	denied := lastBelow(nodes, &u, p, false)
-	allows := func(n *node) bool {
-		e := n.last(&u, p)
-		return e.allows() && e.rule > denied
-	}
-	return slices.ContainsFunc(nodes, allows) || visit(nodes, &u, p, true, allows)
+	k := l.enter(ctx, path)
+	defer l.put(k)
+	return k.allowsSome(p)
 }
 
-// none is the index of no rule.
-const none = -1
-
-// lastBelow returns the index of the last rule that allows p, or does not, for everything below
-// the path of nodes.
-func lastBelow(nodes []*node, u *user, p access.Privilege, allow bool) int {
-	last := none
-	for _, n := range nodes {
-		if e := n.last(u, p); n.repeats && e != nil && e.rule > last && e.allows() == allow {
-			last = e.rule
-		}
-	}
-	return last
+// ForListing implements access.ListingPolicy.
+func (l *List) ForListing(ctx context.Context) (_ context.Context, byProperty bool) {
+	k := l.of(ctx)
+	k.listing = true
+	return context.WithValue(ctx, listingKey{l}, k), len(l.properties) > 0
 }
+
+type listingKey struct{ l *List }
 
 // Decision is what a List says of one privilege of a user.
 type Decision struct {
@@ -250,22 +188,17 @@ type Decision struct {
 
 // Explain returns a Decision for each privilege of a user at path. name is "" for guests.
 func (l *List) Explain(name string, groups []string, path davpath.Path) []Decision {
-	var b buffers
-	u := user{name, groups}
-	nodes := l.reach(&b, path, &u)
-	read := last(nodes, &u, access.Read)
+	k := l.lookup(access.WithPrincipal(context.Background(), name, groups...), path)
+	defer l.put(k)
+	read := k.found.last[access.Read]
 	var decisions []Decision
 	for p := access.Read; p <= access.Unlock; p++ {
-		e := read
+		v := read
 		if !read.hides() {
-			e = last(nodes, &u, p)
+			v = k.found.last[p]
 		}
-		d := Decision{Privilege: p, Hidden: read.hides(), Allowed: e.allows(), Rule: none}
-		if e != nil {
-			d.Rule = e.rule
-			d.OnTheWay = !l.matches(&l.rules[e.rule], path, &u)
-		}
-		decisions = append(decisions, d)
+		decisions = append(decisions, Decision{Privilege: p, Hidden: read.hides(), Allowed: v.allows(),
+			Rule: v.rule(), OnTheWay: v.onTheWay()})
 	}
 	return decisions
 }
@@ -290,9 +223,4 @@ func (r Rule) String() string {
 		path = everything
 	}
 	return what + " " + who + strings.Join(r.Who, ", ") + " on " + path
-}
-
-func userOf(ctx context.Context) (u user) {
-	u.name, u.groups = access.PrincipalAndGroups(ctx)
-	return u
 }
