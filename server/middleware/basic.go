@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"time"
@@ -37,8 +38,15 @@ func (a *authenticator) outcome(r *http.Request, v result) (string, *refusal) {
 
 // basicCredentials returns the name and the password in a header.
 func basicCredentials(header string) (name, password string, ok bool) {
-	// Any number of spaces may precede the credentials (RFC 9110 §11.4); BasicAuth accepts one.
+	// Any number of spaces may precede the credentials (RFC 9110 §11.4); Request.BasicAuth accepts
+	// one.
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(header), " ")
-	one := http.Request{Header: http.Header{"Authorization": {scheme + " " + strings.TrimSpace(rest)}}}
-	return one.BasicAuth()
+	if !strings.EqualFold(scheme, "Basic") {
+		return "", "", false
+	}
+	both, err := base64.StdEncoding.DecodeString(strings.TrimSpace(rest))
+	if err != nil {
+		return "", "", false
+	}
+	return strings.Cut(string(both), ":")
 }

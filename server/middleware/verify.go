@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -32,7 +31,8 @@ type verifier struct {
 }
 
 // mac is a keyed hash of a name, a password or an address. Because of the key the time of a
-// comparison reveals nothing.
+// comparison reveals nothing. It stays in memory, so nobody can extend what was hashed: the key
+// needs no HMAC, whose allocations each request would pay for.
 type mac [sha256.Size]byte
 
 const (
@@ -264,12 +264,9 @@ func (v *verifier) remember(password mac, now time.Time) {
 
 // mac returns the keyed hash of parts. Different parts have different ones.
 func (v *verifier) mac(parts ...string) mac {
-	h := hmac.New(sha256.New, v.key)
+	b := append(make([]byte, 0, 512), v.key...)
 	for _, s := range parts {
-		var size [8]byte
-		binary.BigEndian.PutUint64(size[:], uint64(len(s)))
-		h.Write(size[:])
-		h.Write([]byte(s))
+		b = append(binary.BigEndian.AppendUint64(b, uint64(len(s))), s...)
 	}
-	return mac(h.Sum(nil))
+	return sha256.Sum256(b)
 }
