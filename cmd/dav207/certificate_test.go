@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,12 +13,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dav207/cmd/dav207/certificate"
 )
 
 // writeCertificate writes a certificate for the host that is named, and 127.0.0.1, and its key.
 func writeCertificate(t testing.TB, dir, host string) (cert, key string) {
 	t.Helper()
-	text, err := makeSelfSigned([]string{host, "127.0.0.1"}, time.Now())
+	text, err := certificate.MakeSelfSigned([]string{host, "127.0.0.1"}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +143,7 @@ func TestServeSelfSigned(t *testing.T) {
 		return s, c
 	}
 	s, first := start()
-	sum := strings.Split(trustHints(file, first), "\n")[1]
+	sum := strings.Split(certificate.TrustHints(file, first), "\n")[1]
 	for _, want := range []string{sum, file, "certutil", "security add-trusted-cert", "update-ca-certificates"} {
 		if !strings.Contains(s.stdout.String(), want) {
 			t.Errorf("stdout = %q, want %q in it", s.stdout.String(), want)
@@ -152,7 +153,7 @@ func TestServeSelfSigned(t *testing.T) {
 		first.NotAfter.Sub(first.NotBefore) > 825*24*time.Hour || first.CheckSignature(first.SignatureAlgorithm, first.RawTBSCertificate, first.Signature) != nil {
 		t.Errorf("certificate = %v for %v and %v until %v, want one for this machine that is no authority", first.Subject, first.DNSNames, first.IPAddresses, first.NotAfter)
 	}
-	if host, err := os.Hostname(); err == nil && len(usableNames([]string{host})) == 1 && first.VerifyHostname(host) != nil {
+	if host, err := os.Hostname(); err == nil && len(certificate.UsableNames([]string{host})) == 1 && first.VerifyHostname(host) != nil {
 		t.Errorf("certificate = %v, want %s in it", first.DNSNames, host)
 	}
 	if info, err := os.Stat(filepath.Join(dir, "self-signed.key")); err != nil || runtime.GOOS != "windows" && info.Mode() != 0o600 {
@@ -188,70 +189,5 @@ func TestServeSelfSigned(t *testing.T) {
 	if code := run(t.Context(), []string{"serve", "--memory", "--addr", "127.0.0.1:0", "--tls-self-signed"}, &out, &errs); code != 1 ||
 		!strings.Contains(errs.String(), "remove it, and another is made") || strings.Count(errs.String(), "\n") != 1 {
 		t.Errorf("with a broken file: %d, %q, want 1 and what helps", code, errs.String())
-	}
-}
-
-// A certificate is replaced long before it expires, and only once by concurrent processes.
-func TestKeepSelfSigned(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "a", "b")
-	file := filepath.Join(dir, "key")
-	keep := func(now time.Time, must, may []string) string {
-		t.Helper()
-		if err := keepSelfSigned(dir, file, must, may, now); err != nil {
-			t.Fatal(err)
-		}
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	now := time.Now()
-	first := keep(now, []string{"localhost"}, []string{"192.0.2.1"})
-	if keep(now.Add(selfSignedLife-selfSignedRenew-time.Hour), []string{"localhost"}, []string{"127.0.0.1", "192.0.2.7", "192.0.2.1"}) != first {
-		t.Error("one more address of this machine made another certificate")
-	}
-	if keep(now, []string{"localhost"}, []string{"127.0.0.1"}) != first {
-		t.Error("a machine without a network made another certificate")
-	}
-	second := keep(now.Add(selfSignedLife-selfSignedRenew+time.Hour), []string{"localhost"}, []string{"192.0.2.7"})
-	pair, err := tls.X509KeyPair([]byte(second), []byte(second))
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := namesOf(pair.Leaf)
-	slices.Sort(names)
-	if want := []string{"192.0.2.1", "192.0.2.7", "localhost"}; second == first || !slices.Equal(names, want) {
-		t.Errorf("near its end: names %v, want another certificate for %v", names, want)
-	}
-	if _, err := os.Stat(file + ".new"); !os.IsNotExist(err) {
-		t.Errorf("something is left beside it: %v", err)
-	}
-}
-
-func TestSelfSignedNames(t *testing.T) {
-	public := publicURLs{{Scheme: "https", Host: "DAV.example.com:443"}}
-	for _, tt := range []struct{ addr, must string }{
-		{"192.0.2.1:8443", "192.0.2.1"},
-		{"[2001:db8::1%eth0]:8443", "2001:db8::1"},
-		{"Files.Lan.:8443", "files.lan"},
-		{"127.0.0.1:0", "localhost"},
-		{":8443", "dav.example.com"},
-	} {
-		must, may := selfSignedNames(tt.addr, public)
-		if !slices.Contains(must, tt.must) {
-			t.Errorf("%s: %v, want %s", tt.addr, must, tt.must)
-		}
-		if (len(may) > 0) != strings.HasPrefix(tt.addr, ":") {
-			t.Errorf("%s: besides %v, want the addresses of this machine where it listens on all", tt.addr, may)
-		}
-		for _, n := range append(must, may...) {
-			if net.ParseIP(n) == nil && n != strings.ToLower(n) {
-				t.Errorf("%s: %q", tt.addr, n)
-			}
-		}
-	}
-	if got := usableNames([]string{"ü.example", "a b", "", "::ffff:192.0.2.1", "192.0.2.1", "x_y"}); !slices.Equal(got, []string{"192.0.2.1", "x_y"}) {
-		t.Errorf("usable = %q", got)
 	}
 }

@@ -90,21 +90,21 @@ printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd' '`
 	}
 	// Every flag of every command is offered, and nothing else.
 	for _, c := range commands() {
-		flags, _ := c.flags()
+		flags, _ := c.Flags()
 		want := map[string]bool{"--help": true}
 		flags.VisitAll(func(f *pflag.Flag) {
 			if !f.Hidden {
 				want["--"+f.Name] = true
 			}
 		})
-		out, err := exec.Command(bash, "--norc", "-c", complete, "bash", script, dir, "dav207 "+c.name+" --").CombinedOutput()
+		out, err := exec.Command(bash, "--norc", "-c", complete, "bash", script, dir, "dav207 "+c.Name+" --").CombinedOutput()
 		got := strings.Fields(string(out))
 		if err != nil || len(got) != len(want) {
-			t.Errorf("dav207 %s has the flags %q, %v, want %v", c.name, got, err, want)
+			t.Errorf("dav207 %s has the flags %q, %v, want %v", c.Name, got, err, want)
 		}
 		for _, name := range got {
 			if !want[name] {
-				t.Errorf("dav207 %s has no flag %s", c.name, name)
+				t.Errorf("dav207 %s has no flag %s", c.Name, name)
 			}
 		}
 	}
@@ -162,13 +162,13 @@ func TestMan(t *testing.T) {
 	}
 	plain := strings.ReplaceAll(string(text), `\-`, "-")
 	for _, c := range commands() {
-		if !strings.Contains(plain, "\n.SS dav207 "+c.name+"\n") {
-			t.Errorf("the page does not speak of %s", c.name)
+		if !strings.Contains(plain, "\n.SS dav207 "+c.Name+"\n") {
+			t.Errorf("the page does not speak of %s", c.Name)
 		}
-		flags, _ := c.flags()
+		flags, _ := c.Flags()
 		flags.VisitAll(func(f *pflag.Flag) {
 			if !f.Hidden && !strings.Contains(plain, `\fB--`+f.Name+`\fR`) {
-				t.Errorf("the page does not speak of %s --%s", c.name, f.Name)
+				t.Errorf("the page does not speak of %s --%s", c.Name, f.Name)
 			}
 		})
 	}

@@ -9,22 +9,24 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dav207/cmd/dav207/cli"
+	"dav207/cmd/dav207/serve"
 	"dav207/server/davtest"
 	"dav207/server/davtest/lab"
 )
 
-var demoCommand = command{
-	name:  "demo",
-	about: "show each kind of multistatus on a tree in which things go wrong on purpose",
-	more: `It serves a small tree in memory and prints commands for curl, to be pasted into another terminal, and the URL of a page where a
+var demoCommand = cli.Command{
+	Name:  "demo",
+	About: "show each kind of multistatus on a tree in which things go wrong on purpose",
+	More: `It serves a small tree in memory and prints commands for curl, to be pasted into another terminal, and the URL of a page where a
 browser runs them. It is the lab with its exercises.
 `,
-	flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
-		flags := newFlags("demo")
+	Flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
+		flags := cli.NewFlags("demo")
 		addr := flags.String("addr", "127.0.0.1:8207", "`HOST:PORT` to listen on; port 0 takes a free one")
 		return flags, func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			if len(args) > 0 {
-				return usagef("demo takes no argument, such as %q", args[0])
+				return cli.Usagef("demo takes no argument, such as %q", args[0])
 			}
 			return demo(ctx, *addr, stdout, stderr)
 		}
@@ -33,8 +35,8 @@ browser runs them. It is the lab with its exercises.
 
 // demo runs the command.
 func demo(ctx context.Context, addr string, stdout, stderr io.Writer) error {
-	log := newLogger(stderr, "text", "info")
-	defer catchHangups(log).stop()
+	log := cli.NewLogger(stderr, "text", "info")
+	defer cli.CatchHangups(log).Stop()
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
@@ -51,7 +53,7 @@ func demo(ctx context.Context, addr string, stdout, stderr io.Writer) error {
 		fmt.Fprintf(&b, "\n# %d. %s\n%s\n", i+1, x.About, x.Command(l.Base()))
 	}
 	io.WriteString(stdout, b.String())
-	if !loopback(ln) {
+	if !serve.Loopback(ln) {
 		log.Warn("other machines can reach this address")
 	}
 	<-ctx.Done()

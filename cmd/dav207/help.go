@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dav207/cmd/dav207/cli"
 	"dav207/cmd/dav207/manual"
 )
 
@@ -20,44 +21,44 @@ func help(w io.Writer, args []string) error {
 	case len(args) == 0, len(args) == 1 && args[0] == "help":
 		fmt.Fprint(w, "dav207 is a WebDAV server that reports the outcome for every resource that a request touched.\n\n")
 		for _, c := range commands() {
-			fmt.Fprintf(w, "  %-38s %s\n", "dav207 "+c.name+c.args, c.about)
+			fmt.Fprintf(w, "  %-38s %s\n", "dav207 "+c.Name+c.Args, c.About)
 		}
 		fmt.Fprintf(w, "  %-38s %s\n", "dav207 help [NAME]", "describe a command and its flags")
 		return nil
 	case len(args) == 1:
 		c, ok := lookup(args[0])
 		if !ok {
-			return usagef("there is no command %q", args[0])
+			return cli.Usagef("there is no command %q", args[0])
 		}
-		fmt.Fprintf(w, "dav207 %s%s: %s\n", c.name, c.args, c.about)
-		if c.more != "" {
-			fmt.Fprintf(w, "\n%s", c.more)
+		fmt.Fprintf(w, "dav207 %s%s: %s\n", c.Name, c.Args, c.About)
+		if c.More != "" {
+			fmt.Fprintf(w, "\n%s", c.More)
 		}
-		if flags, _ := c.flags(); flags.HasFlags() {
+		if flags, _ := c.Flags(); flags.HasFlags() {
 			fmt.Fprintf(w, "\n%s", flags.FlagUsagesWrapped(110))
 		}
 		return nil
 	}
-	return usagef("help takes the name of one command")
+	return cli.Usagef("help takes the name of one command")
 }
 
 // program returns the program as package manual describes it.
 func program() *manual.Program {
 	info, _ := debug.ReadBuildInfo()
-	p := &manual.Program{Name: "dav207", About: "a WebDAV server that reports the outcome for every resource", Version: version(info), Date: built(info), Repeats: collects,
+	p := &manual.Program{Name: "dav207", About: "a WebDAV server that reports the outcome for every resource", Version: version(info), Date: built(info), Repeats: cli.Collects,
 		Choices: func(f *pflag.Flag) []string {
-			if c, ok := f.Value.(*choice); ok {
-				return c.words
+			if c, ok := f.Value.(*cli.Choice); ok {
+				return c.Words
 			}
 			return nil
 		}}
 	var names []string
 	for _, c := range commands() {
-		flags, _ := c.flags()
-		p.Commands = append(p.Commands, manual.Command{Name: c.name, Args: c.args, About: c.about, More: c.more, Flags: flags})
-		names = append(names, c.name)
+		flags, _ := c.Flags()
+		p.Commands = append(p.Commands, manual.Command{Name: c.Name, Args: c.Args, About: c.About, More: c.More, Flags: flags})
+		names = append(names, c.Name)
 	}
-	p.Commands = append(p.Commands, manual.Command{Name: "help", Args: " [" + strings.Join(names, "|") + "]", About: "describe a command and its flags", Flags: newFlags("help")})
+	p.Commands = append(p.Commands, manual.Command{Name: "help", Args: " [" + strings.Join(names, "|") + "]", About: "describe a command and its flags", Flags: cli.NewFlags("help")})
 	return p
 }
 
@@ -74,16 +75,16 @@ func built(info *debug.BuildInfo) time.Time {
 }
 
 // completionCommand is a function, as manCommand is: a variable could not depend on all commands.
-func completionCommand() command {
-	return command{
-		name:  "completion",
-		args:  " bash|zsh|fish",
-		about: "print what completes commands in a shell",
-		more: `For bash, put it into /etc/bash_completion.d/dav207 or have ~/.bashrc say "source <(dav207 completion bash)"; for zsh, into _dav207 in a
+func completionCommand() cli.Command {
+	return cli.Command{
+		Name:  "completion",
+		Args:  " bash|zsh|fish",
+		About: "print what completes commands in a shell",
+		More: `For bash, put it into /etc/bash_completion.d/dav207 or have ~/.bashrc say "source <(dav207 completion bash)"; for zsh, into _dav207 in a
 directory of $fpath; for fish, into ~/.config/fish/completions/dav207.fish.
 `,
-		flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
-			return newFlags("completion"), func(_ context.Context, args []string, stdout, _ io.Writer) error {
+		Flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
+			return cli.NewFlags("completion"), func(_ context.Context, args []string, stdout, _ io.Writer) error {
 				switch strings.Join(args, " ") {
 				case "bash":
 					return program().Bash(stdout)
@@ -92,20 +93,20 @@ directory of $fpath; for fish, into ~/.config/fish/completions/dav207.fish.
 				case "fish":
 					return program().Fish(stdout)
 				}
-				return usagef("completion takes the name of a shell: bash, zsh or fish")
+				return cli.Usagef("completion takes the name of a shell: bash, zsh or fish")
 			}
 		},
 	}
 }
 
-func manCommand() command {
-	return command{
-		name:  "man",
-		about: "print the manual page, which man -l shows",
-		flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
-			return newFlags("man"), func(_ context.Context, args []string, stdout, _ io.Writer) error {
+func manCommand() cli.Command {
+	return cli.Command{
+		Name:  "man",
+		About: "print the manual page, which man -l shows",
+		Flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
+			return cli.NewFlags("man"), func(_ context.Context, args []string, stdout, _ io.Writer) error {
 				if len(args) > 0 {
-					return usagef("man takes no argument, such as %q", args[0])
+					return cli.Usagef("man takes no argument, such as %q", args[0])
 				}
 				return program().Man(stdout)
 			}
@@ -113,13 +114,13 @@ func manCommand() command {
 	}
 }
 
-var versionCommand = command{
-	name:  "version",
-	about: "print the version, and that of Go",
-	flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
-		return newFlags("version"), func(_ context.Context, args []string, stdout, _ io.Writer) error {
+var versionCommand = cli.Command{
+	Name:  "version",
+	About: "print the version, and that of Go",
+	Flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
+		return cli.NewFlags("version"), func(_ context.Context, args []string, stdout, _ io.Writer) error {
 			if len(args) > 0 {
-				return usagef("version takes no argument, such as %q", args[0])
+				return cli.Usagef("version takes no argument, such as %q", args[0])
 			}
 			info, _ := debug.ReadBuildInfo()
 			fmt.Fprintf(stdout, "dav207 %s %s %s/%s\n", version(info), runtime.Version(), runtime.GOOS, runtime.GOARCH)

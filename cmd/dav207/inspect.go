@@ -17,23 +17,24 @@ import (
 	"golang.org/x/net/http/httpguts"
 	"golang.org/x/term"
 
+	"dav207/cmd/dav207/cli"
 	"dav207/server/davtest"
 	"dav207/server/multistatus"
 	"dav207/server/multistatus/inspect"
 )
 
-var inspectCommand = command{
-	name:  "inspect",
-	args:  " [-] [URL]",
-	about: "judge the answer of any server to a request, or a saved one",
-	more: `It sends a request to URL, a PROPFIND by default, and prints the request, the answer, each resource with its status, and what is
+var inspectCommand = cli.Command{
+	Name:  "inspect",
+	Args:  " [-] [URL]",
+	About: "judge the answer of any server to a request, or a saved one",
+	More: `It sends a request to URL, a PROPFIND by default, and prints the request, the answer, each resource with its status, and what is
 wrong with it. With "-", or without URL, it reads an answer from standard input, as curl -i writes it or the body alone; URL and the
 flags of the request then say what it answers. The exit status is 0 if all is well, 3 if the request or a member failed, 4 if the
 answer breaks the protocol, 5 if there was no whole answer, and 2 for a mistake on the command line.
 `,
-	flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
+	Flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
 		var o inspectOptions
-		flags := newFlags("inspect")
+		flags := cli.NewFlags("inspect")
 		flags.StringVarP(&o.method, "request", "X", "", "`METHOD` of the request. Default: PROPFIND, with Depth: 1, or POST with --data")
 		flags.StringArrayVarP(&o.headers, "header", "H", nil, "`FIELD` of the request, as NAME: VALUE. NAME: takes a default away, NAME; is empty. May be given more than once")
 		flags.StringVarP(&o.data, "data", "d", "", "`BODY` of the request; @FILE reads a file as it is, @- standard input")
@@ -102,25 +103,25 @@ func (o *inspectOptions) check(args []string, saved bool) error {
 	}
 	switch {
 	case len(args) > 1:
-		return usagef("inspect takes one URL, not %q, too", inspect.MaskURL(args[1]))
+		return cli.Usagef("inspect takes one URL, not %q, too", inspect.MaskURL(args[1]))
 	case saved && len(args) == 0 && term.IsTerminal(int(os.Stdin.Fd())):
-		return usagef("give a URL, or a saved answer on standard input")
+		return cli.Usagef("give a URL, or a saved answer on standard input")
 	case len(args) == 0 && (o.curl || o.suite || o.har || o.every != 0 || o.user != ""):
-		return usagef("--curl, --suite, --har, --every and --user need a URL")
+		return cli.Usagef("--curl, --suite, --har, --every and --user need a URL")
 	case saved && (o.curl || o.suite || o.every != 0 || o.data == "@-"):
-		return usagef("--curl, --suite, --every and --data @- are not for a saved answer")
+		return cli.Usagef("--curl, --suite, --every and --data @- are not for a saved answer")
 	case forms > 1:
-		return usagef("use one of --json, --raw, --har and --curl")
+		return cli.Usagef("use one of --json, --raw, --har and --curl")
 	case o.suite && (o.raw || o.har || o.curl || o.every != 0 || o.expect != 0 || o.method != "" || o.data != "" || o.props != ""):
-		return usagef("--suite has its own requests, and is printed as a table or with --json")
+		return cli.Usagef("--suite has its own requests, and is printed as a table or with --json")
 	case o.every != 0 && (o.raw || o.har || o.curl):
-		return usagef("--every prints lines, or with --json lines of JSON")
+		return cli.Usagef("--every prints lines, or with --json lines of JSON")
 	case o.every < 0 || o.timeout < 0:
-		return usagef("a time must not be negative")
+		return cli.Usagef("a time must not be negative")
 	case o.expect != 0 && (o.expect < 200 || o.expect > 599):
-		return usagef("--expect %d is not the status of an answer", o.expect)
+		return cli.Usagef("--expect %d is not the status of an answer", o.expect)
 	case o.props != "" && o.data != "":
-		return usagef("use either --props or --data")
+		return cli.Usagef("use either --props or --data")
 	}
 	return nil
 }
@@ -155,7 +156,7 @@ func (o *inspectOptions) request(ctx context.Context, args []string, saved bool,
 		return nil, err
 	}
 	if _, err := http.NewRequest(r.Method, "/", nil); err != nil {
-		return nil, usagef("%q is not a method", r.Method)
+		return nil, cli.Usagef("%q is not a method", r.Method)
 	}
 	return r, o.authorize(ctx, r, saved, stderr)
 }
@@ -164,7 +165,7 @@ func (o *inspectOptions) request(ctx context.Context, args []string, saved bool,
 func (o *inspectOptions) parseURL(r *inspect.Request, s string) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return usagef("%q is not a URL with http:// or https://", inspect.MaskURL(s))
+		return cli.Usagef("%q is not a URL with http:// or https://", inspect.MaskURL(s))
 	}
 	if u.User != nil && o.user == "" {
 		o.user = u.User.Username()
@@ -227,7 +228,7 @@ func (o *inspectOptions) body() ([]byte, error) {
 	}
 	b, err := os.ReadFile(name)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, cli.Usage(err)
 	}
 	return b, nil
 }
@@ -240,13 +241,13 @@ func propfindBody(names string) ([]byte, error) {
 	b := []byte(`<propfind xmlns="DAV:" xmlns:D="DAV:"><prop>`)
 	list := propName.FindAllString(names, -1)
 	if strings.Join(list, ",") != names {
-		return nil, usagef("--props %q is not a list of names", names)
+		return nil, cli.Usagef("--props %q is not a list of names", names)
 	}
 	for _, name := range list {
 		var err error
 		p := multistatus.Property{XMLName: multistatus.ParseName(strings.TrimSpace(name))}
 		if b, err = multistatus.AppendProperty(b, &p); err != nil {
-			return nil, usagef("--props: %q is not the name of a property", name)
+			return nil, cli.Usagef("--props: %q is not the name of a property", name)
 		}
 	}
 	return append(b, "</prop></propfind>"...), nil
@@ -264,7 +265,7 @@ func addField(h http.Header, field string) error {
 		if i := strings.IndexFunc(name, func(r rune) bool { return !httpguts.IsTokenRune(r) }); i >= 0 {
 			name = name[:i] // the rest may be secret
 		}
-		return usagef("--header %q is not NAME: VALUE", name)
+		return cli.Usagef("--header %q is not NAME: VALUE", name)
 	}
 	name = http.CanonicalHeaderKey(name)
 	switch {
@@ -282,7 +283,7 @@ func addField(h http.Header, field string) error {
 func (o *inspectOptions) judgeSaved(r *inspect.Request, stdout io.Writer) error {
 	x, err := inspect.ReadSaved(os.Stdin, r)
 	if err != nil {
-		return usagef("standard input: %w", err)
+		return cli.Usagef("standard input: %w", err)
 	}
 	return o.print(x, stdout)
 }
@@ -311,9 +312,9 @@ func (o *inspectOptions) print(x *inspect.Exchange, stdout io.Writer) error {
 	if err != nil || r.Outcome == inspect.Well {
 		return err
 	}
-	e := statusError{status: int(r.Outcome)}
+	e := cli.StatusError{Status: int(r.Outcome)}
 	if o.raw || o.har {
-		e.message = r.Verdict
+		e.Message = r.Verdict
 	}
 	return e
 }
@@ -348,20 +349,20 @@ func archive(x *inspect.Exchange) (j davtest.Journal) {
 
 // repeat sends the request again and again until ctx ends, and returns the worst outcome.
 func (o *inspectOptions) repeat(ctx context.Context, r *inspect.Request, stdout io.Writer) error {
-	var worst statusError
+	var worst cli.StatusError
 	for {
 		x := inspect.Send(ctx, r)
 		if ctx.Err() == nil {
 			err := o.print(x, stdout)
-			if e := (statusError{}); errors.As(err, &e) {
-				worst.status = max(worst.status, e.status)
+			if e := (cli.StatusError{}); errors.As(err, &e) {
+				worst.Status = max(worst.Status, e.Status)
 			} else if err != nil {
 				return err
 			}
 		}
 		select {
 		case <-ctx.Done():
-			if worst.status != 0 {
+			if worst.Status != 0 {
 				return worst
 			}
 			return nil
@@ -379,7 +380,7 @@ func (o *inspectOptions) runSuite(ctx context.Context, r *inspect.Request, stdou
 		err = printer(stdout).Table(rows)
 	}
 	if worst := inspect.Worst(rows); err == nil && worst != inspect.Well {
-		err = statusError{status: int(worst)}
+		err = cli.StatusError{Status: int(worst)}
 	}
 	return err
 }

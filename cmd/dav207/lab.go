@@ -15,19 +15,20 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dav207/cmd/dav207/cli"
 	"dav207/server/davtest"
 	"dav207/server/davtest/lab"
 )
 
-var labCommand = command{
-	name:  "lab",
-	about: "serve a tree in memory in which things go wrong as a test says, for tests in any language",
-	more: `It serves over HTTP, and has a control API on another address that makes faults, reads and replaces the tree, moves the clock
+var labCommand = cli.Command{
+	Name:  "lab",
+	About: "serve a tree in memory in which things go wrong as a test says, for tests in any language",
+	More: `It serves over HTTP, and has a control API on another address that makes faults, reads and replaces the tree, moves the clock
 and resets everything. Its URL is a page with exercises; schema.json there describes the API.
 `,
-	flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
+	Flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
 		var o labOptions
-		flags := newFlags("lab")
+		flags := cli.NewFlags("lab")
 		flags.StringVar(&o.addr, "addr", "127.0.0.1:0", "`HOST:PORT` to listen on; port 0 takes a free one")
 		flags.StringVar(&o.control, "control", "127.0.0.1:0", "`HOST:PORT` of the control API: a loopback address")
 		flags.StringVar(&o.tree, "tree", "", "`FILE|DIR` with the tree at the start: a file as text, or a directory, which is read once and never written")
@@ -52,7 +53,7 @@ type labOptions struct {
 // run runs the command.
 func (o *labOptions) run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 {
-		return usagef("lab takes no argument, such as %q", args[0])
+		return cli.Usagef("lab takes no argument, such as %q", args[0])
 	}
 	if err := o.removeOldReady(); err != nil {
 		return err
@@ -97,14 +98,14 @@ func (o *labOptions) start() (*lab.Lab, error) {
 	if o.faults != "" {
 		b, err := os.ReadFile(o.faults)
 		if err != nil {
-			return nil, usageError{err}
+			return nil, cli.Usage(err)
 		}
 		server.Faults = string(b)
 	}
 	for _, user := range o.users {
 		name, password, ok := strings.Cut(user, ":")
 		if !ok || name == "" {
-			return nil, usagef("--users %q is not NAME:PASSWORD", user)
+			return nil, cli.Usagef("--users %q is not NAME:PASSWORD", user)
 		}
 		if server.Users == nil {
 			server.Users = map[string]string{}
@@ -134,7 +135,7 @@ func (o *labOptions) readTree(server *davtest.Options) error {
 	}
 	info, err := os.Stat(o.tree)
 	if err != nil {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	if info.IsDir() {
 		root, err := os.OpenRoot(o.tree)
@@ -153,9 +154,9 @@ func (o *labOptions) readTree(server *davtest.Options) error {
 func (o *labOptions) mistake(err error) error {
 	e := (*davtest.LineError)(nil)
 	if !errors.As(err, &e) {
-		return usageError{err}
+		return cli.Usage(err)
 	}
-	return usagef("%s: line %d: %v", map[string]string{"tree": o.tree, "faults": o.faults}[e.In], e.Line, e.Err)
+	return cli.Usagef("%s: line %d: %v", map[string]string{"tree": o.tree, "faults": o.faults}[e.In], e.Line, e.Err)
 }
 
 // removeOldReady removes the ready file of a lab that was killed: a program that waits for the file
@@ -165,9 +166,9 @@ func (o *labOptions) removeOldReady() error {
 		return nil
 	}
 	if info, err := os.Stat(filepath.Dir(o.ready)); err != nil {
-		return usageError{err}
+		return cli.Usage(err)
 	} else if !info.IsDir() {
-		return usagef("--ready-file %s: %s is no directory", o.ready, filepath.Dir(o.ready))
+		return cli.Usagef("--ready-file %s: %s is no directory", o.ready, filepath.Dir(o.ready))
 	}
 	switch info, err := os.Lstat(o.ready); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -175,7 +176,7 @@ func (o *labOptions) removeOldReady() error {
 	case err != nil:
 		return err
 	case info.IsDir():
-		return usagef("--ready-file %s is a directory", o.ready)
+		return cli.Usagef("--ready-file %s is a directory", o.ready)
 	}
 	return os.Remove(o.ready)
 }

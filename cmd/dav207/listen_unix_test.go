@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dav207/cmd/dav207/serve"
 )
 
 // socketDir returns a directory with a short name: the path of a socket has about 100 bytes at
@@ -74,44 +76,12 @@ func TestServeUnixSocket(t *testing.T) {
 	if answer.StatusCode != 200 || !strings.Contains(s.stderr.String(), "remote=192.0.2.7") {
 		t.Errorf("behind a proxy = %d, log %s", answer.StatusCode, s.stderr.String())
 	}
-	if _, err := listen(t.Context(), "unix:"+socket); err == nil || !strings.Contains(err.Error(), "is in use") {
+	if _, err := serve.Listen(t.Context(), "unix:"+socket); err == nil || !strings.Contains(err.Error(), "is in use") {
 		t.Errorf("a second server: %v", err)
 	}
 	s.stop(t)
 	if _, err := os.Lstat(socket); !os.IsNotExist(err) {
 		t.Errorf("the socket is left: %v", err)
-	}
-}
-
-// TestListenUnix replaces nothing but a socket without a process.
-func TestListenUnix(t *testing.T) {
-	dir := socketDir(t)
-	left := filepath.Join(dir, "left")
-	killed, err := net.ListenUnix("unix", &net.UnixAddr{Name: left, Net: "unix"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	killed.SetUnlinkOnClose(false)
-	killed.Close()
-	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]string{
-		left:                         "",
-		file:                         "is in use",
-		filepath.Join(dir, "a", "b"): "cannot listen on the socket",
-	} {
-		ln, err := listen(t.Context(), "unix:"+name)
-		if err == nil {
-			ln.Close()
-		}
-		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", name, err, want)
-		}
-	}
-	if text, err := os.ReadFile(file); string(text) != "x" {
-		t.Errorf("the file is now %q, %v", text, err)
 	}
 }
 

@@ -8,13 +8,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"os/user"
-	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"text/tabwriter"
 	"time"
 	"unicode"
@@ -22,31 +18,30 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dav207/cmd/dav207/cli"
 	"dav207/cmd/dav207/control"
-	"dav207/props/boltprops"
-	"dav207/server/davpath"
-	"dav207/server/locks"
+	"dav207/cmd/dav207/serve"
 )
 
-var locksCommand = command{
-	name:  "locks",
-	args:  " list|break DIR [PATH]...",
-	about: "list the locks of a running server, or break those on PATH",
-	more: `DIR is the directory that the server serves, the file of its --state, or the socket of its --control. "list" prints the root of
+var locksCommand = cli.Command{
+	Name:  "locks",
+	Args:  " list|break DIR [PATH]...",
+	About: "list the locks of a running server, or break those on PATH",
+	More: `DIR is the directory that the server serves, the file of its --state, or the socket of its --control. "list" prints the root of
 each lock with who took it, its depth and scope, the time that is left, and what the client says about its owner. "break" removes the
 locks whose root is PATH, a path in the tree as "list" prints it, whoever has taken them. The user of the server and root may do it.
 `,
-	flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
-		flags := newFlags("locks")
+	Flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
+		flags := cli.NewFlags("locks")
 		asJSON := flags.Bool("json", false, "print a line of JSON for each lock")
 		return flags, func(ctx context.Context, args []string, stdout, _ io.Writer) error {
 			switch {
 			case len(args) == 0 || args[0] != "list" && args[0] != "break":
-				return usagef("locks takes list or break, and the directory that is served")
+				return cli.Usagef("locks takes list or break, and the directory that is served")
 			case len(args) == 1 || args[0] == "list" && len(args) > 2:
-				return usagef("locks %s takes one directory that is served", args[0])
+				return cli.Usagef("locks %s takes one directory that is served", args[0])
 			case args[0] == "break" && len(args) == 2:
-				return usagef("locks break takes the paths whose locks are to be broken")
+				return cli.Usagef("locks break takes the paths whose locks are to be broken")
 			}
 			out := newLockPrinter(stdout, *asJSON)
 			if args[0] == "list" {
@@ -102,31 +97,22 @@ func controlOf(place string) (string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("there is no %q: give the directory that is served, the file of --state, or the socket of --control", place)
 	case err != nil:
-		return "", fmt.Errorf("cannot look at %q: %w", place, cause(err))
+		return "", fmt.Errorf("cannot look at %q: %w", place, cli.Cause(err))
 	case info.IsDir():
-		return control.Path(defaultState(place)), nil
+		return control.Path(serve.DefaultState(place)), nil
 	case info.Mode().Type() == fs.ModeSocket:
-		return realDir(place), nil
+		return cli.RealDir(place), nil
 	}
-	return realDir(control.Path(place)), nil
-}
-
-// realDir returns name with the links in the path of its directory resolved: package control
-// follows none.
-func realDir(name string) string {
-	if dir, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
-		return filepath.Join(dir, filepath.Base(name))
-	}
-	return name
+	return cli.RealDir(control.Path(place)), nil
 }
 
 // controlError says what the user can do about an error of a request to the socket.
 func controlError(socket string, err error) error {
 	switch {
 	case errors.Is(err, control.ErrNoServer):
-		return fmt.Errorf("no server answers on %s: none has locks on this directory, or its --state or --control is elsewhere, which locks takes instead", show(socket))
+		return fmt.Errorf("no server answers on %s: none has locks on this directory, or its --state or --control is elsewhere, which locks takes instead", cli.Show(socket))
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("not allowed to use %s: be root, or the user of the server", show(socket))
+		return fmt.Errorf("not allowed to use %s: be root, or the user of the server", cli.Show(socket))
 	}
 	return err
 }
@@ -155,12 +141,12 @@ func (p *lockPrinter) print(l control.Lock) error {
 		p.began = true
 		fmt.Fprintln(p.table, "PATH\tUSER\tDEPTH\tSCOPE\tLEFT\tOWNER")
 	}
-	path, name := l.Path, cmp.Or(oneLine(l.User), "-")
-	if oneLine(path) != path {
+	path, name := l.Path, cmp.Or(cli.OneLine(l.User), "-")
+	if cli.OneLine(path) != path {
 		path = fmt.Sprintf("%q", path)
 	}
 	seconds := func(n int64) time.Duration { return time.Duration(n) * time.Second }
-	_, err := fmt.Fprintf(p.table, "%s\t%s\t%s\t%s\t%v of %v\t%s\n", path, name, oneLine(l.Depth), oneLine(l.Scope), seconds(l.Left), seconds(l.Timeout), oneLine(l.Owner))
+	_, err := fmt.Fprintf(p.table, "%s\t%s\t%s\t%s\t%v of %v\t%s\n", path, name, cli.OneLine(l.Depth), cli.OneLine(l.Scope), seconds(l.Left), seconds(l.Timeout), cli.OneLine(l.Owner))
 	return err
 }
 
@@ -178,97 +164,3 @@ func printableJSON(text []byte) string {
 	}
 	return b.String()
 }
-
-// noControl is the value of --control for none.
-const noControl = "off"
-
-// controller answers "dav207 locks". It starts at once if it can, else with the first lock: the
-// directory of the state is not made for it. The zero value never starts.
-type controller struct {
-	socket   string // "" for none
-	explicit bool   // that of --control
-	log      *slog.Logger
-	table    *locks.Table
-	once     sync.Once
-	server   *control.Server
-}
-
-// controlSocket returns the socket of --control, "" without one.
-func (o *serveOptions) controlSocket() string {
-	if o.control == noControl {
-		return ""
-	}
-	return o.control
-}
-
-// newController returns the controller of a server that serves dir. A read-only server has no
-// locks, and a state in memory no directory; on Windows a socket has no mode.
-func (o *serveOptions) newController(dir string, log *slog.Logger) *controller {
-	c := &controller{log: log}
-	switch {
-	case o.control == noControl:
-	case o.control != "":
-		c.socket, c.explicit = realDir(o.control), true
-	case o.memory || o.readOnly || o.state == inMemory || runtime.GOOS == "windows":
-	case o.state != "":
-		c.socket = realDir(control.Path(o.state))
-	default:
-		c.socket = control.Path(defaultState(dir))
-	}
-	return c
-}
-
-// begin starts the controller for a table, if the directory of its socket exists. An explicit
-// socket that cannot be used is an error.
-func (c *controller) begin(table *locks.Table) error {
-	c.table = table
-	if _, err := os.Lstat(filepath.Dir(c.socket)); err != nil && !c.explicit {
-		return nil
-	}
-	if err := c.start(); err != nil && c.explicit {
-		return fmt.Errorf("cannot use the socket %s: %w; choose another with --control, or %s for none", show(c.socket), cause(err), noControl)
-	}
-	return nil
-}
-
-// start starts the controller once. If it fails it logs a warning, which is enough but for an
-// explicit socket: clients are served all the same.
-func (c *controller) start() (err error) {
-	if c.socket == "" {
-		return nil
-	}
-	c.once.Do(func() {
-		c.server, err = control.Start(c.socket, c.table, c.log)
-		if err != nil && !c.explicit {
-			c.log.Warn(`"dav207 locks" cannot ask this server: give --control another socket`, slog.String("socket", c.socket), slog.Any("err", err))
-		}
-	})
-	return err
-}
-
-// close stops the controller.
-func (c *controller) close() error {
-	c.once.Do(func() {}) // one that has not started does not start any more
-	if c.server == nil {
-		return nil
-	}
-	return c.server.Close()
-}
-
-// lockJournal keeps locks in the state file, and starts a controller with the first one.
-type lockJournal struct {
-	*boltprops.Store
-	controller *controller
-}
-
-// Sync implements locks.Syncer.
-func (j lockJournal) Sync(ctx context.Context, granted bool) error {
-	err := j.Store.Sync(ctx, granted)
-	if err == nil && granted {
-		j.controller.start() // with the directory of the state, if it was not there before
-	}
-	return err
-}
-
-// defaultState returns the state file of a directory without --state.
-func defaultState(dir string) string { return filepath.Join(dir, davpath.StateName, "state.db") }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"dav207/cmd/dav207/cli"
 	"dav207/cmd/dav207/control"
 )
 
@@ -58,7 +59,7 @@ func TestLocks(t *testing.T) {
 	}
 	line, code, _ := runs(t, "locks", "list", dir, "--json")
 	var l control.Lock
-	if err := json.NewDecoder(strings.NewReader(line)).Decode(&l); err != nil || l.Path != "/a \u009b" || code != 0 || oneLine(line) != strings.ReplaceAll(line, "\n", "?") {
+	if err := json.NewDecoder(strings.NewReader(line)).Decode(&l); err != nil || l.Path != "/a \u009b" || code != 0 || cli.OneLine(line) != strings.ReplaceAll(line, "\n", "?") {
 		t.Errorf("--json prints %q, %+v, %v", line, l, err)
 	}
 	if got, code, stderr := runs(t, "locks", "break", dir, "/b", "/c", "/"); code != 1 || strings.Count(got, "\n") != 2 ||

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"dav207/cmd/dav207/serve"
 	"dav207/integration/harness"
 )
 
@@ -78,7 +79,7 @@ func TestHealthOfAHungDisk(t *testing.T) {
 		}
 		done.Wait()
 	}
-	if took := time.Since(began); took > 2*healthTimeout {
+	if took := time.Since(began); took > 2*serve.HealthTimeout {
 		t.Errorf("100 requests took %v", took)
 	}
 	http.DefaultClient.CloseIdleConnections()

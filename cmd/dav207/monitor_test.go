@@ -130,23 +130,6 @@ func TestMonitorAddress(t *testing.T) {
 	refused(t, 1, used+" is in use", "serve", "--memory", "--addr", used, "--monitor", used)
 	refused(t, 2, "--monitor \"nothing\" is not an address", "serve", "--memory", "--addr", "127.0.0.1:0", "--monitor", "nothing")
 	refused(t, 2, "--monitor \"systemd\" is not an address", "serve", "--memory", "--addr", "127.0.0.1:0", "--monitor", "systemd")
-	for _, tt := range []struct {
-		a, b string
-		want bool
-	}{
-		{"127.0.0.1:1", "127.0.0.1:1", true}, {"0.0.0.0:1", "127.0.0.1:1", true}, {"127.0.0.1:1", "[::]:1", true},
-		{"127.0.0.1:1", "127.0.0.1:2", false}, {"127.0.0.1:1", "192.0.2.1:1", false},
-	} {
-		var addrs [2]net.Addr
-		for i, s := range []string{tt.a, tt.b} {
-			if addrs[i], err = net.ResolveTCPAddr("tcp", s); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got := overlap(addrs[0], addrs[1]); got != tt.want {
-			t.Errorf("overlap(%s, %s) = %t", tt.a, tt.b, got)
-		}
-	}
 }
 
 // A tree in memory needs nothing that could fail, and has no state of which to tell the size.

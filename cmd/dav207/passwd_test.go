@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"dav207/cmd/dav207/cli"
 )
 
 // giving returns a standard input from which something can be read, and then its end.
@@ -107,7 +109,7 @@ func TestChangeFile(t *testing.T) {
 	var done sync.WaitGroup
 	for i := range 20 {
 		done.Go(func() {
-			if err := changeFile(t.Context(), file, add(fmt.Sprintln(i))); err != nil {
+			if err := cli.ChangeFile(t.Context(), file, add(fmt.Sprintln(i))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -119,14 +121,14 @@ func TestChangeFile(t *testing.T) {
 
 	// A failure changes nothing, and leaves nothing.
 	refused := fmt.Errorf("refused")
-	if err := changeFile(t.Context(), file, func([]byte) ([]byte, error) { return nil, refused }); err != refused {
+	if err := cli.ChangeFile(t.Context(), file, func([]byte) ([]byte, error) { return nil, refused }); err != refused {
 		t.Errorf("= %v, want %v", err, refused)
 	}
 	for name, want := range map[string]string{
 		filepath.Join(dir, "missing", "file"): "make it first",
 		dir:                                   "not a regular file",
 	} {
-		if err := changeFile(t.Context(), name, add("x")); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), ".new\"") {
+		if err := cli.ChangeFile(t.Context(), name, add("x")); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), ".new\"") {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
 	}
@@ -139,7 +141,7 @@ func TestChangeFile(t *testing.T) {
 	if err := os.Symlink("file", link); err != nil {
 		t.Skipf("no links here: %v", err)
 	}
-	if err := changeFile(t.Context(), link, func([]byte) ([]byte, error) { return []byte("new"), nil }); err != nil {
+	if err := cli.ChangeFile(t.Context(), link, func([]byte) ([]byte, error) { return []byte("new"), nil }); err != nil {
 		t.Fatal(err)
 	}
 	if text, _ := os.ReadFile(file); string(text) != "new" {
@@ -155,7 +157,7 @@ func TestChangeFile(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := changeFile(ctx, file, add("x")); err == nil {
+	if err := cli.ChangeFile(ctx, file, add("x")); err == nil {
 		t.Error("two change a file at once")
 	}
 	if _, err := os.Stat(file + ".new"); err != nil {

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"dav207/cmd/dav207/certificate"
+	"dav207/cmd/dav207/serve"
 	"dav207/server/davtest/lab"
 
 	"github.com/spf13/pflag"
@@ -213,7 +215,7 @@ func TestReadmeShowsServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	const base = "http://127.0.0.1:8080/"
-	if want := " at " + base + "\n" + mountHints(base); !strings.Contains(string(text), want) {
+	if want := " at " + base + "\n" + serve.MountHints(base); !strings.Contains(string(text), want) {
 		t.Errorf("README.md does not hold\n%s", want)
 	}
 }
@@ -224,8 +226,8 @@ func TestReadmeShowsTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hints := strings.SplitAfter(trustHints("/self-signed.crt", &x509.Certificate{}), "\n")
-	for _, want := range []string{mountHints("https://127.0.0.1:8443/"), strings.Join(hints[2:], "")} {
+	hints := strings.SplitAfter(certificate.TrustHints("/self-signed.crt", &x509.Certificate{}), "\n")
+	for _, want := range []string{serve.MountHints("https://127.0.0.1:8443/"), strings.Join(hints[2:], "")} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("README.md does not hold\n%s", want)
 		}
@@ -239,10 +241,10 @@ func TestReadmeNamesFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range commands() {
-		flags, _ := c.flags()
+		flags, _ := c.Flags()
 		flags.VisitAll(func(f *pflag.Flag) {
 			if !f.Hidden && !strings.Contains(string(text), "`--"+f.Name) {
-				t.Errorf("README.md does not speak of dav207 %s --%s", c.name, f.Name)
+				t.Errorf("README.md does not speak of dav207 %s --%s", c.Name, f.Name)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dav207/cmd/dav207/cli"
 	"dav207/cmd/dav207/config"
 	"dav207/server/batch"
 	"dav207/server/limits"
@@ -53,9 +54,9 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		return err
 	}
 	s.started = o
-	s.log = newLogger(stderr, o.format.value, o.level.value)
-	signals := catchHangups(s.log)
-	defer signals.stop()
+	s.log = cli.NewLogger(stderr, o.format.Value, o.level.Value)
+	signals := cli.CatchHangups(s.log)
+	defer signals.Stop()
 	mapping, err := o.check(s.args)
 	if err != nil {
 		return err
@@ -64,7 +65,7 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		return err
 	}
 	defer func() {
-		signals.handle(nil)
+		signals.Handle(nil)
 		s.replaced.Wait()
 		err = errors.Join(err, s.tree.close())
 	}()
@@ -81,7 +82,7 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 	site := &site{handler: &s.current, log: s.log, grace: o.grace, proxies: o.proxies, metrics: s.metrics,
 		connections: o.limitConnections(s.log)}
 	if cert != nil {
-		site.tls = cert.config()
+		site.tls = cert.Config()
 		if err := o.askCertificates(site.tls); err != nil {
 			return err
 		}
@@ -101,7 +102,7 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		fmt.Fprintf(stdout, "dav207 serves %s at %s%s%s%s", s.tree.what, bases[0], o.announce(bases, ln), mon.hint(o.monitor), trust)
 		o.warn(s.log, ln, s.tree.dirs, cert)
 		if o.config != "" {
-			signals.handle(func() { s.reload(ctx) })
+			signals.Handle(func() { s.reload(ctx) })
 		}
 		return nil
 	})
@@ -111,19 +112,19 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 func (o *settings) announce(bases []string, ln net.Listener) string {
 	base := bases[0]
 	mode := o.mode()
-	switch o.guests.value {
+	switch o.guests.Value {
 	case config.GuestsRead:
 		mode += ", and to guests for reading"
 	case config.GuestsRules:
 		mode += ", and to guests"
 	}
 	public := o.public.base(base)
-	hints := mountHints(public)
+	hints := MountHints(public)
 	if public != base {
 		mode += ", behind a proxy at " + public
 	}
 	if ln.Addr().Network() == "unix" && public == base {
-		mode, hints = mode+", on the socket "+show(ln.Addr().String()), "" // no system mounts such a URL
+		mode, hints = mode+", on the socket "+cli.Show(ln.Addr().String()), "" // no system mounts such a URL
 	}
 	return mode + "\n" + alsoAt(bases) + hints
 }
@@ -168,7 +169,7 @@ func (s *service) behindLogin(o *settings) http.Handler {
 // handler returns what answers requests under settings: it finds out who the user is, and passes
 // the request on. login is nil if nobody has to log in.
 func (s *service) handler(o *settings, login func(http.Handler) http.Handler) http.Handler {
-	s.people.Store(&people{guests: o.guests.value != noGuests, groups: o.file.Memberships()})
+	s.people.Store(&people{guests: o.guests.Value != noGuests, groups: o.file.Memberships()})
 	handler := s.inner
 	if login != nil {
 		handler = login(handler)
@@ -183,7 +184,7 @@ func (s *service) handler(o *settings, login func(http.Handler) http.Handler) ht
 // ownHosts returns the hosts under which the server is known.
 func (o *settings) ownHosts(ln net.Listener) middleware.HostsOptions {
 	host, _, _ := net.SplitHostPort(o.addr)
-	hosts := middleware.HostsOptions{Names: []string{host}, Addresses: !loopback(ln), TrustedProxies: o.proxies}
+	hosts := middleware.HostsOptions{Names: []string{host}, Addresses: !Loopback(ln), TrustedProxies: o.proxies}
 	for _, u := range o.public {
 		hosts.Names = append(hosts.Names, u.Hostname())
 	}

@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"context"
@@ -15,12 +15,13 @@ import (
 
 	"github.com/coreos/go-systemd/v22/activation"
 
+	"dav207/cmd/dav207/cli"
 	"dav207/server/davpath"
 )
 
-// listen listens on the address of --addr: HOST:PORT, unix:PATH, or the socket that systemd passed.
+// Listen listens on the address of --addr: HOST:PORT, unix:PATH, or the socket that systemd passed.
 // Its errors say what the user can do.
-func listen(ctx context.Context, addr string) (net.Listener, error) {
+func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	if addr == systemdAddr {
 		return listenSystemd()
 	}
@@ -37,7 +38,7 @@ func listenFor(ctx context.Context, flag, addr string) (net.Listener, error) {
 		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
 	}
 	if err != nil {
-		return nil, usagef("%s %q is not an address such as 127.0.0.1:8080 or unix:/run/dav207.sock%s", flag, addr, orSystemd(flag))
+		return nil, cli.Usagef("%s %q is not an address such as 127.0.0.1:8080 or unix:/run/dav207.sock%s", flag, addr, orSystemd(flag))
 	}
 	var config net.ListenConfig
 	ln, err := config.Listen(ctx, "tcp", addr)
@@ -53,7 +54,7 @@ func listenFor(ctx context.Context, flag, addr string) (net.Listener, error) {
 	case errors.As(err, &unknown):
 		return nil, fmt.Errorf("the host of %s is not known: choose another with %s", addr, flag)
 	}
-	return nil, fmt.Errorf("cannot listen on %s: %w; choose another with %s", addr, cause(err), flag)
+	return nil, fmt.Errorf("cannot listen on %s: %w; choose another with %s", addr, cli.Cause(err), flag)
 }
 
 const (
@@ -76,7 +77,7 @@ func listenSystemd() (net.Listener, error) {
 		return nil, fmt.Errorf("cannot use the socket of systemd: %w", err)
 	}
 	if len(sockets) != 1 || sockets[0] == nil {
-		return nil, usagef("--addr %s needs one listening stream socket from systemd, not %d: see systemd.socket(5)", systemdAddr, len(sockets))
+		return nil, cli.Usagef("--addr %s needs one listening stream socket from systemd, not %d: see systemd.socket(5)", systemdAddr, len(sockets))
 	}
 	return sockets[0], nil
 }
@@ -95,7 +96,7 @@ func listenUnix(ctx context.Context, flag, socket string) (net.Listener, error) 
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%q is in use: choose another socket with %s unix:PATH", socket, flag)
 	}
-	return nil, fmt.Errorf("cannot listen on the socket %q: %w; choose another with %s unix:PATH", socket, cause(err), flag)
+	return nil, fmt.Errorf("cannot listen on the socket %q: %w; choose another with %s unix:PATH", socket, cli.Cause(err), flag)
 }
 
 // abandoned reports whether name is a socket on which no process listens.
@@ -119,18 +120,6 @@ const (
 
 func isWindows(err error, code syscall.Errno) bool {
 	return runtime.GOOS == "windows" && errors.Is(err, code)
-}
-
-// cause returns the innermost wrapped error. The errors of net and os around it repeat the address
-// or the name.
-func cause(err error) error {
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err
-		}
-		err = inner
-	}
 }
 
 // baseURLs returns the URLs of the root of the server, to be printed. They end with a slash. They
@@ -217,15 +206,15 @@ func alsoAt(urls []string) string {
 // shellSafe escapes the characters of URLs that are special in a shell.
 var shellSafe = strings.NewReplacer("!", "%21", "$", "%24", "(", "%28", ")", "%29", "*", "%2A", ";", "%3B")
 
-// loopback reports whether only this machine can connect to ln.
-func loopback(ln net.Listener) bool {
+// Loopback reports whether only this machine can connect to ln.
+func Loopback(ln net.Listener) bool {
 	a, ok := ln.Addr().(*net.TCPAddr)
 	return !ok || a.IP.IsLoopback()
 }
 
-// mountHints returns, for each client system, a line on how to mount the server at base, which ends
+// MountHints returns, for each client system, a line on how to mount the server at base, which ends
 // with a slash.
-func mountHints(base string) string {
+func MountHints(base string) string {
 	rest := strings.TrimPrefix(base, "http")
 	return fmt.Sprintf(`  Windows     net use * %s
   macOS       Finder, Go > Connect to Server: %s

@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"crypto/tls"
@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"dav207/cmd/dav207/cli"
 	"dav207/server/middleware"
 )
 
@@ -26,11 +27,11 @@ func (o *loginOptions) given() bool { return *o != (loginOptions{}) }
 func (o *loginOptions) check(proxies proxies, tls bool) error {
 	switch {
 	case o.authHeader != "" && len(proxies) == 0:
-		return usagef("--auth-header is believed only from a --trusted-proxy: give the address of yours")
+		return cli.Usagef("--auth-header is believed only from a --trusted-proxy: give the address of yours")
 	case o.authHeader != "" && !isFieldName(o.authHeader):
-		return usagef("--auth-header %q is not the name of a header field such as Remote-User, or one that has another meaning", o.authHeader)
+		return cli.Usagef("--auth-header %q is not the name of a header field such as Remote-User, or one that has another meaning", o.authHeader)
 	case o.clientCA != "" && !tls:
-		return usagef("--client-ca needs TLS: give --tls-cert and --tls-key, or --tls-self-signed")
+		return cli.Usagef("--client-ca needs TLS: give --tls-cert and --tls-key, or --tls-self-signed")
 	}
 	return nil
 }
@@ -53,16 +54,16 @@ func isFieldName(name string) bool {
 // String returns who is let in, for the line that is printed at the start.
 func (o *loginOptions) String() (s string) {
 	if o.users != "" {
-		s += ", to the users in " + show(o.users)
+		s += ", to the users in " + cli.Show(o.users)
 	}
 	if o.digestUsers != "" {
-		s += ", to the users in " + show(o.digestUsers) + " by Digest"
+		s += ", to the users in " + cli.Show(o.digestUsers) + " by Digest"
 	}
 	if o.authHeader != "" {
 		s += ", to the users that a proxy names in " + http.CanonicalHeaderKey(o.authHeader)
 	}
 	if o.clientCA != "" {
-		s += ", to the users with a certificate of " + show(o.clientCA)
+		s += ", to the users with a certificate of " + cli.Show(o.clientCA)
 	}
 	return s
 }
@@ -93,16 +94,16 @@ func (o *settings) askCertificates(config *tls.Config) error {
 	if o.clientCA == "" {
 		return nil
 	}
-	text, _, err := readFile(o.clientCA)
+	text, _, err := cli.ReadFile(o.clientCA)
 	if err != nil {
-		return fileError("read", o.clientCA, err)
+		return cli.FileError("read", o.clientCA, err)
 	}
 	config.ClientCAs = x509.NewCertPool()
 	if !config.ClientCAs.AppendCertsFromPEM(text) {
 		return fmt.Errorf("there is no certificate in %q: --client-ca takes those of certificate authorities, in PEM", o.clientCA)
 	}
 	config.ClientAuth = tls.VerifyClientCertIfGiven
-	if o.loginOptions == (loginOptions{clientCA: o.clientCA}) && o.guests.value == noGuests && o.config == "" {
+	if o.loginOptions == (loginOptions{clientCA: o.clientCA}) && o.guests.Value == noGuests && o.config == "" {
 		config.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	return nil
@@ -115,7 +116,7 @@ func openUsers[T any](file, command string, open func(string, *slog.Logger) (*T,
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf(`there is no file %q: make it with "dav207 %s FILE NAME"`, file, command)
 		}
-		return nil, fileError("read", file, err)
+		return nil, cli.FileError("read", file, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf(`%q is not a file of users: %w; "dav207 %s FILE NAME" writes such lines`, file, err, command)
@@ -162,12 +163,12 @@ func (o *serveOptions) exposed(ln net.Listener) error {
 		proxied = proxied || u.Scheme == "https"
 	}
 	switch {
-	case loopback(ln) || proxied:
+	case Loopback(ln) || proxied:
 		return nil
 	case !o.loginOptions.given() && !o.anonymous:
-		return usagef("anybody who reaches %s could %s without a password: give --users FILE, or --anonymous if that is meant", o.addr, o.change())
+		return cli.Usagef("anybody who reaches %s could %s without a password: give --users FILE, or --anonymous if that is meant", o.addr, o.change())
 	case o.users != "" && !o.tls.given() && !o.insecureBasic:
-		return usagef("passwords would cross the network to %s as they are: give --tls-self-signed, or --tls-cert and --tls-key, "+
+		return cli.Usagef("passwords would cross the network to %s as they are: give --tls-self-signed, or --tls-cert and --tls-key, "+
 			"or --insecure-basic if nobody else listens", o.addr)
 	}
 	return nil

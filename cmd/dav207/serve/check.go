@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dav207/cmd/dav207/cli"
 	"dav207/cmd/dav207/config"
 	"dav207/cmd/dav207/folders"
 	"dav207/server/access/rules"
@@ -16,25 +17,25 @@ import (
 	"dav207/server/middleware"
 )
 
-var checkCommand = command{
-	name:  "check",
-	args:  " FILE [PATH]",
-	about: "check a configuration file of serve, or say what a user may do",
-	more: `It reports the first mistake in the file, or prints the configuration as a server would have it, with what comes from the
+var CheckCommand = cli.Command{
+	Name:  "check",
+	Args:  " FILE [PATH]",
+	About: "check a configuration file of serve, or say what a user may do",
+	More: `It reports the first mistake in the file, or prints the configuration as a server would have it, with what comes from the
 environment. With --as it says what that user may do with the resource at the URL path PATH, and which rule says so.
 `,
-	flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
-		flags := newFlags("check")
+	Flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
+		flags := cli.NewFlags("check")
 		as := flags.String("as", "", "`NAME` of a user; guests are those without one")
 		return flags, func(_ context.Context, args []string, stdout, _ io.Writer) error {
 			asked := flags.Changed("as")
 			switch {
 			case len(args) == 0:
-				return usagef("check takes the file to be checked")
+				return cli.Usagef("check takes the file to be checked")
 			case asked && len(args) != 2:
-				return usagef("check --as takes a file and the path of a resource such as /photos/x")
+				return cli.Usagef("check --as takes a file and the path of a resource such as /photos/x")
 			case !asked && len(args) != 1:
-				return usagef("check takes one file; --as NAME asks about a path")
+				return cli.Usagef("check takes one file; --as NAME asks about a path")
 			}
 			s, err := readSettings([]config.Setting{{Name: "config", Value: args[0]}}, os.LookupEnv)
 			if err == nil {
@@ -103,7 +104,7 @@ func (o *settings) print(w io.Writer) error {
 func (o *settings) explain(w io.Writer, name, path string) error {
 	p, err := davpath.Clean(path)
 	if err != nil || !strings.HasPrefix(path, "/") {
-		return usagef("%q is not a path such as /photos/x", path)
+		return cli.Usagef("%q is not a path such as /photos/x", path)
 	}
 	list, err := o.policy()
 	if err != nil {
@@ -117,12 +118,12 @@ func (o *settings) explain(w io.Writer, name, path string) error {
 	who := name
 	if name == "guests" || name == "" {
 		name, who = "", "a guest"
-		if o.guests.value == noGuests {
+		if o.guests.Value == noGuests {
 			fmt.Fprintln(w, "guests are not let in: guests: none")
 			return nil
 		}
 	}
-	fmt.Fprintf(w, "%s and %s\n", oneLine(who), oneLine(p.String()))
+	fmt.Fprintf(w, "%s and %s\n", cli.OneLine(who), cli.OneLine(p.String()))
 	for _, d := range list.Explain(name, o.file.Memberships()[name], p) {
 		fmt.Fprintf(w, "  %-17s %-9s %s\n", d.Privilege, verdict(d), o.reason(list, d))
 	}
@@ -155,5 +156,5 @@ func (o *settings) reason(list *rules.List, d rules.Decision) string {
 	if d.OnTheWay {
 		way = ", and this is on the way to it"
 	}
-	return where + oneLine(r.String()) + way
+	return where + cli.OneLine(r.String()) + way
 }

@@ -1,10 +1,12 @@
-package main
+package serve
 
 import (
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"dav207/cmd/dav207/cli"
 )
 
 // TestSettle holds the precedence of flag, environment and file, and that a mistake says where it
@@ -27,7 +29,7 @@ func TestSettle(t *testing.T) {
 		{name: "a flag that was removed", file: "quirk: no-quota\n", want: "file:1: quirk: was removed: use --no-macos-quota for no-quota; lockroot is never left out"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			flags, _ := serveCommand.flags()
+			flags, _ := Command.Flags()
 			args := strings.Fields(tc.args)
 			file := filepath.Join(t.TempDir(), "file")
 			if tc.file != "" {
@@ -36,7 +38,7 @@ func TestSettle(t *testing.T) {
 				}
 				args = append(args, "--config", file)
 			}
-			if err := parseOnce(flags, args); err != nil {
+			if err := cli.ParseOnce(flags, args); err != nil {
 				t.Fatal(err)
 			}
 			env := map[string]string{}
@@ -60,7 +62,7 @@ func TestSettle(t *testing.T) {
 
 // The configuration that README.md shows for a service is one.
 func TestReadmeShowsConfig(t *testing.T) {
-	page, err := os.ReadFile(guide)
+	page, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,8 +76,8 @@ func TestReadmeShowsConfig(t *testing.T) {
 		if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		flags, _ := serveCommand.flags()
-		err := parseOnce(flags, []string{"--config", file})
+		flags, _ := Command.Flags()
+		err := cli.ParseOnce(flags, []string{"--config", file})
 		if err == nil {
 			_, err = settle(flags, func(string) (string, bool) { return "", false })
 		}

@@ -1,4 +1,4 @@
-package main
+package certificate
 
 import (
 	"bytes"
@@ -18,11 +18,14 @@ import (
 	"math/big"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"dav207/cmd/dav207/cli"
 )
 
 // A certificate is valid for selfSignedLife, and is replaced selfSignedRenew before it expires.
@@ -32,10 +35,10 @@ const (
 	selfSignedRenew = 200 * 24 * time.Hour
 )
 
-// openSelfSigned returns the stored certificate, which clients may trust already, and instructions
+// OpenSelfSigned returns the stored certificate, which clients may trust already, and instructions
 // for the user. It makes a new one if there is none, if it is about to expire, or if it does not
 // have the names of the server.
-func openSelfSigned(addr string, public publicURLs, log *slog.Logger) (*certificate, string, error) {
+func OpenSelfSigned(addr string, public []*url.URL, log *slog.Logger) (*Certificate, string, error) {
 	config, err := os.UserConfigDir()
 	if err != nil {
 		return nil, "", fmt.Errorf("there is no place to keep a certificate: %w; give one with --tls-cert and --tls-key", err)
@@ -46,24 +49,24 @@ func openSelfSigned(addr string, public publicURLs, log *slog.Logger) (*certific
 	if err := keepSelfSigned(dir, keyFile, names, more, time.Now()); err != nil {
 		return nil, "", err
 	}
-	c, err := openCertificate(keyFile, keyFile, log)
+	c, err := Open(keyFile, keyFile, log)
 	if err != nil {
 		return nil, "", err
 	}
 	// The file for clients has the certificate without the key.
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.leaf().Raw})
-	if old, _, err := readFile(certFile); err != nil || !bytes.Equal(old, text) {
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Leaf().Raw})
+	if old, _, err := cli.ReadFile(certFile); err != nil || !bytes.Equal(old, text) {
 		if err := os.WriteFile(certFile, text, 0o644); err != nil {
-			return nil, "", fileError("write", certFile, err)
+			return nil, "", cli.FileError("write", certFile, err)
 		}
 	}
-	return c, trustHints(certFile, c.leaf()), nil
+	return c, TrustHints(certFile, c.Leaf()), nil
 }
 
 // selfSignedNames returns the names that a certificate must have, and addresses of this machine
 // that it may have. The addresses change, which alone is no reason for a new certificate that
 // clients would have to trust again.
-func selfSignedNames(addr string, public publicURLs) (must, may []string) {
+func selfSignedNames(addr string, public []*url.URL) (must, may []string) {
 	must = []string{"localhost", "127.0.0.1", "::1"}
 	if name, err := os.Hostname(); err == nil {
 		must = append(must, name)
@@ -76,7 +79,7 @@ func selfSignedNames(addr string, public publicURLs) (must, may []string) {
 	}
 	host, _, _ := net.SplitHostPort(addr)
 	if ip, err := netip.ParseAddr(host); host != "" && (err != nil || !ip.IsUnspecified()) {
-		return usableNames(append(must, host)), nil
+		return UsableNames(append(must, host)), nil
 	}
 	addrs, _ := net.InterfaceAddrs()
 	for _, a := range addrs {
@@ -84,11 +87,11 @@ func selfSignedNames(addr string, public publicURLs) (must, may []string) {
 			may = append(may, n.IP.String())
 		}
 	}
-	return usableNames(must), usableNames(may)
+	return UsableNames(must), UsableNames(may)
 }
 
-// usableNames returns the names that are valid in a certificate, normalised and without duplicates.
-func usableNames(names []string) []string {
+// UsableNames returns the names that are valid in a certificate, normalised and without duplicates.
+func UsableNames(names []string) []string {
 	var out []string
 	for _, n := range names {
 		if ip, err := netip.ParseAddr(n); err == nil {
@@ -111,13 +114,13 @@ func notInHost(r rune) bool {
 // keepSelfSigned creates the certificate and its key in file, or replaces one that is about to
 // expire or lacks names.
 func keepSelfSigned(dir, file string, must, may []string, now time.Time) error {
-	text, _, err := readFile(file)
+	text, _, err := cli.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fileError("make", dir, err)
+			return cli.FileError("make", dir, err)
 		}
 	} else if err != nil {
-		return fileError("read", file, err)
+		return cli.FileError("read", file, err)
 	}
 	if text != nil {
 		pair, err := tls.X509KeyPair(text, text)
@@ -135,12 +138,12 @@ func keepSelfSigned(dir, file string, must, may []string, now time.Time) error {
 		may = append(named, may...) // names that clients may use
 	}
 	const most = 100
-	names := usableNames(append(slices.Clone(must), may...))
-	fresh, err := makeSelfSigned(names[:min(len(names), most)], now)
+	names := UsableNames(append(slices.Clone(must), may...))
+	fresh, err := MakeSelfSigned(names[:min(len(names), most)], now)
 	if err != nil {
 		return fmt.Errorf("cannot make a certificate: %w", err)
 	}
-	return changeFile(context.Background(), file, func(old []byte) ([]byte, error) {
+	return cli.ChangeFile(context.Background(), file, func(old []byte) ([]byte, error) {
 		if !bytes.Equal(old, text) {
 			return old, nil // another process has replaced it: that one is used
 		}
@@ -162,9 +165,9 @@ func namesOf(c *x509.Certificate) []string {
 	return names
 }
 
-// makeSelfSigned returns a certificate and its key in PEM. It is no certificate authority: it is
+// MakeSelfSigned returns a certificate and its key in PEM. It is no certificate authority: it is
 // valid for this server alone.
-func makeSelfSigned(names []string, now time.Time) ([]byte, error) {
+func MakeSelfSigned(names []string, now time.Time) ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -176,7 +179,7 @@ func makeSelfSigned(names []string, now time.Time) ([]byte, error) {
 	host, _ := os.Hostname()
 	template := &x509.Certificate{
 		SerialNumber:          serial,
-		Subject:               pkix.Name{CommonName: "dav207 on " + oneLine(host)},
+		Subject:               pkix.Name{CommonName: "dav207 on " + cli.OneLine(host)},
 		NotBefore:             now.Add(-time.Hour), // clocks differ
 		NotAfter:              now.Add(selfSignedLife),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
@@ -202,9 +205,9 @@ func makeSelfSigned(names []string, now time.Time) ([]byte, error) {
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...), nil
 }
 
-// trustHints returns the fingerprint of the certificate, and a command for each client system to
+// TrustHints returns the fingerprint of the certificate, and a command for each client system to
 // trust it.
-func trustHints(file string, leaf *x509.Certificate) string {
+func TrustHints(file string, leaf *x509.Certificate) string {
 	var sum []string
 	for _, b := range sha256.Sum256(leaf.Raw) {
 		sum = append(sum, fmt.Sprintf("%02X", b))
@@ -215,5 +218,5 @@ Copy it to the clients and have them trust it:
   Windows     certutil -addstore Root self-signed.crt   (as an administrator)
   macOS       sudo security add-trusted-cert -d -r trustRoot -k /Library/Keychains/System.keychain self-signed.crt
   Linux       sudo cp self-signed.crt /usr/local/share/ca-certificates/dav207.crt && sudo update-ca-certificates
-`, show(file), strings.Join(sum, ":"))
+`, cli.Show(file), strings.Join(sum, ":"))
 }

@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"dav207/cmd/dav207/cli"
 	"dav207/props"
 	"dav207/props/boltprops"
 	"dav207/server/locks"
@@ -73,7 +74,7 @@ func (o *settings) loadState(ctx context.Context, dir string, control *controlle
 	}
 	_, err = os.Stat(file)
 	exists := err == nil
-	if o.state == "" && !exists && !o.readOnly && !writable(dir) && !writable(filepath.Dir(file)) {
+	if o.state == "" && !exists && !o.readOnly && !cli.Writable(dir) && !cli.Writable(filepath.Dir(file)) {
 		log.Warn("the directory cannot be written to: properties and locks end with this process", slog.String("dir", dir))
 		return o.memoryState(), nil
 	}
@@ -112,13 +113,13 @@ func (o *serveOptions) useStateDirectory(lookup func(string) (string, bool)) {
 // stateFile returns the file of --state, or the default one in dir. It returns an error if the file
 // cannot be used.
 func (o *settings) stateFile(dir string) (string, error) {
-	file := defaultState(dir)
+	file := DefaultState(dir)
 	if o.state != "" {
 		return o.state, o.usable(dir, o.state)
 	}
 	for _, p := range []string{filepath.Dir(file), file} { // a link is not made by this server
 		if fi, err := os.Lstat(p); err == nil && fi.Mode().Type() == fs.ModeSymlink {
-			return "", fmt.Errorf("%s is a symbolic link, which is not followed: remove it, or %s", show(p), elsewhere)
+			return "", fmt.Errorf("%s is a symbolic link, which is not followed: remove it, or %s", cli.Show(p), elsewhere)
 		}
 	}
 	return file, o.usable(dir, file)
@@ -131,9 +132,9 @@ func (o *settings) openStore(dir, file string, log *slog.Logger) (store *boltpro
 	options := &boltprops.Options{ReadOnly: o.readOnly, Lazy: true, NoFollow: o.state == "", SyncLocks: o.fsync,
 		MaxBytes: int64(o.limits.state), Logger: log}
 	store, err = boltprops.Open(file, options)
-	if o.state == "" && !options.ReadOnly && (errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) && !writable(dir)) {
+	if o.state == "" && !options.ReadOnly && (errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) && !cli.Writable(dir)) {
 		log.Warn("the state cannot be written to: properties and locks are shown as they were kept, properties cannot be changed, "+
-			"and new locks end with this process", slog.String("file", file), slog.Any("err", cause(err)))
+			"and new locks end with this process", slog.String("file", file), slog.Any("err", cli.Cause(err)))
 		options.ReadOnly = true
 		store, err = boltprops.Open(file, options)
 	}
@@ -141,9 +142,9 @@ func (o *settings) openStore(dir, file string, log *slog.Logger) (store *boltpro
 	case errors.As(err, &inUse):
 		err = fmt.Errorf("%w: stop it, or give --state another file", err)
 	case errors.Is(err, fs.ErrPermission):
-		err = fmt.Errorf("not allowed to use the state %s: change its permissions, or %s", show(file), elsewhere)
+		err = fmt.Errorf("not allowed to use the state %s: change its permissions, or %s", cli.Show(file), elsewhere)
 	case errors.Is(err, syscall.EROFS):
-		err = fmt.Errorf("the state %s cannot be written to: %w; %s", show(file), cause(err), elsewhere)
+		err = fmt.Errorf("the state %s cannot be written to: %w; %s", cli.Show(file), cli.Cause(err), elsewhere)
 	}
 	return store, options.ReadOnly, err
 }
@@ -159,16 +160,16 @@ func (o *settings) usable(dir, file string) error {
 	info, err := os.Stat(file)
 	switch {
 	case err == nil && !info.Mode().IsRegular():
-		return fmt.Errorf("the state %s is not a file: %s", show(file), elsewhere)
+		return fmt.Errorf("the state %s is not a file: %s", cli.Show(file), elsewhere)
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("not allowed to look at the state %s: change the permissions of its directory, or %s", show(file), elsewhere)
+		return fmt.Errorf("not allowed to look at the state %s: change the permissions of its directory, or %s", cli.Show(file), elsewhere)
 	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
-		return fmt.Errorf("the state %s: %w; %s", show(file), cause(err), elsewhere)
+		return fmt.Errorf("the state %s: %w; %s", cli.Show(file), cli.Cause(err), elsewhere)
 	}
 	if _, err := os.Lstat(file); err == nil {
-		return fmt.Errorf("the state %s is a link that leads nowhere: remove it, or %s", show(file), elsewhere)
+		return fmt.Errorf("the state %s is a link that leads nowhere: remove it, or %s", cli.Show(file), elsewhere)
 	}
 	info, err = os.Stat(holds)
 	if errors.Is(err, fs.ErrNotExist) && own {
@@ -176,13 +177,13 @@ func (o *settings) usable(dir, file string) error {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("there is no directory %s for the state: make it first, or %s", show(holds), elsewhere)
+		return fmt.Errorf("there is no directory %s for the state: make it first, or %s", cli.Show(holds), elsewhere)
 	case err == nil && !info.IsDir() || errors.Is(err, syscall.ENOTDIR):
-		return fmt.Errorf("%s is not a directory, and cannot hold the state: remove it, or %s", show(holds), elsewhere)
+		return fmt.Errorf("%s is not a directory, and cannot hold the state: remove it, or %s", cli.Show(holds), elsewhere)
 	case err != nil:
-		return fmt.Errorf("the directory of the state %s: %w; %s", show(file), cause(err), elsewhere)
-	case !o.readOnly && !writable(holds) && (!own || writable(dir)):
-		return fmt.Errorf("not allowed to make the state in %s: change its permissions, or %s", show(holds), elsewhere)
+		return fmt.Errorf("the directory of the state %s: %w; %s", cli.Show(file), cli.Cause(err), elsewhere)
+	case !o.readOnly && !cli.Writable(holds) && (!own || cli.Writable(dir)):
+		return fmt.Errorf("not allowed to make the state in %s: change its permissions, or %s", cli.Show(holds), elsewhere)
 	}
 	return nil
 }

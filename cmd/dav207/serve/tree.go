@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"dav207/cmd/dav207/cli"
 	"dav207/cmd/dav207/config"
 	"dav207/cmd/dav207/folders"
 	"dav207/fsbackend"
@@ -116,7 +117,7 @@ func (o *settings) outsideAll(dirs []string) error {
 // openTree opens the directories, or the tree in memory, with its state.
 func (o *settings) openTree(ctx context.Context, args []string, log *slog.Logger) (*served, error) {
 	opts := &server.Options{Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies,
-		DenyInfinity: o.infinity.value == "deny", HideJunk: o.junk.value == "hide", NoMacQuota: o.noMacQuota, Silence: o.silence, MaxAge: o.maxAge, MaxUpload: int64(o.limits.upload), ReadOnly: o.readOnly, Logger: log}
+		DenyInfinity: o.infinity.Value == "deny", HideJunk: o.junk.Value == "hide", NoMacQuota: o.noMacQuota, Silence: o.silence, MaxAge: o.maxAge, MaxUpload: int64(o.limits.upload), ReadOnly: o.readOnly, Logger: log}
 	s := &served{dirs: o.dirs(args)}
 	list, err := o.policy()
 	if err != nil {
@@ -177,7 +178,7 @@ func (s *served) open(ctx context.Context, o *settings, opts *server.Options, ke
 		if err != nil {
 			return errors.Join(err, kept.Close())
 		}
-		files, dirs, s.what = one.Backend(), one, show(s.dirs[0])
+		files, dirs, s.what = one.Backend(), one, cli.Show(s.dirs[0])
 		s.checks = append(s.checks, health.Check{Name: "files", Check: health.Dir(s.dirs[0], !o.readOnly)})
 	}
 	s.handler = server.New(files, opts)
@@ -226,7 +227,7 @@ func (s *served) replace(ctx context.Context, o *settings) (release func() error
 
 // policy returns the rules, or nil if everything is allowed.
 func (o *settings) policy() (*rules.List, error) {
-	guests := o.guests.value
+	guests := o.guests.Value
 	if guests == noGuests {
 		guests = ""
 	}
@@ -238,7 +239,7 @@ func (o *settings) policy() (*rules.List, error) {
 func (o *settings) inFile(err error) error {
 	if mistake := (*config.Error)(nil); errors.As(err, &mistake) && mistake.File == "" {
 		mistake.File = o.config
-		return usageError{mistake}
+		return cli.Usage(mistake)
 	}
 	return err
 }
@@ -262,5 +263,5 @@ func openDisk(dir string, o *disk.Options) (*disk.Fs, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("not allowed to read the directory %q: change its permissions, or give another", dir)
 	}
-	return nil, fmt.Errorf("cannot serve %q: %w; give another directory", dir, cause(err))
+	return nil, fmt.Errorf("cannot serve %q: %w; give another directory", dir, cli.Cause(err))
 }

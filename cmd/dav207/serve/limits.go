@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dav207/cmd/dav207/cli"
 	"dav207/cmd/dav207/config"
 	"dav207/server/limits"
 )
@@ -35,11 +36,11 @@ func (l *limitOptions) define(flags *pflag.FlagSet) {
 func (l *limitOptions) check() error {
 	switch {
 	case l.connections < 0:
-		return usagef("--max-connections %d is no number of connections", l.connections)
+		return cli.Usagef("--max-connections %d is no number of connections", l.connections)
 	case l.requests < 0:
-		return usagef("--max-requests %d is no number of requests", l.requests)
+		return cli.Usagef("--max-requests %d is no number of requests", l.requests)
 	case l.stall < 0:
-		return usagef("--stall %v is no time to wait", l.stall)
+		return cli.Usagef("--stall %v is no time to wait", l.stall)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dav207/server/davpath"
+	"dav207/server/middleware"
 )
 
 // publicURLs is a flag that collects the URLs of the root of the tree as clients use them, behind a
@@ -22,8 +23,8 @@ func (p *publicURLs) String() string {
 	return strings.Join(all, " ")
 }
 
-// collects lets parseOnce accept more than one.
-func (p *publicURLs) collects() {}
+// Collects lets parseOnce accept more than one.
+func (p *publicURLs) Collects() {}
 
 // Type implements pflag.Value.
 func (p *publicURLs) Type() string { return "URL" }
@@ -70,8 +71,8 @@ func (p *proxies) String() string {
 	return strings.Join(all, " ")
 }
 
-// collects lets parseOnce accept more than one.
-func (p *proxies) collects() {}
+// Collects lets parseOnce accept more than one.
+func (p *proxies) Collects() {}
 
 // Type implements pflag.Value.
 func (p *proxies) Type() string { return "IP|CIDR" }
@@ -90,4 +91,31 @@ func (p *proxies) Set(s string) error {
 	}
 	*p = append(*p, network.Masked())
 	return nil
+}
+
+// corsOrigins is a flag that collects origins.
+type corsOrigins []*url.URL
+
+// String implements pflag.Value.
+func (o *corsOrigins) String() string {
+	var all []string
+	for _, u := range *o {
+		all = append(all, u.String())
+	}
+	return strings.Join(all, " ")
+}
+
+// Collects lets parseOnce accept more than one.
+func (o *corsOrigins) Collects() {}
+
+// Type implements pflag.Value.
+func (o *corsOrigins) Type() string { return "URL" }
+
+// Set implements pflag.Value.
+func (o *corsOrigins) Set(s string) error {
+	u, err := middleware.ParseOrigin(s)
+	if err == nil {
+		*o = append(*o, u)
+	}
+	return err
 }

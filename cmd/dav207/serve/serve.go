@@ -1,33 +1,32 @@
-package main
+package serve
 
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"dav207/cmd/dav207/certificate"
+	"dav207/cmd/dav207/cli"
 	"dav207/cmd/dav207/config"
 	"dav207/server/batch"
 	"dav207/server/davpath"
-	"dav207/server/middleware"
 )
 
-var serveCommand = command{
-	name:  "serve",
-	args:  " [DIR]",
-	about: "serve a directory, by default the current one",
-	more: `It serves DIR for reading and writing until it gets SIGINT or SIGTERM; then running requests have the grace
+var Command = cli.Command{
+	Name:  "serve",
+	Args:  " [DIR]",
+	About: "serve a directory, by default the current one",
+	More: `It serves DIR for reading and writing until it gets SIGINT or SIGTERM; then running requests have the grace
 period to finish, and a second signal ends at once. Nothing outside of DIR can be reached through it.
 `,
-	flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
+	Flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
 		flags := serveFlags(new(serveOptions))
 		return flags, func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			commandLine := given(flags)
@@ -42,11 +41,11 @@ const noGuests = "none"
 
 // serveFlags returns the flags of the command, which set o.
 func serveFlags(o *serveOptions) *pflag.FlagSet {
-	o.infinity, o.junk = newChoice("allow", "deny"), newChoice("keep", "hide")
-	o.format, o.level = newChoice("text", "json"), newChoice("info", "debug", "warn", "error")
-	o.guests = newChoice(noGuests, config.GuestsRead, config.GuestsRules)
-	o.junk.removed = map[string]string{"drop": "use hide, which keeps them and leaves them out of listings"}
-	flags := newFlags("serve")
+	o.infinity, o.junk = cli.NewChoice("allow", "deny"), cli.NewChoice("keep", "hide")
+	o.format, o.level = cli.NewChoice("text", "json"), cli.NewChoice("info", "debug", "warn", "error")
+	o.guests = cli.NewChoice(noGuests, config.GuestsRead, config.GuestsRules)
+	o.junk.Removed = map[string]string{"drop": "use hide, which keeps them and leaves them out of listings"}
+	flags := cli.NewFlags("serve")
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`HOST:PORT` to listen on (port 0 takes a free one), unix:PATH for a socket, or systemd for the one that it passes")
 	flags.StringVar(&o.prefix, "prefix", "/", "`PATH` of the URL under which the tree is served")
 	flags.Var(&o.public, "public-url", "`URL` under which clients reach the tree by another name or through a proxy; may be given more than once")
@@ -79,7 +78,7 @@ func serveFlags(o *serveOptions) *pflag.FlagSet {
 	flags.StringVar(&o.monitor, "monitor", "", "`HOST:PORT` or unix:PATH with /health and, for Prometheus, /metrics")
 	flags.StringVar(&o.control, "control", "", "`SOCKET` by which \"dav207 locks\" asks the server, by default beside the file of --state; \"off\" is none")
 	flags.StringVar(&o.config, "config", "", "`FILE` with these flags as keys, and more than flags can say")
-	removed(flags, "quirk", "use --no-macos-quota for no-quota; lockroot is never left out")
+	cli.Removed(flags, "quirk", "use --no-macos-quota for no-quota; lockroot is never left out")
 	return flags
 }
 
@@ -96,17 +95,17 @@ type serveOptions struct {
 	insecureBasic           bool
 	anonymous               bool
 	readOnly, memory, fsync bool
-	infinity, format, level *choice
-	junk, guests            *choice
+	infinity, format, level *cli.Choice
+	junk, guests            *cli.Choice
 	noMacQuota              bool
 	grace, silence, maxAge  time.Duration
 	limits                  limitOptions
 }
 
 // warn logs what is unsafe about the address and the certificate, which may be nil.
-func (o *settings) warn(log *slog.Logger, ln net.Listener, dirs []string, cert *certificate) {
+func (o *settings) warn(log *slog.Logger, ln net.Listener, dirs []string, cert *certificate.Certificate) {
 	switch {
-	case loopback(ln):
+	case Loopback(ln):
 	case !o.loginOptions.given():
 		log.Warn("no password is asked for: anybody who reaches this address can "+o.change(), slog.String("addr", o.addr))
 	case cert == nil && o.users != "":
@@ -115,8 +114,8 @@ func (o *settings) warn(log *slog.Logger, ln net.Listener, dirs []string, cert *
 		log.Warn("files cross the network as they are, and can be changed on the way", slog.String("addr", o.addr))
 	}
 	for _, dir := range dirs {
-		if cert != nil && outside(dir, "the key", cert.keyFile) != nil {
-			log.Warn("clients can read the key of the certificate, for it is in the directory that is served", slog.String("file", cert.keyFile))
+		if cert != nil && outside(dir, "the key", cert.KeyFile) != nil {
+			log.Warn("clients can read the key of the certificate, for it is in the directory that is served", slog.String("file", cert.KeyFile))
 		}
 	}
 }
@@ -127,25 +126,25 @@ func (o *settings) check(args []string) (davpath.Mapping, error) {
 	mapping, err := davpath.NewMapping(o.prefix)
 	switch {
 	case len(args) > 1:
-		err = usagef("serve takes one directory, not %d", len(args))
+		err = cli.Usagef("serve takes one directory, not %d", len(args))
 	case len(args) == 1 && o.memory:
-		err = usagef("serve takes --memory or a directory, not both")
+		err = cli.Usagef("serve takes --memory or a directory, not both")
 	case o.memory && o.state != "" && o.state != inMemory:
-		err = usagef("serve takes --memory or --state FILE, not both: properties belong to files that are kept")
+		err = cli.Usagef("serve takes --memory or --state FILE, not both: properties belong to files that are kept")
 	case o.memory && o.fsync:
-		err = usagef("serve takes --memory or --fsync, not both: a tree in memory ends with the process")
-	case o.guests.value != noGuests && !o.loginOptions.given():
-		err = usagef("--guests is for those who have no name among --users FILE; without users --anonymous lets everybody in")
+		err = cli.Usagef("serve takes --memory or --fsync, not both: a tree in memory ends with the process")
+	case o.guests.Value != noGuests && !o.loginOptions.given():
+		err = cli.Usagef("--guests is for those who have no name among --users FILE; without users --anonymous lets everybody in")
 	case o.insecureBasic && o.users == "":
-		err = usagef("--insecure-basic is about the passwords of --users FILE")
+		err = cli.Usagef("--insecure-basic is about the passwords of --users FILE")
 	case o.grace < 0:
-		err = usagef("--grace %v is before the signal", o.grace)
+		err = cli.Usagef("--grace %v is before the signal", o.grace)
 	case o.silence < 0:
-		err = usagef("--silence %v is no time to wait", o.silence)
+		err = cli.Usagef("--silence %v is no time to wait", o.silence)
 	case o.maxAge < 0 || o.maxAge%time.Second != 0:
-		err = usagef("--max-age %v is no number of seconds", o.maxAge)
-	case err != nil || strings.Contains(o.prefix, "://") || oneLine(o.prefix) != o.prefix:
-		err = usagef("--prefix %q is not the path of a URL such as /dav", o.prefix)
+		err = cli.Usagef("--max-age %v is no number of seconds", o.maxAge)
+	case err != nil || strings.Contains(o.prefix, "://") || cli.OneLine(o.prefix) != o.prefix:
+		err = cli.Usagef("--prefix %q is not the path of a URL such as /dav", o.prefix)
 	default:
 		err = cmp.Or(o.limits.check(), o.tls.check())
 	}
@@ -156,26 +155,26 @@ func (o *settings) check(args []string) (davpath.Mapping, error) {
 		err = o.checkMounts(args)
 	}
 	if _, wrong := batch.ParsePath(o.batch); err == nil && wrong != nil && o.batch != noBatch {
-		err = usagef("--batch %q is neither the path of a URL below the prefix such as %s nor %s", o.batch, batch.DefaultPath, noBatch)
+		err = cli.Usagef("--batch %q is neither the path of a URL below the prefix such as %s nor %s", o.batch, batch.DefaultPath, noBatch)
 	}
 	return mapping, err
 }
 
 // checkMounts returns a usageError for flags and arguments that do not go with mounts.
 func (o *settings) checkMounts(args []string) error {
-	if o.guests.value == config.GuestsRules && len(o.file.Rules) == 0 {
-		return usagef("--guests %s needs rules in the file of --config", config.GuestsRules)
+	if o.guests.Value == config.GuestsRules && len(o.file.Rules) == 0 {
+		return cli.Usagef("--guests %s needs rules in the file of --config", config.GuestsRules)
 	}
 	if len(o.file.Mounts) == 0 {
 		return nil
 	}
 	switch {
 	case len(args) > 0:
-		return usagef("serve takes a directory or mounts in the file of --config, not both")
+		return cli.Usagef("serve takes a directory or mounts in the file of --config, not both")
 	case o.memory:
-		return usagef("serve takes --memory or mounts in the file of --config, not both")
+		return cli.Usagef("serve takes --memory or mounts in the file of --config, not both")
 	case o.state == "":
-		return usagef("with mounts give --state FILE, which keeps properties and locks outside of them, or --state %s", inMemory)
+		return cli.Usagef("with mounts give --state FILE, which keeps properties and locks outside of them, or --state %s", inMemory)
 	}
 	return nil
 }
@@ -197,30 +196,4 @@ func (o *serveOptions) change() string {
 		return "read it"
 	}
 	return "read and change it"
-}
-
-// show returns the absolute path of a file for messages, quoted if it has characters that are not
-// printable.
-func show(dir string) string {
-	if abs, err := filepath.Abs(dir); err == nil {
-		dir = abs
-	}
-	if oneLine(dir) != dir {
-		return fmt.Sprintf("%q", dir)
-	}
-	return dir
-}
-
-// newLogger returns a logger with a format of --log and a level of --log-level. Each line about a
-// request has the address of its client.
-func newLogger(w io.Writer, format, level string) *slog.Logger {
-	var opts slog.HandlerOptions
-	var least slog.Level
-	if err := least.UnmarshalText([]byte(level)); err == nil {
-		opts.Level = least
-	}
-	if format == "json" {
-		return slog.New(middleware.WithRemote(slog.NewJSONHandler(w, &opts)))
-	}
-	return slog.New(middleware.WithRemote(slog.NewTextHandler(w, &opts)))
 }

@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"context"
@@ -35,7 +35,7 @@ type site struct {
 // start listens, calls announce, which sets the handler, and serves until ctx ends. If announce
 // returns an error, start returns it and does not serve.
 func (s *site) start(ctx context.Context, addr string, mapping davpath.Mapping, announce func(bases []string, ln net.Listener) error) error {
-	ln, err := listen(ctx, addr)
+	ln, err := Listen(ctx, addr)
 	if err != nil && ctx.Err() != nil {
 		return nil // a signal came first
 	}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"log/slog"
@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// hangups catches SIGHUP, which would end the process otherwise. A command that serves begins with
+// Hangups catches SIGHUP, which would end the process otherwise. A command that serves begins with
 // it: opening a tree can take long, and so can closing it.
-type hangups struct {
+type Hangups struct {
 	log     *slog.Logger
 	signals chan os.Signal
 	ended   chan struct{}
@@ -20,8 +20,9 @@ type hangups struct {
 	missed bool   // a signal came before reload was set
 }
 
-func catchHangups(log *slog.Logger) *hangups {
-	h := &hangups{log: log, signals: make(chan os.Signal, 1), ended: make(chan struct{})}
+// CatchHangups begins catching.
+func CatchHangups(log *slog.Logger) *Hangups {
+	h := &Hangups{log: log, signals: make(chan os.Signal, 1), ended: make(chan struct{})}
 	signal.Notify(h.signals, syscall.SIGHUP)
 	go func() {
 		defer close(h.ended)
@@ -39,8 +40,8 @@ func catchHangups(log *slog.Logger) *hangups {
 	return h
 }
 
-// handle makes later signals call reload, which may be nil. If one came before it calls reload now.
-func (h *hangups) handle(reload func()) {
+// Handle makes later signals call reload, which may be nil. If one came before it calls reload now.
+func (h *Hangups) Handle(reload func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.reload = reload; h.missed && reload != nil {
@@ -49,8 +50,8 @@ func (h *hangups) handle(reload func()) {
 	h.missed = false
 }
 
-// stop ends catching signals. One that came just before has been handled when it returns.
-func (h *hangups) stop() {
+// Stop ends catching signals. One that came just before has been handled when it returns.
+func (h *Hangups) Stop() {
 	signal.Stop(h.signals)
 	close(h.signals)
 	<-h.ended

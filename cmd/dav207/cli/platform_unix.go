@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package cli
 
 import (
 	"os"
@@ -24,5 +24,5 @@ func sameOwner(f *os.File, old os.FileInfo) error {
 	return f.Chown(int(was.Uid), int(was.Gid))
 }
 
-// writable reports whether files can be created in a directory, without creating one.
-func writable(dir string) bool { return unix.Access(dir, unix.W_OK|unix.X_OK) == nil }
+// Writable reports whether files can be created in a directory, without creating one.
+func Writable(dir string) bool { return unix.Access(dir, unix.W_OK|unix.X_OK) == nil }

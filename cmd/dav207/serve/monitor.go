@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"dav207/cmd/dav207/cli"
 	"dav207/props/boltprops"
 	"dav207/server/health"
 	"dav207/server/metrics"
@@ -18,8 +19,8 @@ import (
 const (
 	healthPath  = "/health"
 	metricsPath = "/metrics"
-	// healthTimeout is how long a disk may take to answer.
-	healthTimeout = 3 * time.Second
+	// HealthTimeout is how long a disk may take to answer.
+	HealthTimeout = 3 * time.Second
 )
 
 // health returns the check of the state, which has a file. own says that it is not in the directory
@@ -67,10 +68,10 @@ func (o *serveOptions) startMonitor(ctx context.Context, m *metrics.Metrics, che
 	}
 	if overlap(ln.Addr(), served) { // some systems allow it
 		ln.Close()
-		return nil, usagef("--monitor %s has the port of --addr: give it another", o.monitor)
+		return nil, cli.Usagef("--monitor %s has the port of --addr: give it another", o.monitor)
 	}
 	mux := http.NewServeMux()
-	mux.Handle(healthPath, health.New(healthTimeout, log, checks...))
+	mux.Handle(healthPath, health.New(HealthTimeout, log, checks...))
 	mux.Handle("GET "+metricsPath, m.Handler())
 	mon := &monitor{ln, &http.Server{
 		Handler:           mux,
@@ -82,7 +83,7 @@ func (o *serveOptions) startMonitor(ctx context.Context, m *metrics.Metrics, che
 		MaxHeaderBytes:    16 << 10,
 	}}
 	go mon.srv.Serve(ln)
-	if !loopback(ln) {
+	if !Loopback(ln) {
 		log.Warn("anybody who reaches this address can read the metrics", slog.String("monitor", o.monitor))
 	}
 	return mon, nil
@@ -108,7 +109,7 @@ func (m *monitor) hint(addr string) string {
 		return ""
 	}
 	if m.ln.Addr().Network() == "unix" {
-		return fmt.Sprintf("  monitoring  %s and %s on the socket %s\n", healthPath, metricsPath, show(m.ln.Addr().String()))
+		return fmt.Sprintf("  monitoring  %s and %s on the socket %s\n", healthPath, metricsPath, cli.Show(m.ln.Addr().String()))
 	}
 	base := "http://" + hosts(addr, m.ln)[0]
 	return fmt.Sprintf("  monitoring  %s and %s\n", base+healthPath, base+metricsPath)

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package main
+package cli
 
 import (
 	"os"
@@ -9,9 +9,9 @@ import (
 // sameOwner does nothing: new files inherit the permissions of their directory.
 func sameOwner(*os.File, os.FileInfo) error { return nil }
 
-// writable reports whether files can be created in a directory, without creating one. Here that is
+// Writable reports whether files can be created in a directory, without creating one. Here that is
 // a guess.
-func writable(dir string) bool {
+func Writable(dir string) bool {
 	fi, err := os.Stat(dir)
 	return err == nil && fi.IsDir()
 }

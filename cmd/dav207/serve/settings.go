@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dav207/cmd/dav207/cli"
 	"dav207/cmd/dav207/config"
 )
 
@@ -38,7 +39,7 @@ func values(f *pflag.Flag) []string {
 	if list, ok := f.Value.(pflag.SliceValue); ok {
 		return list.GetSlice()
 	}
-	if collects(f) {
+	if cli.Collects(f) {
 		return strings.Fields(text)
 	}
 	return []string{text}
@@ -50,7 +51,7 @@ func readSettings(commandLine []config.Setting, lookup func(string) (string, boo
 	s.flags = serveFlags(&s.serveOptions)
 	for _, g := range commandLine {
 		if err := s.flags.Set(g.Name, g.Value); err != nil {
-			return nil, usageError{err}
+			return nil, cli.Usage(err)
 		}
 	}
 	var err error
@@ -72,13 +73,13 @@ func settle(flags *pflag.FlagSet, lookup func(string) (string, bool)) (*config.F
 	}
 	file, err := config.Read(name, func(key string) bool { return key != "config" && flags.Lookup(key) != nil })
 	if mistake := (*config.Error)(nil); errors.As(err, &mistake) {
-		return nil, usageError{err}
+		return nil, cli.Usage(err)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, usagef("there is no file %q", name)
+		return nil, cli.Usagef("there is no file %q", name)
 	}
 	if err != nil {
-		return nil, fileError("read", name, err)
+		return nil, cli.FileError("read", name, err)
 	}
 	return file, fromFile(flags, file, name)
 }
@@ -94,12 +95,12 @@ func fromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) (
 			return
 		}
 		values := []string{value}
-		if collects(f) {
+		if cli.Collects(f) {
 			values = strings.Fields(value)
 		}
 		for _, v := range values {
 			if e := f.Value.Set(v); e != nil && err == nil {
-				err = usagef("the environment variable %s: %w", variable, e)
+				err = cli.Usagef("the environment variable %s: %w", variable, e)
 			}
 			f.Changed = true
 		}
@@ -117,20 +118,13 @@ func fromFile(flags *pflag.FlagSet, file *config.File, name string) error {
 			continue
 		}
 		err := errors.New("it takes one value")
-		if !f.Changed || collects(f) {
+		if !f.Changed || cli.Collects(f) {
 			err = f.Value.Set(s.Value)
 		}
 		if err != nil {
-			return usageError{&config.Error{File: name, Line: s.Line, Err: fmt.Errorf("%s: %w", s.Name, err)}}
+			return cli.Usage(&config.Error{File: name, Line: s.Line, Err: fmt.Errorf("%s: %w", s.Name, err)})
 		}
 		f.Changed = true
 	}
 	return nil
-}
-
-// collects reports whether a flag may be given more than once.
-func collects(f *pflag.Flag) bool {
-	_, ok := f.Value.(interface{ collects() })
-	_, list := f.Value.(pflag.SliceValue)
-	return ok || list
 }
