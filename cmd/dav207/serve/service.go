@@ -28,16 +28,14 @@ type service struct {
 	args    []string                  // the arguments
 	read    func() (*settings, error) // reads the settings again
 	started *settings                 // those that it began with
-	now     *settings                 // in force
 	log     *slog.Logger
 	tree    *served
 	ln      net.Listener
 	metrics *metrics.Metrics // nil for none
+	inner   http.Handler     // behindLogin
 
 	hosts     middleware.HostsOptions // under which it is known
 	isOwnHost func(*http.Request) bool
-
-	inner http.Handler // behindLogin
 
 	login        func(http.Handler) http.Handler // nil: nobody has to log in
 	loginOptions loginOptions                    // of login
