@@ -116,6 +116,29 @@ func TestReload(t *testing.T) {
 	})
 }
 
+// Wrong passwords are counted on across a reload, so that nobody gets more guesses by it, and who
+// is remembered stays so.
+func TestReloadForgivesNoGuesses(t *testing.T) {
+	_, file := writeConfig(t, severalPeople)
+	s := startCommand(t, "serve", "--config", file)
+	s.ask(t, []request{{"ann", "GET", "/home/ann/", "", nil, 200}})
+	guess := func(n int) int {
+		code, _ := do(t, "GET", s.base, "", as("ann", fmt.Sprint("guess", n))...)
+		return code
+	}
+	n := 0
+	for n < 20 && guess(n) == 401 {
+		n++
+	}
+	for range 3 {
+		s.reloadWith(t, file, severalPeople, readAgain)
+		if code := guess(n); code != 429 {
+			t.Errorf("after %d guesses and a reload another one is %d, want 429", n, code)
+		}
+		s.ask(t, []request{{"ann", "GET", "/home/ann/", "", nil, 200}})
+	}
+}
+
 // A request that has begun ends as it would have without the reload: the mount that is gone still
 // takes the upload.
 func TestReloadDropsNoRequest(t *testing.T) {

@@ -12,7 +12,8 @@ type current struct{ now atomic.Pointer[generation] }
 // generation is one of the handlers that a current has had.
 type generation struct {
 	handler http.Handler
-	mu      sync.RWMutex // held for reading by each request
+	mu      sync.RWMutex  // held for reading by each request
+	alone   chan struct{} // closed when the requests of all generations before have ended
 }
 
 // ServeHTTP implements http.Handler.
@@ -25,12 +26,18 @@ func (c *current) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.handler.ServeHTTP(w, r)
 }
 
-// replace makes later requests use h. wait blocks until the requests before have ended; it may be
-// called once.
+// replace makes later requests use h. wait blocks until all requests that began before have ended,
+// also those of earlier generations, which may use what the last one had. Each must be called once.
 func (c *current) replace(h http.Handler) (wait func()) {
-	old := c.now.Swap(&generation{handler: h})
+	next := &generation{handler: h, alone: make(chan struct{})}
+	old := c.now.Swap(next)
 	if old == nil {
+		close(next.alone)
 		return func() {}
 	}
-	return old.mu.Lock // and never unlock: nothing can use it any more
+	return func() {
+		old.mu.Lock() // and never unlock: nothing can use it any more
+		<-old.alone
+		close(next.alone)
+	}
 }
