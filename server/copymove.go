@@ -33,6 +33,9 @@ func (h *Handler) copyOrMove(q *request) error {
 	if err != nil {
 		return err
 	}
+	if err := h.refuse(q, h.deniedTransfer(q, x), h.copyOrMoveHead); err != nil {
+		return err
+	}
 	release, err := h.reserve(q, x.ranges(q)...)
 	if err != nil {
 		return err
@@ -49,6 +52,19 @@ func (h *Handler) copyOrMove(q *request) error {
 		h.respondCreated(q, existed)
 	}
 	return err
+}
+
+// deniedTransfer returns the error of the policy if it refuses the transfer whatever is there.
+func (h *Handler) deniedTransfer(q *request, x *transfer) error {
+	if x.move {
+		if err := h.checkPolicy(q.ctx, access.Unbind, q.path); err != nil {
+			return err
+		}
+	}
+	if h.checkPolicy(q.ctx, access.WriteContent, x.dst) == nil {
+		return nil
+	}
+	return h.checkPolicy(q.ctx, access.Bind, x.dst)
 }
 
 func (h *Handler) copyOrMoveHead(q *request) error {
@@ -142,7 +158,7 @@ func (h *Handler) planTransfer(q *request, t *tree.Tree, x *transfer) (plan *tre
 	case existed && !x.replace && x.dst != q.path:
 		err = statusError(http.StatusPreconditionFailed, "There is a resource at the Destination.") // §9.8.5
 	case !existed:
-		if err = checkCreatable(x.dst); err == nil {
+		if err = checkCreatable(x.dst); err == nil && !q.refusing {
 			err = h.endLocksAt(q.ctx, x.dst)
 		}
 	}

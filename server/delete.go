@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 
+	"dav207/server/access"
 	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
@@ -14,6 +15,9 @@ func (h *Handler) delete(q *request) error {
 	}
 	if q.path.IsRoot() {
 		return errRemoveRoot
+	}
+	if err := h.refuse(q, h.checkPolicy(q.ctx, access.Unbind, q.path), h.deleteHead); err != nil {
+		return err
 	}
 	release, err := h.reserve(q, q.deleteRange())
 	if err != nil {

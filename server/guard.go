@@ -282,6 +282,9 @@ func (h *Handler) endLocksAt(ctx context.Context, p davpath.Path) error {
 
 // endLocksAtRequest is endLocksAt for the request's resource.
 func (h *Handler) endLocksAtRequest(q *request) error {
+	if q.refusing {
+		return nil
+	}
 	if q.found.vacant && q.found.direct {
 		return h.endLocksRooted(q.ctx, q.path)
 	}

@@ -35,6 +35,9 @@ func (h *Handler) lock(q *request) error {
 	if err != nil {
 		return err
 	}
+	if err := h.refuse(q, h.deniedLock(q), h.lockHead); err != nil {
+		return err
+	}
 	release, err := h.reserve(q, pathlock.Range{Path: q.path, Subtree: wanted.Infinite, Write: true})
 	if err != nil {
 		return err
@@ -67,6 +70,17 @@ func (h *Handler) lock(q *request) error {
 		status = http.StatusCreated
 	}
 	return h.respondLock(q, status)
+}
+
+// deniedLock returns the error of the policy if it refuses the lock whatever is there.
+func (h *Handler) deniedLock(q *request) error {
+	if err := h.checkPolicy(q.ctx, access.Lock, q.path); err != nil {
+		return err
+	}
+	if h.checkPolicy(q.ctx, access.WriteContent, q.path) == nil {
+		return nil
+	}
+	return h.checkPolicy(q.ctx, access.Bind, q.path)
 }
 
 // requestedLock returns the lock that a LOCK with a body asks for, without its root.

@@ -28,6 +28,19 @@ func (h *Handler) checkExpect(q *request, m *method) error {
 	return m.head(q)
 }
 
+// refuse returns the error of check, which checks the request and changes nothing, if denied is not
+// nil: the policy refuses the request in any case. Such a request does not wait for others, and
+// others do not wait for it: else a user could stop those who use a tree that she may not change.
+// Without an error, as after a change of the policy, the request goes on as any other.
+func (h *Handler) refuse(q *request, denied error, check func(*request) error) error {
+	if denied == nil {
+		return nil
+	}
+	q.refusing = true
+	defer func() { q.refusing = false }()
+	return check(q)
+}
+
 // precheck calls check while the request holds ranges.
 func (h *Handler) precheck(q *request, check func(*tree.Tree) error, ranges ...pathlock.Range) error {
 	release, err := h.reserve(q, ranges...)

@@ -146,6 +146,7 @@ type request struct {
 	origin    origin.Origin
 	ifs       davheader.If
 	interim   *interim.Responses // nil if there are no interim responses
+	refusing  bool               // see refuse
 	tree      tree.Tree          // see treeFor
 	guard     guard
 }
@@ -285,6 +286,9 @@ func (h *Handler) serveOutside(q *request, path davpath.Path) error {
 // It resets q.found. The caller must call release; more than one call is allowed.
 func (h *Handler) reserve(q *request, ranges ...pathlock.Range) (release func(), err error) {
 	q.found = lookupResult{}
+	if q.refusing {
+		return func() {}, nil
+	}
 	return h.pathLocks.Acquire(q.ctx, ranges...)
 }
 
