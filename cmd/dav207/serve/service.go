@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -64,7 +65,7 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 	}
 	defer func() {
 		signals.Handle(nil)
-		s.replaced.Wait()
+		s.waitForReplaced()
 		err = errors.Join(err, s.tree.close())
 	}()
 	s.metrics = o.newMetrics(s.tree)
@@ -104,6 +105,20 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		}
 		return nil
 	})
+}
+
+// waitForReplaced waits for the requests of handlers that were replaced. They were cut before; one
+// that a disk holds up does not hold up the end of the process.
+func (s *service) waitForReplaced() {
+	done := make(chan struct{})
+	go func() {
+		s.replaced.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(cleanup):
+	}
 }
 
 // announce returns what is printed after the URL.
