@@ -21,7 +21,7 @@ import (
 	"dav207/server"
 )
 
-var soak = flag.Duration("soak", 0, "how long TestSoak takes (0: it is skipped)")
+var soak = flag.Duration("soak", 0, "how long TestSoak and TestHostile take (0: the one is skipped, the other takes ten seconds)")
 
 // soakSamples is the number of samples in each half of the test.
 const soakSamples = 15

@@ -114,7 +114,10 @@ func PrepareUnder(t testing.TB, other []string, args ...string) *Process {
 		t.Fatal(err)
 	}
 	// Not exec.CommandContext: t.Context is cancelled before the cleanup functions run.
-	whole := slices.Concat(other, []string{path, "serve", "--addr", "127.0.0.1:0", "--log-level", "debug"}, args)
+	whole := slices.Concat(other, []string{path, "serve", "--addr", "127.0.0.1:0"}, args)
+	if !slices.Contains(args, "--log-level") {
+		whole = append(whole, "--log-level", "debug")
+	}
 	cmd := exec.Command(whole[0], whole[1:]...)
 	cmd.Stderr = log
 	t.Cleanup(func() { // in case the test ended without Stop or Kill
@@ -154,6 +157,22 @@ func (p *Process) Kill() {
 	p.checkLog()
 }
 
+// Quit ends the process with SIGQUIT, as a crash would, and returns the stacks of its goroutines,
+// which the runtime prints then.
+func (p *Process) Quit() (stacks string) {
+	if err := p.Cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		p.Errorf("dav207 is gone: %v", err)
+	}
+	p.Cmd.Wait() // the error is that it was ended
+	said, _ := os.ReadFile(p.log.Name())
+	log, stacks, _ := strings.Cut(string(said), "SIGQUIT: quit")
+	if err := os.WriteFile(p.log.Name(), []byte(log), 0o600); err != nil {
+		p.Error(err)
+	}
+	p.checkLog()
+	return stacks
+}
+
 // checkLog fails the test if the process, which has ended, logged an internal error.
 func (p *Process) checkLog() {
 	p.log.Close()
@@ -170,15 +189,23 @@ func (p *Process) checkLog() {
 	}
 }
 
-var residentLine = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
+var residentLine = regexp.MustCompile(`(?m)^(VmHWM|RssAnon|VmRSS):\s+(\d+) kB$`)
 
 // ResidentKiB returns the resident memory of a process, or 0 on a system without /proc.
-func ResidentKiB(pid int) int {
+func ResidentKiB(pid int) int { return residentKiB(pid, "VmRSS") }
+
+// AnonymousKiB returns the resident memory of a process without that of mapped files.
+func AnonymousKiB(pid int) int { return residentKiB(pid, "RssAnon") }
+
+// MostResidentKiB returns the most that ResidentKiB was.
+func MostResidentKiB(pid int) int { return residentKiB(pid, "VmHWM") }
+
+func residentKiB(pid int, which string) (kib int) {
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	m := residentLine.FindSubmatch(status)
-	if m == nil {
-		return 0
+	for _, m := range residentLine.FindAllSubmatch(status, -1) {
+		if string(m[1]) == which {
+			kib, _ = strconv.Atoi(string(m[2]))
+		}
 	}
-	kib, _ := strconv.Atoi(string(m[1]))
 	return kib
 }
