@@ -61,10 +61,7 @@ func (h *Handler) deniedTransfer(q *request, x *transfer) error {
 			return err
 		}
 	}
-	if h.checkPolicy(q.ctx, access.WriteContent, x.dst) == nil {
-		return nil
-	}
-	return h.checkPolicy(q.ctx, access.Bind, x.dst)
+	return h.deniedWrite(q.ctx, x.dst)
 }
 
 func (h *Handler) copyOrMoveHead(q *request) error {

@@ -77,10 +77,7 @@ func (h *Handler) deniedLock(q *request) error {
 	if err := h.checkPolicy(q.ctx, access.Lock, q.path); err != nil {
 		return err
 	}
-	if h.checkPolicy(q.ctx, access.WriteContent, q.path) == nil {
-		return nil
-	}
-	return h.checkPolicy(q.ctx, access.Bind, q.path)
+	return h.deniedWrite(q.ctx, q.path)
 }
 
 // requestedLock returns the lock that a LOCK with a body asks for, without its root.

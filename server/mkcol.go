@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/http"
 
+	"dav207/server/access"
 	"dav207/server/pathlock"
 	"dav207/server/tree"
 )
@@ -12,6 +13,9 @@ import (
 // mkcol implements MKCOL (§9.3).
 func (h *Handler) mkcol(q *request) error {
 	if err := q.checkNoBody(); err != nil {
+		return err
+	}
+	if err := h.refuse(q, h.checkPolicy(q.ctx, access.Bind, q.path), h.mkcolHead); err != nil {
 		return err
 	}
 	release, err := h.reserve(q, writes(q.path))

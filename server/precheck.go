@@ -41,6 +41,14 @@ func (h *Handler) refuse(q *request, denied error, check func(*request) error) e
 	return check(q)
 }
 
+// deniedWrite returns the error of the policy if it allows neither to create nor to replace p.
+func (h *Handler) deniedWrite(ctx context.Context, p davpath.Path) error {
+	if h.checkPolicy(ctx, access.WriteContent, p) == nil {
+		return nil
+	}
+	return h.checkPolicy(ctx, access.Bind, p)
+}
+
 // precheck calls check while the request holds ranges.
 func (h *Handler) precheck(q *request, check func(*tree.Tree) error, ranges ...pathlock.Range) error {
 	release, err := h.reserve(q, ranges...)

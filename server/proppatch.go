@@ -22,6 +22,9 @@ func (h *Handler) proppatch(q *request) error {
 	if err != nil {
 		return err
 	}
+	if err := h.refuse(q, h.checkPolicy(q.ctx, access.WriteProperties, q.path), h.proppatchHead); err != nil {
+		return err
+	}
 	release, err := h.reserve(q, writes(q.path))
 	if err != nil {
 		return err

@@ -36,6 +36,9 @@ func (h *Handler) put(q *request) error {
 	if isSmall(q, length) {
 		return h.putSmall(q, t, int(length))
 	}
+	if err := h.refusePut(q, t); err != nil {
+		return err
+	}
 	if err := h.precheckPut(q, t); err != nil {
 		return err
 	}
@@ -99,6 +102,9 @@ func (h *Handler) putSmall(q *request, t *tree.Tree, length int) error {
 		}
 		return err
 	}
+	if err := h.refusePut(q, t); err != nil {
+		return err
+	}
 	release, err := h.reserve(q, writes(q.path))
 	if err != nil {
 		return err
@@ -153,6 +159,11 @@ func (h *Handler) respondPut(q *request, t *tree.Tree, r props.Resource, existed
 	}
 	h.respondCreated(q, existed)
 	return nil
+}
+
+// refusePut calls refuse.
+func (h *Handler) refusePut(q *request, t *tree.Tree) error {
+	return h.refuse(q, h.deniedWrite(q.ctx, q.path), func(*request) error { return h.precheckPut(q, t) })
 }
 
 // precheckPut is checkPut before the body is read. It waits for conflicting requests, so that it

@@ -18,7 +18,7 @@ import (
 type readersOnly struct{}
 
 func (readersOnly) Check(ctx context.Context, p access.Privilege, path davpath.Path) error {
-	if p != access.Read && davpath.Must("/c").Contains(path) || p != access.Read && path == davpath.Must("/c") {
+	if top := davpath.Must("/c"); p != access.Read && (path == top || top.Contains(path)) {
 		if access.Principal(ctx) != "ann" {
 			return fs.ErrPermission
 		}
@@ -40,6 +40,13 @@ func TestRefusedRequestsDoNotWait(t *testing.T) {
 		{"bob", "COPY", "/own", "/c/new", 403},
 		{"bob", "LOCK", "/c", "", 403},
 		{"bob", "LOCK", "/c/new", "", 403},
+		{"bob", "PUT", "/c/x", "", 403},
+		{"bob", "PUT", "/c/new", "", 403},
+		{"bob", "MKCOL", "/c/new", "", 403},
+		{"bob", "PROPPATCH", "/c/x", "", 403},
+		{"ann", "PUT", "/c/new", "", 0},
+		{"ann", "MKCOL", "/c/new", "", 0},
+		{"ann", "PROPPATCH", "/c/x", "", 0},
 		{"ann", "DELETE", "/c", "", 0},
 		{"ann", "MOVE", "/c", "/new", 0},
 		{"ann", "COPY", "/own", "/c", 0},
@@ -48,8 +55,9 @@ func TestRefusedRequestsDoNotWait(t *testing.T) {
 	} {
 		t.Run(tt.user+" "+tt.method+" "+tt.name+" "+tt.dest, func(t *testing.T) {
 			h := New(memory.New(nil).Backend(), &Options{Policy: readersOnly{}})
-			for _, name := range []string{"/c", "/own"} {
-				r := httptest.NewRequest("MKCOL", name, nil)
+			for _, line := range []string{"MKCOL /c", "PUT /c/x", "MKCOL /own"} {
+				method, name, _ := strings.Cut(line, " ")
+				r := httptest.NewRequest(method, name, nil)
 				h.ServeHTTP(httptest.NewRecorder(), r.WithContext(access.WithPrincipal(r.Context(), "ann")))
 			}
 			// Somebody works on a member, and on what is going to be one.
@@ -63,10 +71,8 @@ func TestRefusedRequestsDoNotWait(t *testing.T) {
 				ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 			}
 			defer cancel()
-			body := ""
-			if tt.method == "LOCK" {
-				body = strings.Replace(lockShared, "shared", "exclusive", 1)
-			}
+			body := map[string]string{"LOCK": lockShared, "PUT": "x",
+				"PROPPATCH": `<propertyupdate xmlns="DAV:"><set><prop><p xmlns="urn:x"/></prop></set></propertyupdate>`}[tt.method]
 			r := httptest.NewRequest(tt.method, tt.name, strings.NewReader(body)).WithContext(access.WithPrincipal(ctx, tt.user))
 			r.Header.Set("Destination", tt.dest)
 			w := httptest.NewRecorder()
