@@ -4,12 +4,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -209,4 +211,34 @@ func TestReloadUnderLoad(t *testing.T) {
 			t.Error(said)
 		}
 	}
+}
+
+// Whatever has the name of the configuration, the old one stays, and the server goes on and ends. A
+// pipe would have blocked it.
+func TestReloadOfNoFile(t *testing.T) {
+	_, file := writeConfig(t, severalPeople)
+	s := startCommand(t, "serve", "--config", file)
+	for _, tt := range []struct {
+		what string
+		make func() error
+	}{
+		{"nothing", func() error { return nil }},
+		{"a pipe", func() error { return syscall.Mkfifo(file, 0o600) }},
+		{"a directory", func() error { return os.Mkdir(file, 0o700) }},
+		{"a device", func() error { return os.Symlink("/dev/zero", file) }},
+		{"a link to itself", func() error { return os.Symlink(file, file) }},
+		{"1 GiB", func() error { return errors.Join(os.WriteFile(file, nil, 0o600), os.Truncate(file, 1<<30)) }},
+	} {
+		os.Remove(file)
+		if err := tt.make(); err != nil {
+			t.Fatal(tt.what, err)
+		}
+		const kept = "the configuration stays as it was"
+		before := strings.Count(s.stderr.String(), kept)
+		hangup(t)
+		eventually(t, tt.what+": the log has "+kept, func() bool { return strings.Count(s.stderr.String(), kept) > before })
+	}
+	s.ask(t, []request{{"ann", "PUT", "/photos/a", "1", nil, 201}})
+	os.Remove(file)
+	s.reloadWith(t, file, severalPeople, readAgain)
 }

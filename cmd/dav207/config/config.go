@@ -64,8 +64,16 @@ func (e *Error) Unwrap() error { return e.Err }
 const maxSize = 1 << 20
 
 // Read reads the file called name. isFlag reports whether a key is the name of a flag. A mistake is
-// an *Error.
+// an *Error. Only a regular file is opened: a server that reads it again must not be blocked by a
+// pipe, which has the text once only.
 func Read(name string, isFlag func(string) bool) (*File, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &Error{name, 0, errors.New("it is not a regular file")}
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
