@@ -54,6 +54,24 @@ func TestServeSeveralPeople(t *testing.T) {
 	}
 }
 
+// The innermost mount decides whether it is read-only, with rules and without.
+func TestMountsInReadOnlyOnes(t *testing.T) {
+	text := strings.NewReplacer("/photos: DIR/photos", "/music/photos: DIR/photos", "/home/{user}:", "/music/home/{user}:", "/photos/**", "/music/photos/**").Replace(severalPeople)
+	without, _, _ := strings.Cut(text, "rules:")
+	for _, text := range []string{text, without} {
+		_, file := writeConfig(t, text)
+		s := startCommand(t, "serve", "--config", file)
+		s.ask(t, []request{
+			{"ann", "PUT", "/music/a", "1", nil, 403},
+			{"ann", "PUT", "/music/photos/a", "1", nil, 201},
+			{"ann", "PUT", "/music/home/ann/a", "1", nil, 201},
+			{"ann", "PUT", "/music/home/bob/a", "1", nil, 403},
+			{"ann", "MOVE", "/music/photos/a", "", to("/music/a"), 403},
+			{"ann", "MOVE", "/music/photos/a", "", to("/music/home/ann/b"), 201},
+		})
+	}
+}
+
 // Whether there are rules or not, nobody ends the lock of somebody else, and nobody locks others out
 // of their own folders.
 func TestLocksOfSeveralPeople(t *testing.T) {

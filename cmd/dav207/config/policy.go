@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"dav207/server/access/rules"
@@ -18,8 +19,8 @@ const (
 // mounts, or nil if everybody who logs in may do everything. A mistake is an *Error.
 //
 // Without rules everybody may do everything, but guests, who may read. With rules all that none
-// allows is hidden. A mount for each user is that user's, unless a rule says otherwise. No rule
-// changes what is read-only.
+// allows is hidden. A mount for each user is that user's, unless a rule says otherwise. What mounts
+// refuse, whatever the rules allow, is in Refuses.
 func (f *File) Policy(guests string) (*rules.List, error) {
 	var all []rules.Rule
 	imply := func(r rules.Rule) {
@@ -45,11 +46,6 @@ func (f *File) Policy(guests string) (*rules.List, error) {
 		}
 		all = append(all, r.Rule)
 	}
-	for _, m := range f.Mounts {
-		if m.ReadOnly {
-			imply(rules.Rule{Who: everybody, Deny: []string{"write"}, Path: strings.TrimSuffix(m.At, "/") + "/**"})
-		}
-	}
 	if len(all) == 2 && guests == "" && len(f.Rules) == 0 {
 		return nil, nil
 	}
@@ -58,6 +54,31 @@ func (f *File) Policy(guests string) (*rules.List, error) {
 		err = &Error{Line: f.Rules[one.Index-first].Line, Err: errors.New(one.Reason)}
 	}
 	return list, err
+}
+
+// Refuses returns why the mounts, whatever the rules allow, do not let a user change what is at a
+// path, "" if they do. all means that they do not let the user read it either.
+func (f *File) Refuses(user, path string) (why string, all bool) {
+	split := func(s string) []string { return strings.FieldsFunc(s, func(c rune) bool { return c == '/' }) }
+	segments, nearest := split(path), -1
+	for _, m := range f.Mounts {
+		at := split(m.At)
+		own := slices.Index(at, User)
+		if own >= 0 && len(segments) > own && slices.Equal(at[:own], segments[:own]) {
+			if segments[own] != user {
+				return m.At + " is each user's own", true
+			}
+			at[own] = user
+		}
+		if len(at) <= nearest || len(at) > len(segments) || !slices.Equal(at, segments[:len(at)]) {
+			continue
+		}
+		nearest, why = len(at), ""
+		if m.ReadOnly {
+			why = "the mount " + m.At + " is read-only"
+		}
+	}
+	return why, false
 }
 
 // checkGroups returns a mistake if a rule names a group that is not there.

@@ -12,6 +12,7 @@ import (
 	"dav207/cmd/dav207/cli"
 	"dav207/cmd/dav207/config"
 	"dav207/cmd/dav207/folders"
+	"dav207/server/access"
 	"dav207/server/access/rules"
 	"dav207/server/davpath"
 	"dav207/server/middleware"
@@ -124,7 +125,12 @@ func (o *settings) explain(w io.Writer, name, path string) error {
 		}
 	}
 	fmt.Fprintf(w, "%s and %s\n", cli.OneLine(who), cli.OneLine(p.String()))
+	why, all := o.file.Refuses(name, p.String())
 	for _, d := range list.Explain(name, o.file.Memberships()[name], p) {
+		if why != "" && d.Allowed && (all || d.Privilege != access.Read && d.Privilege != access.Unlock) {
+			fmt.Fprintf(w, "  %-17s %-9s %s\n", d.Privilege, "denied", cli.OneLine(why))
+			continue
+		}
 		fmt.Fprintf(w, "  %-17s %-9s %s\n", d.Privilege, verdict(d), o.reason(list, d))
 	}
 	return nil
