@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -40,8 +38,12 @@ type Folders struct {
 	opts  Options
 	table *mounts.Table
 
-	mu  sync.Mutex
-	now []*folder
+	replacing sync.Mutex // held by Replace, which can take long
+	mu        sync.Mutex
+	now       []*folder // changed by Replace alone
+
+	recounting sync.Mutex
+	recounts   atomic.Bool // one waits, which counts for all others
 }
 
 // folder is one mount with what it has opened.
@@ -50,7 +52,8 @@ type folder struct {
 	*Folders
 	quota atomic.Int64 // instead of that of config.Mount, which does not change
 	check func(context.Context) error
-	tree  *tree // nil: each user has one
+	dir   os.FileInfo // of staticPart(Dir)
+	tree  *tree       // nil: each user has one
 	mu    sync.Mutex
 	users map[string]*tree
 }
@@ -58,7 +61,7 @@ type folder struct {
 // tree is an open directory.
 type tree struct {
 	mu    sync.Mutex
-	uses  int // by tables: an old one and a new one share it; 0: it is not open
+	uses  int // by tables, of which an old one and a new one share it, and by each; 0: it is not open
 	disk  *disk.Fs
 	files fsbackend.Backend
 	limit *quota.Limit // nil for none
@@ -87,8 +90,8 @@ func (f *Folders) Files() fsbackend.Backend { return f.table }
 // Replace replaces the mounts. After an error they are what they were. Mounts that stay the same
 // stay open. Call release when the requests that began before have ended.
 func (f *Folders) Replace(ctx context.Context, list []config.Mount) (release func() error, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.replacing.Lock()
+	defer f.replacing.Unlock()
 	if err := CheckApart(list); err != nil {
 		return nil, err
 	}
@@ -121,8 +124,10 @@ func (f *Folders) Replace(ctx context.Context, list []config.Mount) (release fun
 	for i, o := range next {
 		o.setQuota(list[i].Quota)
 	}
+	f.mu.Lock()
 	old := f.now
 	f.now = next
+	f.mu.Unlock()
 	return func() error {
 		err := ended()
 		for _, o := range old {
@@ -134,17 +139,21 @@ func (f *Folders) Replace(ctx context.Context, list []config.Mount) (release fun
 	}, nil
 }
 
-// isSame reports whether the folder can go on as m.
+// isSame reports whether the folder can go on as m: the directory, too, must be the one that is
+// open. Another one can have its name since, as after a disk was mounted.
 func (o *folder) isSame(m config.Mount) bool {
-	return o.At == m.At && o.Dir == m.Dir && o.ReadOnly == m.ReadOnly && (o.Quota == 0) == (m.Quota == 0)
+	now, err := os.Stat(staticPart(m.Dir))
+	return o.At == m.At && o.Dir == m.Dir && o.ReadOnly == m.ReadOnly && (o.Quota == 0) == (m.Quota == 0) &&
+		err == nil && os.SameFile(o.dir, now)
 }
 
 func (f *Folders) open(ctx context.Context, m config.Mount) (*folder, error) {
-	o := &folder{Mount: m, Folders: f, users: map[string]*tree{}}
+	base := staticPart(m.Dir)
+	o := &folder{Mount: m, Folders: f, users: map[string]*tree{}, check: health.Dir(base, !m.ReadOnly)}
 	o.quota.Store(m.Quota)
-	o.check = health.Dir(staticPart(m.Dir), !m.ReadOnly)
-	if o.ofUsers() {
-		if base := staticPart(m.Dir); !isDir(base) {
+	var err error
+	if o.dir, err = os.Stat(base); o.ofUsers() {
+		if err != nil || !o.dir.IsDir() {
 			return nil, fmt.Errorf("there is no directory %q for the directories of the users: make it first", base)
 		}
 		return o, nil
@@ -164,48 +173,6 @@ func (o *folder) mount() mounts.Mount {
 		m.Files = o.tree.files
 	}
 	return m
-}
-
-// openUser implements mounts.Mount.Open. It makes the directory of a user who asks for it.
-func (o *folder) openUser(ctx context.Context, user string) (fsbackend.Backend, func() error, error) {
-	t := o.treeOf(user)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.uses == 0 {
-		dir := filepath.FromSlash(strings.ReplaceAll(filepath.ToSlash(o.Dir), config.User, user))
-		if !isDir(dir) {
-			if o.ReadOnly || access.Principal(ctx) != user {
-				return nil, nil, fs.ErrNotExist
-			}
-			if err := os.MkdirAll(dir, 0o700); err != nil {
-				return nil, nil, err
-			}
-			o.opts.Log.Info("made the directory of a user", slog.String("user", user), slog.String("dir", dir))
-		}
-		if err := o.openTree(context.WithoutCancel(ctx), t, dir); err != nil {
-			o.opts.Log.Error("cannot open the directory of a user", slog.String("user", user), slog.Any("err", err))
-			return nil, nil, err
-		}
-	}
-	t.uses++
-	return t.files, func() error {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.uses--; t.uses > 0 {
-			return nil
-		}
-		return t.close()
-	}, nil
-}
-
-// treeOf returns the tree of a user, which may not be open.
-func (o *folder) treeOf(user string) *tree {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.users[user] == nil {
-		o.users[user] = &tree{}
-	}
-	return o.users[user]
 }
 
 // openTree opens a directory as t, and counts its files if there is a quota. What it counts is
@@ -252,20 +219,39 @@ func (o *folder) each(do func(*tree) error) (err error) {
 	all = slices.AppendSeq(all, maps.Values(o.users))
 	o.mu.Unlock()
 	for _, t := range all {
-		t.mu.Lock()
-		if t.uses > 0 {
-			err = errors.Join(err, do(t))
+		if t.use() {
+			err = errors.Join(err, do(t), t.release())
 		}
-		t.mu.Unlock()
 	}
 	return err
+}
+
+// use keeps a tree open until release, unless it is not open. The lock is not held meanwhile: a
+// walk through all files must not make others wait.
+func (t *tree) use() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.uses > 0 {
+		t.uses++
+	}
+	return t.uses > 0
+}
+
+// release ends a use.
+func (t *tree) release() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.uses--; t.uses > 0 {
+		return nil
+	}
+	return t.close()
 }
 
 func (o *folder) close() error {
 	if o.tree == nil {
 		return nil // the table closes the trees of users
 	}
-	return o.tree.close()
+	return o.tree.release()
 }
 
 func (t *tree) close() error {
@@ -295,8 +281,15 @@ func (f *Folders) CleanTemp(ctx context.Context, exclusive bool, done func(name 
 }
 
 // Recount counts again the files that have a quota: other processes can have changed some, and so
-// can requests for a mount that was replaced.
+// can requests for a mount that was replaced. One that begins later than the call counts for it,
+// too, so at most one runs and one waits.
 func (f *Folders) Recount(ctx context.Context) error {
+	if f.recounts.Swap(true) {
+		return nil
+	}
+	f.recounting.Lock()
+	defer f.recounting.Unlock()
+	f.recounts.Store(false)
 	return f.each(func(t *tree) error {
 		if q, ok := t.files.(*quota.Backend); ok {
 			return q.Recount(ctx)
@@ -326,9 +319,4 @@ func (f *Folders) Close() error {
 		err = errors.Join(err, o.close())
 	}
 	return err
-}
-
-func isDir(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.IsDir()
 }
