@@ -196,6 +196,63 @@ func TestReloadDropsNoRequest(t *testing.T) {
 	}
 }
 
+// A request goes by the mounts, the rules and the groups of one configuration: of these two, neither
+// shows what is in music to anybody but ann, the mounts of one with the rules of the other do.
+func TestReloadSwapsMounts(t *testing.T) {
+	const one = `addr: 127.0.0.1:0
+users: DIR/users
+state: DIR/state.db
+guests: read
+mounts:
+  /a: DIR/photos
+  /b: DIR/music
+rules:
+  - {who: everybody, hide: true, path: /b}
+  - {who: ann, allow: all, path: /b/**}
+`
+	other := strings.NewReplacer("/a:", "/b:", "/b:", "/a:", "path: /b", "path: /a").Replace(one)
+	dir, file := writeConfig(t, one)
+	for _, name := range []string{"music/secret", "photos/open"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := startCommand(t, "serve", "--config", file)
+	for i, user := range []string{"", "bob", "ann", "bob", ""} {
+		body, w := io.Pipe()
+		r, err := http.NewRequest("PROPFIND", s.base, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Expect", "100-continue") // the body is asked for when the request has begun
+		switch user {
+		case "ann":
+			r.SetBasicAuth("ann", "secret")
+		case "bob":
+			r.SetBasicAuth("bob", "pässword")
+		}
+		found := make(chan string, 1)
+		go func() {
+			resp, err := (&http.Transport{ExpectContinueTimeout: time.Minute}).RoundTrip(r)
+			if err != nil {
+				found <- err.Error()
+				return
+			}
+			defer resp.Body.Close()
+			text, _ := io.ReadAll(resp.Body)
+			found <- resp.Status + string(text)
+		}()
+		io.WriteString(w, "<propfind xmlns='DAV:'>")
+		s.reloadWith(t, file, []string{other, one}[i%2], readAgain)
+		io.WriteString(w, "<propname/></propfind>")
+		w.Close()
+		got := <-found
+		if !strings.HasPrefix(got, "207 ") || !strings.Contains(got, "/open<") || strings.Contains(got, "/secret<") != (user == "ann") {
+			t.Errorf("PROPFIND by %q = %s", user, got)
+		}
+	}
+}
+
 // Requests go on while the configuration is read again and again.
 func TestReloadUnderLoad(t *testing.T) {
 	_, file := writeConfig(t, severalPeople)

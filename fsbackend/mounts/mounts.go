@@ -118,10 +118,11 @@ func New(ctx context.Context, list []Mount, opts *Options) (*Table, error) {
 
 type boundKey struct{ t *Table }
 
-// Bind returns a context with which the mounts stay what they are now, so that a request does not
-// see Replace.
-func (t *Table) Bind(ctx context.Context) context.Context {
-	return context.WithValue(ctx, boundKey{t}, t.entries.Load())
+// Binder returns a function that returns a context with which the mounts stay what they are now, so
+// that a request does not see Replace.
+func (t *Table) Binder() func(context.Context) context.Context {
+	now := t.entries.Load()
+	return func(ctx context.Context) context.Context { return context.WithValue(ctx, boundKey{t}, now) }
 }
 
 // bound returns the mounts for a request.

@@ -213,7 +213,7 @@ func TestReplace(t *testing.T) {
 	if _, err := m.Stat(t.Context(), at("/a")); err != nil {
 		t.Errorf("after an error: %v", err)
 	}
-	bound := m.Bind(t.Context())
+	bound := m.Binder()(t.Context())
 	var closed []string
 	open := func(_ context.Context, user string) (fsbackend.Backend, func() error, error) {
 		return tree(), func() error { closed = append(closed, user); return nil }, nil

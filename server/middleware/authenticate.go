@@ -40,8 +40,8 @@ type AuthOptions struct {
 	// handler answers 403 to one, the client gets 401 instead. Wrong credentials are 401. Let in
 	// only requests for the server's own hosts: see OwnHosts. Default: none.
 	Guests func(*http.Request) bool
-	// Groups returns the groups of a user, for each request. Default: none.
-	Groups func(name string) []string
+	// Groups returns the groups of the user of a request. Default: none.
+	Groups func(r *http.Request, name string) []string
 
 	// Realm is shown by clients when they prompt for a password. That of DigestUsers goes before.
 	// Default: "WebDAV".
@@ -96,7 +96,7 @@ func newAuthenticator(o AuthOptions) *authenticator {
 		o.OnFailure = func() {}
 	}
 	if o.Groups == nil {
-		o.Groups = func(string) []string { return nil }
+		o.Groups = func(*http.Request, string) []string { return nil }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -123,7 +123,7 @@ func (a *authenticator) wrap(next http.Handler) http.Handler {
 			if n, ok := ctx.Value(requestInfoKey{}).(*requestInfo); ok {
 				n.user = user
 			}
-			next.ServeHTTP(w, r.WithContext(access.WithPrincipal(ctx, user, a.opts.Groups(user)...)))
+			next.ServeHTTP(w, r.WithContext(access.WithPrincipal(ctx, user, a.opts.Groups(r, user)...)))
 		}
 	})
 }

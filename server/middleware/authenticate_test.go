@@ -180,7 +180,7 @@ func TestAuthCertificate(t *testing.T) {
 }
 
 func TestAuthGroups(t *testing.T) {
-	opts := AuthOptions{Users: openTestUsers(t, "ann", "secret"), Groups: func(name string) []string { return []string{"of " + name, "all"} }}
+	opts := AuthOptions{Users: openTestUsers(t, "ann", "secret"), Groups: func(_ *http.Request, name string) []string { return []string{"of " + name, "all"} }}
 	_, s := authenticate(opts, nil, func(r *http.Request) { r.SetBasicAuth(`WORK\ann`, "secret") })
 	if got := fmt.Sprint(s.groups); s.user != "ann" || got != "[of ann all]" {
 		t.Errorf("%q is in %s, want ann in her groups", s.user, got)

@@ -77,8 +77,9 @@ func Open(ctx context.Context, list []config.Mount, opts Options) (*Folders, err
 	return f, err
 }
 
-// Bind returns a context for a request, for which the mounts stay what they are now.
-func (f *Folders) Bind(ctx context.Context) context.Context { return f.table.Bind(ctx) }
+// Binder returns a function that returns a context for a request, for which the mounts stay what
+// they are now.
+func (f *Folders) Binder() func(context.Context) context.Context { return f.table.Binder() }
 
 // Policy returns a policy that refuses what the mounts must not have changed, and asks next about
 // the rest.

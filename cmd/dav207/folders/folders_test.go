@@ -133,7 +133,7 @@ func TestReplacedDirectories(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A request that began before still has the tree of ann.
-	held := f.table.Bind(access.WithPrincipal(t.Context(), "ann"))
+	held := f.table.Binder()(access.WithPrincipal(t.Context(), "ann"))
 	release, err := f.Replace(t.Context(), list)
 	if err != nil {
 		t.Fatal(err)

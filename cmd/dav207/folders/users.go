@@ -40,8 +40,8 @@ func (o *folder) openUser(ctx context.Context, user string) (fsbackend.Backend, 
 	return t.files, t.release, nil
 }
 
-// lockTree returns the tree of a user with its lock held. It may not be open. A tree whose directory
-// was replaced or removed is left to the requests that have it.
+// lockTree returns the tree of a user with its lock held. It may not be open. A tree whose
+// directory was replaced or removed is left to the requests that have it.
 func (o *folder) lockTree(user, dir string) *tree {
 	for {
 		o.mu.Lock()

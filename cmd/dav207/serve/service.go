@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -40,7 +39,6 @@ type service struct {
 
 	login        func(http.Handler) http.Handler // nil: nobody has to log in
 	loginOptions loginOptions                    // of login
-	people       atomic.Pointer[people]
 
 	current  current
 	replaced sync.WaitGroup // what was replaced and has requests
@@ -150,18 +148,12 @@ func (s *service) openLogin(o *settings) (func(http.Handler) http.Handler, error
 	}
 	login, err := o.loginOptions.open(middleware.AuthOptions{Realm: "dav207", SetHeaders: s.tree.handler.SetDAVHeaders,
 		TrustedProxies: o.proxies, Logger: s.log, OnFailure: s.metrics.FailedLogin,
-		Guests: func(r *http.Request) bool { return s.people.Load().guests && s.isOwnHost(r) },
-		Groups: func(name string) []string { return s.people.Load().groups[name] }})
+		Guests: func(r *http.Request) bool { return inForceFor(r.Context()).guests && s.isOwnHost(r) },
+		Groups: func(r *http.Request, name string) []string { return inForceFor(r.Context()).groups[name] }})
 	if err == nil {
 		s.login, s.loginOptions = login, o.loginOptions
 	}
 	return login, err
-}
-
-// people is who is let in besides those who log in, and who is in which groups.
-type people struct {
-	guests bool
-	groups map[string][]string
 }
 
 // behindLogin returns what no reload replaces: it counts over all of them.
@@ -170,19 +162,12 @@ func (s *service) behindLogin(o *settings) http.Handler {
 	if o.batch != noBatch {
 		handler = batch.New(handler, &batch.Options{Path: o.batch, Prefix: o.prefix, PublicURLs: o.public, TrustedProxies: o.proxies, Logger: s.log})
 	}
-	handler = limits.Requests(o.limitRequests())(handler)
-	if s.tree.folders == nil {
-		return handler
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handler.ServeHTTP(w, r.WithContext(s.tree.folders.Bind(r.Context())))
-	})
+	return limits.Requests(o.limitRequests())(handler)
 }
 
 // handler returns what answers requests under settings: it finds out who the user is, and passes
 // the request on. login is nil if nobody has to log in.
 func (s *service) handler(o *settings, login func(http.Handler) http.Handler) http.Handler {
-	s.people.Store(&people{guests: o.guests.Value != noGuests, groups: o.file.Memberships()})
 	handler := s.inner
 	if login != nil {
 		handler = login(handler)
@@ -191,7 +176,11 @@ func (s *service) handler(o *settings, login func(http.Handler) http.Handler) ht
 	if login == nil {
 		handler = middleware.Hosts(s.hosts)(handler)
 	}
-	return middleware.CORS(o.cors...)(middleware.Recover(s.log)(limits.Stalled(s.started.limits.stall)(handler)))
+	bind := s.tree.binder(&inForce{guests: o.guests.Value != noGuests, groups: o.file.Memberships(), rules: s.tree.policy.now.Load()})
+	bound := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(w, r.WithContext(bind(r.Context())))
+	})
+	return middleware.CORS(o.cors...)(middleware.Recover(s.log)(limits.Stalled(s.started.limits.stall)(bound)))
 }
 
 // ownHosts returns the hosts under which the server is known.

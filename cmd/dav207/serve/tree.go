@@ -37,8 +37,45 @@ type served struct {
 	close      func() error
 }
 
+// inForce is what a request goes by from its beginning to its end, whatever is read again
+// meanwhile: the groups of one configuration with the rules of another, or the rules with the
+// mounts, could let in somebody whom neither lets in.
+type inForce struct {
+	guests bool // are let in
+	groups map[string][]string
+	rules  *rules.List // nil: everything is allowed
+}
+
+type inForceKey struct{}
+
+// inForceFor returns what is in force for a request, or nil for work that no request asks for.
+func inForceFor(ctx context.Context) *inForce {
+	now, _ := ctx.Value(inForceKey{}).(*inForce)
+	return now
+}
+
+// binder returns a function that binds the context of a request to what is in force now, and to the
+// mounts.
+func (s *served) binder(now *inForce) func(context.Context) context.Context {
+	mounts := func(ctx context.Context) context.Context { return ctx }
+	if s.folders != nil {
+		mounts = s.folders.Binder()
+	}
+	return func(ctx context.Context) context.Context {
+		return mounts(context.WithValue(ctx, inForceKey{}, now))
+	}
+}
+
 // policy is the policy of the settings in force.
 type policy struct{ now atomic.Pointer[rules.List] } // nil: everything is allowed
+
+// list returns the rules for a request, or nil if everything is allowed.
+func (p *policy) list(ctx context.Context) *rules.List {
+	if bound := inForceFor(ctx); bound != nil {
+		return bound.rules
+	}
+	return p.now.Load()
+}
 
 var _ interface {
 	access.PropertyPolicy
@@ -48,7 +85,7 @@ var _ interface {
 
 // Check implements access.Policy.
 func (p *policy) Check(ctx context.Context, privilege access.Privilege, path davpath.Path) error {
-	if l := p.now.Load(); l != nil {
+	if l := p.list(ctx); l != nil {
 		return l.Check(ctx, privilege, path)
 	}
 	if privilege == access.Unlock { // as without a policy
@@ -59,7 +96,7 @@ func (p *policy) Check(ctx context.Context, privilege access.Privilege, path dav
 
 // CheckProperty implements access.PropertyPolicy.
 func (p *policy) CheckProperty(ctx context.Context, privilege access.Privilege, path davpath.Path, name xml.Name) error {
-	if l := p.now.Load(); l != nil {
+	if l := p.list(ctx); l != nil {
 		return l.CheckProperty(ctx, privilege, path, name)
 	}
 	return nil
@@ -67,7 +104,7 @@ func (p *policy) CheckProperty(ctx context.Context, privilege access.Privilege, 
 
 // ForListing implements access.ListingPolicy.
 func (p *policy) ForListing(ctx context.Context) (_ context.Context, byProperty bool) {
-	if l := p.now.Load(); l != nil {
+	if l := p.list(ctx); l != nil {
 		return l.ForListing(ctx)
 	}
 	return ctx, false
@@ -75,13 +112,13 @@ func (p *policy) ForListing(ctx context.Context) (_ context.Context, byProperty 
 
 // AllowsAll implements access.TreePolicy.
 func (p *policy) AllowsAll(ctx context.Context, privilege access.Privilege, path davpath.Path) bool {
-	l := p.now.Load()
+	l := p.list(ctx)
 	return l == nil && privilege != access.Unlock || l != nil && l.AllowsAll(ctx, privilege, path)
 }
 
 // AllowsSome implements access.TreePolicy.
 func (p *policy) AllowsSome(ctx context.Context, privilege access.Privilege, path davpath.Path) bool {
-	l := p.now.Load()
+	l := p.list(ctx)
 	return l == nil && privilege != access.Unlock || l != nil && l.AllowsSome(ctx, privilege, path)
 }
 
@@ -211,18 +248,22 @@ func (s *served) replace(ctx context.Context, o *settings) (release func() error
 	if err != nil {
 		return nil, err
 	}
-	before := s.policy.now.Swap(list) // before the mounts, which the old rules may not be for
-	if s.folders == nil {
-		return func() error { return nil }, nil
+	release = func() error { return nil }
+	if s.folders != nil {
+		closeOld, err := s.folders.Replace(ctx, o.file.Mounts)
+		if err != nil {
+			return nil, o.inFile(err)
+		}
+		release = func() error {
+			err := closeOld()
+			if counted := s.folders.Recount(ctx); ctx.Err() == nil { // else the server ends
+				err = errors.Join(err, counted)
+			}
+			return err
+		}
 	}
-	closeOld, err := s.folders.Replace(ctx, o.file.Mounts)
-	if err != nil {
-		s.policy.now.Store(before)
-		return nil, o.inFile(err)
-	}
-	return func() error {
-		return errors.Join(closeOld(), s.folders.Recount(context.WithoutCancel(ctx)))
-	}, nil
+	s.policy.now.Store(list)
+	return release, nil
 }
 
 // policy returns the rules, or nil if everything is allowed.
