@@ -96,27 +96,23 @@ func (f *Folders) Replace(ctx context.Context, list []config.Mount) (release fun
 	if err := CheckApart(list); err != nil {
 		return nil, err
 	}
-	var next, opened []*folder
+	var next []*folder
 	var table []mounts.Mount
 	defer func() {
 		if err != nil {
-			for _, o := range opened {
-				o.close()
-			}
+			closeAll(next)
 		}
 	}()
 	for _, m := range list {
 		same := slices.IndexFunc(f.now, func(old *folder) bool { return old.isSame(m) })
+		var o *folder
 		if same >= 0 {
-			next = append(next, f.now[same])
-		} else {
-			o, err := f.open(ctx, m)
-			if err != nil {
-				return nil, &config.Error{Line: m.Line, Err: fmt.Errorf("mount %s: %w", m.At, err)}
-			}
-			next, opened = append(next, o), append(opened, o)
+			o = f.now[same]
+			o.use()
+		} else if o, err = f.open(ctx, m); err != nil {
+			return nil, &config.Error{Line: m.Line, Err: fmt.Errorf("mount %s: %w", m.At, err)}
 		}
-		table = append(table, next[len(next)-1].mount())
+		next, table = append(next, o), append(table, o.mount())
 	}
 	ended, err := f.table.Replace(ctx, table)
 	if err != nil {
@@ -129,15 +125,16 @@ func (f *Folders) Replace(ctx context.Context, list []config.Mount) (release fun
 	old := f.now
 	f.now = next
 	f.mu.Unlock()
-	return func() error {
-		err := ended()
-		for _, o := range old {
-			if !slices.Contains(next, o) {
-				err = errors.Join(err, o.close())
-			}
-		}
-		return err
-	}, nil
+	return func() error { return errors.Join(ended(), closeAll(old)) }, nil
+}
+
+// closeAll closes the folders of a table. What another table has, also an older one whose requests
+// have not ended, stays open.
+func closeAll(folders []*folder) (err error) {
+	for _, o := range folders {
+		err = errors.Join(err, o.close())
+	}
+	return err
 }
 
 // isSame reports whether the folder can go on as m: the directory, too, must be the one that is
@@ -248,6 +245,14 @@ func (t *tree) release() error {
 	return t.close()
 }
 
+// use is called for a further table that has the folder.
+func (o *folder) use() {
+	if o.tree != nil {
+		o.tree.use()
+	}
+}
+
+// close is called when a table does not need the folder any more.
 func (o *folder) close() error {
 	if o.tree == nil {
 		return nil // the table closes the trees of users
@@ -315,9 +320,5 @@ func (f *Folders) Check(ctx context.Context) error {
 
 // Close closes the directories. No request may be under way.
 func (f *Folders) Close() error {
-	err := f.table.Close()
-	for _, o := range f.now {
-		err = errors.Join(err, o.close())
-	}
-	return err
+	return errors.Join(f.table.Close(), closeAll(f.now))
 }

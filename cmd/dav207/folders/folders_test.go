@@ -160,6 +160,52 @@ func TestReplacedDirectories(t *testing.T) {
 	}
 }
 
+// A request that began two reloads ago has what the second one has removed, whichever of those
+// between ends first.
+func TestRequestOfTwoReloadsAgo(t *testing.T) {
+	dir := t.TempDir()
+	photos := filepath.Join(dir, "photos")
+	if err := os.Mkdir(photos, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, list := open(t, dir, config.Mount{At: "/photos", Dir: photos})
+	ctx := f.table.Binder()(access.WithPrincipal(t.Context(), "ann"))
+	for _, name := range []string{"/photos/x", "/home/ann/x"} {
+		u, err := f.Files().Create(ctx, davpath.Must(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer u.Close()
+		first, err := f.Replace(t.Context(), list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := f.Replace(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := second(); err != nil {
+			t.Error(err)
+		}
+		if _, err := u.Commit(ctx); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := f.Files().Stat(ctx, davpath.Must(name)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if name == "/home/ann/x" { // the last request that has them
+			if err := first(); err != nil {
+				t.Error(err)
+			}
+		}
+		third, err := f.Replace(t.Context(), list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		third()
+	}
+}
+
 // While files are counted, or a directory is opened that takes long, requests, checks and other
 // reloads go on.
 func TestNobodyWaitsForAWalk(t *testing.T) {
