@@ -195,12 +195,20 @@ func (t *Table) target(ctx context.Context, op string, p davpath.Path, taken err
 // noParent returns err, or fs.ErrPermission if err can mean that p has no parent, and that is
 // synthesized.
 func (t *Table) noParent(ctx context.Context, p davpath.Path, err error) error {
-	if up, _ := t.find(ctx, "create", p.Parent()); absent(err) && up.above() {
-		if info, _ := t.Stat(ctx, up.p); info != nil && info.Fixed {
-			return &fs.PathError{Op: "create", Path: p.String(), Err: fs.ErrPermission}
-		}
+	if absent(err) && t.synthesized(ctx, p.Parent()) {
+		return &fs.PathError{Op: "create", Path: p.String(), Err: fs.ErrPermission}
 	}
 	return err
+}
+
+// synthesized reports whether p is a collection that no back end has.
+func (t *Table) synthesized(ctx context.Context, p davpath.Path) bool {
+	pl, err := t.find(ctx, "stat", p)
+	if err != nil || !pl.above() {
+		return false
+	}
+	info, _ := t.Stat(ctx, p)
+	return info != nil && info.Fixed
 }
 
 // created returns the error of an operation that should have created pl.

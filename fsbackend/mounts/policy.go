@@ -14,7 +14,8 @@ import (
 // cannot keep them out. In a read-only mount nothing may be changed, its properties included, and
 // nothing locked. In the tree of another user nothing is allowed but what the back end refuses by
 // itself: reading. Collections above either cannot be locked: with infinite depth, which is the
-// default, the lock would keep all users out of their own trees.
+// default, the lock would keep all users out of their own trees. Nothing is added to a synthesized
+// collection, or removed from it.
 func (t *Table) Policy(next access.Policy) access.Policy {
 	p := policy{t, next}
 	if single, ok := next.(access.PropertyPolicy); ok {
@@ -65,7 +66,9 @@ func (p policy) Check(ctx context.Context, what access.Privilege, path davpath.P
 		return nil // also where the mount has become read-only
 	}
 	n, readOnly, err := p.t.protected(ctx, path)
-	if err != nil || readOnly || what == access.Lock && n.holdsProtected() {
+	switch {
+	case err != nil, readOnly, what == access.Lock && n.holdsProtected(),
+		(what == access.Bind || what == access.Unbind) && !path.IsRoot() && p.t.synthesized(ctx, path.Parent()):
 		return fs.ErrPermission
 	}
 	return nil

@@ -73,6 +73,33 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+// TestPrivilegesOfSynthesized: DAV:current-user-privilege-set (RFC 3744 §5.4) does not say that
+// members can be added or removed where no back end has the collection, and DAV:write, which holds
+// these privileges (§3.2), is not there either.
+func TestPrivilegesOfSynthesized(t *testing.T) {
+	all, err := rules.Compile([]rules.Rule{{Who: []string{"everybody"}, Allow: []string{"all"}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mounted := mounts.Mount{Path: "/mnt", Files: fill(t, tree(), "/docs/ /docs/c/")}
+	m := table(t, mounted, mounts.Mount{Path: "/syn/a", Files: tree()}, mounts.Mount{Path: "/mnt/docs/b", Files: tree()}, mounts.Mount{Path: "/mnt/none/b", Files: tree()})
+	h := server.New(m, &server.Options{Policy: m.Policy(all)})
+	for name, want := range map[string]bool{"/": false, "/syn": false, "/mnt/none": false, "/mnt": true, "/syn/a": true, "/mnt/docs": true, "/mnt/docs/b": true, "/mnt/docs/c": true} {
+		r := httptest.NewRequest("PROPFIND", name, strings.NewReader(`<propfind xmlns="DAV:"><prop><current-user-privilege-set/></prop></propfind>`))
+		r.Header.Set("Depth", "0")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		for _, privilege := range []string{"bind", "unbind", "write", "all"} {
+			if got := strings.Contains(w.Body.String(), "<D:"+privilege+"/>"); got != want {
+				t.Errorf("%s has %s: %v, want %v", name, privilege, got, want)
+			}
+		}
+		if got := do(h, "ann PUT "+strings.TrimSuffix(name, "/")+"/new", "x"); (got == "201") != want {
+			t.Errorf("PUT of a member of %s: %s", name, got)
+		}
+	}
+}
+
 // TestPolicyAgrees: what a TreePolicy says of a whole tree agrees with what Check says of its parts.
 func TestPolicyAgrees(t *testing.T) {
 	m := table(t, mounts.Mount{Path: "/", Files: tree()}, mounts.Mount{Path: "/ro", ReadOnly: true, Files: tree()}, mounts.Mount{Path: "/ro/rw/x", Files: tree()},
