@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"dav207/server/access/rules"
@@ -20,7 +19,7 @@ const (
 //
 // Without rules everybody may do everything, but guests, who may read. With rules all that none
 // allows is hidden. A mount for each user is that user's, unless a rule says otherwise. What mounts
-// refuse, whatever the rules allow, is in Refuses.
+// refuse, whatever the rules allow, is not in them.
 func (f *File) Policy(guests string) (*rules.List, error) {
 	var all []rules.Rule
 	imply := func(r rules.Rule) {
@@ -54,31 +53,6 @@ func (f *File) Policy(guests string) (*rules.List, error) {
 		err = &Error{Line: f.Rules[one.Index-first].Line, Err: errors.New(one.Reason)}
 	}
 	return list, err
-}
-
-// Refuses returns why the mounts, whatever the rules allow, do not let a user change what is at a
-// path, "" if they do. all means that they do not let the user read it either.
-func (f *File) Refuses(user, path string) (why string, all bool) {
-	split := func(s string) []string { return strings.FieldsFunc(s, func(c rune) bool { return c == '/' }) }
-	segments, nearest := split(path), -1
-	for _, m := range f.Mounts {
-		at := split(m.At)
-		own := slices.Index(at, User)
-		if own >= 0 && len(segments) > own && slices.Equal(at[:own], segments[:own]) {
-			if segments[own] != user {
-				return m.At + " is each user's own", true
-			}
-			at[own] = user
-		}
-		if len(at) <= nearest || len(at) > len(segments) || !slices.Equal(at, segments[:len(at)]) {
-			continue
-		}
-		nearest, why = len(at), ""
-		if m.ReadOnly {
-			why = "the mount " + m.At + " is read-only"
-		}
-	}
-	return why, false
 }
 
 // checkGroups returns a mistake if a rule names a group that is not there.

@@ -125,15 +125,27 @@ func (o *settings) explain(w io.Writer, name, path string) error {
 		}
 	}
 	fmt.Fprintf(w, "%s and %s\n", cli.OneLine(who), cli.OneLine(p.String()))
-	why, all := o.file.Refuses(name, p.String())
-	for _, d := range list.Explain(name, o.file.Memberships()[name], p) {
-		if why != "" && d.Allowed && (all || d.Privilege != access.Read && d.Privilege != access.Unlock) {
-			fmt.Fprintf(w, "  %-17s %-9s %s\n", d.Privilege, "denied", cli.OneLine(why))
-			continue
+	groups := o.file.Memberships()[name]
+	parent := list.Explain(name, groups, p.Parent())[access.Read]
+	for _, d := range list.Explain(name, groups, p) {
+		why, refused := o.reason(list, d), o.refusal(name, p, d.Privilege)
+		if d.Privilege == access.Bind && parent.Hidden {
+			refused = "the collection around it is hidden: " + o.reason(list, parent)
 		}
-		fmt.Fprintf(w, "  %-17s %-9s %s\n", d.Privilege, verdict(d), o.reason(list, d))
+		if d.Allowed && refused != "" {
+			d.Allowed, why = false, refused
+		}
+		fmt.Fprintf(w, "  %-17s %-9s %s\n", d.Privilege, verdict(d), why)
 	}
 	return nil
+}
+
+// refusal returns why a user may not do what the rules allow, "" if nothing else refuses it.
+func (o *settings) refusal(user string, p davpath.Path, what access.Privilege) string {
+	if o.readOnly && what != access.Read {
+		return "read-only: true"
+	}
+	return folders.Refusal(o.file.Mounts, user, p, what)
 }
 
 func verdict(d rules.Decision) string {
