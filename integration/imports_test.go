@@ -62,7 +62,7 @@ var allowed = map[string]string{
 	"fsbackend/mounts":       "fsbackend server/access server/davpath",
 	"fsbackend/quota":        "fsbackend server/davpath",
 	"cmd/dav207/folders":     "cmd/dav207/config fsbackend fsbackend/disk fsbackend/mounts fsbackend/quota server/access server/davpath server/health",
-	"cmd/dav207/config":      "server/access/rules | go.yaml.in/yaml/v4",
+	"cmd/dav207/config":      "server/access/rules server/davpath | go.yaml.in/yaml/v4",
 	"cmd/dav207/control":     "server/davpath server/locks | golang.org/x/sys",
 	"cmd/dav207/manual":      " | github.com/spf13/pflag",
 

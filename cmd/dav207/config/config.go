@@ -63,10 +63,10 @@ func (e *Error) Unwrap() error { return e.Err }
 // maxSize bounds a file. One with 1,000 rules has about 100 KiB.
 const maxSize = 1 << 20
 
-// Read reads the file called name. isFlag reports whether a key is the name of a flag. A mistake is
-// an *Error. Only a regular file is opened: a server that reads it again must not be blocked by a
+// Read reads the file called name. flags are the names of flags, which are keys. A mistake is an
+// *Error. Only a regular file is opened: a server that reads it again must not be blocked by a
 // pipe, which has the text once only.
-func Read(name string, isFlag func(string) bool) (*File, error) {
+func Read(name string, flags []string) (*File, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func Read(name string, isFlag func(string) bool) (*File, error) {
 	if len(data) > maxSize {
 		return nil, &Error{name, 0, errors.New("a configuration file has at most 1 MiB")}
 	}
-	file, err := Parse(data, isFlag)
+	file, err := Parse(data, flags)
 	if mistake := (*Error)(nil); errors.As(err, &mistake) {
 		mistake.File = name
 	}

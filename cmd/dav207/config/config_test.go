@@ -11,7 +11,7 @@ import (
 	"dav207/server/access/rules"
 )
 
-func isFlag(name string) bool { return name == "addr" || name == "public-url" || name == "read-only" }
+var flags = []string{"addr", "public-url", "read-only"}
 
 func TestParse(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
@@ -20,7 +20,15 @@ func TestParse(t *testing.T) {
 		{"flags", "addr: 127.0.0.1:8080\npublic-url: [http://a/, http://b/]\nread-only: true\n", ""},
 		{"a flag with a wrong kind", "addr: {a: b}\n", "file:1: addr is one value"},
 		{"a flag without a value", "read-only: true\naddr:\n", "file:2: addr is one value"},
-		{"unknown key", "addr: x\nadress: y\n", `file:2: there is no key "adress" here: it is one of groups, mounts, rules`},
+		{"unknown key", "read-only: true\nadd: y\n", `file:2: there is no key "add" here: it is one of groups, mounts, rules, or an option of serve; perhaps addr is meant`},
+		{"a key in another spelling", "Read_Only: true\n", `file:1: there is no key "Read_Only" here: it is one of groups, mounts, rules, or an option of serve; perhaps read-only is meant`},
+		{"a key like no other", "directory: x\n", `file:1: there is no key "directory" here: it is one of groups, mounts, rules, or an option of serve`},
+		{"a group with an at", "groups:\n  '@family': [anna]\n", "file:2: a group is named without @ here: want family, and @ only in rules"},
+		{"an at without quotes", "rules:\n- {who: @family, allow: read}\n", "file:2: found character that cannot start any token: lines begin with spaces, not tabs, and a value that begins with @ or % is in quotes"},
+		{"a user without quotes", "mounts:\n  /home/{user}: {dir: home/{user}, quota: 1GB}\n", "file:2: did not find expected ',' or '}': a bracket is not closed, or a value with {user} in it is not in quotes"},
+		{"no space after a colon", "addr:x\nread-only: true\n", "file:2: mapping values are not allowed in this context: in a line such as key: value there is a space after the colon"},
+		{"no colon", "read-only: true\naddr x\n", "file:3: could not find expected ':': in a line such as key: value there is a space after the colon"},
+		{"a mount of the server's own name", "mounts:\n  /a/.dav207: x\n", `file:2: the mount /a/.dav207: the name ".dav207" is reserved for the server`},
 		{"a key twice", "addr: x\nread-only: true\naddr: y\n", "file:3: addr is in line 1, too"},
 		{"a list", "- a\n", "file:1: a configuration is a mapping, with lines such as key: value"},
 		{"a mount", "mounts:\n  /photos: /srv/photos\n  /: {dir: /srv, read-only: true, quota: 10GiB}\n", ""},
@@ -28,7 +36,7 @@ func TestParse(t *testing.T) {
 		{"a mount that ends with a slash", "mounts:\n  /photos/: /srv/photos\n", `file:2: a mount is at a path such as /photos, not at "/photos/"`},
 		{"a mount twice", "mounts:\n  /a: x\n  /a: y\n", "file:3: /a is in line 2, too"},
 		{"a mount without a directory", "mounts:\n  /a: {read-only: true}\n", "file:2: the mount /a has no dir, the directory that is served there"},
-		{"unknown key of a mount", "mounts:\n  /a:\n    dir: x\n    readonly: true\n", `file:4: there is no key "readonly" here: it is one of dir, quota, read-only`},
+		{"unknown key of a mount", "mounts:\n  /a:\n    dir: x\n    readonly: true\n", `file:4: there is no key "readonly" here: it is one of dir, quota, read-only; perhaps read-only is meant`},
 		{"no boolean", "mounts:\n  /a: {dir: x, read-only: perhaps}\n", "file:2: read-only is true or false"},
 		{"no size", "mounts:\n  /a: {dir: x, quota: much}\n", "file:2: quota is a number of bytes, such as 500MB or 10GiB"},
 		{"no bytes", "mounts:\n  /a: {dir: x, quota: 0}\n", "file:2: quota is from 1 byte to 4 EiB"},
@@ -47,14 +55,14 @@ func TestParse(t *testing.T) {
 		{"an alias", "addr: &a x\npublic-url: *a\n", "file:2: public-url is one value"},
 		{"two documents", "addr: x\n---\naddr: y\n", "file:2: a configuration is one document, without another after ---"},
 		{"a list that does not end", "addr: x\npublic-url: [\n", "file:3: did not find expected node content"},
-		{"a tab", "mounts:\n\t/a: x\n", "file:2: found character that cannot start any token"},
+		{"a tab", "mounts:\n\t/a: x\n", "file:2: found character that cannot start any token: lines begin with spaces, not tabs, and a value that begins with @ or % is in quotes"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			name := filepath.Join(t.TempDir(), "file")
 			if err := os.WriteFile(name, []byte(tc.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := Read(name, isFlag)
+			_, err := Read(name, flags)
 			got := ""
 			if err != nil {
 				got = strings.Replace(err.Error(), name, "file", 1)
@@ -84,7 +92,7 @@ rules:
   - {who: "@family", allow: write, path: /photos/**}
   - who: [guests, carl]
     hide: true
-`), isFlag)
+`), flags)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +123,7 @@ func TestFormat(t *testing.T) {
 		"groups: {family: [anna], empty: [], '~': ['1', 'true', 'null', '']}\n",
 		"rules:\n- {who: ['@a', anna], allow: [read, write-properties], path: '/{user}/**', property: '{DAV:}*'}\n- {who: everybody, allow: read}\n- {who: carl, deny: write}\n- {who: '1', hide: true}\ngroups: {a: [b]}\n",
 	} {
-		want, err := Parse([]byte(text), isFlag)
+		want, err := Parse([]byte(text), flags)
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
@@ -123,7 +131,7 @@ func TestFormat(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := Parse(formatted, isFlag)
+		got, err := Parse(formatted, flags)
 		if err != nil {
 			t.Errorf("%s is formatted as\n%s%v", text, formatted, err)
 			continue
@@ -148,7 +156,7 @@ func TestFormat(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("mounts:\n  /a: {dir: x, quota: 1GiB}\ngroups: {a: [b]}\naddr: c\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		if _, err := Parse([]byte(text), isFlag); err != nil && !errors.As(err, new(*Error)) {
+		if _, err := Parse([]byte(text), flags); err != nil && !errors.As(err, new(*Error)) {
 			t.Errorf("%v is no *Error", err)
 		}
 	})

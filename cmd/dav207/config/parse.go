@@ -12,10 +12,12 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"dav207/server/davpath"
 )
 
 // Parse parses a configuration file: see Read.
-func Parse(data []byte, isFlag func(string) bool) (*File, error) {
+func Parse(data []byte, flags []string) (*File, error) {
 	var documents []yaml.Node
 	if err := yaml.Load(data, &documents, yaml.WithAllDocuments()); err != nil {
 		return nil, loadError(err)
@@ -29,10 +31,10 @@ func Parse(data []byte, isFlag func(string) bool) (*File, error) {
 	}
 	keys := keys{"mounts": f.mounts, "groups": f.groups, "rules": f.rules}
 	err := eachPair(documents[0].Content[0], "a configuration", func(key string, v *yaml.Node) error {
-		if isFlag(key) {
+		if slices.Contains(flags, key) {
 			return f.flag(key, v)
 		}
-		return keys.read(key, v)
+		return keys.read(key, v, flags)
 	})
 	if err == nil {
 		err = f.check()
@@ -71,6 +73,9 @@ func (f *File) groups(n *yaml.Node) error {
 		if v.Kind != yaml.SequenceNode {
 			return mistake(v, "the members of group %s are a list, such as [anna, ben]", name)
 		}
+		if strings.HasPrefix(name, "@") {
+			return mistake(v, "a group is named without @ here: want %s, and @ only in rules", strings.TrimLeft(name, "@"))
+		}
 		var err error
 		f.Groups[name], err = list(v, "a member of group "+name)
 		return err
@@ -84,7 +89,7 @@ func (f *File) rules(n *yaml.Node) error {
 	}
 	for _, item := range n.Content {
 		r := Rule{Line: item.Line}
-		if err := eachPair(item, "a rule", r.keys().read); err != nil {
+		if err := r.keys().readAll(item, "a rule"); err != nil {
 			return err
 		}
 		f.Rules = append(f.Rules, r)
@@ -130,10 +135,13 @@ func (f *File) mounts(n *yaml.Node) error {
 		if !strings.HasPrefix(at, "/") || path.Clean(at) != at {
 			return mistake(v, "a mount is at a path such as /photos, not at %q", at)
 		}
+		if i := slices.IndexFunc(strings.Split(at, "/"), davpath.Reserved); i >= 0 {
+			return mistake(v, "the mount %s: the name %q is reserved for the server", at, strings.Split(at, "/")[i])
+		}
 		m := Mount{At: at, Line: v.Line}
 		var err error
 		if v.Kind == yaml.MappingNode {
-			err = eachPair(v, "a mount", m.keys().read)
+			err = m.keys().readAll(v, "a mount")
 		} else {
 			m.Dir, err = scalar(v, at)
 		}
@@ -187,13 +195,60 @@ func (m *Mount) keys() keys {
 // keys are the keys that a mapping may have, with the function that reads the value of each.
 type keys map[string]func(*yaml.Node) error
 
-// read reads the value of key.
-func (k keys) read(key string, v *yaml.Node) error {
+// read reads the value of key. flags are further keys that were possible.
+func (k keys) read(key string, v *yaml.Node, flags []string) error {
 	read, ok := k[key]
-	if !ok {
-		return mistake(v, "there is no key %q here: it is one of %s", key, strings.Join(slices.Sorted(maps.Keys(k)), ", "))
+	if ok {
+		return read(v)
 	}
-	return read(v)
+	possible := slices.Sorted(maps.Keys(k))
+	want := strings.Join(possible, ", ")
+	if len(flags) > 0 {
+		want += ", or an option of serve"
+	}
+	if near := nearest(key, append(possible, flags...)); near != "" {
+		want += "; perhaps " + near + " is meant"
+	}
+	return mistake(v, "there is no key %q here: it is one of %s", key, want)
+}
+
+// readAll reads the values of a mapping.
+func (k keys) readAll(n *yaml.Node, what string) error {
+	return eachPair(n, what, func(key string, v *yaml.Node) error { return k.read(key, v, nil) })
+}
+
+// nearest returns the one of words that key may be a misspelling of, "" for none.
+func nearest(key string, words []string) (word string) {
+	plain := func(s string) string {
+		return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(s))
+	}
+	best := min(2, len(key)/3) + 1
+	for _, w := range words {
+		if d := distance(plain(key), plain(w)); d < best {
+			word, best = w, d
+		}
+	}
+	return word
+}
+
+// distance returns how many bytes have to be inserted, removed or replaced to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			next := diagonal
+			if a[i] != b[j] {
+				next = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], next
+		}
+	}
+	return row[len(b)]
 }
 
 // eachPair calls read for each pair of a mapping. A key with the same name as an earlier one is a
@@ -306,7 +361,20 @@ func loadError(err error) error {
 		err = all.Errors[0]
 	}
 	if one := (*yaml.LoadError)(nil); errors.As(err, &one) {
-		return &Error{"", one.Mark.Line, errors.New(one.Message)}
+		return &Error{"", one.Mark.Line, errors.New(one.Message + hint(one.Message))}
 	}
 	return &Error{"", 0, err}
+}
+
+// hint returns what would be right where package yaml says only what it found.
+func hint(message string) string {
+	switch {
+	case strings.Contains(message, "cannot start any token"):
+		return ": lines begin with spaces, not tabs, and a value that begins with @ or % is in quotes"
+	case strings.Contains(message, "',' or"):
+		return ": a bracket is not closed, or a value with {user} in it is not in quotes"
+	case strings.Contains(message, "expected ':'"), strings.Contains(message, "mapping values"):
+		return ": in a line such as key: value there is a space after the colon"
+	}
+	return ""
 }

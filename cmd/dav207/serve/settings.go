@@ -71,7 +71,13 @@ func settle(flags *pflag.FlagSet, lookup func(string) (string, bool)) (*config.F
 	if name == "" {
 		return &config.File{}, nil
 	}
-	file, err := config.Read(name, func(key string) bool { return key != "config" && flags.Lookup(key) != nil })
+	var keys []string
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Name != "config" {
+			keys = append(keys, f.Name)
+		}
+	})
+	file, err := config.Read(name, keys)
 	if mistake := (*config.Error)(nil); errors.As(err, &mistake) {
 		return nil, cli.Usage(err)
 	}

@@ -25,7 +25,7 @@ func TestSettle(t *testing.T) {
 		{name: "a wrong variable", env: "DAV207_READ_ONLY=perhaps", want: "the environment variable DAV207_READ_ONLY: must be true or false"},
 		{name: "a wrong value", file: "addr: a:1\nread-only: perhaps\n", want: "file:2: read-only: must be true or false"},
 		{name: "a list for one value", file: "addr: [a:1, b:2]\n", want: "file:1: addr: it takes one value"},
-		{name: "config in the file", file: "config: other\n", want: `file:1: there is no key "config" here: it is one of groups, mounts, rules`},
+		{name: "config in the file", file: "config: other\n", want: `file:1: there is no key "config" here: it is one of groups, mounts, rules, or an option of serve`},
 		{name: "a flag that was removed", file: "quirk: no-quota\n", want: "file:1: quirk: was removed: use --no-macos-quota for no-quota; lockroot is never left out"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
