@@ -87,8 +87,21 @@ func TestCheck(t *testing.T) {
 		{"nothing", "", nil, exitOK, []string{"addr: 127.0.0.1:8080\n"}},
 		{"unknown key", "adr: x\n", nil, exitUsage, []string{`conf.yaml:1: there is no key "adr" here: it is one of groups, mounts, rules`}},
 		{"wrong value", "read-only: perhaps\n", nil, exitUsage, []string{"conf.yaml:1: read-only: must be true or false"}},
-		{"no directory", "state: memory\nmounts:\n  /a: DIR/none\n", nil, exitFailure, []string{"there is no directory"}},
-		{"no place for the state", "mounts:\n  /a: DIR/photos\n", nil, exitUsage, []string{"with mounts give --state FILE"}},
+		{"no directory", "state: memory\nmounts:\n  /a: DIR/none\n", nil, exitFailure, []string{`conf.yaml:3: mount /a: there is no directory "`}},
+		{"a relative directory", "state: memory\nmounts:\n  /a: none\n", nil, exitFailure, []string{`conf.yaml:3: mount /a: there is no directory "/`}},
+		{"no file of users", "addr: 127.0.0.1:0\nusers: DIR/none\n", nil, exitFailure, []string{"conf.yaml:2: there is no file "}},
+		{"users of another kind", "users: DIR/users\ndigest-users: DIR/users\n", nil, exitFailure, []string{"conf.yaml:2: --digest-users "}},
+		{"no certificate", "addr: 127.0.0.1:0\ntls-key: DIR/none\ntls-cert: DIR/none.pem\n", nil, exitFailure, []string{"conf.yaml:3: there is no file "}},
+		{"no directory of the state", "mounts:\n  /a: DIR/photos\nstate: DIR/none/state.db\n", nil, exitFailure, []string{"conf.yaml:3: there is no directory "}},
+		{"no address", "read-only: true\naddr: 8080\n", nil, exitUsage, []string{`conf.yaml:2: --addr "8080" is not an address`}},
+		{"no address of monitor", "monitor: 9207\n", nil, exitUsage, []string{`conf.yaml:1: --monitor "9207" is not an address`}},
+		{"passwords without TLS", "users: DIR/users\naddr: :0\n", nil, exitUsage, []string{"conf.yaml:2: passwords would cross the network"}},
+		{"a user without a file", "state: memory\nmounts: {/a: DIR/photos}\nrules:\n  - {who: ann, allow: read}\n", nil, exitOK, []string{`a mistake? `, `conf.yaml:4: the rule is for "ann", which is the name of no user`}},
+		{"a misspelt user", strings.Replace(severalPeople, "who: everybody", "who: everyone", 1), nil, exitOK, []string{`conf.yaml:11: the rule is for "everyone", which is the name of no user`}},
+		{"a misspelt member", strings.Replace(severalPeople, "[ann]", "[anne]", 1), nil, exitOK, []string{`conf.yaml: the group family has "anne", which is the name of no user`}},
+		{"a misspelt mount", strings.Replace(severalPeople, "path: /photos", "path: /fotos", 1), nil, exitOK, []string{"conf.yaml:12: the rule is about /fotos/**, where there is no mount"}},
+		{"a user who is none", severalPeople, []string{"--as", "eve", "/photos/x"}, exitOK, []string{"eve, who is no user, and /photos/x\n"}},
+		{"no place for the state", "mounts:\n  /a: DIR/photos\n", nil, exitUsage, []string{"conf.yaml:2: with mounts give --state FILE"}},
 		{"a mount in another", "state: memory\nmounts:\n  /a: DIR/home\n  /b: \"DIR/home/../home/\"\n", nil, exitUsage, []string{"conf.yaml:4: the directories of the mounts /a and /b overlap"}},
 		{"users in a mount", "state: memory\nusers: DIR/users\nmounts:\n  /a: DIR\n", nil, exitFailure, []string{"is in the directory that is served"}},
 		{"guests without users", "guests: read\n", nil, exitUsage, []string{"--guests is for those who have no name"}},
@@ -119,6 +132,29 @@ func TestCheck(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Mistakes are doubts only where they are likely, and the server logs them.
+func TestDoubts(t *testing.T) {
+	_, file := writeConfig(t, severalPeople+"  - {who: [bob, guests], deny: read, path: '/*/x'}\n  - {who: bob, deny: read, path: '/home/{user}/**'}\n  - {who: bob, deny: lock, path: /home/bob/x}\n")
+	var stdout, stderr buffer
+	if code := run(context.Background(), []string{"check", file}, &stdout, &stderr); code != exitOK || stderr.String() != "" {
+		t.Errorf("check = %d, %s", code, stderr.String())
+	}
+	t.Setenv("DAV207_PORT_80_TCP", "tcp://10.0.0.1:80")
+	t.Setenv("DAV207_READONLY", "true")
+	replaceConfig(t, file, strings.Replace(severalPeople, "[ann]", "[anne]", 1))
+	s := startCommand(t, "serve", "--config", file)
+	s.stop(t)
+	log := s.stderr.String()
+	for _, want := range []string{"which is the name of no user", "variable=DAV207_READONLY"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log has no %q: %s", want, log)
+		}
+	}
+	if strings.Contains(log, "DAV207_PORT") {
+		t.Errorf("the log has a variable of Kubernetes: %s", log)
 	}
 }
 

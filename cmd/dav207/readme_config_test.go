@@ -56,7 +56,10 @@ func TestReadmeConfigurations(t *testing.T) {
 				{"ann", "PUT", "/home/ann/a", "1", nil, 201},
 				{"ann", "GET", "/home/bob/", "", nil, 403},
 				{"", "GET", "/photos/a", "", nil, 200},
-				{"", "GET", "/home/ann/a", "", nil, 404},
+				{"", "PROPFIND", "/", "", nil, 401}, // clients ask for a password
+				{"", "GET", "/home/ann/a", "", nil, 401},
+				{"", "GET", "/home/nobody/", "", nil, 401},
+				{"bob", "PROPFIND", "/", "", nil, 207},
 				{"", "PUT", "/photos/a", "2", nil, 401},
 			})
 			s.stop(t)

@@ -159,6 +159,50 @@ func TestReloadForgivesNoGuesses(t *testing.T) {
 	}
 }
 
+// A directory that was replaced, as that of a disk is when it is mounted, is served after a reload,
+// and one that is gone is a mistake. So are those of users.
+func TestReloadOpensReplacedDirectories(t *testing.T) {
+	dir, file := writeConfig(t, severalPeople)
+	s := startCommand(t, "serve", "--config", file)
+	s.ask(t, []request{{"ann", "PUT", "/photos/a", "1", nil, 201}, {"ann", "PUT", "/home/ann/a", "1", nil, 201}})
+	for _, name := range []string{"photos", "home/ann"} {
+		at := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.Rename(at, at+".old"); err != nil {
+			t.Fatal(err)
+		}
+		if name == "photos" {
+			s.reloadWith(t, file, severalPeople, "the configuration stays as it was")
+			s.ask(t, []request{{"ann", "GET", "/photos/a", "", nil, 200}})
+		}
+		if err := os.Mkdir(at, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		s.reloadWith(t, file, severalPeople, readAgain)
+		s.ask(t, []request{{"ann", "GET", "/" + name + "/a", "", nil, 404}, {"ann", "PUT", "/" + name + "/b", "1", nil, 201}})
+		if _, err := os.Stat(filepath.Join(at, "b")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// What needs a restart does not count before it: passwords are not asked for on an address without
+// TLS because the file has TLS now, and the field of a proxy is not believed because the file has
+// the proxy now.
+func TestReloadKeepsWhatNeedsARestart(t *testing.T) {
+	const text = "addr: 0.0.0.0:0\nstate: memory\nanonymous: true\nmounts: {/photos: DIR/photos}\n"
+	_, file := writeConfig(t, text)
+	s := startCommand(t, "serve", "--config", file)
+	for _, tt := range []struct{ text, keys string }{
+		{"addr: 0.0.0.0:0\nstate: memory\nusers: DIR/users\ntls-self-signed: true\nmounts: {/photos: DIR/photos}\n", "keys=\"tls-self-signed anonymous\""},
+		{text + "auth-header: Remote-User\ntrusted-proxy: 127.0.0.1\n", "keys=trusted-proxy"},
+	} {
+		s.reloadWith(t, file, tt.text, tt.keys)
+		if log := s.stderr.String(); strings.Contains(log, readAgain) || !strings.Contains(log, "the configuration stays as it was") {
+			t.Errorf("it does not stay as it was: %s", log)
+		}
+	}
+}
+
 // A request that has begun ends as it would have without the reload: the mount that is gone still
 // takes the upload.
 func TestReloadDropsNoRequest(t *testing.T) {

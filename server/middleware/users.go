@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -72,6 +73,14 @@ func (u *userFile[T]) open(file string, log *slog.Logger, parse func([]byte) (*T
 
 // Len returns the number of users.
 func (u *userFile[T]) Len() int { return int(u.users.Load()) }
+
+// Has reports whether a user of that name is in the file.
+func (u *Users) Has(name string) bool { _, ok := u.current().hashes[name]; return ok }
+
+// Has reports whether a user of that name is in the file.
+func (u *DigestUsers) Has(name string) bool {
+	return slices.ContainsFunc(u.current().ha1[:], func(of map[string]string) bool { return of[name] != "" })
+}
 
 // current returns the users, after checking the file if the last check was checkInterval ago.
 func (u *userFile[T]) current() *T {

@@ -2,9 +2,13 @@ package serve
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -28,7 +32,7 @@ environment. With --as it says what that user may do with the resource at the UR
 	Flags: func() (*pflag.FlagSet, func(context.Context, []string, io.Writer, io.Writer) error) {
 		flags := cli.NewFlags("check")
 		as := flags.String("as", "", "`NAME` of a user; guests are those without one")
-		return flags, func(_ context.Context, args []string, stdout, _ io.Writer) error {
+		return flags, func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			asked := flags.Changed("as")
 			switch {
 			case len(args) == 0:
@@ -40,10 +44,16 @@ environment. With --as it says what that user may do with the resource at the UR
 			}
 			s, err := readSettings([]config.Setting{{Name: "config", Value: args[0]}}, os.LookupEnv)
 			if err == nil {
-				err = s.checkFiles()
+				err = s.inFile(s.checkFiles(ctx))
 			}
 			if err != nil {
 				return err
+			}
+			for _, doubt := range s.doubts() {
+				fmt.Fprintf(stderr, "dav207: a mistake? %s\n", cli.OneLine(doubt.Error()))
+			}
+			for _, name := range s.strays(os.Environ()) {
+				fmt.Fprintf(stderr, "dav207: a mistake? no option has the environment variable %s\n", cli.OneLine(name))
 			}
 			if asked {
 				return s.explain(stdout, *as, args[1])
@@ -54,9 +64,17 @@ environment. With --as it says what that user may do with the resource at the UR
 }
 
 // checkFiles returns the first mistake in settings that can be found without serving.
-func (o *settings) checkFiles() error {
+func (o *settings) checkFiles(ctx context.Context) error {
 	if _, err := o.check(nil); err != nil {
 		return err
+	}
+	if err := checkAddr(ctx, "--addr", o.addr); err != nil {
+		return err
+	}
+	if o.monitor != "" {
+		if err := checkAddr(ctx, "--monitor", o.monitor); err != nil {
+			return err
+		}
 	}
 	if _, err := o.policy(); err != nil {
 		return err
@@ -65,18 +83,34 @@ func (o *settings) checkFiles() error {
 		return o.inFile(err)
 	}
 	dirs := o.dirs(nil)
-	for _, dir := range dirs {
-		files, err := openDisk(dir, nil)
-		if err != nil {
-			return err
-		}
-		files.Close()
-	}
 	if err := o.outsideAll(dirs); err != nil {
 		return err
 	}
-	_, err := o.loginOptions.open(middleware.AuthOptions{})
-	return err
+	if err := o.tryDirs(dirs); err != nil {
+		return err
+	}
+	if err := o.tryFiles(dirs); err != nil {
+		return err
+	}
+	return o.exposed(loopbackAddr(o.addr))
+}
+
+// tryFiles returns an error if a file that the settings name cannot be used.
+func (o *settings) tryFiles(dirs []string) error {
+	if len(dirs) > 0 && o.state != inMemory {
+		if _, err := o.stateFile(dirs[0]); err != nil {
+			return err
+		}
+	}
+	if _, err := o.loginOptions.open(middleware.AuthOptions{}); err != nil {
+		return err
+	}
+	if !o.tls.selfSigned { // which would make a certificate
+		if _, _, err := o.tls.open(o.addr, o.public, slog.New(slog.DiscardHandler)); err != nil {
+			return err
+		}
+	}
+	return o.askCertificates(new(tls.Config))
 }
 
 // print writes the settings in the form of a configuration file.
@@ -124,7 +158,16 @@ func (o *settings) explain(w io.Writer, name, path string) error {
 			return nil
 		}
 	}
+	if name != "" && !o.knownUsers()(name) && o.loginOptions.given() {
+		who += ", who is no user,"
+	}
 	fmt.Fprintf(w, "%s and %s\n", cli.OneLine(who), cli.OneLine(p.String()))
+	o.explainEach(w, list, name, p)
+	return nil
+}
+
+// explainEach writes a line for each privilege of a user, "" for guests.
+func (o *settings) explainEach(w io.Writer, list *rules.List, name string, p davpath.Path) {
 	groups := o.file.Memberships()[name]
 	parent := list.Explain(name, groups, p.Parent())[access.Read]
 	for _, d := range list.Explain(name, groups, p) {
@@ -137,7 +180,6 @@ func (o *settings) explain(w io.Writer, name, path string) error {
 		}
 		fmt.Fprintf(w, "  %-17s %-9s %s\n", d.Privilege, verdict(d), why)
 	}
-	return nil
 }
 
 // refusal returns why a user may not do what the rules allow, "" if nothing else refuses it.
@@ -175,4 +217,82 @@ func (o *settings) reason(list *rules.List, d rules.Decision) string {
 		way = ", and this is on the way to it"
 	}
 	return where + cli.OneLine(r.String()) + way
+}
+
+// doubts returns what is allowed in a configuration and is likely a mistake: a rule or a group
+// names a user whom no file of users has, or a rule is about a path that no mount has.
+func (o *settings) doubts() (all []*config.Error) {
+	doubt := func(line int, format string, args ...any) {
+		all = append(all, &config.Error{File: o.config, Line: line, Err: fmt.Errorf(format, args...)})
+	}
+	known := o.knownUsers()
+	for _, r := range o.file.Rules {
+		for _, who := range r.Who {
+			if !strings.HasPrefix(who, "@") && who != "guests" && who != "everybody" && !known(who) {
+				doubt(r.Line, "the rule is for %q, which is the name of no user", who)
+			}
+		}
+		if !slices.ContainsFunc(o.file.Mounts, func(m config.Mount) bool { return canMeet(m.At, r.Path) }) && len(o.file.Mounts) > 0 {
+			doubt(r.Line, "the rule is about %s, where there is no mount", r.Path)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.file.Groups)) {
+		for _, user := range o.file.Groups[name] {
+			if !known(user) {
+				doubt(0, "the group %s has %q, which is the name of no user", name, user)
+			}
+		}
+	}
+	return all
+}
+
+// knownUsers returns a function that reports whether somebody of a name can log in. It is always
+// true where others than the server know who can.
+func (o *settings) knownUsers() func(name string) bool {
+	var files []func(string) bool
+	if o.users != "" {
+		if users, err := middleware.OpenUsers(o.users, nil); err == nil {
+			files = append(files, users.Has)
+		}
+	}
+	if o.digestUsers != "" {
+		if users, err := middleware.OpenDigestUsers(o.digestUsers, nil); err == nil {
+			files = append(files, users.Has)
+		}
+	}
+	return func(name string) bool {
+		return o.authHeader != "" || o.clientCA != "" ||
+			slices.ContainsFunc(files, func(has func(string) bool) bool { return has(name) })
+	}
+}
+
+// canMeet reports whether the pattern of a rule can match something in a mount, or above it.
+func canMeet(at, pattern string) bool {
+	if pattern == "" {
+		return true
+	}
+	mount := strings.FieldsFunc(at, func(r rune) bool { return r == '/' })
+	for i, segment := range strings.Split(strings.Trim(pattern, "/"), "/") {
+		switch {
+		case i == len(mount) || segment == "**" || segment == "":
+			return true
+		case segment != "*" && segment != config.User && mount[i] != config.User && segment != mount[i]:
+			return false
+		}
+	}
+	return true
+}
+
+// strays returns the variables of the environment that look like those of flags and are not. Those
+// that Kubernetes sets for a service that is called dav207 are left out.
+func (o *settings) strays(environment []string) (all []string) {
+	for _, pair := range environment {
+		name, _, _ := strings.Cut(pair, "=")
+		rest, ours := strings.CutPrefix(name, variablePrefix)
+		flag := o.flags.Lookup(strings.ReplaceAll(strings.ToLower(rest), "_", "-"))
+		if ours && (flag == nil || name != variable(flag.Name)) && !strings.HasPrefix(rest, "PORT") && !strings.HasPrefix(rest, "SERVICE_") {
+			all = append(all, name)
+		}
+	}
+	return all
 }

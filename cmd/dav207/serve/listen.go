@@ -33,12 +33,8 @@ func listenFor(ctx context.Context, flag, addr string) (net.Listener, error) {
 	if socket, ok := strings.CutPrefix(addr, unixAddr); ok {
 		return listenUnix(ctx, flag, socket)
 	}
-	_, port, err := net.SplitHostPort(addr)
-	if err == nil {
-		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
-	}
-	if err != nil {
-		return nil, cli.Usagef("%s %q is not an address such as 127.0.0.1:8080 or unix:/run/dav207.sock%s", flag, addr, orSystemd(flag))
+	if err := checkAddr(ctx, flag, addr); err != nil {
+		return nil, err
 	}
 	var config net.ListenConfig
 	ln, err := config.Listen(ctx, "tcp", addr)
@@ -55,6 +51,29 @@ func listenFor(ctx context.Context, flag, addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("the host of %s is not known: choose another with %s", addr, flag)
 	}
 	return nil, fmt.Errorf("cannot listen on %s: %w; choose another with %s", addr, cli.Cause(err), flag)
+}
+
+// checkAddr returns a usageError if addr is no address for flag.
+func checkAddr(ctx context.Context, flag, addr string) error {
+	if strings.HasPrefix(addr, unixAddr) || addr == systemdAddr && flag == "--addr" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
+	}
+	if err != nil {
+		return cli.Usagef("%s %q is not an address such as 127.0.0.1:8080 or unix:/run/dav207.sock%s", flag, addr, orSystemd(flag))
+	}
+	return nil
+}
+
+// loopbackAddr reports whether only this machine can connect to addr, as far as it can be known
+// without listening.
+func loopbackAddr(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip, notIP := netip.ParseAddr(host)
+	return err != nil || host != "" && notIP != nil || notIP == nil && ip.IsLoopback()
 }
 
 const (

@@ -3,6 +3,7 @@ package serve
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -170,13 +171,18 @@ func (o *settings) checkMounts(args []string) error {
 	}
 	switch {
 	case len(args) > 0:
-		return cli.Usagef("serve takes a directory or mounts in the file of --config, not both")
+		return o.atMounts("serve takes a directory or mounts in the file of --config, not both")
 	case o.memory:
-		return cli.Usagef("serve takes --memory or mounts in the file of --config, not both")
+		return o.atMounts("serve takes --memory or mounts in the file of --config, not both")
 	case o.state == "":
-		return cli.Usagef("with mounts give --state FILE, which keeps properties and locks outside of them, or --state %s", inMemory)
+		return o.atMounts("with mounts give --state FILE, which keeps properties and locks outside of them, or --state %s", inMemory)
 	}
 	return nil
+}
+
+// atMounts returns a mistake at the first mount of the file.
+func (o *settings) atMounts(format string, args ...any) error {
+	return cli.Usage(&config.Error{File: o.config, Line: o.file.Mounts[0].Line, Err: fmt.Errorf(format, args...)})
 }
 
 // noBatch is the value of --batch for none.

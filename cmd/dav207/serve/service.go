@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -45,12 +46,20 @@ type service struct {
 }
 
 // run runs the command.
-func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+func (s *service) run(ctx context.Context, stdout, stderr io.Writer) error {
 	o, err := s.read()
 	if err != nil {
 		return err
 	}
 	s.started = o
+	if err = s.serve(ctx, o, stdout, stderr); s.ln == nil {
+		err = o.inFile(err)
+	}
+	return err
+}
+
+// serve opens what the settings name, and serves it.
+func (s *service) serve(ctx context.Context, o *settings, stdout, stderr io.Writer) (err error) {
 	s.log = cli.NewLogger(stderr, o.format.Value, o.level.Value)
 	signals := cli.CatchHangups(s.log)
 	defer signals.Stop()
@@ -87,7 +96,7 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 	var mon *monitor
 	defer func() { mon.close() }()
 	return site.start(ctx, o.addr, mapping, func(bases []string, ln net.Listener) (err error) {
-		if err := o.exposed(ln); err != nil {
+		if err := o.exposed(Loopback(ln)); err != nil {
 			return err
 		}
 		if mon, err = o.startMonitor(ctx, s.metrics, s.tree.checks, ln.Addr(), s.log); err != nil {
@@ -98,6 +107,7 @@ func (s *service) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		s.current.replace(s.handler(o, login))
 		fmt.Fprintf(stdout, "dav207 serves %s at %s%s%s%s", s.tree.what, bases[0], o.announce(bases, ln), mon.hint(o.monitor), trust)
 		o.warn(s.log, ln, s.tree.dirs, cert)
+		s.warnOfDoubts(o)
 		if o.config != "" {
 			signals.Handle(func() { s.reload(ctx) })
 		}
@@ -199,22 +209,43 @@ var reloaded = []string{"users", "digest-users", "auth-header", "guests", "cors-
 // reload reads the settings again. After an error they stay as they were.
 func (s *service) reload(ctx context.Context) {
 	next, err := s.read()
+	var restart []string
 	if err == nil {
-		err = s.replace(ctx, next)
+		restart = next.keep(s.started)
+		err = next.inFile(s.replace(ctx, next))
 	}
 	if err != nil {
 		s.log.Error("the configuration stays as it was", slog.Any("err", err))
-		return
+	} else {
+		s.log.Info("the configuration was read again", slog.String("file", next.config))
+		s.warnOfDoubts(next)
 	}
-	var restart []string
-	next.flags.VisitAll(func(f *pflag.Flag) {
-		if f.Value.String() != s.started.flags.Lookup(f.Name).Value.String() && !slices.Contains(reloaded, f.Name) {
-			restart = append(restart, f.Name)
-		}
-	})
-	s.log.Info("the configuration was read again", slog.String("file", next.config))
 	if len(restart) > 0 {
 		s.log.Warn("what has changed here is in force after a restart only", slog.String("keys", strings.Join(restart, " ")))
+	}
+}
+
+// keep gives each flag that a reload does not change the value of started, and returns the names of
+// those that had another.
+func (o *settings) keep(started *settings) (changed []string) {
+	o.flags.VisitAll(func(f *pflag.Flag) {
+		if f.Value.String() != started.flags.Lookup(f.Name).Value.String() && !slices.Contains(reloaded, f.Name) {
+			changed = append(changed, f.Name)
+		}
+	})
+	next := o.serveOptions
+	o.serveOptions = started.serveOptions
+	o.users, o.digestUsers, o.authHeader, o.guests, o.cors = next.users, next.digestUsers, next.authHeader, next.guests, next.cors
+	return changed
+}
+
+// warnOfDoubts logs what is likely a mistake.
+func (s *service) warnOfDoubts(o *settings) {
+	for _, doubt := range o.doubts() {
+		s.log.Warn("the configuration may have a mistake", slog.Any("err", doubt))
+	}
+	for _, name := range o.strays(os.Environ()) {
+		s.log.Warn("no option has this environment variable", slog.String("variable", name))
 	}
 }
 
@@ -223,7 +254,7 @@ func (s *service) replace(ctx context.Context, next *settings) error {
 	if _, err := next.check(s.args); err != nil {
 		return err
 	}
-	if err := next.exposed(s.ln); err != nil {
+	if err := next.exposed(Loopback(s.ln)); err != nil {
 		return err
 	}
 	if err := next.outsideAll(next.dirs(s.args)); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -20,7 +21,8 @@ const variablePrefix = "DAV207_"
 type settings struct {
 	serveOptions
 	flags *pflag.FlagSet
-	file  *config.File // empty without --config
+	file  *config.File     // empty without --config
+	lines []config.Setting // the flags that have their value from the file
 }
 
 // given returns the flags that were set on a command line.
@@ -55,10 +57,50 @@ func readSettings(commandLine []config.Setting, lookup func(string) (string, boo
 		}
 	}
 	var err error
-	if s.file, err = settle(s.flags, lookup); err == nil {
-		s.useStateDirectory(lookup)
+	if s.file, err = settle(s.flags, lookup); err != nil {
+		return s, err
 	}
-	return s, err
+	for _, line := range s.file.Flags {
+		if s.flags.Lookup(line.Name).Annotations[fromFileOnly] != nil {
+			s.lines = append(s.lines, line)
+		}
+	}
+	s.useStateDirectory(lookup)
+	return s, nil
+}
+
+// fromFileOnly marks the flags that have their value from the file.
+const fromFileOnly = "file"
+
+// inFile returns err with the configuration file, and the line of what is wrong there: an error
+// about a flag names it, or has its value in quotes. Other errors stay as they are.
+func (o *settings) inFile(err error) error {
+	if mistake := (*config.Error)(nil); errors.As(err, &mistake) {
+		if mistake.File == "" {
+			mistake.File = o.config
+			return cli.Usage(mistake)
+		}
+		return err
+	}
+	if err == nil {
+		return nil
+	}
+	for _, mentions := range []func(config.Setting) string{
+		func(s config.Setting) string { return "--" + s.Name + " " },
+		func(s config.Setting) string { return strconv.Quote(s.Value) },
+		func(s config.Setting) string { return "--" + s.Name },
+	} {
+		for _, s := range o.lines {
+			if strings.Contains(err.Error(), mentions(s)) {
+				mistake := &config.Error{File: o.config, Line: s.Line, Err: err}
+				if errors.As(err, new(cli.UsageError)) {
+					return cli.Usage(mistake)
+				}
+				return mistake
+			}
+		}
+	}
+	return err
 }
 
 // settle gives each flag that the command line does not set its value in the environment, or else
@@ -90,13 +132,17 @@ func settle(flags *pflag.FlagSet, lookup func(string) (string, bool)) (*config.F
 	return file, fromFile(flags, file, name)
 }
 
+// variable returns the name of the environment variable of a flag.
+func variable(flag string) string {
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
 // fromEnvironment sets flags that are not set from their variables. A variable of a flag that
 // collects values has one in each word. Other variables with the prefix are ignored: Kubernetes
 // sets some for a service that is called dav207.
 func fromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
-		variable := variablePrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		value, ok := lookup(variable)
+		value, ok := lookup(variable(f.Name))
 		if !ok || f.Changed || f.Hidden {
 			return
 		}
@@ -106,7 +152,7 @@ func fromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) (
 		}
 		for _, v := range values {
 			if e := f.Value.Set(v); e != nil && err == nil {
-				err = cli.Usagef("the environment variable %s: %w", variable, e)
+				err = cli.Usagef("the environment variable %s: %w", variable(f.Name), e)
 			}
 			f.Changed = true
 		}
@@ -131,6 +177,7 @@ func fromFile(flags *pflag.FlagSet, file *config.File, name string) error {
 			return cli.Usage(&config.Error{File: name, Line: s.Line, Err: fmt.Errorf("%s: %w", s.Name, err)})
 		}
 		f.Changed = true
+		f.Annotations = map[string][]string{fromFileOnly: {name}}
 	}
 	return nil
 }

@@ -175,12 +175,8 @@ func (o *settings) openTree(ctx context.Context, args []string, log *slog.Logger
 	if err := o.outsideAll(s.dirs); err != nil {
 		return nil, err
 	}
-	for _, dir := range s.dirs { // reported before anything about the state
-		files, err := openDisk(dir, nil)
-		if err != nil {
-			return nil, err
-		}
-		files.Close()
+	if err := o.tryDirs(s.dirs); err != nil { // reported before anything about the state
+		return nil, err
 	}
 	kept, err := o.openState(ctx, s.dirs, log)
 	if err != nil {
@@ -188,6 +184,26 @@ func (o *settings) openTree(ctx context.Context, args []string, log *slog.Logger
 	}
 	opts.Props, opts.Locks = kept.props, kept.locks
 	return s, s.open(ctx, o, opts, kept, log)
+}
+
+// tryDirs returns an error if one of dirs, which are those of the mounts if there are some, cannot
+// be served. It is no mistake in the file: a disk may come later.
+func (o *settings) tryDirs(dirs []string) error {
+	for i, dir := range dirs {
+		if len(o.file.Mounts) > 0 {
+			dir = cli.Show(dir)
+		}
+		files, err := openDisk(dir, nil)
+		if err == nil {
+			files.Close()
+		} else if len(o.file.Mounts) > 0 {
+			m := o.file.Mounts[i]
+			return &config.Error{File: o.config, Line: m.Line, Err: fmt.Errorf("mount %s: %w", m.At, err)}
+		} else {
+			return err
+		}
+	}
+	return nil
 }
 
 // open opens the directories and sets the fields. After an error kept is closed.
@@ -274,15 +290,6 @@ func (o *settings) policy() (*rules.List, error) {
 	}
 	list, err := o.file.Policy(guests)
 	return list, o.inFile(err)
-}
-
-// inFile returns err with the name of the configuration file if it is a mistake there.
-func (o *settings) inFile(err error) error {
-	if mistake := (*config.Error)(nil); errors.As(err, &mistake) && mistake.File == "" {
-		mistake.File = o.config
-		return cli.Usage(mistake)
-	}
-	return err
 }
 
 // openDisk opens the directory dir. Its errors say what the user can do.

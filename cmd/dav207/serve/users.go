@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -76,12 +75,12 @@ func (o *loginOptions) open(opts middleware.AuthOptions) (_ func(http.Handler) h
 	}
 	opts.Certificates, opts.Header = o.clientCA != "", o.authHeader
 	if o.digestUsers != "" {
-		if opts.DigestUsers, err = openUsers(o.digestUsers, "passwd --digest", middleware.OpenDigestUsers, opts.Logger); err != nil {
+		if opts.DigestUsers, err = openUsers("--digest-users", o.digestUsers, "passwd --digest", middleware.OpenDigestUsers, opts.Logger); err != nil {
 			return nil, err
 		}
 	}
 	if o.users != "" {
-		if opts.Users, err = openUsers(o.users, "passwd", middleware.OpenUsers, opts.Logger); err != nil {
+		if opts.Users, err = openUsers("--users", o.users, "passwd", middleware.OpenUsers, opts.Logger); err != nil {
 			return nil, err
 		}
 	}
@@ -109,17 +108,17 @@ func (o *settings) askCertificates(config *tls.Config) error {
 	return nil
 }
 
-// openUsers reads a file of users. command is that which writes such files.
-func openUsers[T any](file, command string, open func(string, *slog.Logger) (*T, error), log *slog.Logger) (*T, error) {
+// openUsers reads the file of users of a flag. command is that which writes such files.
+func openUsers[T any](flag, file, command string, open func(string, *slog.Logger) (*T, error), log *slog.Logger) (*T, error) {
 	users, err := open(file, log)
 	if system := (*fs.PathError)(nil); errors.As(err, &system) {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf(`there is no file %q: make it with "dav207 %s FILE NAME"`, file, command)
+			return nil, fmt.Errorf(`there is no file %q for %s: make it with "dav207 %s FILE NAME"`, file, flag, command)
 		}
 		return nil, cli.FileError("read", file, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf(`%q is not a file of users: %w; "dav207 %s FILE NAME" writes such lines`, file, err, command)
+		return nil, fmt.Errorf(`%s %q is not a file of users: %w; "dav207 %s FILE NAME" writes such lines`, flag, file, err, command)
 	}
 	return users, nil
 }
@@ -156,19 +155,20 @@ func outside(dir, flag, file string) error {
 }
 
 // exposed returns an error if other machines can reach the server without a password, or with
-// passwords that cross the network unencrypted, and the flags do not allow that.
-func (o *serveOptions) exposed(ln net.Listener) error {
+// passwords that cross the network unencrypted, and the flags do not allow that. loopback says that
+// only this machine can connect.
+func (o *serveOptions) exposed(loopback bool) error {
 	proxied := len(o.proxies) > 0
 	for _, u := range o.public {
 		proxied = proxied || u.Scheme == "https"
 	}
 	switch {
-	case Loopback(ln) || proxied:
+	case loopback || proxied:
 		return nil
 	case !o.loginOptions.given() && !o.anonymous:
-		return cli.Usagef("anybody who reaches %s could %s without a password: give --users FILE, or --anonymous if that is meant", o.addr, o.change())
+		return cli.Usagef("anybody who reaches --addr %s could %s without a password: give --users FILE, or --anonymous if that is meant", o.addr, o.change())
 	case o.users != "" && !o.tls.given() && !o.insecureBasic:
-		return cli.Usagef("passwords would cross the network to %s as they are: give --tls-self-signed, or --tls-cert and --tls-key, "+
+		return cli.Usagef("passwords would cross the network to --addr %s as they are: give --tls-self-signed, or --tls-cert and --tls-key, "+
 			"or --insecure-basic if nobody else listens", o.addr)
 	}
 	return nil
