@@ -297,6 +297,8 @@ rules:
 	}
 }
 
+const sharedLock = `<lockinfo xmlns="DAV:"><lockscope><shared/></lockscope><locktype><write/></locktype></lockinfo>`
+
 // Requests go on while the configuration is read again and again.
 func TestReloadUnderLoad(t *testing.T) {
 	_, file := writeConfig(t, severalPeople)
@@ -313,15 +315,30 @@ func TestReloadUnderLoad(t *testing.T) {
 				if code, body := do(t, "PUT", s.base+name, "x", as("ann", "secret")...); code != 201 && code != 204 {
 					said = fmt.Sprintf("PUT %s = %d %s", name, code, body)
 				}
-				if code, _ := do(t, "PROPFIND", s.base, "", append(as("ann", "secret"), "Depth", "infinity")...); code != 207 {
-					said = fmt.Sprintf("PROPFIND = %d", code)
+				code, body := do(t, "PROPFIND", s.base, "", append(as("ann", "secret"), "Depth", "infinity")...)
+				if code != 207 || strings.Contains(body, "HTTP/1.1 500") {
+					said = fmt.Sprintf("PROPFIND = %d %s", code, body)
+				}
+				own := fmt.Sprintf("home/ann/%d", n%8)
+				for _, method := range []string{"PUT", "LOCK", "COPY", "DELETE"} {
+					code, body := do(t, method, s.base+own, map[string]string{"PUT": "x", "LOCK": sharedLock}[method],
+						append(as("ann", "secret"), "Timeout", "Second-1", "Destination", s.base+name)...)
+					if code >= 500 && code != 507 || code == 403 {
+						said = fmt.Sprintf("%s %s = %d %s", method, own, code, body)
+					}
 				}
 			}
 			wrong <- said
 		}()
 	}
 	for n := 0; ctx.Err() == nil; n++ {
-		replaceConfig(t, file, severalPeople+[]string{"", "bad: key\n"}[n%2])
+		replaceConfig(t, file, []string{
+			severalPeople,
+			severalPeople + "bad: key\n",
+			strings.Replace(severalPeople, "/photos: DIR/photos", "/photos: {dir: DIR/photos, quota: 1GB}", 1), // opened again, and counted
+			strings.Replace(severalPeople, "1MB", "2MB", 1),
+			strings.Replace(severalPeople, ", quota: 1MB", "", 1),
+		}[n%5])
 		hangup(t)
 		time.Sleep(10 * time.Millisecond)
 	}
