@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"dav207/server/access"
 	"dav207/server/davpath"
 	"dav207/server/davxml"
 	"dav207/server/multistatus"
@@ -40,6 +41,9 @@ func (h *Handler) fail(q *request, err error) {
 	head.Del("ETag")
 	head.Del("Last-Modified")
 	head.Del("Content-Location")
+	if e.Status == http.StatusForbidden && e.Condition != nil { // such as propfind-finite-depth, not a privilege
+		access.KeepForbidden(q.ctx)
+	}
 	if e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotImplemented {
 		head.Set("Allow", h.allow(q, q.Method))
 	}

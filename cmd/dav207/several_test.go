@@ -72,6 +72,23 @@ func TestMountsInReadOnlyOnes(t *testing.T) {
 	}
 }
 
+// A guest is asked to log in for what needs a right, and not for what everybody is refused.
+func TestGuestsAreAskedForRights(t *testing.T) {
+	_, file := writeConfig(t, severalPeople+"guests: read\ndepth-infinity: deny\n")
+	s := startCommand(t, "serve", "--config", file)
+	s.ask(t, []request{
+		{"", "PUT", "/photos/a", "1", nil, 401},
+		{"", "PROPFIND", "/home/ann", "", []string{"Depth", "0"}, 401},
+		{"", "PROPFIND", "/photos", "", []string{"Depth", "1"}, 207},
+	})
+	for _, header := range [][]string{nil, as("ann", "secret")} {
+		code, body := do(t, "PROPFIND", s.base+"photos", "", append(header, "Depth", "infinity")...)
+		if code != 403 || !strings.Contains(body, "<D:propfind-finite-depth/>") { // RFC 4918 §9.1.1
+			t.Errorf("PROPFIND with Depth infinity = %d %s, want 403 and propfind-finite-depth", code, body)
+		}
+	}
+}
+
 // Whether there are rules or not, nobody ends the lock of somebody else, and nobody locks others out
 // of their own folders.
 func TestLocksOfSeveralPeople(t *testing.T) {

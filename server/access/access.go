@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 
 	"dav207/server/davpath"
 )
@@ -129,6 +130,23 @@ func PrincipalAndGroups(ctx context.Context) (name string, groups []string) {
 		return u.name, u.groups
 	}
 	return "", nil
+}
+
+type forbiddenKey struct{}
+
+// WithForbidden returns a context for a request without a user, whose answer is 401 instead of 403.
+// kept reports whether KeepForbidden was called with it.
+func WithForbidden(ctx context.Context) (_ context.Context, kept func() bool) {
+	keep := new(atomic.Bool)
+	return context.WithValue(ctx, forbiddenKey{}, keep), keep.Load
+}
+
+// KeepForbidden says that the answer to a request is 403 whoever asks, so that nobody has to log in
+// to find that out.
+func KeepForbidden(ctx context.Context) {
+	if keep, ok := ctx.Value(forbiddenKey{}).(*atomic.Bool); ok {
+		keep.Store(true)
+	}
 }
 
 // Hides reports whether a policy, which may be nil, hides the resource at path.

@@ -37,8 +37,9 @@ type AuthOptions struct {
 	Users *Users
 
 	// Guests reports whether a request without credentials is let in, without a user. If the
-	// handler answers 403 to one, the client gets 401 instead. Wrong credentials are 401. Let in
-	// only requests for the server's own hosts: see OwnHosts. Default: none.
+	// handler answers 403 to one, the client gets 401 instead, unless the handler calls
+	// access.KeepForbidden. Wrong credentials are 401. Let in only requests for the server's own
+	// hosts: see OwnHosts. Default: none.
 	Guests func(*http.Request) bool
 	// Groups returns the groups of the user of a request. Default: none.
 	Groups func(r *http.Request, name string) []string
@@ -117,7 +118,8 @@ func (a *authenticator) wrap(next http.Handler) http.Handler {
 		case refused != nil:
 			a.refuse(w, r, refused)
 		case user == "":
-			next.ServeHTTP(a.guest(w, r), r)
+			ctx, kept := access.WithForbidden(r.Context())
+			next.ServeHTTP(a.guest(w, r, kept), r.WithContext(ctx))
 		default:
 			ctx := r.Context()
 			if n, ok := ctx.Value(requestInfoKey{}).(*requestInfo); ok {
@@ -258,11 +260,11 @@ func (a *authenticator) challenges(f *refusal) []string {
 }
 
 // guest returns the ResponseWriter for a guest.
-func (a *authenticator) guest(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
+func (a *authenticator) guest(w http.ResponseWriter, r *http.Request, kept func() bool) http.ResponseWriter {
 	if a.opts.Users == nil && a.opts.DigestUsers == nil {
 		return w // there is nothing to log in with
 	}
-	return &guestWriter{ResponseWriter: w, challenge: func() {
+	return &guestWriter{ResponseWriter: w, kept: kept, challenge: func() {
 		w := wire.Wrap(w, r)
 		status := a.setRefusalHeaders(w.Header(), errUnauthorized)
 		multistatus.RespondError(w, r, &multistatus.Error{Status: status, Description: errUnauthorized.text})

@@ -209,6 +209,7 @@ func TestGuests(t *testing.T) {
 		{"what a guest may do", "", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "text") }, 200, "text", true},
 		{"what a guest may not", "", forbidden, 401, "A name and a password are needed.\n", true},
 		{"a 207 stays, with its 403", "", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(207); io.WriteString(w, "403") }, 207, "403", true},
+		{"a 403 stays that everybody gets", "", func(w http.ResponseWriter, r *http.Request) { access.KeepForbidden(r.Context()); forbidden(w, r) }, 403, "reason\n", true},
 		{"404 stays", "", func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }, 404, "404 page not found\n", true},
 		{"a body that is copied", "", func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(403)

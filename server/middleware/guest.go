@@ -7,10 +7,11 @@ import (
 
 // guestWriter is the ResponseWriter for a request without credentials. It replaces a 403 by a 401
 // with challenges, so that the client asks its user to log in (RFC 9110 §15.5.2, §15.5.4). Members
-// with 403 in a 207 stay: the rest of the request was granted.
+// with 403 in a 207 stay: the rest of the request was granted. So does a 403 that everybody gets.
 type guestWriter struct {
 	http.ResponseWriter
-	challenge   func() // sends the 401
+	challenge   func()      // sends the 401
+	kept        func() bool // a 403 stays
 	wroteHeader bool
 	replaced    bool
 }
@@ -24,7 +25,7 @@ func (w *guestWriter) WriteHeader(status int) {
 		return
 	}
 	w.wroteHeader = status >= 200
-	if status != http.StatusForbidden {
+	if status != http.StatusForbidden || w.kept() {
 		w.ResponseWriter.WriteHeader(status)
 		return
 	}
