@@ -323,6 +323,9 @@ func (h *Handler) refresh(q *request) error {
 		if err := h.checkLockable(q.ctx, q.path); err != nil {
 			return err
 		}
+		if err := h.checkRoot(q, l, access.WriteContent, access.Lock); err != nil {
+			return err
+		}
 		if _, err := h.locks.Refresh(l.Token, locks.ParseTimeout(q.Header.Values("Timeout"))); errors.Is(err, locks.ErrNoSuchLock) {
 			break
 		} else if err != nil {
@@ -334,6 +337,20 @@ func (h *Handler) refresh(q *request) error {
 		return h.respondLock(q, http.StatusOK)
 	}
 	return conditionError(http.StatusPreconditionFailed, multistatus.LockTokenMatchesRequestURI)
+}
+
+// checkRoot returns an error unless the policy allows privileges for the root of a lock, too, if the
+// request names a resource below it: what it does to the lock it does to all of its scope.
+func (h *Handler) checkRoot(q *request, l locks.Lock, privileges ...access.Privilege) error {
+	if l.Root == h.realRequestPath(q) {
+		return nil
+	}
+	for _, p := range privileges {
+		if h.checkPolicy(q.ctx, p, l.Root) != nil {
+			return fs.ErrPermission // also if the root is hidden: the request's resource is not
+		}
+	}
+	return nil
 }
 
 // respondLock responds with DAV:lockdiscovery of the resource (§9.10.1).

@@ -76,5 +76,8 @@ func (h *Handler) mayUnlock(q *request, l locks.Lock) error {
 	if h.policy == nil {
 		return statusError(http.StatusForbidden, "The lock is somebody else's.")
 	}
-	return h.policy.Check(q.ctx, access.Unlock, q.path)
+	if err := h.policy.Check(q.ctx, access.Unlock, q.path); err != nil {
+		return err
+	}
+	return h.checkRoot(q, l, access.Unlock)
 }

@@ -207,6 +207,36 @@ func TestRulesForLocks(t *testing.T) {
 	}
 }
 
+// TestRulesForLockRoots: a request that names a member of a locked collection is about the lock of
+// the whole collection (RFC 4918 §9.10.2, §9.11), so the rules for that decide, too.
+func TestRulesForLockRoots(t *testing.T) {
+	for _, root := range []string{"deny unlock,lock joe /c", "hide - joe /c/**"} {
+		policy := &current{compiled(t, "allow all everybody /**")}
+		srv := withRules(t, server.Options{Policy: policy})
+		hers := srv.Lock("/c/", harness.Credentials["jane"])
+		below := []string{"allow all everybody /**", root, "allow all joe /c/d/**"}
+		policy.List = compiled(t, below...)
+		if res := srv.Do("UNLOCK", "/c/d/x", harness.Credentials["joe"], "Lock-Token: <"+hers+">"); res.StatusCode != 403 {
+			t.Errorf("%s: UNLOCK of a lock that begins above = %d, want 403", root, res.StatusCode)
+		}
+		policy.List = compiled(t, "allow all everybody /**")
+		if res := srv.Do("UNLOCK", "/c/d/x", harness.Credentials["joe"], "Lock-Token: <"+hers+">"); res.StatusCode != 204 {
+			t.Errorf("UNLOCK with the right at the root, too = %d, want 204", res.StatusCode)
+		}
+		his := srv.Lock("/c/", harness.Credentials["joe"])
+		for rules, want := range map[string]int{strings.Join(below, "|"): 403, "allow all everybody /**": 200} {
+			policy.List = compiled(t, strings.Split(rules, "|")...)
+			if res := srv.Do("LOCK", "/c/d/x", harness.Credentials["joe"], "If: (<"+his+">)"); res.StatusCode != want {
+				t.Errorf("%s: refresh by a member = %d, want %d", rules, res.StatusCode, want)
+			}
+		}
+		policy.List = compiled(t, below...)
+		if res := srv.Do("UNLOCK", "/c/d/x", harness.Credentials["joe"], "Lock-Token: <"+his+">"); res.StatusCode != 204 {
+			t.Errorf("%s: UNLOCK of one's own = %d, want 204 (RFC 3744 §3.5)", root, res.StatusCode)
+		}
+	}
+}
+
 // TestRulesForPropertiesOverHTTP reads, lists, writes and copies properties of which some are denied
 // and some hidden.
 func TestRulesForPropertiesOverHTTP(t *testing.T) {
