@@ -158,6 +158,16 @@ func TestDoubts(t *testing.T) {
 	}
 }
 
+// Without mounts serve gets the directory as its argument, so it need not be where check runs.
+func TestCheckWithoutMounts(t *testing.T) {
+	dir, file := writeConfig(t, "addr: 127.0.0.1:0\nusers: DIR/users\n")
+	t.Chdir(dir)
+	var stdout, stderr buffer
+	if code := run(context.Background(), []string{"check", file}, &stdout, &stderr); code != exitOK {
+		t.Errorf("check = %d, %s", code, stderr.String())
+	}
+}
+
 // What check prints is a configuration that says the same.
 func TestCheckPrintsAConfiguration(t *testing.T) {
 	_, file := writeConfig(t, severalPeople)

@@ -82,23 +82,23 @@ func (o *settings) checkFiles(ctx context.Context) error {
 	if err := folders.CheckApart(o.file.Mounts); err != nil {
 		return o.inFile(err)
 	}
-	dirs := o.dirs(nil)
+	dirs := folders.Dirs(o.file.Mounts) // without mounts it is the argument of serve
 	if err := o.outsideAll(dirs); err != nil {
 		return err
 	}
 	if err := o.tryDirs(dirs); err != nil {
 		return err
 	}
-	if err := o.tryFiles(dirs); err != nil {
+	if err := o.tryFiles(); err != nil {
 		return err
 	}
 	return o.exposed(loopbackAddr(o.addr))
 }
 
 // tryFiles returns an error if a file that the settings name cannot be used.
-func (o *settings) tryFiles(dirs []string) error {
-	if len(dirs) > 0 && o.state != inMemory {
-		if _, err := o.stateFile(dirs[0]); err != nil {
+func (o *settings) tryFiles() error {
+	if o.state != "" && o.state != inMemory {
+		if _, err := o.stateFile(""); err != nil {
 			return err
 		}
 	}
