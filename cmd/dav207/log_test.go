@@ -12,12 +12,14 @@ import (
 	"dav207/integration/harness"
 )
 
-// Each line about a request has the address of the client that the proxy names, in both formats:
+// Each line about a request has the address of the client that the proxy names, and the user, in
+// both formats:
 // what is refused (debug), what fails, members that fail, batches and their items, wrong passwords.
 func TestServeLogsRemote(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "users")
 	writeUsers(t, file, "ann", annHash)
 	remote := regexp.MustCompile(`remote"?[=:]"?2001:db8::7("|\s|$)`)
+	user := regexp.MustCompile(`user"?[=:]"?ann"?(\s|,|}|$)`)
 	about := regexp.MustCompile(`method|wrong name|batch`)
 	for _, format := range []string{"text", "json"} {
 		s := startCommand(t, "serve", "--memory", "--addr", "127.0.0.1:0", "--users", file, "--log", format, "--log-level", "debug",
@@ -47,6 +49,9 @@ func TestServeLogsRemote(t *testing.T) {
 			seen++
 			if len(remote.FindAllString(line, -1)) != 1 || strings.Count(line, "remote") != 1 {
 				t.Errorf("%s: no address of the client, or two, in %s", format, line)
+			}
+			if !strings.Contains(line, "401") && len(user.FindAllString(line, -1)) != 1 {
+				t.Errorf("%s: no user, or two, in %s", format, line)
 			}
 		}
 		if seen < 15 {

@@ -118,18 +118,21 @@ func withInfo(r *http.Request, trusted []netip.Prefix) (*http.Request, *requestI
 	return r.WithContext(context.WithValue(r.Context(), requestInfoKey{}, info)), info
 }
 
-// WithRemote returns a handler that adds remote, the address of the client as in the line of Log,
-// to each record that is logged with the context of a request behind Log. A record that has remote
-// already stays as it is.
+// WithRemote returns a handler that adds remote and user, the address of the client and who logged
+// in as in the line of Log, to each record that is logged with the context of a request behind Log.
+// A record that has remote already stays as it is.
 func WithRemote(h slog.Handler) slog.Handler { return remoteHandler{h} }
 
 type remoteHandler struct{ slog.Handler }
 
 // Handle implements slog.Handler.
 func (h remoteHandler) Handle(ctx context.Context, rec slog.Record) error {
-	if info, ok := ctx.Value(requestInfoKey{}).(*requestInfo); ok && !hasRemote(rec) {
+	if info, ok := ctx.Value(requestInfoKey{}).(*requestInfo); ok && !has(rec, "remote") {
 		rec = rec.Clone()
 		rec.AddAttrs(slog.String("remote", forwarded.Remote(info.request, info.trusted)))
+		if info.user != "" && !has(rec, "user") {
+			rec.AddAttrs(slog.String("user", sanitize(info.user)))
+		}
 	}
 	return h.Handler.Handle(ctx, rec)
 }
@@ -144,10 +147,10 @@ func (h remoteHandler) WithGroup(name string) slog.Handler {
 	return remoteHandler{h.Handler.WithGroup(name)}
 }
 
-func hasRemote(rec slog.Record) (has bool) {
+func has(rec slog.Record, key string) (found bool) {
 	rec.Attrs(func(a slog.Attr) bool {
-		has = has || a.Key == "remote"
-		return !has
+		found = found || a.Key == key
+		return !found
 	})
-	return has
+	return found
 }
