@@ -220,6 +220,34 @@ func TestReloadKeepsWhatNeedsARestart(t *testing.T) {
 	}
 }
 
+// Guests are asked to log in at the tree of a user, and at what only looks like one, whether they
+// may read the rest or not; Digest begins only where it is asked for. What rules hide asks nobody.
+func TestGuestsAtTreesOfUsers(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want int
+	}{
+		{severalPeople + "guests: rules\n", 401},
+		{severalPeople + "guests: read\n", 401},
+		{severalPeople + "  - {who: guests, hide: true, path: /home/**}\nguests: read\n", 404},
+	} {
+		_, file := writeConfig(t, strings.Replace(tt.text, "{who: everybody, allow: read}", "{who: everybody, allow: read, path: /photos/**}", 1))
+		s := startCommand(t, "serve", "--config", file)
+		s.ask(t, []request{
+			{"", "PROPFIND", "/home/ann/", "", nil, tt.want},
+			{"", "GET", "/home/ann/a", "", nil, tt.want},
+			{"", "PROPFIND", "/home/nobody/", "", nil, tt.want},
+			{"", "GET", "/photos/", "", nil, 200},
+			{"ann", "PROPFIND", "/home/ann/", "", nil, 207},
+		})
+		_, root := do(t, "PROPFIND", s.base, "")
+		if _, home := do(t, "PROPFIND", s.base+"home/", ""); strings.Contains(root+home, "ann") {
+			t.Errorf("guests see the tree of ann: %s %s", root, home)
+		}
+		s.stop(t)
+	}
+}
+
 // A request that has begun ends as it would have without the reload: the mount that is gone still
 // takes the upload.
 func TestReloadDropsNoRequest(t *testing.T) {

@@ -18,8 +18,9 @@ const (
 // mounts, or nil if everybody who logs in may do everything. A mistake is an *Error.
 //
 // Without rules everybody may do everything, but guests, who may read. With rules all that none
-// allows is hidden. A mount for each user is that user's, unless a rule says otherwise. What mounts
-// refuse, whatever the rules allow, is not in them.
+// allows is hidden. A mount for each user is that user's, unless a rule says otherwise. It is not
+// hidden from guests, whose clients would not ask for a password there: they are denied all that
+// can have the name of a user. What mounts refuse, whatever the rules allow, is not in them.
 func (f *File) Policy(guests string) (*rules.List, error) {
 	var all []rules.Rule
 	imply := func(r rules.Rule) {
@@ -36,6 +37,7 @@ func (f *File) Policy(guests string) (*rules.List, error) {
 	for _, m := range f.Mounts {
 		if strings.Contains(m.At, User) {
 			imply(rules.Rule{Who: everybody, Allow: []string{"read", "write"}, Path: m.At + "/**"})
+			imply(rules.Rule{Who: []string{"guests"}, Deny: []string{"all"}, Path: strings.Replace(m.At, User, "*", 1) + "/**"})
 		}
 	}
 	first := len(all)
