@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bufio"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 var monitorLine = regexp.MustCompile(`(?m)^  monitoring  (http://\S+)/health and (http://\S+)/metrics$`)
@@ -21,6 +25,32 @@ func startMonitored(t *testing.T, args ...string) (s *instance, monitor string) 
 		t.Fatalf("stdout = %q, want the URLs of the monitor", s.stdout.String())
 	}
 	return s, m[1]
+}
+
+// Connections to the monitor are bounded, or whoever reaches it takes all descriptors: the one that
+// has been idle for longest makes room.
+func TestMonitorConnections(t *testing.T) {
+	_, monitor := startMonitored(t, t.TempDir())
+	var first net.Conn
+	for i := range 65 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(monitor, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(10 * time.Second))
+		io.WriteString(conn, "GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || resp.StatusCode != 404 {
+			t.Fatalf("connection %d: %v, %v", i, resp, err)
+		}
+		if i == 0 {
+			first = conn
+		}
+	}
+	io.WriteString(first, "GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	if resp, err := http.ReadResponse(bufio.NewReader(first), nil); err == nil {
+		t.Errorf("the first of 65 connections is still open: %v", resp.Status)
+	}
 }
 
 // The monitor has an address of its own, with nothing but the health and the metrics, which the

@@ -342,6 +342,28 @@ rules:
 	}
 }
 
+// What needs a restart stays as it was, so it counts for what a reload may do: the state is where it
+// was, and must not be served, and the header field of a proxy needs one that is trusted already.
+func TestReloadOfWhatNeedsARestart(t *testing.T) {
+	const kept = "the configuration stays as it was"
+	text := strings.ReplaceAll(severalPeople, "DIR/state.db", "DIR/state/state.db")
+	dir, file := writeConfig(t, text)
+	if err := os.Mkdir(filepath.Join(dir, "state"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := startCommand(t, "serve", "--config", file)
+	s.reloadWith(t, file, strings.NewReplacer("DIR/state/", "DIR/", "DIR/photos", "DIR/state").Replace(text), kept)
+	s.reloadWith(t, file, text+"trusted-proxy: 127.0.0.1\nauth-header: Remote-User\n", kept)
+	s.ask(t, []request{
+		{"", "PUT", "/photos/a", "1", []string{"Remote-User", "ann"}, 401},
+		{"ann", "PUT", "/photos/a", "1", nil, 201},
+	})
+	if _, err := os.Stat(filepath.Join(dir, "photos", "a")); err != nil {
+		t.Error(err)
+	}
+	s.reloadWith(t, file, text+"trusted-proxy: 127.0.0.1\n", "keys=trusted-proxy")
+}
+
 const sharedLock = `<lockinfo xmlns="DAV:"><lockscope><shared/></lockscope><locktype><write/></locktype></lockinfo>`
 
 // Requests go on while the configuration is read again and again.

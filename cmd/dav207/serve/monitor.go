@@ -13,6 +13,7 @@ import (
 	"dav207/cmd/dav207/cli"
 	"dav207/props/boltprops"
 	"dav207/server/health"
+	"dav207/server/limits"
 	"dav207/server/metrics"
 )
 
@@ -21,6 +22,8 @@ const (
 	metricsPath = "/metrics"
 	// HealthTimeout is how long a disk may take to answer.
 	HealthTimeout = 3 * time.Second
+	// maxMonitoring bounds the connections of the monitor: they take descriptors from clients.
+	maxMonitoring = 64
 )
 
 // health returns the check of the state, which has a file. own says that it is not in the directory
@@ -73,7 +76,9 @@ func (o *serveOptions) startMonitor(ctx context.Context, m *metrics.Metrics, che
 	mux := http.NewServeMux()
 	mux.Handle(healthPath, health.New(HealthTimeout, log, checks...))
 	mux.Handle("GET "+metricsPath, m.Handler())
-	mon := &monitor{ln, &http.Server{
+	limited := limits.NewConnections(ln, limits.ConnectionOptions{Max: maxMonitoring})
+	mon := &monitor{limited, &http.Server{
+		ConnState:         limited.ConnState,
 		Handler:           mux,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -82,7 +87,7 @@ func (o *serveOptions) startMonitor(ctx context.Context, m *metrics.Metrics, che
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}}
-	go mon.srv.Serve(ln)
+	go mon.srv.Serve(limited)
 	if !Loopback(ln) {
 		log.Warn("anybody who reaches this address can read the metrics", slog.String("monitor", o.monitor))
 	}
