@@ -317,13 +317,7 @@ func (h *Handler) refresh(q *request) error {
 		if !q.ifs.Requires(l.Token) {
 			continue
 		}
-		if l.Principal != q.principal {
-			return statusError(http.StatusForbidden, "The lock is somebody else's.")
-		}
-		if err := h.checkLockable(q.ctx, q.path); err != nil {
-			return err
-		}
-		if err := h.checkRoot(q, l, access.WriteContent, access.Lock); err != nil {
+		if err := h.checkRefresh(q, l); err != nil {
 			return err
 		}
 		if _, err := h.locks.Refresh(l.Token, locks.ParseTimeout(q.Header.Values("Timeout"))); errors.Is(err, locks.ErrNoSuchLock) {
@@ -339,8 +333,19 @@ func (h *Handler) refresh(q *request) error {
 	return conditionError(http.StatusPreconditionFailed, multistatus.LockTokenMatchesRequestURI)
 }
 
-// checkRoot returns an error unless the policy allows privileges for the root of a lock, too, if the
-// request names a resource below it: what it does to the lock it does to all of its scope.
+// checkRefresh checks whether the user may refresh a lock.
+func (h *Handler) checkRefresh(q *request, l locks.Lock) error {
+	if l.Principal != q.principal {
+		return statusError(http.StatusForbidden, "The lock is somebody else's.")
+	}
+	if err := h.checkLockable(q.ctx, q.path); err != nil {
+		return err
+	}
+	return h.checkRoot(q, l, access.WriteContent, access.Lock)
+}
+
+// checkRoot returns an error unless the policy allows privileges for the root of a lock, too, if
+// the request names a resource below it: what it does to the lock it does to all of its scope.
 func (h *Handler) checkRoot(q *request, l locks.Lock, privileges ...access.Privilege) error {
 	if l.Root == h.realRequestPath(q) {
 		return nil
