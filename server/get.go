@@ -289,12 +289,13 @@ var (
 // language returns the value of DAV:getcontentlanguage, which is Content-Language of GET (RFC 4918
 // §15.3).
 func (h *Handler) language(q *request) (string, error) {
+	name := props.DAV("getcontentlanguage")
 	dead, err := h.tree.Props.Get(q.ctx, q.path)
 	if err != nil {
 		return "", err
 	}
 	for _, p := range dead {
-		if p.XMLName == props.DAV("getcontentlanguage") {
+		if p.XMLName == name && (h.property == nil || h.property.CheckProperty(q.ctx, access.Read, q.path, name) == nil) {
 			return strings.TrimSpace(string(p.InnerXML)), nil
 		}
 	}

@@ -46,6 +46,9 @@ func (h *Handler) treeFor(q *request) *tree.Tree {
 		t.Readable = func(p davpath.Path, property xml.Name) bool {
 			return h.property.CheckProperty(q.ctx, access.Read, p, property) == nil
 		}
+		t.Writable = func(p davpath.Path, property xml.Name) bool {
+			return h.property.CheckProperty(q.ctx, access.WriteProperties, p, property) == nil
+		}
 	}
 	return t
 }

@@ -237,6 +237,17 @@ func TestRulesForLockRoots(t *testing.T) {
 	}
 }
 
+// TestRulesForContentLanguage: GET shows no property that PROPFIND would not (RFC 9110 §8.5).
+func TestRulesForContentLanguage(t *testing.T) {
+	srv := withRules(t, server.Options{}, "allow all everybody /**", "deny read joe /** {DAV:}getcontentlanguage", "hide - guests /** {DAV:}getcontentlanguage")
+	srv.Send("PROPPATCH", "/c/f", `<propertyupdate xmlns="DAV:"><set><prop><getcontentlanguage>da</getcontentlanguage></prop></set></propertyupdate>`, credentials("jane")...)
+	for user, want := range map[string]string{"jane": "da", "joe": "", "": ""} {
+		if got := srv.Do("GET", "/c/f", credentials(user)...).Header.Get("Content-Language"); got != want {
+			t.Errorf("Content-Language for %q: %q, want %q", user, got, want)
+		}
+	}
+}
+
 // TestRulesForPropertiesOverHTTP reads, lists, writes and copies properties of which some are denied
 // and some hidden.
 func TestRulesForPropertiesOverHTTP(t *testing.T) {
@@ -307,6 +318,29 @@ func TestRulesForPropertiesOverHTTP(t *testing.T) {
 	// RFC 3744 Appendix B: COPY over a resource takes write-properties on it.
 	if res := srv.Do("COPY", "/c/d/x", append(credentials("joe"), "Destination: /free")...); res.StatusCode != 403 {
 		t.Errorf("COPY = %s, want 403", res)
+	}
+	// COPY over a resource changes no property that PROPPATCH could not.
+	if res := srv.Do("COPY", "/c/d/x", append(credentials("jane"), "Destination: /from")...); res.StatusCode != 201 {
+		t.Fatalf("COPY = %s", res)
+	}
+	set("jane", "/from", "denied", "new")
+	for name, want := range map[string]string{"/c/f": "denied:old new:v", "/c/d/": "denied:old"} {
+		src := "/from"
+		if strings.HasSuffix(name, "/") {
+			src = "/jane/"
+		}
+		srv.Send("PROPPATCH", name, `<propertyupdate xmlns="DAV:" xmlns:x="x:"><set><prop><x:denied>old</x:denied><x:open>old</x:open></prop></set></propertyupdate>`, credentials("jane")...)
+		if res := srv.Do("COPY", src, append(credentials("joe"), "Destination: "+name)...); res.StatusCode != 204 {
+			t.Fatalf("COPY = %s", res)
+		}
+		var got []string
+		for _, m := range regexp.MustCompile(`<[^/:>]*:(denied|open|new)[^>]*>([^<]+)<`).FindAllStringSubmatch(find("jane", name, "<D:prop><x:denied/><x:open/><x:new/></D:prop>"), -1) {
+			got = append(got, m[1]+":"+m[2])
+		}
+		slices.Sort(got)
+		if g := strings.Join(got, " "); g != want {
+			t.Errorf("after COPY over %s: %s, want %s", name, g, want)
+		}
 	}
 	// X-OC-Mtime and X-OC-CTime set properties.
 	for user, want := range map[string]string{"jane": "accepted", "joe": ""} {

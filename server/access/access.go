@@ -73,7 +73,9 @@ type PropertyPolicy interface {
 	// reads a property (Read) or changes it (WriteProperties). A property that must not be read is
 	// in a 403 propstat of its own (RFC 4918 §9.1.3), also one that is named and does not exist.
 	// With fs.ErrNotExist it is in a 404 propstat where the query names it, and omitted elsewhere.
-	// COPY copies neither.
+	// COPY copies neither, and over a resource of the same kind it leaves alone what must not be
+	// changed there. A new copy, and what MOVE puts in place, comes with its properties: that is up
+	// to Bind (RFC 3744 Appendix B).
 	CheckProperty(ctx context.Context, p Privilege, path davpath.Path, property xml.Name) error
 }
 

@@ -92,13 +92,35 @@ func (t *Tree) hasProps(ctx context.Context, p davpath.Path) bool {
 	return false
 }
 
-// properties replaces the properties of dst by those of src.
-func (x *transfer) properties(src, dst davpath.Path) error {
+// properties replaces the properties of dst by those of src. over says that dst was there before,
+// as a resource of the same kind: a COPY needs the right to write its properties then (RFC 3744
+// Appendix B).
+func (x *transfer) properties(src, dst davpath.Path, over bool) error {
 	ops, err := x.copied(src, dst)
+	if err == nil && over && !x.move && x.t.Writable != nil && len(ops) > 0 {
+		ops, err = x.withoutProtected(ops[0].(props.Set))
+	}
 	if err != nil {
 		return err
 	}
 	return x.t.queue(x.ctx, ops...)
+}
+
+// withoutProtected returns set without the properties that the request may not write, and with
+// those of them that are there already.
+func (x *transfer) withoutProtected(set props.Set) ([]props.Op, error) {
+	old, err := x.t.Props.Get(x.ctx, set.Path)
+	if err != nil {
+		return nil, err
+	}
+	protected := func(p props.Property) bool { return !x.t.Writable(set.Path, p.XMLName) }
+	kept := slices.DeleteFunc(slices.Clone(set.Properties), protected)
+	for _, p := range old {
+		if protected(p) {
+			kept = append(kept, p)
+		}
+	}
+	return []props.Op{props.Set{Path: set.Path, Properties: kept}}, nil
 }
 
 // copied returns the change that replaces the properties of dst by those of src: by all in a MOVE,

@@ -135,7 +135,7 @@ func (x *transfer) collection(src props.Resource, dst davpath.Path, old *fsbacke
 // fill transfers the properties and the members of src to the collection dst. It removes what else
 // is in dst, which has members only if replaces is true, and at the end of a MOVE src itself.
 func (x *transfer) fill(members *listing, src props.Resource, dst davpath.Path, replaces bool) error {
-	if err := x.properties(src.Path, dst); err != nil {
+	if err := x.properties(src.Path, dst, replaces); err != nil {
 		return err
 	}
 	kept, done := false, members == nil
@@ -305,7 +305,7 @@ func (x *transfer) copyFile(src, dst davpath.Path, old *fsbackend.Info) error {
 	}
 	before := x.changed
 	x.changed = true
-	if err = x.properties(src, dst); err == nil && x.move {
+	if err = x.properties(src, dst, old != nil && !old.IsDir()); err == nil && x.move {
 		err = x.removeSource(src)
 	}
 	if err != nil && x.move && old == nil {

@@ -80,6 +80,9 @@ type Tree struct {
 	// Readable may be nil: a COPY takes all properties along. Otherwise it leaves out those for
 	// which Readable returns false.
 	Readable func(path davpath.Path, property xml.Name) bool
+	// Writable may be nil. A COPY over a resource of the same kind leaves those properties there
+	// alone for which Writable returns false.
+	Writable func(path davpath.Path, property xml.Name) bool
 	// Gone may be nil. It is called after the resource at path was removed with all its members,
 	// or, if below is true, the members only. The caller then removes their locks.
 	Gone func(path davpath.Path, below bool)
