@@ -206,7 +206,7 @@ func (k keys) read(key string, v *yaml.Node, flags []string) error {
 	if len(flags) > 0 {
 		want += ", or an option of serve"
 	}
-	if near := nearest(key, append(possible, flags...)); near != "" {
+	if near := Nearest(key, append(possible, flags...)); near != "" {
 		want += "; perhaps " + near + " is meant"
 	}
 	return mistake(v, "there is no key %q here: it is one of %s", key, want)
@@ -217,8 +217,8 @@ func (k keys) readAll(n *yaml.Node, what string) error {
 	return eachPair(n, what, func(key string, v *yaml.Node) error { return k.read(key, v, nil) })
 }
 
-// nearest returns the one of words that key may be a misspelling of, "" for none.
-func nearest(key string, words []string) (word string) {
+// Nearest returns the one of words that key may be a misspelling of, "" for none.
+func Nearest(key string, words []string) (word string) {
 	plain := func(s string) string {
 		return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(s))
 	}

@@ -283,14 +283,16 @@ func canMeet(at, pattern string) bool {
 	return true
 }
 
-// strays returns the variables of the environment that look like those of flags and are not. Those
-// that Kubernetes sets for a service that is called dav207 are left out.
+// strays returns the variables of the environment that are nearly those of flags: READONLY for
+// READ_ONLY. Others that begin like them are somebody else's, as those that Kubernetes sets for a
+// service that is called dav207.
 func (o *settings) strays(environment []string) (all []string) {
+	var names []string
+	o.flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	for _, pair := range environment {
 		name, _, _ := strings.Cut(pair, "=")
 		rest, ours := strings.CutPrefix(name, variablePrefix)
-		flag := o.flags.Lookup(strings.ReplaceAll(strings.ToLower(rest), "_", "-"))
-		if ours && (flag == nil || name != variable(flag.Name)) && !strings.HasPrefix(rest, "PORT") && !strings.HasPrefix(rest, "SERVICE_") {
+		if near := config.Nearest(rest, names); ours && near != "" && name != variable(near) {
 			all = append(all, name)
 		}
 	}

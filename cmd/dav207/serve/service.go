@@ -217,11 +217,13 @@ func (s *service) reload(ctx context.Context) {
 	if err != nil {
 		s.log.Error("the configuration stays as it was", slog.Any("err", err))
 	} else {
-		s.log.Info("the configuration was read again", slog.String("file", next.config))
 		s.warnOfDoubts(next)
 	}
 	if len(restart) > 0 {
 		s.log.Warn("what has changed here is in force after a restart only", slog.String("keys", strings.Join(restart, " ")))
+	}
+	if err == nil {
+		s.log.Info("the configuration was read again", slog.String("file", next.config))
 	}
 }
 
