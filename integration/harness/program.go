@@ -32,6 +32,12 @@ func Main(m *testing.M) {
 // programDir is the directory of the command, or "" before it is built.
 var programDir string
 
+// HasRaceDetector reports whether the tests, and so the command, have the race detector.
+func HasRaceDetector() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}
+
 // Program builds the command once and returns its path. The command has the race detector if the
 // tests have it.
 var Program = sync.OnceValues(func() (string, error) {
@@ -41,12 +47,8 @@ var Program = sync.OnceValues(func() (string, error) {
 	}
 	programDir = dir
 	args := []string{"build", "-o", dir + string(filepath.Separator)}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "-race" && s.Value == "true" {
-				args = append(args, "-race")
-			}
-		}
+	if HasRaceDetector() {
+		args = append(args, "-race")
 	}
 	out, err := exec.Command("go", append(args, "dav207/cmd/dav207")...).CombinedOutput()
 	if err != nil {
